@@ -1,0 +1,48 @@
+"""The exceptions of fastclear.
+
+A bad order never raises: it gets a ``reject`` code in the result. Only a call that makes no sense raises, and its
+message names the column, row, id or file and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class FastclearError(Exception):
+    """Base of every exception that fastclear raises on purpose."""
+
+
+class SchemaError(FastclearError, ValueError):
+    """A frame or column that cannot be read: missing, of the wrong type or length.
+
+    Attributes
+    ----------
+    column : str or None
+        The column at fault.
+    row : int or None
+        The first row at fault, counted from 0.
+    """
+
+    def __init__(self, message: str, *, column: str | None = None, row: int | None = None) -> None:
+        super().__init__(message)
+        self.column = column
+        self.row = row
+
+
+class MechanismError(FastclearError, ValueError):
+    """A mechanism whose parameters contradict each other or its definition."""
+
+
+class SettlementError(FastclearError, ValueError):
+    """A settlement call that makes no sense, such as an account that was never opened."""
+
+
+class LedgerError(FastclearError, ValueError):
+    """A block, record, proof or chain that is malformed or does not verify."""
+
+
+class StoreError(FastclearError, OSError):
+    """A directory or file that cannot be opened, read or written."""
+
+
+class PresetError(FastclearError, ValueError):
+    """A platform preset or community that cannot be used as given."""

@@ -1,0 +1,32 @@
+//! The clearing house: pure functions and one state machine over integer columns.
+//!
+//! Orders go in as columns ([`order`]), an auction crosses them ([`auction`], many markets at once through
+//! [`batch`]), out come fills and trades ([`trade`]); settlement turns trades and meter readings into double-entry
+//! postings ([`settlement`]); the ledger seals postings into Merkle-hashed, chained blocks ([`ledger`]).
+//!
+//! Data moves left to right and never back: a room imports only rooms to its left and the ground floor.
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`units`], [`ids`], [`order`], [`reject`] | ground floor: ranges, identifiers, one door for an order, one code per refusal |
+//! | [`auction`], [`batch`] | the crossing, rationing, uniform and discriminatory pricing; many markets a call |
+//! | [`trade`], [`audit`] | what an auction returns, and the invariants it must satisfy |
+//! | [`settlement`] | accounts, reservations, postings, the settlement of a slot |
+//! | [`ledger`] | canonical bytes, RFC 9162 trees, blocks, chain, proofs |
+//!
+//! # Invariants
+//! - Nothing priced, metered or paid is a float. Prices are ticks, quantities are lots, money is ticks × lots.
+//! - Same orders in any row order on any number of threads give the same bytes.
+//! - No I/O, no clock, no randomness of its own: a time or a seed is an argument.
+//! - No input panics: a bad order gets a [`reject::RejectReason`], a bad call a typed error.
+
+pub mod auction;
+pub mod audit;
+pub mod batch;
+pub mod ids;
+pub mod ledger;
+pub mod order;
+pub mod reject;
+pub mod settlement;
+pub mod trade;
+pub mod units;

@@ -1,0 +1,1 @@
+//! The only part of fastclear that touches a disk.
