@@ -54,8 +54,7 @@ __all__ = [
 
 if _core.DEBUG_BUILD:  # pragma: no cover - only in a developer's debug build
     _warnings.warn(
-        "fastclear was built without optimisation and is many times slower than it should be; "
-        "build with --release",
+        "fastclear was built without optimisation and is many times slower than it should be; build with --release",
         RuntimeWarning,
         stacklevel=2,
     )
