@@ -6,9 +6,9 @@ from fractions import Fraction
 import numpy as np
 import polars as pl
 from hypothesis import strategies as st
-from reference.naive import naive_discriminatory, naive_uniform
 
 import fastclear as fc
+from reference.naive import naive_discriminatory, naive_uniform
 
 KS = [Fraction(1, 2), Fraction(0), Fraction(1), Fraction(1, 3), Fraction(999_999, 1_000_000)]
 ROUNDINGS = ["floor", "ceil", "half_up"]
@@ -61,7 +61,7 @@ def twin(name, parameters, rows):
 
 
 def check_against_twin(frame, name, parameters, **options):
-    """Clears `frame` both ways and compares all that comes out. Returns the fast clearing and the twin's result."""
+    """Clears `frame` both ways and compares all that comes out. Returns the clearing and the twin's result."""
     clearing = fc.clear(frame, mechanism(name, parameters), **options)
     expected = twin(name, parameters, frame.to_dicts())
 
