@@ -113,7 +113,7 @@ def test_out_receives_the_fills():
     clearing = fc.clear(FRAME, fc.Uniform(), out=out)
     assert out.tolist() == [4, 4, 0] == clearing.filled.tolist()
     assert out.flags.writeable
-    # The buffer is the caller's: what it is used for next does not change the result, or is the documented view.
+    # The buffer is the caller's, to be used again.
     again = fc.clear(FRAME, fc.Uniform(), out=out)
     assert again.filled.tolist() == [4, 4, 0]
 

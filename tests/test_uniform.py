@@ -182,7 +182,7 @@ def test_splitting_an_order_changes_nothing_under_time(book, data):
 
 
 def test_splitting_an_order_matters_under_pro_rata():
-    """Hamilton's method is not split-proof: the largest order of 4, 3, 3 gets the one lot; as 2 + 2 it does not."""
+    """Hamilton is not split-proof: the largest of 4, 3, 3 gets the one lot; as 2 + 2 it does not."""
     whole = fc.clear(book_of(("buy", 9, 4), ("buy", 9, 3), ("buy", 9, 3), ("sell", 1, 1)), fc.Uniform())
     assert whole.filled.tolist() == [1, 0, 0, 1]
     split = fc.clear(

@@ -61,7 +61,7 @@ def twin(name, parameters, rows):
 
 
 def check_against_twin(frame, name, parameters, **options):
-    """Clears `frame` both ways and compares all that comes out. Returns the clearing and the twin's result."""
+    """Clears `frame` both ways and compares all that comes out. Returns the clearing and the twin."""
     clearing = fc.clear(frame, mechanism(name, parameters), **options)
     expected = twin(name, parameters, frame.to_dicts())
 
