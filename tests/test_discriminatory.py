@@ -118,9 +118,3 @@ def test_earlier_breaks_equal_times_by_id():
 def test_impossible_parameters_are_refused(bad):
     with pytest.raises(fc.MechanismError, match=next(iter(bad))):
         fc.Discriminatory(**bad)
-
-
-@pytest.mark.parametrize(("rule", "k"), [("bid", 0), ("ask", 1)])
-def test_parameters_that_contradict_each_other_are_refused(rule, k):
-    with pytest.raises(fc.MechanismError, match="k"):
-        fc.Discriminatory(rule=rule, k=k)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from fractions import Fraction
+from hashlib import sha256
 
 import numpy as np
 import polars as pl
@@ -68,7 +69,6 @@ def check_against_twin(frame, name, parameters, **options):
     for attribute, dtype in (("filled", np.int64), ("payment", np.int64), ("reject", np.uint16)):
         array = getattr(clearing, attribute)
         assert array.dtype == dtype
-        assert not array.flags.writeable
         assert array.tolist() == expected[attribute], attribute
 
     fills = clearing.fills
@@ -97,10 +97,12 @@ def check_against_twin(frame, name, parameters, **options):
         assert columns[key].tolist() == [trade[key] for trade in expected["trades"]], key
 
     columns = clearing.market_columns
-    assert columns["has_price"].tolist() == [market["price"] is not None for market in expected["markets"]]
-    for key in ("price", "price_low", "price_high"):
+    # One price a side: with a fee, too.
+    priced = [market["price_sell"] is not None for market in expected["markets"]]
+    assert columns["has_price"].tolist() == priced
+    for key in ("price", "price_low", "price_high", "price_buy", "price_sell"):
         for row, market in enumerate(expected["markets"]):
-            if market["price"] is not None:
+            if market[key] is not None:
                 assert columns[key][row] == market[key], key
     for key in ("volume", "buy_orders", "sell_orders"):
         assert columns[key].tolist() == [market[key] for market in expected["markets"]], key
@@ -156,12 +158,18 @@ def check_universal(frame, clearing, fee=0):
         assert trades <= max(0, orders_filled[market, 1] + orders_filled[market, -1] - 1)
 
 
-def as_bytes(clearing, labels=True):
-    """All that a clearing says, in a form to compare bit by bit."""
-    parts = [clearing.filled.tobytes(), clearing.payment.tobytes(), clearing.reject.tobytes()]
-    for columns in (clearing.market_columns, clearing.trade_columns):
-        for key in sorted(columns):
-            parts += [key, str(columns[key].dtype), columns[key].tobytes()]
-    if labels:
-        parts += [frame.write_json() for frame in (clearing.markets, clearing.fills, clearing.trades)]
-    return parts
+def fingerprint(clearing, frames=True):
+    """All that a clearing says, one hash a column: equal fingerprints are equal bytes."""
+    columns = {"filled": clearing.filled, "payment": clearing.payment, "reject": clearing.reject}
+    columns |= {f"markets.{name}": column for name, column in clearing.market_columns.items()}
+    columns |= {f"trades.{name}": column for name, column in clearing.trade_columns.items()}
+    prints = {}
+    for name, column in columns.items():
+        # Totals beyond 64 bits are Python integers: their digits count, not where they lie in memory.
+        content = repr(column.tolist()).encode() if column.dtype == object else column.tobytes()
+        prints[name] = f"{column.dtype} {sha256(content).hexdigest()}"
+    if frames:
+        for name in ("markets", "fills", "trades"):
+            frame = getattr(clearing, name)
+            prints[name] = f"{frame.schema} {sha256(frame.write_json().encode()).hexdigest()}"
+    return prints
