@@ -153,7 +153,7 @@ def test_orders_meet_the_interesting_situations():
                     seen.add("quantity at its end")
 
     look()
-    reasons = {code for code in range(1, 13)} - {4, 7}  # integers are always on the grid
+    reasons = set(range(1, 13)) - {4, 7}  # integers are always on the grid
     assert seen >= reasons
     assert seen >= {
         "0 markets",

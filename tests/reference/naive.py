@@ -9,6 +9,7 @@ participant, time. A null is None. Numbers are ticks and lots. The result is a d
 """
 
 from fractions import Fraction
+from itertools import groupby
 from math import ceil, floor
 
 from reference.rationing import RULES
@@ -81,9 +82,8 @@ def crossing(buys, sells, zero_surplus):
 def ration(side, volume, rule):
     """Whole price classes from the best one while they fit; the first that does not fit is rationed."""
     fills = {order["row"]: 0 for order in side}
-    for price in dict.fromkeys(order["price"] for order in side):
-        members = [order for order in side if order["price"] == price]
-        members.sort(key=lambda order: (order["time"], order["id"]))
+    for _, members in groupby(side, key=lambda order: order["price"]):
+        members = sorted(members, key=lambda order: (order["time"], order["id"]))
         quantities = [order["quantity"] for order in members]
         lots = min(volume, sum(quantities))
         shares = quantities if lots == sum(quantities) else rule(lots, quantities)
