@@ -309,3 +309,34 @@ def test_off_grid_values_are_refused_one_by_one():
     clearing = fc.clear(pl.DataFrame(columns), fc.Uniform(), units=UNITS)
     names = ["price_off_grid", "quantity_off_grid", "quantity_out_of_range"]
     assert [fc.RejectReason(code).name.lower() for code in clearing.reject[1:]] == names
+
+
+def test_masked_cells_are_nulls():
+    columns = arrays() | {"price": np.ma.array(COLUMNS["price"], mask=[1, 0, 0, 0, 0])}
+    clearing = fc.clear(columns, fc.Uniform())
+    assert clearing.reject.tolist() == [int(fc.RejectReason.PRICE_MISSING), 0, 0, 0, 0]
+
+
+def test_numbers_beyond_64_bits_never_wrap():
+    wide = COLUMNS | {"price": [2**70, 10, 25, 12, 11], "quantity": [5, -(2**70), 4, 3, 9]}
+    assert fc.clear(wide, fc.Uniform()).reject.tolist() == [5, 8, 0, 0, 0]
+    with pytest.raises(fc.SchemaError, match="time"):
+        fc.clear(COLUMNS | {"time": [2**64, 0, 0, 0, 0]}, fc.Uniform())
+    with pytest.raises(fc.MechanismError, match="fee"):
+        fc.Uniform(fee=2**64)
+
+
+def test_nullable_pandas_integers():
+    frame = pd.DataFrame(COLUMNS).convert_dtypes()
+    same(frame)
+    frame.loc[4, "market"] = pd.NA
+    assert fc.clear(frame, fc.Uniform()).reject.tolist() == [0, 0, 0, 0, int(fc.RejectReason.ID_MISSING)]
+
+
+@pytest.mark.parametrize(
+    ("column", "code"), [("price", 3), ("quantity", 6), ("market", 9), ("order", 9), ("time", 10)]
+)
+def test_a_column_of_nulls_refuses_every_row(column, code):
+    clearing = fc.clear(COLUMNS | {column: [None] * 5}, fc.Uniform())
+    assert clearing.reject.tolist() == [code] * 5
+    clearing.audit()
