@@ -3,8 +3,9 @@
     python -m pip install --pre "oemof-demand==0.2.3a3" "pvlib==0.16.1"     # the group `data`
     python scripts/make_community.py [--out python/fastclear/community/data]
 
-Synthetic: no line of it was metered. What it is and is not stands in the data card (README.md beside the data).
-The same seed gives the same bytes. Floats end here: everything is rounded to whole Wh before it is written.
+Synthetic: no line of it was metered. What it is and is not stands in the data card (README.md beside the
+data). The same seed gives the same bytes. Floats end here: everything is rounded to whole Wh before it is
+written.
 """
 
 from __future__ import annotations
@@ -32,16 +33,17 @@ PV_HOMES = 33  # 55 %
 BATTERY_HOMES = 16  # about half of the homes with PV
 LATITUDE, LONGITUDE, ALTITUDE_M = 50.1, 8.7, 110  # Rhine-Main, Germany
 SLOTS_A_DAY, DAYS = 96, 7
-# Mondays, in the order of time and with summer first, so that the first seven days are a week in which homes trade.
-# None of the weeks holds a public holiday or a switch of the clock.
+# Mondays, in the order of time and with summer first, so that the first seven days are a week in which
+# homes trade. None of the weeks holds a public holiday or a switch of the clock.
 SEASONS = {
     # name: Monday, air temperature in °C, bias of the sky's state (+ = clearer)
     "summer": ("2024-07-08", 20.0, 0.9),
     "autumn": ("2024-10-14", 11.0, -0.1),
-    "winter": ("2025-01-13", 2.0, -0.9),
+    "winter": ("2025-01-13", 2.0, -1.6),
     "spring": ("2025-04-07", 12.0, 0.4),
 }
-# What an appliance draws, W for each quarter-hour of one use; uses a year of a 3,500 kWh home; hours of the day.
+# What an appliance draws, W for each quarter-hour of one use; uses a year of a 3,500 kWh home; hours of the
+# day.
 APPLIANCES = {
     "kettle": ((450,), 700, (5, 22)),
     "hob": ((1500, 900), 330, (10, 20)),
@@ -55,7 +57,7 @@ TARIFF = {"retail": 320_000, "feed_in": 80_000, "network_fee": 20_000}
 
 
 def calendar() -> pd.DatetimeIndex:
-    """Starts of all slots, UTC."""
+    """List the starts of all slots, UTC."""
     import pandas as pd
 
     weeks = [
@@ -68,8 +70,8 @@ def calendar() -> pd.DatetimeIndex:
 def shape(profile: type, weeks: pd.DatetimeIndex) -> np.ndarray:
     """BDEW standard load shape in Wh a slot of a customer of 1 kWh a year.
 
-    BDEW gives its shapes in local time, so the slots go in as Europe/Berlin wall time, a week at a time because the
-    library wants an index with a fixed step. It gives kW of a customer of 1,000,000 kWh a year.
+    BDEW gives its shapes in local time, so the slots go in as Europe/Berlin wall time, a week at a time
+    because the library wants an index with a fixed step. It gives kW of a customer of 1,000,000 kWh a year.
     """
     import pandas as pd
 
@@ -94,8 +96,10 @@ def ar1(rng: np.random.Generator, n: int, rho: float) -> np.ndarray:
     return series
 
 
-def home_load(rng: np.random.Generator, base: np.ndarray, annual_kwh: float, local_hour: np.ndarray) -> np.ndarray:
-    """Wh a slot of one home: a smooth part in the BDEW shape with a slow wobble, and appliances used at random."""
+def home_load(
+    rng: np.random.Generator, base: np.ndarray, annual_kwh: float, local_hour: np.ndarray
+) -> np.ndarray:
+    """Wh a slot of one home: a smooth part in the BDEW shape, which wobbles, and appliances at random."""
     size = annual_kwh / 3500.0
     spikes = np.zeros(len(base))
     for watts, uses_a_year, (first, last) in APPLIANCES.values():
@@ -115,7 +119,7 @@ def home_load(rng: np.random.Generator, base: np.ndarray, annual_kwh: float, loc
 
 
 def sky(rng: np.random.Generator) -> np.ndarray:
-    """Share of clear-sky irradiance that arrives, one series for all homes: they live under the same clouds."""
+    """Share of clear-sky irradiance that arrives: one series, as all homes live under the same clouds."""
     n = DAYS * SLOTS_A_DAY
     parts = []
     for _, _, bias in SEASONS.values():
@@ -124,7 +128,7 @@ def sky(rng: np.random.Generator) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def pv_output(weeks: pd.DatetimeIndex, tilt: float, azimuth: float, wp: float, clear: dict) -> np.ndarray:
+def pv_output(tilt: float, azimuth: float, wp: float, clear: dict) -> np.ndarray:
     """AC energy in Wh a slot of one roof under a clear sky, by the PVWatts model."""
     import pvlib
 
@@ -181,7 +185,7 @@ def make() -> tuple[pl.DataFrame, pl.DataFrame]:
             wp = int(rng.integers(8, 27)) * 400  # 400 W modules: 3.2 to 10.4 kWp
             tilt, azimuth = float(rng.integers(15, 51)), float(np.clip(rng.normal(180.0, 50.0), 75.0, 285.0))
             jitter = np.exp(0.04 * ar1(rng, len(weeks), 0.9))
-            sun = np.minimum(pv_output(weeks, tilt, azimuth, wp, clear) * cloud * jitter, 0.9 * wp / 4.0)
+            sun = np.minimum(pv_output(tilt, azimuth, wp, clear) * cloud * jitter, 0.9 * wp / 4.0)
         if home in with_battery:
             wh = int(rng.integers(8, 25)) * 500  # 4 to 12 kWh
             w = wh // 2
@@ -190,11 +194,14 @@ def make() -> tuple[pl.DataFrame, pl.DataFrame]:
         suns.append(np.rint(sun))
         # three strings of twenty homes on one LV transformer; bus = feeder * 100 + place along the string
         feeder, place = home % 3 + 1, home // 3 + 1
-        rows.append((f"home{home + 1:02d}", "home", feeder * 100 + place + 1, feeder, wp, wh, w, efficiency, False))
+        rows.append(
+            (f"home{home + 1:02d}", "home", feeder * 100 + place + 1, feeder, wp, wh, w, efficiency, False)
+        )
     clinic = 60_000.0 * (0.35 * commerce.mean() + 0.65 * commerce) * np.exp(0.06 * ar1(rng, len(weeks), 0.9))
     loads.append(np.rint(clinic))
     suns.append(np.zeros(len(weeks)))
-    rows.append(("clinic", "clinic", 101, 1, 0, 0, 0, 0, True))  # first bus of feeder 1, next to the transformer
+    # first bus of feeder 1, next to the transformer
+    rows.append(("clinic", "clinic", 101, 1, 0, 0, 0, 0, True))
 
     members = pl.DataFrame(
         rows,

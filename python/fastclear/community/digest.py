@@ -1,7 +1,8 @@
 """One canonical hash of a table: same numbers, same hash, whatever file or library held them.
 
-Parquet bytes change with the version of the writer; the content does not. What is recorded beside the embedded data,
-and what :attr:`fastclear.community.Community.digest` returns, is therefore a hash of the decoded columns.
+Parquet bytes change with the version of the writer; the content does not. What is recorded beside the
+embedded data, and what :attr:`fastclear.community.Community.digest` returns, is therefore a hash of the
+decoded columns.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 def columns_digest(columns: Mapping[str, NDArray[np.int64] | NDArray[np.bool_] | Sequence[str]]) -> str:
     """SHA-256 of named columns, in the order given.
 
-    Each column is hashed as the length of its name, its name, a type letter, its number of values, and its values:
-    ``i`` little-endian int64, ``b`` one byte each, ``s`` a length and UTF-8 each. Lengths are little-endian uint64,
-    so that no two different tables give the same byte string. Two-dimensional arrays are read row by row.
+    Each column is hashed as the length of its name, its name, a type letter, its number of values, and its
+    values: ``i`` little-endian int64, ``b`` one byte each, ``s`` a length and UTF-8 each. Lengths are
+    little-endian uint64, so that no two different tables give the same byte string. Two-dimensional arrays
+    are read row by row.
 
     Parameters
     ----------
@@ -33,7 +35,7 @@ def columns_digest(columns: Mapping[str, NDArray[np.int64] | NDArray[np.bool_] |
     Examples
     --------
     >>> columns_digest({"load_wh": np.array([1, 2])})[:12]
-    '37e8ef8cbeac'
+    'f92b6d3e8c97'
     """
     state = hashlib.sha256()
 

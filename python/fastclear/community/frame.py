@@ -1,7 +1,7 @@
 """`Community`: who takes part, what they have, and what they consume and produce in every slot.
 
-All energy is integer Wh a slot, all times are int64 nanoseconds UTC and name the start of a slot, so that switch days
-of local time need no care: a day is 24 hours of UTC.
+All energy is integer Wh a slot, all times are int64 nanoseconds UTC and name the start of a slot, so that
+switch days of local time need no care: a day is 24 hours of UTC.
 """
 
 from __future__ import annotations
@@ -85,14 +85,14 @@ class Community:
     slot_ns : int
         Length of a slot in nanoseconds.
     members : polars.DataFrame
-        One row a member, in the order of the columns of `load_wh`: participant, kind (``home`` or ``clinic``, free
-        text in a user's own data), bus, feeder (null where there is no grid), pv_wp, battery_wh, battery_w,
-        battery_efficiency_ppm (parts per million of a full cycle), essential.
+        One row a member, in the order of the columns of `load_wh`: participant, kind (``home`` or
+        ``clinic``, free text in a user's own data), bus, feeder (null where there is no grid), pv_wp,
+        battery_wh, battery_w, battery_efficiency_ppm (parts per million of a full cycle), essential.
     load_wh, pv_wh : ndarray of int64, shape (slots, members)
         Consumption and production in Wh a slot, both >= 0.
     tariff : mapping of str to int
-        What the data says about prices, in ticks (1e-6 currency a kWh): ``retail``, ``feed_in``, ``network_fee`` in
-        the embedded data; empty where the data says nothing. Presets may set their own.
+        What the data says about prices, in ticks (1e-6 currency a kWh): ``retail``, ``feed_in``,
+        ``network_fee`` in the embedded data; empty where the data says nothing. Presets may set their own.
 
     Examples
     --------
@@ -117,16 +117,19 @@ class Community:
         shape = (len(self.slots), self.members.height)
         if self.load_wh.shape != shape or self.pv_wh.shape != shape:
             raise PresetError(
-                f"load_wh {self.load_wh.shape} and pv_wh {self.pv_wh.shape} must have one row a slot and one column "
+                f"load_wh {self.load_wh.shape} and pv_wh {self.pv_wh.shape} must have one row a slot and "
+                "one column "
                 f"a member: {shape}"
             )
         if 0 in shape:
-            raise PresetError(f"a community needs at least one slot and one member, this has {shape[0]} and {shape[1]}")
+            raise PresetError(
+                f"a community needs at least one slot and one member, this has {shape[0]} and {shape[1]}"
+            )
         if self.slot_ns <= 0 or bool((np.diff(self.slots) < self.slot_ns).any()):
             raise PresetError("slots must rise, each by at least slot_ns")
         for column in ("slots", "load_wh", "pv_wh"):
-            # object.__setattr__ is the documented way to finish a frozen dataclass; sharing the caller's writable
-            # array would let the data change after its digest was taken
+            # object.__setattr__ is the documented way to finish a frozen dataclass; sharing the caller's
+            # writable array would let the data change after its digest was taken
             object.__setattr__(self, column, read_only(getattr(self, column)))
         object.__setattr__(self, "members", _checked_members(self.members))
         object.__setattr__(self, "tariff", MappingProxyType(dict(self.tariff)))
@@ -194,7 +197,8 @@ class Community:
         """Slots of a day of UTC, 96 for quarter-hours."""
         if NS_PER_DAY % self.slot_ns:
             raise PresetError(
-                f"a slot of {self.slot_ns // 10**9} s does not divide a day; use slots that do, such as 15 or 60 minutes"
+                f"a slot of {self.slot_ns // 10**9} s does not divide a day; use slots that do, such as "
+                "15 or 60 minutes"
             )
         return NS_PER_DAY // self.slot_ns
 
@@ -261,9 +265,7 @@ class Community:
         """
         if window.step not in (None, 1):
             raise PresetError("take: slots are taken one after the other, use a slice of step 1")
-        return replace(
-            self, slots=self.slots[window], load_wh=self.load_wh[window], pv_wh=self.pv_wh[window]
-        )
+        return replace(self, slots=self.slots[window], load_wh=self.load_wh[window], pv_wh=self.pv_wh[window])
 
     def to_frame(self) -> pl.DataFrame:
         """Give the profiles as rows: slot (UTC), participant, load_wh, pv_wh; sorted by slot, then member.
@@ -309,23 +311,37 @@ def _checked_members(members: pl.DataFrame) -> pl.DataFrame:
         raise PresetError(f"members have a column of the wrong type: {error}") from error
     twice = members.filter(members["participant"].is_duplicated())
     if twice.height:
-        raise PresetError(f"members: participant {twice['participant'][0]!r} is there twice; keep one row a member")
-    for name in ("participant", "kind", "pv_wp", "battery_wh", "battery_w", "battery_efficiency_ppm", "essential"):
+        raise PresetError(
+            f"members: participant {twice['participant'][0]!r} is there twice; keep one row a member"
+        )
+    for name in (
+        "participant",
+        "kind",
+        "pv_wp",
+        "battery_wh",
+        "battery_w",
+        "battery_efficiency_ppm",
+        "essential",
+    ):
         holes = members.filter(members[name].is_null())
         if holes.height:
-            raise PresetError(f"members: {name} is null for {holes['participant'][0]!r}; give 0, or leave the column out")
+            raise PresetError(
+                f"members: {name} is null for {holes['participant'][0]!r}; give 0, or leave the column out"
+            )
     for name in ("pv_wp", "battery_wh", "battery_w", "battery_efficiency_ppm"):
         # 2^31 is the widest quantity of an order, see contract.md; efficiency has its own bound
         top = 1_000_000 if name == "battery_efficiency_ppm" else 2**31 - 1
         wild = members.filter((members[name] < 0) | (members[name] > top))
         if wild.height:
             raise PresetError(
-                f"members: {name} of {wild['participant'][0]!r} is {wild[name][0]}; it must be from 0 to {top}"
+                f"members: {name} of {wild['participant'][0]!r} is {wild[name][0]}; it must be from 0 to "
+                f"{top}"
             )
     # a battery that keeps nothing of what it takes is a missing number, not a battery
     dead = members.filter((members["battery_wh"] > 0) & (members["battery_efficiency_ppm"] == 0))
     if dead.height:
         raise PresetError(
-            f"members: {dead['participant'][0]!r} has a battery with battery_efficiency_ppm 0; give it, e.g. 900000"
+            f"members: {dead['participant'][0]!r} has a battery with battery_efficiency_ppm 0; give it, "
+            "e.g. 900000"
         )
     return members
