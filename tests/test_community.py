@@ -33,7 +33,7 @@ def frame(slots=4, names=("ann", "bob"), start="2024-07-08T10:00Z", **changes) -
     n = slots * len(names)
     columns = {
         "slot": pl.Series(np.tile(first + QUARTER * np.arange(slots), len(names))).cast(pl.Datetime("ns", "UTC")),
-        "participant": np.repeat(names, slots).tolist(),
+        "participant": [name for name in names for _ in range(slots)],
         "load_wh": np.arange(100, 100 + n),
         "pv_wh": np.arange(n),
     }

@@ -31,6 +31,7 @@ import re
 import sys
 import tempfile
 import warnings
+from dataclasses import replace
 from datetime import date
 from importlib import import_module
 from pathlib import Path
@@ -114,7 +115,7 @@ def load_simbench(
 
     slots, members, load_wh, pv_wh = _grid(code, _cache_folder(cache_dir))
     first = int(np.searchsorted(slots, monday))
-    if first == len(slots) or slots[first] != monday:
+    if len(slots) - first < 96 or slots[first] != monday:
         raise PresetError(
             f"start {start} is beyond the data: SimBench has 2016-01-01 to 2016-12-30 (days of UTC)"
         )
@@ -128,10 +129,12 @@ def load_simbench(
         slots=slots[window],
         slot_ns=_SLOT_NS,
         members=members,
-        load_wh=_jittered(load_wh[window], first, seed, jitter_ppm),
+        load_wh=load_wh[window],
         pv_wh=pv_wh[window],
     )
-    return community if days is None else community.days(days)
+    if days is not None:
+        community = community.days(days)
+    return replace(community, load_wh=_jittered(community.load_wh, first, seed, jitter_ppm))
 
 
 def _jittered(load_wh: NDArray[np.int64], first: int, seed: int, jitter_ppm: int) -> NDArray[np.int64]:
@@ -241,11 +244,12 @@ def _utc(stamps: list[str]) -> pl.Series:
     choice = pl.when(turn == 0).then(pl.lit("earliest")).otherwise(pl.lit("latest"))
     slots = (
         naive.to_frame("t")
-        .select(pl.col("t").dt.replace_time_zone(_ZONE, ambiguous=choice, non_existent="raise"))
+        .select(pl.col("t").dt.replace_time_zone(_ZONE, ambiguous=choice, non_existent="null"))
         .to_series()
         .dt.convert_time_zone("UTC")
     )
-    if not (slots.to_physical().diff().drop_nulls() == _SLOT_NS).all():
+    steps = slots.to_physical().diff().drop_nulls()
+    if slots.null_count() or not (steps == _SLOT_NS).all():
         raise PresetError(
             f"the stamps of this SimBench version are not quarter-hours of {_ZONE}; please report it"
         )
