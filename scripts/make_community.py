@@ -242,7 +242,7 @@ def digests(profiles: pl.DataFrame, members: pl.DataFrame) -> dict[str, str]:
 def write(out: Path) -> None:
     """Make the data and write profiles.parquet, members.parquet and community.json into `out`."""
     with warnings.catch_warnings():
-        # oemof-demand 0.2.3a3 and pvlib 0.16.1 use pandas calls that pandas 3 deprecates; they still do what they say
+        # oemof-demand 0.2.3a3 and pvlib 0.16.1 use pandas calls that pandas 3 deprecates but still has
         warnings.simplefilter("ignore")
         profiles, members = make()
     out.mkdir(parents=True, exist_ok=True)

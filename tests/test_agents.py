@@ -73,7 +73,14 @@ def test_batteries_equal_the_naive_twin_and_lose_nothing(members, slot_ns, data)
 
 def test_battery_of_a_day_by_hand():
     fleet = Batteries([1000], [2000], [900_000])
-    assert [int(fleet.step([n])[0]) for n in (-300, -600, -600, 200, 600, 600)] == [300, 500, 311, -200, -500, -299]
+    assert [int(fleet.step([n])[0]) for n in (-300, -600, -600, 200, 600, 600)] == [
+        300,
+        500,
+        311,
+        -200,
+        -500,
+        -299,
+    ]
     # charged 1,111 Wh keep 999.9; 999 came out and 0.9 Wh is left
     assert fleet.stored_micro_wh.tolist() == [900_000]
     assert fleet.stored_wh.tolist() == [0]
@@ -133,7 +140,7 @@ def test_bad_net_leaves_batteries_alone(net):
         fleet.plan([1, 2])
 
 
-# --- bids --------------------------------------------------------------------------------------------------------
+# --- bids -------------------------------------------------------------------------------------------------
 
 PRICES = {"retail": 320_000, "feed_in": 80_000, "fees": 25_000}
 
@@ -157,7 +164,9 @@ def test_nobody_bids_where_it_could_lose(net, retail, feed_in, fees, seed, slot)
     assert (orders.price + fees <= retail).all()
     assert (orders.price >= feed_in).all()
     assert orders.side.dtype == np.uint8
-    assert {a.dtype for a in (orders.price, orders.quantity, orders.order, orders.participant)} == {np.dtype("int64")}
+    assert {a.dtype for a in (orders.price, orders.quantity, orders.order, orders.participant)} == {
+        np.dtype("int64")
+    }
     assert list(orders.columns()) == ["side", "price", "quantity", "order", "participant"]
     assert len(orders) == len(wanted)
 
@@ -211,7 +220,10 @@ def test_bids_are_uniform_over_the_whole_interval():
 
 def test_nobody_bids_where_fees_eat_the_gain():
     assert len(zero_intelligence([5, -5], retail=100, feed_in=90, fees=11, seed=0, slot=0)) == 0
-    assert zero_intelligence([5, -5], retail=100, feed_in=90, fees=10, seed=0, slot=0).price.tolist() == [90, 90]
+    assert zero_intelligence([5, -5], retail=100, feed_in=90, fees=10, seed=0, slot=0).price.tolist() == [
+        90,
+        90,
+    ]
     assert len(zero_intelligence([], **PRICES, seed=0, slot=0)) == 0
 
 
@@ -237,11 +249,13 @@ def test_bad_arguments_of_bids(change, message):
         zero_intelligence(**{**good, **change})
 
 
-# --- forecasts ---------------------------------------------------------------------------------------------------
+# --- forecasts --------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(nets, max_size=20), st.integers(0, 2**64 - 1), st.integers(0, 2**31 - 1), st.integers(0, 10**6))
+@given(
+    st.lists(nets, max_size=20), st.integers(0, 2**64 - 1), st.integers(0, 2**31 - 1), st.integers(0, 10**6)
+)
 def test_forecast_stays_within_its_bounds(net, seed, slot, error_ppm):
     expected = forecast(net, seed=seed, slot=slot, error_ppm=error_ppm)
     assert expected.dtype == np.int64

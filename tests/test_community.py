@@ -1,13 +1,6 @@
-"""The embedded data, `Community`, and a user's own frames."""
+"""`Community`, and a user's own frames."""
 
 from __future__ import annotations
-
-import hashlib
-import importlib.util
-import json
-import struct
-import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,12 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastclear.community import Community, community_from_frame, load_community
-from fastclear.community import embedded as embedded_module
 from fastclear.community.digest import columns_digest
 from fastclear.errors import FastclearError, PresetError
 
-ROOT = Path(__file__).resolve().parent.parent
-DATA = ROOT / "python" / "fastclear" / "community" / "data"
 QUARTER = 15 * 60 * 10**9
 
 
@@ -32,7 +22,9 @@ def frame(slots=4, names=("ann", "bob"), start="2024-07-08T10:00Z", **changes) -
     first = np.datetime64(start.rstrip("Z"), "ns").astype("int64")
     n = slots * len(names)
     columns = {
-        "slot": pl.Series(np.tile(first + QUARTER * np.arange(slots), len(names))).cast(pl.Datetime("ns", "UTC")),
+        "slot": pl.Series(np.tile(first + QUARTER * np.arange(slots), len(names))).cast(
+            pl.Datetime("ns", "UTC")
+        ),
         "participant": [name for name in names for _ in range(slots)],
         "load_wh": np.arange(100, 100 + n),
         "pv_wh": np.arange(n),
@@ -40,121 +32,7 @@ def frame(slots=4, names=("ann", "bob"), start="2024-07-08T10:00Z", **changes) -
     return pl.DataFrame({**columns, **changes})
 
 
-# --- the embedded data -------------------------------------------------------------------------------------------
-
-
-def test_embedded_shape_and_order():
-    community = load_community()
-    assert community.load_wh.shape == (28 * 96, 61)
-    assert community.n_days == 28
-    assert community.participants == ["clinic", *(f"home{i:02d}" for i in range(1, 61))]
-    assert (np.diff(community.slots) > 0).all()
-    assert community.slots[0] == pd.Timestamp("2024-07-08", tz="UTC").value
-    assert {pd.Timestamp(s).weekday() for s in community.slots[:: 96 * 7]} == {0}
-    assert "synthetic" in community.source
-    assert dict(community.tariff) == {"retail": 320_000, "feed_in": 80_000, "network_fee": 20_000}
-
-
-def test_embedded_statistics_are_those_of_the_data_card():
-    community = load_community()
-    homes = community.members["kind"].to_numpy() == "home"
-    annual = community.load_wh.sum(axis=0) * 365 / 28 / 1000
-    assert homes.sum() == 60
-    assert 3300 < annual[homes].mean() < 3700
-    assert 1700 <= annual[homes].min() < 2000
-    assert 6500 < annual[homes].max() <= 7000
-    assert 50_000 < annual[~homes].item() < 70_000
-    pv = community.members["pv_wp"].to_numpy()
-    assert (pv > 0).sum() == 33
-    yields = community.pv_wh.sum(axis=0)[pv > 0] * 365 / 28 / pv[pv > 0]  # kWh a kWp
-    assert 550 < yields.min()
-    assert 800 < yields.mean() < 1000
-    assert yields.max() < 1150
-    assert (community.pv_wh[:, pv == 0] == 0).all()
-    assert (community.pv_wh <= pv // 4).all()  # never above the rating
-    assert community.load_wh.min() > 0
-    assert (community.battery_wh > 0).sum() == 16
-    assert (pv[community.battery_wh > 0] > 0).all()
-    assert community.essential.tolist() == [True] + [False] * 60
-    assert community.members["feeder"].value_counts().sort("feeder")["count"].to_list() == [21, 20, 20]
-    assert community.members["bus"].n_unique() == 61
-
-
-def test_embedded_looks_like_load_and_sun():
-    community = load_community(season="summer")
-    day = community.load_wh.sum(axis=1).reshape(7, 96).mean(axis=0)
-    assert day[4:16].mean() < 0.55 * day[28:80].mean()  # nights are quiet
-    sun = community.pv_wh.sum(axis=1).reshape(7, 96)
-    assert (sun[:, :10] == 0).all()  # no sun before 02:30 UTC
-    assert (sun[:, 86:] == 0).all()
-    assert 40 <= sun.sum(axis=0).argmax() <= 52  # noon at 8.7 degrees east is 11:28 UTC
-    seasons = {s: load_community(season=s).pv_wh.sum() for s in ("summer", "autumn", "winter", "spring")}
-    assert seasons["winter"] < seasons["autumn"] < min(seasons["spring"], seasons["summer"])
-    # homes differ: no two are in proportion, or every order would tie
-    unit = community.load_wh[:, 1:] / community.load_wh[:, 1:].sum(axis=0)
-    correlation = np.corrcoef(unit.T)
-    assert np.triu(correlation, 1).max() < 0.95
-
-
-def test_embedded_content_is_what_is_recorded():
-    """Decoded and hashed here without the package's own digest."""
-    recorded = json.loads((DATA / "community.json").read_text())["sha256_of_content"]
-    for name in ("profiles", "members"):
-        table = pl.read_parquet(DATA / f"{name}.parquet")
-        state = hashlib.sha256()
-        for column in table.columns:
-            values = table[column].to_list()
-            state.update(struct.pack("<Q", len(column)) + column.encode())
-            if table[column].dtype == pl.String:
-                state.update(b"s" + struct.pack("<Q", len(values)))
-                for value in values:
-                    state.update(struct.pack("<Q", len(value.encode())) + value.encode())
-            elif table[column].dtype == pl.Boolean:
-                state.update(b"b" + struct.pack("<Q", len(values)) + bytes(values))
-            else:
-                values = table[column].to_physical().to_list()
-                state.update(b"i" + struct.pack(f"<Q{len(values)}q", len(values), *values))
-        assert state.hexdigest() == recorded[name]
-
-
-def test_embedded_is_small():
-    assert sum(file.stat().st_size for file in DATA.iterdir()) < 300_000
-
-
-def test_embedded_damage_is_noticed(tmp_path, monkeypatch):
-    for file in DATA.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    table = pl.read_parquet(tmp_path / "profiles.parquet")
-    table.with_columns(load_wh=pl.col("load_wh") + (pl.int_range(pl.len()) == 7)).write_parquet(
-        tmp_path / "profiles.parquet"
-    )
-    monkeypatch.setattr(embedded_module, "_FOLDER", tmp_path)
-    with pytest.raises(PresetError, match=r"profiles\.parquet is not what was shipped"):
-        load_community()
-
-
-def _script():
-    for library in ("oemof.demand", "pvlib"):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            pytest.importorskip(library, reason="the group `data` (oemof-demand, pvlib) is not installed")
-    spec = importlib.util.spec_from_file_location("make_community", ROOT / "scripts" / "make_community.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_embedded_can_be_made_again(tmp_path):
-    script = _script()
-    for out in ("one", "two"):
-        script.write(tmp_path / out)
-    recorded = json.loads((DATA / "community.json").read_text())
-    assert json.loads((tmp_path / "one" / "community.json").read_text()) == recorded
-    for name in ("profiles.parquet", "members.parquet", "community.json"):
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-
-
-# --- Community ---------------------------------------------------------------------------------------------------
+# --- Community --------------------------------------------------------------------------------------------
 
 
 def test_days_and_seasons_agree():
@@ -206,10 +84,20 @@ def test_digest_sees_every_column():
         "tariff": {"retail": 1},
     }
     digests = {base.digest}
-    kept = {f: getattr(base, f) for f in ("name", "source", "slots", "slot_ns", "members", "load_wh", "pv_wh", "tariff")}
+    kept = {
+        f: getattr(base, f)
+        for f in ("name", "source", "slots", "slot_ns", "members", "load_wh", "pv_wh", "tariff")
+    }
     for key, value in changes.items():
         digests.add(Community(**{**kept, key: value}).digest)
-    for column, value in (("bus", 7), ("feeder", 2), ("pv_wp", 1), ("battery_wh", 1), ("kind", "shop"), ("essential", True)):
+    for column, value in (
+        ("bus", 7),
+        ("feeder", 2),
+        ("pv_wp", 1),
+        ("battery_wh", 1),
+        ("kind", "shop"),
+        ("essential", True),
+    ):
         members = base.members.with_columns(pl.lit(value).alias(column))
         if column == "battery_wh":
             members = members.with_columns(battery_efficiency_ppm=pl.lit(900_000))
@@ -220,7 +108,13 @@ def test_digest_sees_every_column():
 
 def test_digest_tells_shapes_apart():
     one, two = np.array([1], dtype=np.int64), np.array([1, 2], dtype=np.int64)
-    tables = [{"a": one, "b": two}, {"a": two, "b": one}, {"ab": one, "": two}, {"a": ["1"]}, {"a": ["", "1"]}]
+    tables = [
+        {"a": one, "b": two},
+        {"a": two, "b": one},
+        {"ab": one, "": two},
+        {"a": ["1"]},
+        {"a": ["", "1"]},
+    ]
     assert len({columns_digest(table) for table in tables}) == len(tables)
 
 
@@ -237,7 +131,7 @@ def test_unknown_season():
         load_community("some.csv", season="summer")
 
 
-# --- a user's own frames -----------------------------------------------------------------------------------------
+# --- a user's own frames ----------------------------------------------------------------------------------
 
 
 def test_every_kind_of_frame_gives_the_same(tmp_path):
@@ -249,7 +143,9 @@ def test_every_kind_of_frame_gives_the_same(tmp_path):
         "lazy": community_from_frame(table.lazy()),
         "pandas": community_from_frame(pd.DataFrame(table.to_dict(as_series=False))),
         "pyarrow": community_from_frame(table.to_arrow()),
-        "batches": community_from_frame(pa.RecordBatchReader.from_batches(table.to_arrow().schema, table.to_arrow().to_batches())),
+        "batches": community_from_frame(
+            pa.RecordBatchReader.from_batches(table.to_arrow().schema, table.to_arrow().to_batches())
+        ),
         "mapping": community_from_frame({c: table[c].to_list() for c in table.columns}),
         "numpy": community_from_frame({c: table[c].to_physical().to_numpy() for c in table.columns}),
         "csv": community_from_frame(tmp_path / "c.csv"),
@@ -322,15 +218,15 @@ def test_members_by_column_and_by_frame_agree():
     assert inside.essential.tolist() == [True, False]
 
 
-@pytest.mark.parametrize(
-    ("day", "slots"), [("2024-03-31", 92), ("2024-10-27", 100), ("2024-07-08", 96)]
-)
+@pytest.mark.parametrize(("day", "slots"), [("2024-03-31", 92), ("2024-10-27", 100), ("2024-07-08", 96)])
 def test_switch_days_of_local_time(day, slots):
-    """A local day of 23, 24 or 25 hours: zoned, naive with tz, and text without offset come out as the same slots."""
+    """Local days of 23, 24 and 25 hours: zoned, naive with tz, and text without give the same slots."""
     local = pd.date_range(day, periods=slots, freq="15min", tz="Europe/Berlin")
     assert local[-1].strftime("%H:%M") == "23:45"
     rest = {"participant": ["ann"] * slots, "load_wh": range(slots), "pv_wh": [0] * slots}
-    zoned = community_from_frame({"slot": pl.Series(local.as_unit("ns").asi8).cast(pl.Datetime("ns", "UTC")), **rest})
+    zoned = community_from_frame(
+        {"slot": pl.Series(local.as_unit("ns").asi8).cast(pl.Datetime("ns", "UTC")), **rest}
+    )
     assert (np.diff(zoned.slots) == QUARTER).all()
     text = [t.isoformat() for t in local]
     assert community_from_frame({"slot": text, **rest}).digest == zoned.digest
@@ -342,7 +238,9 @@ def test_switch_days_of_local_time(day, slots):
 
 def test_rounding_on_request_goes_to_even():
     table = frame(load_wh=[0.5, 1.5, 2.5, 3.49, 4.0, 5.51, 6.0, 7.0])
-    with pytest.raises(PresetError, match=r'load_wh, row 0: 0\.5 is not a whole number of Wh; .*rounding="half_even"'):
+    with pytest.raises(
+        PresetError, match=r'load_wh, row 0: 0\.5 is not a whole number of Wh; .*rounding="half_even"'
+    ):
         community_from_frame(table)
     community = community_from_frame(table, rounding="half_even")
     assert community.load_wh.T.ravel().tolist() == [0, 2, 2, 3, 4, 6, 6, 7]
@@ -352,13 +250,15 @@ def test_rounding_on_request_goes_to_even():
 
 def test_gaps_on_request():
     table = pl.concat([frame(), frame(start="2024-10-14T00:00Z")])
-    with pytest.raises(PresetError, match=r"a gap: the slot 2024-07-08T11:00Z is missing for everyone.*allow_gaps"):
+    with pytest.raises(
+        PresetError, match=r"a gap: the slot 2024-07-08T11:00Z is missing for everyone.*allow_gaps"
+    ):
         community_from_frame(table)
     assert len(community_from_frame(table, allow_gaps=True).slots) == 8
 
 
 def test_one_slot_needs_its_length():
-    with pytest.raises(PresetError, match="one slot only.*slot_minutes=15"):
+    with pytest.raises(PresetError, match=r"one slot only.*slot_minutes=15"):
         community_from_frame(frame(1))
     assert community_from_frame(frame(1), slot_minutes=30).slot_ns == 2 * QUARTER
 
@@ -381,7 +281,10 @@ BAD = {
     "no pv": (frame().drop("pv_wh"), "lacks the column 'pv_wh'"),
     "empty": (frame()[:0], "is empty: it has columns but no row"),
     "no columns": ({}, "lacks the column 'slot'.*has none"),
-    "ragged": ({"slot": [1, 2], "participant": ["a"], "load_wh": [1], "pv_wh": [1]}, "cannot be read as columns"),
+    "ragged": (
+        {"slot": [1, 2], "participant": ["a"], "load_wh": [1], "pv_wh": [1]},
+        "cannot be read as columns",
+    ),
     "not a frame": (7, "is a int; give a polars"),
     "text load": (frame(load_wh=["1"] * 8), "column load_wh has the type String"),
     "bool pv": (frame(pv_wh=[True] * 8), "column pv_wh has the type Boolean"),
@@ -391,31 +294,51 @@ BAD = {
     "float slot": (frame(slot=[1.0] * 8), "column slot has the type Float64"),
     "nonsense slot": (frame(slot=["2024-07-08T10:00Z"] * 7 + ["noonZ"]), "slot, row 7: cannot read 'noonZ'"),
     "mixed offsets": (frame(slot=["2024-07-08T10:00Z"] * 7 + ["2024-07-08T10:00"]), r"mixes .* \(row 7"),
-    "seconds": (frame(slot=[1_720_000_000 + 900 * i for i in range(4)] * 2), "looks like seconds or milliseconds"),
+    "seconds": (
+        frame(slot=[1_720_000_000 + 900 * i for i in range(4)] * 2),
+        "looks like seconds or milliseconds",
+    ),
     "null slot": (frame(slot=[None, *frame()["slot"][1:]]), "column slot, row 0: a value is missing"),
     "null name": (frame(participant=["a", None] * 4), "column participant, row 1: a value is missing"),
     "null load": (frame(load_wh=[1] * 5 + [None] * 3), "column load_wh, row 5: a value is missing"),
     "NaN": (frame(pv_wh=[0.0] * 6 + [float("nan"), 0.0]), "column pv_wh, row 6: nan is not a number"),
     "infinite": (frame(pv_wh=[float("inf")] + [0.0] * 7), "column pv_wh, row 0: inf is not a number"),
-    "fraction": (frame(load_wh=[1.0] * 7 + [0.25]), "column load_wh, row 7: 0.25 is not a whole number of Wh"),
+    "fraction": (
+        frame(load_wh=[1.0] * 7 + [0.25]),
+        "column load_wh, row 7: 0.25 is not a whole number of Wh",
+    ),
     "negative load": (frame(load_wh=[1] * 3 + [-1] * 5), "column load_wh, row 3: -1 is negative"),
     "negative pv": (frame(pv_wh=[-0.0] * 2 + [-5.0] * 6), "column pv_wh, row 2: -5.0 is negative"),
     "too much": (frame(load_wh=[2**31] * 8), "column load_wh, row 0: 2147483648 is 2\\^31 Wh or more"),
     "uint64": (frame(load_wh=pl.Series([2**64 - 1] * 8, dtype=pl.UInt64)), "is 2\\^31 Wh or more"),
-    "twice": (pl.concat([frame(), frame()[2:3]]), "duplicate slot: 'ann' has 2024-07-08T10:30Z in rows 2 and 8"),
+    "twice": (
+        pl.concat([frame(), frame()[2:3]]),
+        "duplicate slot: 'ann' has 2024-07-08T10:30Z in rows 2 and 8",
+    ),
     "hole": (frame()[:7], "a gap: 'bob' has no row for the slot 2024-07-08T10:45Z"),
     "hole for all": (
         frame().filter(pl.col("slot").dt.minute() != 15),
         "a gap|uneven slots",
     ),
     "uneven": (
-        frame().with_columns(pl.when(pl.col("slot").dt.minute() == 45).then(pl.col("slot") + pl.duration(minutes=5)).otherwise(pl.col("slot")).alias("slot")),
+        frame().with_columns(
+            pl.when(pl.col("slot").dt.minute() == 45)
+            .then(pl.col("slot") + pl.duration(minutes=5))
+            .otherwise(pl.col("slot"))
+            .alias("slot")
+        ),
         "uneven slots: from 2024-07-08T10:30Z to 2024-07-08T10:50Z are 20 minutes",
     ),
     "float names": (frame(participant=[1.0] * 8), "column participant has the type Float64"),
     "battery changes": (frame(battery_wh=range(8)), "column battery_wh changes between slots for 'ann'"),
-    "essential text": (frame(essential=["no"] * 8), "column essential has the type String; it must be true or false"),
-    "battery float": (frame(battery_wh=[0.5] * 8), "column battery_wh has the type Float64; it must be whole"),
+    "essential text": (
+        frame(essential=["no"] * 8),
+        "column essential has the type String; it must be true or false",
+    ),
+    "battery float": (
+        frame(battery_wh=[0.5] * 8),
+        "column battery_wh has the type Float64; it must be whole",
+    ),
     "battery negative": (frame(battery_wh=[-1] * 8), "battery_wh of 'ann' is -1; it must be from 0"),
     "efficiency": (frame(battery_efficiency_ppm=[2_000_000] * 8), "must be from 0 to 1000000"),
     "no efficiency": (frame(battery_wh=[5000] * 8), "battery with battery_efficiency_ppm 0"),
@@ -497,7 +420,9 @@ def test_bad_slot_minutes(slot_minutes):
 
 def test_community_refuses_what_does_not_fit():
     good = community_from_frame(frame())
-    kept = {f: getattr(good, f) for f in ("name", "source", "slots", "slot_ns", "members", "load_wh", "pv_wh")}
+    kept = {
+        f: getattr(good, f) for f in ("name", "source", "slots", "slot_ns", "members", "load_wh", "pv_wh")
+    }
     for change, message in (
         ({"load_wh": good.load_wh[1:]}, "must have one row a slot"),
         ({"slots": good.slots[::-1]}, "slots must rise"),

@@ -82,7 +82,9 @@ def test_jitter_is_seeded_bounded_and_blind_to_the_window(fake, tmp_path):
     assert one.digest == again.digest
     assert one.digest != two.digest != plain.digest
     assert (np.abs(one.load_wh - plain.load_wh) <= plain.load_wh * 0.1 + 0.5).all()
-    np.testing.assert_array_equal(load(start="2016-07-06", days=1, seed=1).load_wh, one.days(1, start=2).load_wh)
+    np.testing.assert_array_equal(
+        load(start="2016-07-06", days=1, seed=1).load_wh, one.days(1, start=2).load_wh
+    )
     np.testing.assert_array_equal(one.pv_wh, plain.pv_wh)
     assert abs(one.load_wh.sum() / plain.load_wh.sum() - 1) < 0.01
 
@@ -98,9 +100,13 @@ def test_days_beyond_the_data(fake, tmp_path):
 def test_stamps_that_are_not_local_time_are_refused(monkeypatch, tmp_path):
     def other(code):
         net = small_net(code)
-        net["stamps"] = pl.datetime_range(
-            pl.datetime(2016, 1, 1), pl.datetime(2017, 1, 1), "15m", closed="left", eager=True
-        ).dt.strftime("%d.%m.%Y %H:%M").to_list()
+        net["stamps"] = (
+            pl.datetime_range(
+                pl.datetime(2016, 1, 1), pl.datetime(2017, 1, 1), "15m", closed="left", eager=True
+            )
+            .dt.strftime("%d.%m.%Y %H:%M")
+            .to_list()
+        )
         return net
 
     monkeypatch.setattr(adapter, "_simbench_net", other)
@@ -148,7 +154,7 @@ def test_cache_that_cannot_be_used(fake, tmp_path):
     load_simbench("1-LV-small", days=1, cache_dir=tmp_path)
     for file in tmp_path.glob("*.parquet"):
         file.write_bytes(b"torn")
-    with pytest.raises(StoreError, match="cannot be read.*delete it"):
+    with pytest.raises(StoreError, match=r"cannot be read.*delete it"):
         load_simbench("1-LV-small", days=1, cache_dir=tmp_path)
 
 
@@ -215,7 +221,10 @@ def test_real_sun_and_load_are_where_they_belong(rural):
     _, year = rural
     sun = year.pv_wh.sum(axis=1).reshape(365, 96)
     june, december = sun[152:182].mean(axis=0), sun[335:365].mean(axis=0)
-    for day in (june, december):  # the same noon in UTC in both halves of the year: the clock switch was read right
+    for day in (
+        june,
+        december,
+    ):  # the same noon in UTC in both halves of the year: the clock switch was read right
         middle = (day * np.arange(96)).sum() / day.sum() / 4
         assert 10.5 < middle < 12.5
     assert sun[:, :8].sum() < 0.001 * sun.sum()

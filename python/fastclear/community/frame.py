@@ -117,9 +117,8 @@ class Community:
         shape = (len(self.slots), self.members.height)
         if self.load_wh.shape != shape or self.pv_wh.shape != shape:
             raise PresetError(
-                f"load_wh {self.load_wh.shape} and pv_wh {self.pv_wh.shape} must have one row a slot and "
-                "one column "
-                f"a member: {shape}"
+                f"load_wh {self.load_wh.shape} and pv_wh {self.pv_wh.shape} must have one row a slot and one "
+                f"column a member: {shape}"
             )
         if 0 in shape:
             raise PresetError(

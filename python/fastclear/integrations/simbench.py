@@ -9,19 +9,19 @@ when you pass data on.
 
 What is done to the data, and what is not:
 
-- A member is a connection point (a bus with load): the loads, PV systems and batteries of a bus have one
-meter. - MW become Wh by ``p_mw * 250_000`` a quarter-hour, summed over a connection point and rounded to
-the whole Wh, halves
-  to even. Rounding is at most half a Wh a slot and is not carried on.
-- SimBench stamps the year 2016 with naive local times that do follow daylight saving: on 27 March an hour
-is missing,
-  on 30 October one comes twice. They are read as Europe/Berlin.
+- A member is a connection point (a bus with load): all loads, PV systems and batteries of a bus have one meter.
+- MW become Wh by ``p_mw * 250_000`` a quarter-hour, summed over a connection point and rounded to the whole
+  Wh, halves to even. Rounding is at most half a Wh a slot and is not carried on.
+- SimBench stamps the year 2016 with naive local times that do follow daylight saving: on 27 March an hour is
+  missing, on 30 October one comes twice. They are read as Europe/Berlin.
 - SimBench's homes share few profiles (``1-LV-rural3--1-sw``: 145 loads, 18 profiles), so that homes are in
-  proportion to each other and tie everywhere. Load is therefore jittered from a seed (``jitter_ppm=0``
-  turns it off). PV is not: neighbours do share their sun.
+  proportion to each other and tie everywhere. Load is therefore jittered from a seed (``jitter_ppm=0`` turns
+  it off). PV is not: neighbours do share their sun.
 - Batteries keep their size, power and efficiency; SimBench's own storage profiles are dropped, the plan is
-the run's. - Grid losses, reactive power and limits are ignored: this is who consumes and produces what, not
-a power flow. - Nobody's load is essential, and there is no tariff: SimBench says nothing on either.
+  the run's. In ``1-LV-rural3--1-sw`` none of the 14 batteries shares its bus with PV, so that a plan of
+  self-consumption leaves them empty.
+- Grid losses, reactive power and limits are ignored: this is who uses and produces what, not a power flow.
+- Nobody's load is essential, and there is no tariff: SimBench says nothing on either.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def load_simbench(
         Seed of the jitter.
     jitter_ppm : int, default 100,000
         Each load of a slot is multiplied by ``1 + e``, `e` drawn uniformly from whole parts per million
-        between ``-jitter_ppm`` and ``+jitter_ppm``, and rounded to the Wh, halves up. 0 gives SimBench's numbers.
+        between ``-jitter_ppm`` and ``+jitter_ppm``, and rounded to the Wh, halves up. 0 gives SimBench's own
+        numbers.
     cache_dir : path, optional
         Where to keep the converted grid. By default ``fastclear`` in the user's cache directory:
         ``XDG_CACHE_HOME`` or ``~/.cache`` on Linux, ``~/Library/Caches`` on macOS, ``LOCALAPPDATA`` on
