@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -73,6 +76,14 @@ def test_arrays_are_read_only_and_right():
     assert repr(community) == (
         "<Community embedded: 61 members, 1 days of 15-minute slots, 2024-07-08 to 2024-07-08>"
     )
+
+
+def test_communities_travel_to_other_processes():
+    community = load_community().days(1)
+    again = pickle.loads(pickle.dumps(community))
+    assert again.digest == community.digest
+    assert again.source == community.source
+    assert copy.deepcopy(community).digest == community.digest
 
 
 def test_digest_sees_every_column():
@@ -162,6 +173,15 @@ def test_every_kind_of_frame_gives_the_same(tmp_path):
     assert "c.csv" in made["csv"].source
     assert "polars" in made["polars"].source
     assert "mapping" in made["mapping"].source
+
+
+def test_a_file_of_naive_times_by_name(tmp_path):
+    frame(slot=NAIVE).write_csv(tmp_path / "naive.csv")
+    with pytest.raises(PresetError, match="naive datetimes"):
+        load_community(str(tmp_path / "naive.csv"))
+    assert (
+        load_community(str(tmp_path / "naive.csv"), tz="UTC").digest == community_from_frame(frame()).digest
+    )
 
 
 def test_values_land_where_they_belong():

@@ -285,6 +285,11 @@ class Community:
             }
         ).with_columns(pl.col("slot").cast(pl.Datetime("ns", "UTC")))
 
+    def __reduce__(self) -> tuple[type[Community], tuple[object, ...]]:
+        # a read-only mapping cannot be pickled, and sweeps send communities to other processes
+        plain = (self.name, self.source, self.slots, self.slot_ns, self.members, self.load_wh, self.pv_wh)
+        return Community, (*plain, dict(self.tariff))
+
     def __repr__(self) -> str:
         minutes = self.slot_ns / 60e9
         day = NS_PER_DAY // self.slot_ns if NS_PER_DAY % self.slot_ns == 0 else 0

@@ -38,7 +38,7 @@ def slots_to_utc(frame: pl.DataFrame, tz: str | None) -> pl.Series:
     if tz is not None:
         try:
             # polars brings its own zones; those of the standard library are missing on Windows
-            pl.Series([0]).cast(pl.Datetime("ns")).dt.replace_time_zone(tz)
+            pl.Series([0]).cast(pl.Datetime("ns")).dt.replace_time_zone(tz or "(none)")  # "" would mean naive
         except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
             raise PresetError(
                 f"tz={tz!r} is no time zone; use a name such as 'Europe/Berlin' or 'UTC'"

@@ -9,7 +9,7 @@ when you pass data on.
 
 What is done to the data, and what is not:
 
-- A member is a connection point (a bus with load): all loads, PV systems and batteries of a bus have one meter.
+- A member is a connection point (a bus with load): loads, PV systems and batteries of a bus have one meter.
 - MW become Wh by ``p_mw * 250_000`` a quarter-hour, summed over a connection point and rounded to the whole
   Wh, halves to even. Rounding is at most half a Wh a slot and is not carried on.
 - SimBench stamps the year 2016 with naive local times that do follow daylight saving: on 27 March an hour is
