@@ -123,7 +123,13 @@ pub fn consistency_proof(leaves: &[Hash], old: u64) -> Result<Vec<Hash>, LedgerE
 ///
 /// # Errors
 /// [`LedgerError::Index`], `ProofLength` (hashes missing or left over) or `RootMismatch`.
-pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, path: &[Hash], expected: &Hash) -> Result<(), LedgerError> {
+pub fn verify_inclusion(
+    leaf: &Hash,
+    index: u64,
+    size: u64,
+    path: &[Hash],
+    expected: &Hash,
+) -> Result<(), LedgerError> {
     if index >= size {
         return Err(LedgerError::Index { index, size });
     }
@@ -148,7 +154,11 @@ pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, path: &[Hash], expec
     if last != 0 {
         return Err(LedgerError::ProofLength);
     }
-    if hash == *expected { Ok(()) } else { Err(LedgerError::RootMismatch) }
+    if hash == *expected {
+        Ok(())
+    } else {
+        Err(LedgerError::RootMismatch)
+    }
 }
 
 /// Checks that the tree of `old` leaves with root `old_root` is a prefix of the tree of `new` leaves (RFC 9162
@@ -157,7 +167,13 @@ pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, path: &[Hash], expec
 /// # Errors
 /// [`LedgerError::Sizes`] unless 1 ≤ `old` ≤ `new`, `ProofLength` or `RootMismatch`. Equal sizes need an empty proof
 /// and equal roots.
-pub fn verify_consistency(old: u64, new: u64, path: &[Hash], old_root: &Hash, new_root: &Hash) -> Result<(), LedgerError> {
+pub fn verify_consistency(
+    old: u64,
+    new: u64,
+    path: &[Hash],
+    old_root: &Hash,
+    new_root: &Hash,
+) -> Result<(), LedgerError> {
     if old == 0 || old > new {
         return Err(LedgerError::Sizes { old, new });
     }
@@ -201,7 +217,11 @@ pub fn verify_consistency(old: u64, new: u64, path: &[Hash], old_root: &Hash, ne
     if last != 0 {
         return Err(LedgerError::ProofLength);
     }
-    if old_hash == *old_root && new_hash == *new_root { Ok(()) } else { Err(LedgerError::RootMismatch) }
+    if old_hash == *old_root && new_hash == *new_root {
+        Ok(())
+    } else {
+        Err(LedgerError::RootMismatch)
+    }
 }
 
 /// The largest power of two below `count`, for `count` ≥ 2.

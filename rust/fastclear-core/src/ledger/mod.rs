@@ -13,6 +13,7 @@
 //! | [`merkle`] | RFC 9162 tree: roots, inclusion and consistency proofs, strict verifiers |
 //! | [`salt`] | the 16 bytes that keep a leaf from being guessed |
 //! | [`chain`] | appends blocks; the only place that makes a header |
+//! | [`plain`] | postings of a clearing that no bank has settled |
 //! | [`head`] | the text that names the last block |
 //! | [`verify`] | replays a ledger from its bytes and names the first bad block |
 //!
@@ -27,6 +28,7 @@ pub mod head;
 pub mod header;
 pub mod merkle;
 pub mod order_leaf;
+pub mod plain;
 pub mod record;
 pub mod salt;
 pub mod verify;

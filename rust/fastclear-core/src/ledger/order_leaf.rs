@@ -75,13 +75,20 @@ impl OrderLeaf {
     /// [`LedgerError::Length`], `Tag`, `Version` or `Field`.
     pub fn decode(bytes: &[u8]) -> Result<Self, LedgerError> {
         if bytes.len() != ORDER_LEN {
-            return Err(LedgerError::Length { what: WHAT, expected: ORDER_LEN, got: bytes.len() });
+            return Err(LedgerError::Length {
+                what: WHAT,
+                expected: ORDER_LEN,
+                got: bytes.len(),
+            });
         }
         if bytes[0] != ORDER_TAG {
             return Err(LedgerError::Tag { what: WHAT });
         }
         if bytes[1] != VERSION {
-            return Err(LedgerError::Version { what: WHAT, got: bytes[1].into() });
+            return Err(LedgerError::Version {
+                what: WHAT,
+                got: bytes[1].into(),
+            });
         }
         let leaf = Self {
             side: bytes[2],
@@ -116,7 +123,11 @@ impl OrderLeaf {
         if !names(self.kind) {
             return Err(field("type", 3));
         }
-        if self.reject != 0 && RejectReason::ALL.iter().all(|reason| reason.code() != self.reject) {
+        if self.reject != 0
+            && RejectReason::ALL
+                .iter()
+                .all(|reason| reason.code() != self.reject)
+        {
             return Err(field("reject", 4));
         }
         Ok(())
@@ -131,7 +142,11 @@ impl OrderLeaf {
 }
 
 const fn field(field: &'static str, offset: usize) -> LedgerError {
-    LedgerError::Field { what: WHAT, field, offset }
+    LedgerError::Field {
+        what: WHAT,
+        field,
+        offset,
+    }
 }
 
 #[cfg(test)]
@@ -154,7 +169,12 @@ mod tests {
     #[test]
     fn an_order_survives_the_round_trip() {
         assert_eq!(OrderLeaf::decode(&SAMPLE.encode()).unwrap(), SAMPLE);
-        let refused = OrderLeaf { side: UNKNOWN, kind: UNKNOWN, reject: 1, ..SAMPLE };
+        let refused = OrderLeaf {
+            side: UNKNOWN,
+            kind: UNKNOWN,
+            reject: 1,
+            ..SAMPLE
+        };
         assert_eq!(OrderLeaf::decode(&refused.encode()).unwrap(), refused);
     }
 
@@ -174,7 +194,11 @@ mod tests {
         ] {
             let mut bytes = SAMPLE.encode();
             bytes[offset] = value;
-            assert_eq!(OrderLeaf::decode(&bytes), Err(refusal), "byte {offset} = {value}");
+            assert_eq!(
+                OrderLeaf::decode(&bytes),
+                Err(refusal),
+                "byte {offset} = {value}"
+            );
         }
         assert!(OrderLeaf::decode(&[ORDER_TAG; 63]).is_err());
         assert!(OrderLeaf::decode(&[ORDER_TAG; 80]).is_err());
@@ -182,10 +206,17 @@ mod tests {
 
     #[test]
     fn leaves_stand_by_market_then_order_as_numbers() {
-        let at = |market, order| OrderLeaf { market, order, ..SAMPLE };
+        let at = |market, order| OrderLeaf {
+            order,
+            market,
+            ..SAMPLE
+        };
         assert_eq!(at(1, 256).order(&at(2, 0)), Ordering::Less);
         assert_eq!(at(1, 255).order(&at(1, 256)), Ordering::Less);
         assert_eq!(SAMPLE.order(&SAMPLE), Ordering::Equal);
-        assert_eq!(SAMPLE.order(&OrderLeaf { side: 0, ..SAMPLE }), Ordering::Greater);
+        assert_eq!(
+            SAMPLE.order(&OrderLeaf { side: 0, ..SAMPLE }),
+            Ordering::Greater
+        );
     }
 }
