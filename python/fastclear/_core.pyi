@@ -8,16 +8,56 @@ from numpy.typing import NDArray
 __version__: str
 DEBUG_BUILD: bool
 
-# settlement
+def reject_reasons() -> list[tuple[str, int, str]]: ...
+def text_id(text: str) -> int: ...
+
+@final
+class Mechanism:
+    @staticmethod
+    def uniform(
+        k: tuple[int, int], rationing: str, price_round: str, zero_surplus: bool, fee: int
+    ) -> Mechanism: ...
+    @staticmethod
+    def discriminatory(k: tuple[int, int], rule: str, price_round: str, fee: int) -> Mechanism: ...
+
+@final
+class Cleared:
+    @property
+    def all_accepted(self) -> bool: ...
+    def reject(self) -> NDArray[np.uint16]: ...
+    def payment(self) -> NDArray[np.int64] | None: ...
+    def trades(self) -> dict[str, NDArray[np.int64]] | None: ...
+    def markets(self) -> dict[str, NDArray[np.int64] | list[int]]: ...
+
+def clear(
+    side: NDArray[np.uint8],
+    price: NDArray[np.int64] | NDArray[np.int32],
+    quantity: NDArray[np.int64] | NDArray[np.int32],
+    market: NDArray[np.int64] | None,
+    order: NDArray[np.int64] | None,
+    time: NDArray[np.int64] | None,
+    is_market_order: NDArray[np.uint8] | None,
+    refused: NDArray[np.uint16] | None,
+    mechanism: Mechanism,
+    out: NDArray[np.int64],
+    payment: bool,
+    trades: bool,
+    threads: int,
+    frozen: bool,
+) -> Cleared: ...
+
+# -- settlement
 HOUSE_ACCOUNTS: list[tuple[int, str]]
 FIRST_MEMBER: int
+KIND_NAMES: list[tuple[int, str]]
+LINE_NAMES: list[tuple[int, int, str]]
 
 _U8 = NDArray[np.uint8]
 _U16 = NDArray[np.uint16]
 _U64 = NDArray[np.uint64]
 _I64 = NDArray[np.int64]
 
-def text_ids(texts: list[str]) -> _U64: ...
+def check_tariff(retail: int, feed_in: int, platform_fee: int, network_fee: int, tax_ppm: int) -> None: ...
 @final
 class Bank:
     def __new__(

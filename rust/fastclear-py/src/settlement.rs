@@ -9,10 +9,10 @@
 //! | `int` money | `i64` in, `i128` out |
 //! | [`SettleError`] | `SettlementError`, with the member's name in front |
 
-use fastclear_core::ids::text_id;
 use fastclear_core::settlement::accounts::{FIRST_MEMBER, HOUSE};
+use fastclear_core::settlement::slot::LINES;
 use fastclear_core::settlement::{
-    Bank, ClearedSlot, Meter, Orders, Posting, SettleError, Tariff, bills,
+    Bank, ClearedSlot, Kind, Meter, Orders, Posting, SettleError, Tariff, bills,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -67,32 +67,45 @@ impl PyBank {
         network_fee: i64,
         tax_ppm: u32,
     ) -> PyResult<Self> {
-        let tariff = Tariff::new(retail, feed_in, platform_fee, network_fee, tax_ppm)
-            .map_err(|error| Exception::Settlement.with(error.to_string()))?;
+        let tariff = tariff(retail, feed_in, platform_fee, network_fee, tax_ppm)?;
         let bank =
             Bank::new(tariff).map_err(|error| Exception::Settlement.with(error.to_string()))?;
-        Ok(Self { bank, names: Vec::new() })
+        Ok(Self {
+            bank,
+            names: Vec::new(),
+        })
     }
 
     /// Opens one account a name and returns the id of the first.
     fn open(&mut self, names: Vec<String>, limit: i64) -> PyResult<u64> {
-        let first = self.bank.open(names.len(), limit).map_err(|error| self.error(&error))?;
+        let first = self
+            .bank
+            .open(names.len(), limit)
+            .map_err(|error| self.error(&error))?;
         self.names.extend(names);
         Ok(first)
     }
 
     fn set_limit(&mut self, account: u64, limit: i64) -> PyResult<()> {
-        self.bank.set_limit(account, limit).map_err(|error| self.error(&error))
+        self.bank
+            .set_limit(account, limit)
+            .map_err(|error| self.error(&error))
     }
 
-    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "pyo3 hands arrays over by value"
+    )]
     fn deposit(&mut self, accounts: Column<'_, u64>, amounts: Column<'_, i64>) -> PyResult<()> {
         self.bank
             .deposit(accounts.as_slice()?, amounts.as_slice()?)
             .map_err(|error| self.error(&error))
     }
 
-    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "pyo3 hands arrays over by value"
+    )]
     fn withdraw(&mut self, accounts: Column<'_, u64>, amounts: Column<'_, i64>) -> PyResult<()> {
         self.bank
             .withdraw(accounts.as_slice()?, amounts.as_slice()?)
@@ -100,7 +113,10 @@ impl PyBank {
     }
 
     /// One reject code a row; `codes` holds those that are known already.
-    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "pyo3 hands arrays over by value"
+    )]
     #[allow(clippy::too_many_arguments, reason = "one a column")]
     fn reserve<'py>(
         &mut self,
@@ -122,12 +138,17 @@ impl PyBank {
             order: order.as_slice()?,
         };
         let mut codes = codes.as_slice()?.to_vec();
-        self.bank.reserve(&orders, &mut codes).map_err(|error| self.error(&error))?;
+        self.bank
+            .reserve(&orders, &mut codes)
+            .map_err(|error| self.error(&error))?;
         Ok(codes.into_pyarray(py))
     }
 
     /// Settles one slot.
-    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "pyo3 hands arrays over by value"
+    )]
     fn settle(
         &mut self,
         clearings: Vec<ClearedColumns<'_>>,
@@ -150,18 +171,28 @@ impl PyBank {
                 })
             })
             .collect::<PyResult<Vec<_>>>()?;
-        let meter = Meter { account: meter_account.as_slice()?, energy: meter_energy.as_slice()? };
-        self.bank.settle(&clearings, &meter).map_err(|error| self.error(&error))
+        let meter = Meter {
+            account: meter_account.as_slice()?,
+            energy: meter_energy.as_slice()?,
+        };
+        self.bank
+            .settle(&clearings, &meter)
+            .map_err(|error| self.error(&error))
     }
 
     /// Every posting since the last call.
     fn take(&mut self) -> PyPostings {
-        PyPostings { postings: self.bank.take() }
+        PyPostings {
+            postings: self.bank.take(),
+        }
     }
 
     /// Account, opening, deposited, net, closing: one tuple an account.
     fn close_cycle(&mut self) -> PyResult<Vec<(u64, i128, i128, i128, i128)>> {
-        let lines = self.bank.close_cycle().map_err(|error| self.error(&error))?;
+        let lines = self
+            .bank
+            .close_cycle()
+            .map_err(|error| self.error(&error))?;
         Ok(lines
             .iter()
             .map(|l| (l.account, l.opening, l.deposited, l.net, l.closing))
@@ -169,7 +200,9 @@ impl PyBank {
     }
 
     fn advance(&mut self, time_ns: u64) -> PyResult<()> {
-        self.bank.advance(time_ns).map_err(|error| self.error(&error))
+        self.bank
+            .advance(time_ns)
+            .map_err(|error| self.error(&error))
     }
 
     /// Account, posted, pending out, pending in, available, limit, version: one tuple an account.
@@ -177,7 +210,15 @@ impl PyBank {
         let accounts = self.bank.accounts().iter();
         accounts
             .map(|(id, a)| {
-                (id, a.posted, a.pending_out, a.pending_in, a.available(), a.limit, a.version)
+                (
+                    id,
+                    a.posted,
+                    a.pending_out,
+                    a.pending_in,
+                    a.available(),
+                    a.limit,
+                    a.version,
+                )
             })
             .collect()
     }
@@ -264,19 +305,45 @@ impl PyPostings {
     }
 }
 
-/// The 64-bit ledger id of each text.
+/// Refuses a tariff that cannot be.
 #[pyfunction]
-#[allow(clippy::needless_pass_by_value, reason = "pyo3 hands lists over by value")]
-fn text_ids(py: Python<'_>, texts: Vec<String>) -> Bound<'_, PyArray1<u64>> {
-    texts.iter().map(|text| text_id(text)).collect::<Vec<_>>().into_pyarray(py)
+fn check_tariff(
+    retail: i64,
+    feed_in: i64,
+    platform_fee: i64,
+    network_fee: i64,
+    tax_ppm: u32,
+) -> PyResult<()> {
+    tariff(retail, feed_in, platform_fee, network_fee, tax_ppm).map(|_| ())
+}
+
+fn tariff(
+    retail: i64,
+    feed_in: i64,
+    platform_fee: i64,
+    network_fee: i64,
+    tax_ppm: u32,
+) -> PyResult<Tariff> {
+    Tariff::new(retail, feed_in, platform_fee, network_fee, tax_ppm)
+        .map_err(|error| Exception::Settlement.with(error.to_string()))
 }
 
 /// Adds this file's classes and functions to `_core`.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyBank>()?;
     m.add_class::<PyPostings>()?;
-    m.add_function(wrap_pyfunction!(text_ids, m)?)?;
+    m.add_function(wrap_pyfunction!(check_tariff, m)?)?;
     m.add("HOUSE_ACCOUNTS", HOUSE.to_vec())?;
     m.add("FIRST_MEMBER", FIRST_MEMBER)?;
+    m.add(
+        "KIND_NAMES",
+        Kind::ALL.map(|kind| (kind as u8, kind.name())).to_vec(),
+    )?;
+    m.add(
+        "LINE_NAMES",
+        LINES
+            .map(|(kind, code, name)| (kind as u8, code, name))
+            .to_vec(),
+    )?;
     Ok(())
 }

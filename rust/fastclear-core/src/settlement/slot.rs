@@ -35,6 +35,21 @@ pub const IMBALANCE_FEED_IN: u16 = 3;
 /// `code` of a [`Kind::Imbalance`]: energy bought and not consumed, at feed-in.
 pub const IMBALANCE_OVER_BOUGHT: u16 = 4;
 
+/// Every line that `code` tells apart within a kind, with its stable name.
+pub const LINES: [(Kind, u16, &str); 11] = [
+    (Kind::Trade, TRADE_SELLER, "seller"),
+    (Kind::Trade, TRADE_BUYER, "buyer"),
+    (Kind::Fee, FEE_PLATFORM, "platform"),
+    (Kind::Fee, FEE_NETWORK, "network"),
+    (Kind::Fee, FEE_SPREAD, "spread"),
+    (Kind::Tax, TAX_TRADE, "trade"),
+    (Kind::Tax, TAX_RESIDUAL, "residual"),
+    (Kind::Imbalance, IMBALANCE_RESIDUAL, "residual"),
+    (Kind::Imbalance, IMBALANCE_SHORTFALL, "shortfall"),
+    (Kind::Imbalance, IMBALANCE_FEED_IN, "feed_in"),
+    (Kind::Imbalance, IMBALANCE_OVER_BOUGHT, "over_bought"),
+];
+
 /// An order as the bank knows it: account, market, order id.
 pub(super) type OrderKey = (u64, u64, u64);
 /// Open reservations by order, oldest first.
