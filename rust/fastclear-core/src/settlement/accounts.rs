@@ -217,7 +217,7 @@ const LARGEST: i128 = 1 << 126;
 /// Every account and open reservation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accounts {
-    accounts: BTreeMap<u64, Account>,
+    by_id: BTreeMap<u64, Account>,
     reservations: BTreeMap<u64, Reservation>,
     totals: Totals,
 }
@@ -230,22 +230,22 @@ impl Accounts {
 
     /// The account with this id.
     pub fn get(&self, id: u64) -> Option<&Account> {
-        self.accounts.get(&id)
+        self.by_id.get(&id)
     }
 
     /// Every account in ascending id.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (u64, &Account)> {
-        self.accounts.iter().map(|(&id, account)| (id, account))
+        self.by_id.iter().map(|(&id, account)| (id, account))
     }
 
     /// Number of accounts.
     pub fn len(&self) -> usize {
-        self.accounts.len()
+        self.by_id.len()
     }
 
     /// Whether no account is open.
     pub fn is_empty(&self) -> bool {
-        self.accounts.is_empty()
+        self.by_id.is_empty()
     }
 
     /// The open reservation that the posting `seq` made.
@@ -268,7 +268,7 @@ impl Accounts {
     /// Whether the totals hold and agree with a sum over everything: the slow check, O(accounts).
     pub fn audit(&self) -> bool {
         let mut sums = Totals::default();
-        for account in self.accounts.values() {
+        for account in self.by_id.values() {
             sums.posted += account.posted;
             sums.pending_out += account.pending_out;
             sums.pending_in += account.pending_in;
@@ -296,13 +296,13 @@ impl Accounts {
         let amount = i128::from(p.amount);
         match p.kind {
             Kind::AccountOpened => {
-                if self.accounts.contains_key(&p.debit) {
+                if self.by_id.contains_key(&p.debit) {
                     return Err(FoldError::AccountExists {
                         seq,
                         account: p.debit,
                     });
                 }
-                self.accounts.insert(
+                self.by_id.insert(
                     p.debit,
                     Account {
                         version: 1,
@@ -392,7 +392,7 @@ impl Accounts {
                     pending: 0,
                 },
             ),
-            Kind::Meter => match self.accounts.get(&p.debit) {
+            Kind::Meter => match self.by_id.get(&p.debit) {
                 Some(_) => Ok(()),
                 None => Err(FoldError::UnknownAccount {
                     seq,
@@ -411,7 +411,7 @@ impl Accounts {
     fn move_money(&mut self, p: &Posting, step: Move) -> Result<(), FoldError> {
         let seq = p.seq;
         let unknown = |account| FoldError::UnknownAccount { seq, account };
-        let payer = *self.accounts.get(&p.debit).ok_or(unknown(p.debit))?;
+        let payer = *self.by_id.get(&p.debit).ok_or(unknown(p.debit))?;
         let paid = Account {
             posted: payer.posted - step.posted,
             pending_out: payer.pending_out + step.pending,
@@ -423,7 +423,7 @@ impl Accounts {
         let payee = if same {
             paid
         } else {
-            *self.accounts.get(&p.credit).ok_or(unknown(p.credit))?
+            *self.by_id.get(&p.credit).ok_or(unknown(p.credit))?
         };
         let received = Account {
             posted: payee.posted + step.posted,
@@ -442,12 +442,12 @@ impl Accounts {
         if !totals.balanced() {
             return Err(FoldError::BrokenInvariant { seq });
         }
-        let small = |money: i128| -LARGEST <= money && money <= LARGEST;
+        let small = |money: i128| (-LARGEST..=LARGEST).contains(&money);
         if !(small(paid.posted) && small(received.posted) && small(totals.reserved)) {
             return Err(FoldError::OutOfRange { seq });
         }
-        self.accounts.insert(p.debit, paid);
-        self.accounts.insert(p.credit, received);
+        self.by_id.insert(p.debit, paid);
+        self.by_id.insert(p.credit, received);
         self.totals = totals;
         Ok(())
     }
@@ -471,8 +471,8 @@ impl Accounts {
     pub(super) fn restore(&mut self, before: &Before) {
         for (id, account) in [before.debit, before.credit] {
             match account {
-                Some(account) => self.accounts.insert(id, account),
-                None => self.accounts.remove(&id),
+                Some(account) => self.by_id.insert(id, account),
+                None => self.by_id.remove(&id),
             };
         }
         let (seq, reservation) = before.reservation;

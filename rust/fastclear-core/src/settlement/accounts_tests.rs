@@ -239,7 +239,7 @@ fn a_balance_never_leaves_its_range() -> Result<(), FoldError> {
         posted: LARGEST,
         ..Account::default()
     };
-    accounts.accounts.insert(1001, full);
+    accounts.by_id.insert(1001, full);
     let p = posting(Kind::Deposit, 9, BOUNDARY, 1001, 1, 9);
     assert_eq!(accounts.apply(&p), Err(FoldError::OutOfRange { seq: 9 }));
     assert_eq!(account(&accounts, 1001), full);
