@@ -16,6 +16,8 @@
 mod dir;
 mod error;
 mod files;
+mod ledger;
 
 pub use dir::{Durability, LedgerDir, verify_dir};
 pub use error::StoreError;
+pub use ledger::Ledger;
