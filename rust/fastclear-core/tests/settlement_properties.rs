@@ -158,7 +158,7 @@ impl Twin {
             if due < 0 {
                 self.pay(Kind::Trade, 1, (2, account), -due, Some(post))?;
             }
-            rows.iter().for_each(|row| drop(post_of.insert(*row, post)));
+            post_of.extend(rows.iter().map(|row| (*row, post)));
         }
         let mut contract: HashMap<u64, i128> = HashMap::new();
         for t in trades {
