@@ -313,7 +313,7 @@ impl Accounts {
             }
             Kind::Limit => {
                 let account = self
-                    .accounts
+                    .by_id
                     .get_mut(&p.debit)
                     .ok_or(FoldError::UnknownAccount {
                         seq,
