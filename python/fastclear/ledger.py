@@ -115,11 +115,16 @@ class Cleared(Protocol):
     """What the ledger reads of a clearing; :func:`fastclear.clear` returns one."""
 
     @property
-    def orders(self) -> Any: ...
+    def orders(self) -> Any:
+        """The encoded orders."""
+
     @property
-    def reject(self) -> NDArray[np.uint16]: ...
+    def reject(self) -> NDArray[np.uint16]:
+        """Reject code of each order, shape (n,)."""
+
     @property
-    def trade_columns(self) -> dict[str, NDArray[Any]]: ...
+    def trade_columns(self) -> dict[str, NDArray[Any]]:
+        """Columns of the trades, encoded ids."""
 
 
 class VerificationError(LedgerError):
@@ -402,14 +407,14 @@ class Ledger:
         return Block(found[0], found[1].hex())
 
     def records(self, height: int) -> pl.DataFrame:
-        """Records of one block: every field of the format by name, ``kind`` as text, one row a record."""
+        """Read the records of one block: every field of the format by name, ``kind`` as text, one row a record."""
         table = np.frombuffer(self._chain.records(_natural(height, "height")), RECORD_DTYPE)
         names = [name for name in _POSTING_DTYPES if name != "kind"]
         kinds = pl.Series("kind", table["kind"] - np.uint8(1)).cast(_KIND)
         return pl.DataFrame([kinds, *(pl.Series(name, np.ascontiguousarray(table[name])) for name in names)])
 
     def orders(self, height: int) -> pl.DataFrame:
-        """Order leaves of one block, one row an order, in leaf order: market, order, then everything else."""
+        """Read the order leaves of one block, one row an order, in leaf order: market, order, then everything else."""
         table = np.frombuffer(self._chain.orders(_natural(height, "height")), ORDER_DTYPE)
         names = ["market", "order", "participant", "side", "type", "price", "quantity", "time", "reject"]
         return pl.DataFrame([pl.Series(name, np.ascontiguousarray(table[name])) for name in names])
@@ -501,10 +506,7 @@ class Ledger:
         of_orders = tree == "orders"
         entries = self._chain.orders(height) if of_orders else self._chain.records(height)
         size = ORDER_ENTRY_LEN if of_orders else RECORD_ENTRY_LEN
-        if isinstance(leaf, bytes):
-            index = _find(entries, size, leaf, height)
-        else:
-            index = _natural(leaf, "leaf")
+        index = _find(entries, size, leaf, height) if isinstance(leaf, bytes) else _natural(leaf, "leaf")
         path = self._chain.prove(height, index, of_orders)
         log_size = self.height
         return Proof(
@@ -610,14 +612,14 @@ def _key(seed: int | None) -> int | bytes:
 
 
 def _natural(value: int, name: str) -> int:
-    """An integer that fits 64 bits unsigned; numpy integers are welcome, bools and floats are not."""
+    """Take an integer that fits 64 bits unsigned; numpy integers are welcome, bools and floats are not."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value < 2**64:
         raise LedgerError(f"{name} is {value!r}; give a whole number from 0 to 2^64-1")
     return int(value)
 
 
 def _cast(column: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """The column in this dtype: 64-bit integers are reread as their two's complement, narrower ones widened."""
+    """Bring a column to this dtype: 64-bit integers are reread as their two's complement, narrower ones widened."""
     array = np.ascontiguousarray(column)
     if array.dtype == dtype:
         return array

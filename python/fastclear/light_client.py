@@ -33,9 +33,26 @@ ORDER_LEN = 64
 SALT_LEN = 16
 HEADER_LEN = 280
 KINDS = (
-    "trade reserve post void deposit withdrawal limit net meter imbalance fee tax certificate correction "
-    "market_opened account_opened membership parameter dispute"
-).split()
+    "trade",
+    "reserve",
+    "post",
+    "void",
+    "deposit",
+    "withdrawal",
+    "limit",
+    "net",
+    "meter",
+    "imbalance",
+    "fee",
+    "tax",
+    "certificate",
+    "correction",
+    "market_opened",
+    "account_opened",
+    "membership",
+    "parameter",
+    "dispute",
+)
 """Names of the record kinds, from 1."""
 
 _RECORD = struct.Struct("<4BHH7QqqqQ")
@@ -44,7 +61,7 @@ _HEADER = struct.Struct("<4sHHQ" + "32s" * 7 + "IIQQQq")
 _ZERO = bytes(32)
 
 
-class Refused(ValueError):
+class Refused(ValueError):  # noqa: N818 - the word for what happens to a proof
     """A leaf, header, proof or chain that does not hold, with the reason."""
 
 
@@ -357,7 +374,7 @@ def _path(where: dict[str, Any]) -> list[bytes]:
 
 
 def describe(verdict: Verdict) -> str:
-    """What the leaf says, in one line."""
+    """Say in one line what the leaf holds."""
     leaf, header = verdict.leaf, verdict.header
     place = f"block {header.height} (slot {header.slot} ns)"
     if isinstance(leaf, Record):
@@ -406,15 +423,14 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         head = None if given.head is None else bytes.fromhex(given.head)
-        if head is not None and len(head) != 32:
-            raise ValueError("--head has not 64 hexadecimal digits")
         proof = json.loads(given.proof.read_text(encoding="utf-8"))
         headers = None if given.headers is None else given.headers.read_bytes()
-        if not isinstance(proof, dict):
-            raise ValueError("the proof file holds no JSON object")
     except (OSError, ValueError, RecursionError) as error:
-        print(f"Cannot check: {error}", file=sys.stderr)  # noqa: T201
-        return 2
+        return _unreadable(str(error))
+    if head is not None and len(head) != 32:
+        return _unreadable("--head has not 64 hexadecimal digits")
+    if not isinstance(proof, dict):
+        return _unreadable("the proof file holds no JSON object")
     try:
         verdict = check_proof(proof)
         established = judge(verdict, head, headers)
@@ -423,6 +439,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     print(f"OK. {describe(verdict)}\n{established}")  # noqa: T201
     return 0
+
+
+def _unreadable(why: str) -> int:
+    print(f"Cannot check: {why}", file=sys.stderr)  # noqa: T201
+    return 2
 
 
 if __name__ == "__main__":
