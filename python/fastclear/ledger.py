@@ -81,9 +81,7 @@ ORDER_DTYPE: Final = np.dtype(
 """One order entry as a numpy structured type."""
 
 _POSTING_DTYPES: Final = {
-    name: np.dtype(code.lstrip("<"))
-    for name, code in _RECORD_FIELDS
-    if name not in ("tag", "version", "salt")
+    name: np.dtype(code.lstrip("<")) for name, code in _RECORD_FIELDS if name not in ("tag", "version", "salt")
 }
 _KIND: Final = pl.Enum(light_client.KINDS)
 
@@ -478,9 +476,7 @@ class Ledger:
 
     # -- proving -----------------------------------------------------------------------------------------------
 
-    def prove(
-        self, height: int, leaf: int | bytes, *, tree: Literal["records", "orders"] = "records"
-    ) -> Proof:
+    def prove(self, height: int, leaf: int | bytes, *, tree: Literal["records", "orders"] = "records") -> Proof:
         """Prove that a leaf stands in a block.
 
         Parameters
@@ -599,9 +595,7 @@ def _canonical(params: Mapping[str, object] | None) -> bytes | None:
     if params is None:
         return None
     try:
-        text = json.dumps(
-            dict(params), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-        )
+        text = json.dumps(dict(params), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise LedgerError(f"params cannot be written as JSON: {error}") from error
     return text.encode()
