@@ -408,7 +408,7 @@ class Ledger:
         """Read the records of one block: every field of the format by name, ``kind`` as text, one row a record."""
         table = np.frombuffer(self._chain.records(_natural(height, "height")), RECORD_DTYPE)
         names = [name for name in _POSTING_DTYPES if name != "kind"]
-        kinds = pl.Series("kind", table["kind"] - np.uint8(1)).cast(_KIND)
+        kinds = pl.Series("kind", [light_client.KINDS[kind - 1] for kind in table["kind"].tolist()], dtype=_KIND)
         return pl.DataFrame([kinds, *(pl.Series(name, np.ascontiguousarray(table[name])) for name in names)])
 
     def orders(self, height: int) -> pl.DataFrame:
