@@ -5,8 +5,9 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
-import fastclear as fc
 import pytest
+
+import fastclear as fc
 from fastclear import _core, light_client
 from fastclear.light_client import Refused
 

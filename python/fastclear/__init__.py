@@ -16,6 +16,7 @@ import warnings as _warnings
 from fastclear import _core
 from fastclear.auction import Discriminatory, Uniform, clear
 from fastclear.audit import AuditError, AuditReport
+from fastclear.block import Block, Proof, VerificationError, VerificationReport
 from fastclear.errors import (
     FastclearError,
     LedgerError,
@@ -25,15 +26,7 @@ from fastclear.errors import (
     SettlementError,
     StoreError,
 )
-from fastclear.ledger import (
-    Block,
-    Ledger,
-    Proof,
-    VerificationError,
-    VerificationReport,
-    verify,
-    verify_directory,
-)
+from fastclear.ledger import Ledger, verify, verify_directory
 from fastclear.orders import Orders
 from fastclear.receipts import Receipts
 from fastclear.reject import RejectReason
