@@ -29,6 +29,17 @@ from fastclear.units import Units
 Participant = str | int
 """A participant as the caller names it."""
 
+_ClearedColumns = tuple[
+    NDArray[np.uint8],
+    NDArray[np.uint64],
+    NDArray[np.uint64],
+    NDArray[np.uint64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+]
 PRICE_MAX: Final = 2**31 - 1
 _TICKS_PER_CT: Final = 10_000
 _INT64_MAX: Final = 2**63 - 1
@@ -202,7 +213,9 @@ class Settlement:
         first = self._bank.open([str(name) for name in names], int(_int64("limit", [limit])[0]))
         self._accounts.update((name, first + index) for index, name in enumerate(names))
         self._names.extend(names)
-        integers = sorted((name, account) for name, account in self._accounts.items() if isinstance(name, int))
+        integers = sorted(
+            (name, account) for name, account in self._accounts.items() if isinstance(name, int)
+        )
         self._int_keys = np.array([name for name, _ in integers], np.int64)
         self._int_accounts = np.array([account for _, account in integers], np.uint64)
 
@@ -385,7 +398,10 @@ class Settlement:
         accounts, *money = zip(*lines, strict=True)
         names = ("opening", "deposited", "net", "closing")
         return pl.DataFrame(
-            [*self._who(accounts), *(_decimal(name, values) for name, values in zip(names, money, strict=True))]
+            [
+                *self._who(accounts),
+                *(_decimal(name, values) for name, values in zip(names, money, strict=True)),
+            ]
         )
 
     @property
@@ -399,7 +415,10 @@ class Settlement:
         accounts, *money, _version = zip(*self._bank.balances(), strict=True)
         names = ("posted", "pending_out", "pending_in", "available", "limit")
         frame = pl.DataFrame(
-            [*self._who(accounts), *(_decimal(name, values) for name, values in zip(names, money, strict=True))]
+            [
+                *self._who(accounts),
+                *(_decimal(name, values) for name, values in zip(names, money, strict=True)),
+            ]
         )
         status = pl.when(pl.col("available") < 0).then(pl.lit("restricted")).otherwise(pl.lit("active"))
         return frame.with_columns(pl.when(pl.col("role") == "member").then(status).alias("status"))
@@ -423,7 +442,9 @@ class Settlement:
     def names(self, accounts: Iterable[int]) -> list[Participant | None]:
         """Participants of these account ids; None for house accounts."""
         first, names = _core.FIRST_MEMBER, self._names
-        return [names[account - first] if first <= account < first + len(names) else None for account in accounts]
+        return [
+            names[account - first] if first <= account < first + len(names) else None for account in accounts
+        ]
 
     def pseudonyms(self, orders: Orders) -> NDArray[np.uint64]:
         """Account id of each order, shape (n,); 0 where the participant is none of this bank's."""
@@ -447,7 +468,9 @@ class Settlement:
                 strange &= orders.refused == 0  # an order without a participant is refused, not a stranger's
             if strange.any():
                 row = int(strange.argmax())
-                raise _stranger(orders.names("participant", cast("Any", orders.participant)[row : row + 1])[0])
+                raise _stranger(
+                    orders.names("participant", cast("Any", orders.participant)[row : row + 1])[0]
+                )
         return accounts
 
     def _of_integers(self, column: NDArray[Any]) -> NDArray[np.uint64]:
@@ -493,19 +516,24 @@ class Settlement:
             raise SettlementError(f"{len(accounts)} participants and {len(amounts)} amounts; give one each")
         return accounts, amounts
 
-    def _cleared(self, clearing: Cleared) -> tuple[NDArray[Any], ...]:
+    def _cleared(self, clearing: Cleared) -> _ClearedColumns:
         if not isinstance(clearing, Cleared):
             raise SettlementError(f"{type(clearing).__name__} is no clearing; give what fc.clear returned")
         orders, trades = clearing.orders, clearing.trade_columns
+
+        def column(name: str) -> NDArray[np.int64]:
+            return np.ascontiguousarray(trades[name], np.int64)
+
         return (
             np.ascontiguousarray(orders.side, np.uint8),
             self._of_orders(orders),
             _ids(orders, "market"),
             _ids(orders, "order"),
-            *(
-                np.ascontiguousarray(trades[name], np.int64)
-                for name in ("buy_row", "sell_row", "quantity", "buy_price", "sell_price")
-            ),
+            column("buy_row"),
+            column("sell_row"),
+            column("quantity"),
+            column("buy_price"),
+            column("sell_price"),
         )
 
     def _metered(self, meter: object) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
@@ -530,7 +558,9 @@ class Settlement:
 def _participant(name: object) -> Participant:
     plain = _plain(name)
     if isinstance(plain, bool) or not isinstance(plain, str | int):
-        raise SettlementError(f"participant {name!r} is a {type(name).__name__}; name it by text or an integer")
+        raise SettlementError(
+            f"participant {name!r} is a {type(name).__name__}; name it by text or an integer"
+        )
     if isinstance(plain, int) and not -_INT64_MAX <= plain <= _INT64_MAX:
         raise SettlementError(f"participant {plain} does not fit 64 bits; use text")
     return plain
@@ -562,7 +592,9 @@ def _whole(name: str, value: object) -> int:
 def _scaled(name: str, value: object) -> int:
     """Ct/kWh in ticks, or percent in ppm: both are 10,000 to one."""
     if isinstance(value, bool | float) or not isinstance(value, str | int | Decimal):
-        raise SettlementError(f"{name} = {value!r} is a {type(value).__name__}; give text, an int or a Decimal")
+        raise SettlementError(
+            f"{name} = {value!r} is a {type(value).__name__}; give text, an int or a Decimal"
+        )
     try:
         exact = Fraction(Decimal(value)) * _TICKS_PER_CT
     except (InvalidOperation, ValueError, OverflowError) as error:
@@ -606,4 +638,3 @@ def _ids(orders: Orders, column: str) -> NDArray[np.uint64]:
 
 def _decimal(name: str, values: Iterable[int]) -> pl.Series:
     return pl.Series(name, [Decimal(value) for value in values], dtype=MONEY)
-
