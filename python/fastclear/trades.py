@@ -114,6 +114,9 @@ class Clearing:
         columns: dict[str, NDArray[Any]] = {}
         for name, values in self._cleared.markets().items():
             columns[name] = _read_only(values if isinstance(values, np.ndarray) else np.array(values, dtype=object))
+        nowhere = self.orders.missing.get("market")
+        if nowhere is not None and nowhere.all():  # every id was null: there is no market to report on
+            columns = {name: _read_only(values[:0]) for name, values in columns.items()}
         has_price = columns["volume"] > 0
         if not self._one_price:
             has_price = np.zeros(len(has_price), bool)
@@ -190,11 +193,9 @@ class Clearing:
     @cached_property
     def fills(self) -> pl.DataFrame:
         """One row an order, in input order: ``order``, ``filled``, ``payment`` (+ pays, - receives), ``reject``."""
-        n = self.orders.n
-        ids = np.arange(n, dtype=np.int64) if self.orders.order is None else self.orders.order
         return pl.DataFrame(
             [
-                self.orders.names("order", ids).alias("order"),
+                self.orders.order_ids().alias("order"),
                 pl.Series("filled", self.filled.copy()),
                 pl.Series("payment", self.payment),
                 pl.Series("reject", self.reject),
