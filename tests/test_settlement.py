@@ -307,9 +307,7 @@ def test_receipts_are_the_history_without_gaps() -> None:
         *("debit", "credit", "quantity", "price", "amount", "group"),
     ]
     assert first.frame["kind"].to_list() == ["account_opened"] * 7 + ["account_opened", "limit"] * 2
-    assert second.frame.select("kind", "payer", "payee", "amount").rows() == [
-        ("deposit", "boundary", "Ada", 100)
-    ]
+    assert second.frame.select("kind", "payer", "payee", "amount").rows() == [("deposit", "boundary", "Ada", 100)]
     assert not first.columns["seq"].flags.writeable
     assert len(house.receipts()) == 0
     assert "Receipts of 1 postings" in repr(second)

@@ -329,9 +329,9 @@ def _number(
             column = column.cast(pl.Int64)
         mark(column.is_null().to_numpy(), missing_reason)
         if column.dtype.is_decimal():
-            whole, off_grid = _decimal(column, _declared(scale, name, column.dtype))
+            ticks, off_grid = _decimal(column, _declared(scale, name, column.dtype))
             mark(off_grid, grid_reason)
-            return whole
+            return ticks
         if not (column.dtype.is_integer() or column.dtype.is_float()):
             raise _wrong_type(name, column.dtype, "integers, or numbers with units=fc.Units(...)")
         if column.dtype == pl.Int128:
@@ -351,7 +351,8 @@ def _number(
         if rounding == "refuse":
             # On the grid is what is the closest floating-point number to some whole tick: 0.1 ct is, 0.1 + 0.2 is not.
             mark((nearest / factor != exact) & np.isfinite(exact), grid_reason)
-    return np.clip(nearest, -_FAR_OUT, _FAR_OUT).astype(np.int64)
+    whole: NDArray[np.int64] = np.clip(nearest, -_FAR_OUT, _FAR_OUT).astype(np.int64)
+    return whole
 
 
 def _declared(scale: tuple[int, str] | None, name: str, dtype: object) -> tuple[int, str]:
@@ -370,8 +371,9 @@ def _whole(column: NDArray[Any], factor: int) -> NDArray[np.int64]:
         return cast("NDArray[np.int64]", column)
     bound = _FAR_OUT // factor
     if column.dtype == np.uint64:
-        return np.minimum(column, np.uint64(bound)).astype(np.int64) * factor
-    return np.clip(column.astype(np.int64), -bound, bound) * factor
+        column = np.minimum(column, np.uint64(bound))
+    whole: NDArray[np.int64] = np.clip(column.astype(np.int64), -bound, bound) * factor
+    return whole
 
 
 def _decimal(column: pl.Series, scale: tuple[int, str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
