@@ -185,7 +185,7 @@ def test_the_outcome_of_another_rule_is_caught(was, claimed):
             "market": [1, 1, 1, 1, 2, 2],
             "side": ["buy", "buy", "buy", "sell", "buy", "sell"],
             "price": [30, 30, 30, 10, 30, 10],
-            "quantity": [1, 8, 9, 10, 4, 4],
+            "quantity": [1, 5, 12, 10, 4, 4],
             "time": [3, 2, 1, 0, 0, 0],
         }
     )
