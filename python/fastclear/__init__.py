@@ -16,6 +16,7 @@ import warnings as _warnings
 from fastclear import _core
 from fastclear.auction import Discriminatory, Uniform, clear
 from fastclear.audit import AuditError, AuditReport
+from fastclear.block import Block, Proof, VerificationError, VerificationReport
 from fastclear.errors import (
     FastclearError,
     LedgerError,
@@ -25,6 +26,7 @@ from fastclear.errors import (
     SettlementError,
     StoreError,
 )
+from fastclear.ledger import Ledger, verify, verify_directory
 from fastclear.orders import Orders
 from fastclear.receipts import Receipts
 from fastclear.reject import RejectReason
@@ -38,13 +40,16 @@ __version__: str = _core.__version__
 __all__ = [
     "AuditError",
     "AuditReport",
+    "Block",
     "Clearing",
     "Discriminatory",
     "FastclearError",
+    "Ledger",
     "LedgerError",
     "MechanismError",
     "Orders",
     "PresetError",
+    "Proof",
     "Receipts",
     "RejectReason",
     "SchemaError",
@@ -54,14 +59,17 @@ __all__ = [
     "Tariff",
     "Uniform",
     "Units",
+    "VerificationError",
+    "VerificationReport",
     "__version__",
     "clear",
+    "verify",
+    "verify_directory",
 ]
 
 if _core.DEBUG_BUILD:  # pragma: no cover - only in a developer's debug build
     _warnings.warn(
-        "fastclear was built without optimisation and is many times slower than it should be; "
-        "build with --release",
+        "fastclear was built without optimisation and is many times slower than it should be; build with --release",
         RuntimeWarning,
         stacklevel=2,
     )

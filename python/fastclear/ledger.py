@@ -1,0 +1,348 @@
+"""Ledger: seals what a gate cleared and settled into verifiable blocks.
+
+A block holds every order of the gate and every posting that followed from it, hashed into two Merkle trees whose
+roots stand in a header of 280 bytes; each header carries the hash of the one before. ``docs/4_ledger.md`` gives every
+byte, and ``light_client.py`` checks one trade with the standard library alone.
+
+>>> import fastclear as fc
+>>> orders = {"side": ["buy", "sell"], "price": [300_000, 100_000], "quantity": [1500, 2000]}
+>>> clearing = fc.clear(orders, fc.Uniform())
+>>> ledger = fc.Ledger(seed=1)
+>>> block = ledger.seal(clearing, slot=0)
+>>> block.height, block.orders, block.records
+(0, 2, 1)
+>>> proof = ledger.prove(block.height, 0)
+>>> fc.verify(proof.leaf, proof, block.header)
+True
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, cast
+
+import numpy as np
+import polars as pl
+
+from fastclear import _core, light_client
+from fastclear.block import ORDER_ENTRY_LEN, RECORD_ENTRY_LEN, Block, Proof, VerificationError, VerificationReport
+from fastclear.errors import LedgerError
+from fastclear.leaves import (
+    ORDER_DTYPE,
+    POSTING_DTYPES,
+    RECORD_DTYPE,
+    Cleared,
+    order_columns,
+    posting_columns,
+    pseudonyms,
+    trade_columns,
+)
+from fastclear.light_client import Refused
+
+_KIND: Final = pl.Enum(light_client.KINDS)
+
+
+class Ledger:
+    """A chain of sealed blocks, in memory; :meth:`open` keeps one in a directory.
+
+    Parameters
+    ----------
+    params : mapping, optional
+        What the ledger runs under (tariff, mechanism, versions). Its canonical JSON text is hashed into every header.
+    seed : int, optional
+        Makes the salts, and with them every hash, repeatable: for simulations. Without it salts are random, which
+        is what keeps members' records from being guessed.
+
+    Examples
+    --------
+    >>> import fastclear as fc
+    >>> fc.Ledger({"market": "demo"}, seed=7).height
+    0
+    """
+
+    def __init__(self, params: Mapping[str, object] | None = None, seed: int | None = None) -> None:
+        self._chain = _core.Chain(None, _canonical(params), _key(seed), False)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        params: Mapping[str, object] | None = None,
+        seed: int | None = None,
+        durability: Literal["sync", "none"] = "sync",
+    ) -> Ledger:
+        """Open the ledger in a directory, or begin one where there is none.
+
+        Opening verifies every block and replays the account states. A block whose writing was broken off is cut away.
+
+        Parameters
+        ----------
+        path : path
+            A ledger directory, an empty directory, or one that does not exist yet.
+        params, seed
+            As for :class:`Ledger`. An existing ledger keeps its parameters; other ones are refused.
+        durability : {"sync", "none"}
+            Whether :meth:`seal` returns only when the block is on disk, or leaves that to the operating system
+            (simulations).
+
+        Raises
+        ------
+        LedgerError
+            The directory does not verify (block, file and offset are named), or was begun with other parameters.
+        StoreError
+            It has other content, is open elsewhere, or cannot be read or written.
+        """
+        if durability not in ("sync", "none"):
+            raise LedgerError(f"durability is {durability!r}; give 'sync' or 'none'")
+        ledger = cls.__new__(cls)
+        ledger._chain = _core.Chain(os.fspath(path), _canonical(params), _key(seed), durability == "sync")
+        return ledger
+
+    # -- what there is -----------------------------------------------------------------------------------------
+
+    @property
+    def height(self) -> int:
+        """Number of sealed blocks, and the height of the next one."""
+        return self._chain.height
+
+    @property
+    def head(self) -> str:
+        """Hash of the last header, hexadecimal; zeros before the first block."""
+        return self._chain.head.hex()
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters."""
+        return cast("dict[str, Any]", json.loads(self._chain.params))
+
+    @property
+    def next_seq(self) -> int:
+        """``seq`` that the next sealed posting must have."""
+        return self._chain.next_seq
+
+    @property
+    def headers(self) -> list[Block]:
+        """Every block, by height."""
+        return [self.block(height) for height in range(self.height)]
+
+    def block(self, height: int) -> Block:
+        """Return the block at one height; raises LedgerError if there is none."""
+        found = self._chain.header(_natural(height, "height"))
+        if found is None:
+            raise LedgerError(f"there is no block {height}; the ledger has {self.height} blocks")
+        return Block(found[0], found[1].hex())
+
+    def records(self, height: int) -> pl.DataFrame:
+        """Read the records of one block: every field of the format by name, ``kind`` as text, one row a record."""
+        table = np.frombuffer(self._chain.records(_natural(height, "height")), RECORD_DTYPE)
+        names = [name for name in POSTING_DTYPES if name != "kind"]
+        kinds = pl.Series("kind", [light_client.KINDS[kind - 1] for kind in table["kind"].tolist()], dtype=_KIND)
+        return pl.DataFrame([kinds, *(pl.Series(name, np.ascontiguousarray(table[name])) for name in names)])
+
+    def orders(self, height: int) -> pl.DataFrame:
+        """Read the order leaves of one block, one row an order, in leaf order: market, order, then everything else."""
+        table = np.frombuffer(self._chain.orders(_natural(height, "height")), ORDER_DTYPE)
+        names = ["market", "order", "participant", "side", "type", "price", "quantity", "time", "reject"]
+        return pl.DataFrame([pl.Series(name, np.ascontiguousarray(table[name])) for name in names])
+
+    # -- sealing -----------------------------------------------------------------------------------------------
+
+    def seal(
+        self,
+        clearing: Cleared | Sequence[Cleared] | None,
+        receipts: Any | None = None,
+        *,
+        slot: int | None = None,
+        time: int | None = None,
+    ) -> Block:
+        """Seal the next block.
+
+        Parameters
+        ----------
+        clearing : Clearing, sequence of Clearing, or None
+            Everything cleared at this gate, several markets or tranches of one slot.
+        receipts : Receipts, optional
+            The postings of the bank since the last block. The ledger folds them into account states of its own and
+            seals the root of those. Without receipts the bare trades are sealed, between accounts 0: a ``trade``
+            record at the seller's price each, and a ``fee`` record with code 3 where the buyer pays another price.
+            One ledger is sealed either always with receipts or always without.
+        slot : int, optional
+            Start of the delivery slot, ns since 1970 UTC.
+        time : int, optional
+            Earliest engine time of sealing, ns. By default the time of the last posting, or ``slot`` where there is
+            none; always raised above the block before.
+
+        Returns
+        -------
+        Block
+
+        Raises
+        ------
+        LedgerError
+            A posting that does not continue the history or does not fit the accounts. Nothing is sealed then.
+        StoreError
+            The block could not be written.
+        """
+        if clearing is None:
+            clearings: list[Cleared] = []
+        elif isinstance(clearing, Sequence):
+            clearings = list(clearing)
+        else:
+            clearings = [clearing]
+        start = 0 if slot is None else _natural(slot, "slot")
+        orders = [order_columns(item, pseudonyms(receipts, item)) for item in clearings]
+        if receipts is None:
+            not_before = start if time is None else _natural(time, "time")
+            trades = [trade_columns(item) for item in clearings]
+            header, digest = self._chain.seal_plain(orders, trades, start, not_before)
+        else:
+            columns = posting_columns(receipts)
+            earliest = start if time is None and len(columns["seq"]) == 0 else time
+            not_before = 0 if earliest is None else _natural(earliest, "time")
+            header, digest = self._chain.seal(orders, columns, start, not_before)
+        return Block(header, digest.hex())
+
+    # -- proving -----------------------------------------------------------------------------------------------
+
+    def prove(self, height: int, leaf: int | bytes, *, tree: Literal["records", "orders"] = "records") -> Proof:
+        """Prove that a leaf stands in a block.
+
+        Parameters
+        ----------
+        height : int
+            The block.
+        leaf : int or bytes
+            Place of the leaf in the block, or the leaf itself: a record (96 bytes, 112 with salt) or an order leaf
+            (64 bytes, 80 with salt).
+        tree : {"records", "orders"}
+            Which tree a place is counted in.
+
+        Raises
+        ------
+        LedgerError
+            There is no such block or leaf.
+        """
+        block = self.block(height)
+        if tree not in ("records", "orders"):
+            raise LedgerError(f"tree is {tree!r}; give 'records' or 'orders'")
+        if isinstance(leaf, bytes):
+            tree = "orders" if len(leaf) in (ORDER_ENTRY_LEN, light_client.ORDER_LEN) else "records"
+        of_orders = tree == "orders"
+        entries = self._chain.orders(height) if of_orders else self._chain.records(height)
+        size = ORDER_ENTRY_LEN if of_orders else RECORD_ENTRY_LEN
+        index = _find(entries, size, leaf, height) if isinstance(leaf, bytes) else _natural(leaf, "leaf")
+        path = self._chain.prove(height, index, of_orders)
+        log_size = self.height
+        return Proof(
+            leaf=entries[index * size : (index + 1) * size],
+            index=index,
+            path=tuple(path),
+            header=block.header,
+            log_size=log_size,
+            log_root=self._chain.log_root(log_size),
+            log_path=tuple(self._chain.prove_header(height, log_size)),
+        )
+
+    def log_root(self, size: int | None = None) -> str:
+        """Root of the header log over the first ``size`` blocks (all by default), hexadecimal."""
+        return self._chain.log_root(self.height if size is None else _natural(size, "size")).hex()
+
+    def prove_growth(self, old: int, new: int | None = None) -> list[str]:
+        """Prove that the log of ``old`` blocks is a prefix of that of ``new`` blocks: nothing was rewritten.
+
+        The hashes, hexadecimal, are for :func:`fastclear.light_client.verify_consistency`.
+        """
+        to = self.height if new is None else _natural(new, "new")
+        return [item.hex() for item in self._chain.prove_growth(_natural(old, "old"), to)]
+
+    def __len__(self) -> int:
+        """Return the number of sealed blocks."""
+        return self.height
+
+    def __repr__(self) -> str:
+        """Show where the chain stands."""
+        return f"Ledger of {self.height} blocks, {self.next_seq} records, head {self.head[:16]}…"
+
+
+def verify(leaf: bytes, proof: Proof, header: bytes | Block) -> bool:
+    """Whether a leaf stands where the proof says in the block with this header.
+
+    Parameters
+    ----------
+    leaf : bytes
+        Record with salt (112 bytes) or order leaf with salt (80 bytes).
+    proof : Proof
+        Place and path; its own leaf and header are not looked at.
+    header : bytes or Block
+        A header that you trust.
+    """
+    raw = header.header if isinstance(header, Block) else header
+    try:
+        light_client.check_leaf(leaf, proof.index, list(proof.path), raw)
+    except Refused:
+        return False
+    return True
+
+
+def verify_directory(path: str | os.PathLike[str], *, head: str | None = None) -> VerificationReport:
+    """Verify a ledger directory: every hash, every leaf, and the account states by replaying every posting.
+
+    Parameters
+    ----------
+    path : path
+        A ledger directory; it is read only, and not locked.
+    head : str, optional
+        A header hash that you remember, hexadecimal. It must be in the chain: only that shows that the last blocks
+        were not cut off or replaced.
+
+    Raises
+    ------
+    VerificationError
+        Names the first bad block, the record where one can be named, file, offset and reason.
+    StoreError
+        There is no ledger directory, or it cannot be read.
+    """
+    found = _core.verify_ledger(os.fspath(path))
+    if len(found) == 5:
+        raise VerificationError(*found)
+    report = VerificationReport(*found)
+    if head is not None:
+        with open(os.path.join(os.fspath(path), "headers.bin"), "rb") as file:  # noqa: PTH118, PTH123
+            hashes = [item.hex() for item in light_client.check_headers(file.read())]
+        if head not in hashes:
+            reason = "no header has the hash that you remember: blocks were cut off or replaced"
+            raise VerificationError(max(report.blocks - 1, 0), None, "headers.bin", 0, reason)
+    return report
+
+
+def _canonical(params: Mapping[str, object] | None) -> bytes | None:
+    """Parameters as one text: keys sorted, no blanks, no NaN."""
+    if params is None:
+        return None
+    try:
+        text = json.dumps(dict(params), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise LedgerError(f"params cannot be written as JSON: {error}") from error
+    return text.encode()
+
+
+def _key(seed: int | None) -> int | bytes:
+    return os.urandom(32) if seed is None else _natural(seed, "seed")
+
+
+def _natural(value: int, name: str) -> int:
+    """Take an integer that fits 64 bits unsigned; numpy integers are welcome, bools and floats are not."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value < 2**64:
+        raise LedgerError(f"{name} is {value!r}; give a whole number from 0 to 2^64-1")
+    return int(value)
+
+
+def _find(entries: bytes, size: int, leaf: bytes, height: int) -> int:
+    """Place of a leaf, given with or without its salt."""
+    whole = len(leaf) in (size, size - light_client.SALT_LEN)
+    for index in range(len(entries) // size) if whole else ():
+        if entries[index * size : index * size + len(leaf)] == leaf:
+            return index
+    raise LedgerError(f"block {height} holds no such leaf ({len(leaf)} bytes)")
