@@ -32,7 +32,9 @@ SHORTEST_NS = 3_000_000
 """A contestant is repeated within a round until it takes about this long."""
 
 
-def compare(contestants: Contestants, n: int, rounds: int, *, by_wall: tuple[str, ...] = ()) -> dict[str, Any]:
+def compare(
+    contestants: Contestants, n: int, rounds: int, *, by_wall: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Median ns an order of each contestant, and its median ratio to fastclear."""
     repeats = {}
     for name, call in contestants.items():
@@ -66,7 +68,13 @@ def compare(contestants: Contestants, n: int, rounds: int, *, by_wall: tuple[str
 
 def _same(ours: fc.Clearing, theirs: numpy_clearing.Result) -> None:
     columns = ours.market_columns
-    expected = {"low": "price_low", "high": "price_high", "price": "price", "volume": "volume", "welfare": "welfare"}
+    expected = {
+        "low": "price_low",
+        "high": "price_high",
+        "price": "price",
+        "volume": "volume",
+        "welfare": "welfare",
+    }
     for name, column in expected.items():
         if not np.array_equal(np.atleast_1d(getattr(theirs, name)), columns[column]):
             raise AssertionError(f"numpy and fastclear differ in {name}")

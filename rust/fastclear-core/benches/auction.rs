@@ -1,0 +1,167 @@
+//! The passes of a call auction over one book, each with what its cost should follow. `cargo bench --bench auction`.
+#![allow(missing_docs, reason = "made by criterion's macros")]
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use fastclear_core::auction::book::{Book, Priority};
+use fastclear_core::auction::curve::{Bracket, Scratch, cross, weigh};
+use fastclear_core::auction::rationing::Rationing;
+use fastclear_core::auction::{Discriminatory, Mechanism, Uniform};
+use fastclear_core::auction::{discriminatory::PairPrice, price::PriceRound, price::Share};
+use fastclear_core::batch::{self, Want};
+use fastclear_core::order::{Columns, Integers};
+use fastclear_core::simd;
+
+const POSITION: Priority<'static> = Priority { time: None, order: None };
+
+struct Orders {
+    side: Vec<u8>,
+    price: Vec<i32>,
+    quantity: Vec<i64>,
+    market: Vec<i64>,
+}
+
+/// SplitMix64: the same book on every machine.
+fn mixed(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut x = *state;
+    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    x ^ (x >> 31)
+}
+
+fn orders(n: usize, levels: u64, per_market: usize) -> Orders {
+    let mut state = 1;
+    let mut draw = |below: u64| mixed(&mut state) % below;
+    Orders {
+        side: (0..n).map(|_| draw(2) as u8).collect(),
+        price: (0..n).map(|_| draw(levels) as i32).collect(),
+        quantity: (0..n).map(|_| 1 + draw(1000) as i64).collect(),
+        market: (0..n).map(|row| (row / per_market) as i64).collect(),
+    }
+}
+
+impl Orders {
+    fn book(&self) -> Book<'_, i32, i64> {
+        Book { side: &self.side, price: &self.price, quantity: &self.quantity, fee: 0 }
+    }
+
+    fn columns(&self, many: bool) -> Columns<'_> {
+        Columns {
+            side: &self.side,
+            price: Integers::Narrow(&self.price),
+            quantity: Integers::Wide(&self.quantity),
+            market: many.then_some(&self.market),
+            order: None,
+            time: None,
+            is_market_order: None,
+            refused: None,
+        }
+    }
+}
+
+const LAWS: [(&str, u64); 2] = [("narrow", 200), ("wide", (1 << 31) - 1)];
+
+/// One pass that weighs the book into bins: reads 13 B an order, one dependent add a row into a table in the first cache.
+fn weighing(c: &mut Criterion) {
+    let mut group = c.benchmark_group("weigh");
+    for (law, levels) in LAWS {
+        let orders = orders(1_000_000, levels, 1);
+        group.throughput(Throughput::Elements(1_000_000));
+        group.bench_function(law, |b| b.iter(|| weigh(black_box(&orders.book()))));
+    }
+    group.finish();
+}
+
+/// The pass that fills all but the candidates: reads 13 B an order and writes 8 B, which is the limit of memory.
+fn sweeping(c: &mut Criterion) {
+    let orders = orders(1_000_000, 1 << 30, 1);
+    let (mut filled, mut inside) = (vec![0; 1_000_000], Vec::new());
+    let mut group = c.benchmark_group("sweep");
+    group.throughput(Throughput::Elements(1_000_000));
+    group.bench_function("wide", |b| {
+        b.iter(|| {
+            inside.clear();
+            simd::sweep(black_box(&orders.book()), (1 << 29, (1 << 29) + (1 << 20)), &mut filled, &mut inside)
+        });
+    });
+    group.finish();
+}
+
+/// A whole book: linear in orders; small books are sorted, which costs n log n.
+fn crossing(c: &mut Criterion) {
+    let mut group = c.benchmark_group("cross");
+    for (law, levels) in LAWS {
+        for n in [50, 500, 10_000, 1_000_000] {
+            let orders = orders(n, levels, 1);
+            let (mut filled, mut scratch) = (vec![0; n], Scratch::default());
+            group.throughput(Throughput::Elements(n as u64));
+            group.bench_function(BenchmarkId::new(law, n), |b| {
+                b.iter(|| {
+                    let book = black_box(orders.book());
+                    let bracket = if n > 512 { weigh(&book) } else { None }.unwrap_or(Bracket::EVERYTHING);
+                    cross(&book, bracket, true, Rationing::ProRata, &POSITION, &mut filled, &mut scratch)
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+/// A marginal level of 10^5 orders: one division an order, and for largest remainders one selection.
+fn rationing(c: &mut Criterion) {
+    let quantities: Vec<i64> = orders(100_000, 2, 1).quantity;
+    let total: i64 = quantities.iter().sum();
+    let mut filled = vec![0; quantities.len()];
+    let mut group = c.benchmark_group("rationing");
+    group.throughput(Throughput::Elements(100_000));
+    for rule in [Rationing::ProRata, Rationing::Time, Rationing::Equal] {
+        group.bench_function(format!("{rule:?}"), |b| {
+            b.iter(|| {
+                let mut level: Vec<u32> = (0..100_000).collect();
+                rule.share(total / 3, total, &mut level, |i| quantities[i], &POSITION, &mut filled);
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Markets of 50 orders, and trades of one large market: what `batch` adds.
+fn batches(c: &mut Criterion) {
+    let mut group = c.benchmark_group("batch");
+    group.sample_size(10);
+    let n = 1_000_000;
+    let mut filled = vec![0; n];
+    let uniform = Mechanism::Uniform(Uniform::default());
+    let discriminatory = Mechanism::Discriminatory(Discriminatory {
+        price: PairPrice::Share(Share::HALF),
+        price_round: PriceRound::Floor,
+        fee: 0,
+    });
+    group.throughput(Throughput::Elements(n as u64));
+    for (law, levels) in LAWS {
+        let mut orders = orders(n, levels, 50);
+        for (name, many, mechanism) in
+            [("markets of 50", true, &uniform), ("one market", false, &uniform), ("trades", false, &discriminatory)]
+        {
+            let want = Want { payment: false, trades: name == "trades" };
+            group.bench_function(BenchmarkId::new(name, law), |b| {
+                b.iter(|| batch::clear(&orders.columns(many), mechanism, want, 1, &mut filled).map(|done| done.outcomes));
+            });
+        }
+        let mut state = 2;
+        for market in &mut orders.market {
+            *market = (mixed(&mut state) % (n as u64 / 50)) as i64;
+        }
+        group.bench_function(BenchmarkId::new("shuffled markets of 50", law), |b| {
+            b.iter(|| {
+                batch::clear(&orders.columns(true), &uniform, Want::default(), 1, &mut filled).map(|done| done.outcomes)
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, weighing, sweeping, crossing, rationing, batches);
+criterion_main!(benches);
