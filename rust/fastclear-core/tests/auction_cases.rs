@@ -1,4 +1,5 @@
 //! The worked examples of `tests/cases/uniform` and `tests/cases/discriminatory`, the same files that pytest reads.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use fastclear_core::auction::discriminatory::PairPrice;
 use fastclear_core::auction::price::{PriceRound, Share};

@@ -1,4 +1,5 @@
 //! The fast path against a slow, obvious twin: sort both sides, walk two pointers.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use fastclear_core::auction::discriminatory::PairPrice;
 use fastclear_core::auction::price::{PriceRound, Share};
