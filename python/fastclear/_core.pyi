@@ -5,8 +5,32 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "__version__",
+    "DEBUG_BUILD",
+    "SIMD",
+    "Mechanism",
+    "Cleared",
+    "clear",
+    "reject_reasons",
+    "text_id",
+    "Bank",
+    "Postings",
+    "check_tariff",
+    "HOUSE_ACCOUNTS",
+    "FIRST_MEMBER",
+    "KIND_NAMES",
+    "LINE_NAMES",
+    "Chain",
+    "text_ids",
+    "verify_ledger",
+    "verify_inclusion",
+    "verify_consistency",
+]
+
 __version__: str
 DEBUG_BUILD: bool
+SIMD: str
 
 def reject_reasons() -> list[tuple[str, int, str]]: ...
 def text_id(text: str) -> int: ...

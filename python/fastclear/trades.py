@@ -243,7 +243,9 @@ class Clearing:
 
     def __repr__(self) -> str:
         """Show the first markets and a line of totals."""
-        with pl.Config(tbl_rows=_PREVIEW_ROWS, tbl_cols=8, tbl_hide_dataframe_shape=True):
+        with pl.Config(
+            tbl_rows=_PREVIEW_ROWS, tbl_cols=8, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True
+        ):
             return f"{self._totals()}\n{self._preview()}"
 
     def _repr_html_(self) -> str:
@@ -255,8 +257,8 @@ class Clearing:
         ticks, lots = pl.lit(10_000), pl.lit(1_000)
         return self.markets.select(
             "market",
-            (pl.col("price_buy") / ticks).alias("price_buy_ct_per_kwh"),
-            (pl.col("price_sell") / ticks).alias("price_sell_ct_per_kwh"),
+            (pl.col("price_buy") / ticks).alias("buy_ct_per_kwh"),
+            (pl.col("price_sell") / ticks).alias("sell_ct_per_kwh"),
             (pl.col("volume") / lots).alias("volume_kwh"),
             "buy_orders",
             "sell_orders",
