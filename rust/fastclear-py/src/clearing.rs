@@ -107,10 +107,22 @@ fn checked_fee(fee: i64) -> PyResult<i64> {
 }
 
 /// An int32 or int64 column.
-#[derive(FromPyObject)]
 enum IntegerColumn<'py> {
     Wide(PyReadonlyArray1<'py, i64>),
     Narrow(PyReadonlyArray1<'py, i32>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for IntegerColumn<'py> {
+    type Error = PyErr;
+
+    /// By hand, since a derived one words an error for the type that a column is not, and then drops it: 4 µs a call.
+    fn extract(column: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        Ok(if column.cast::<PyArray1<i32>>().is_ok() {
+            Self::Narrow(column.extract()?)
+        } else {
+            Self::Wide(column.extract()?)
+        })
+    }
 }
 
 impl IntegerColumn<'_> {
