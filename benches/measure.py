@@ -1,9 +1,9 @@
 """Times fastclear and its yardsticks side by side in this process and prints JSON: the child of `ratios.py`.
 
 A round calls every contestant once, in an order that rotates from round to round; a ratio is the median over rounds of
-(contestant / fastclear) within the round, so that a slow spell of a shared machine hits both. Single-threaded contestants
-are compared by process CPU time; polars, which uses all cores, by wall clock. Every contestant's result is compared with
-fastclear's before the clock starts.
+(contestant / fastclear) within the round, so that a slow spell of a shared machine hits both. Single-threaded
+contestants are compared by process CPU time; polars, which uses all cores, by wall clock. Every contestant's result is
+compared with fastclear's before the clock starts.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def trades(n: int, kind: str, rounds: int) -> dict[str, Any]:
 
 def run(*, quick: bool) -> list[dict[str, Any]]:
     """Every case; ``quick`` takes small sizes and two rounds, to see that everything runs and agrees."""
-    rounds = 2 if quick else 9
+    rounds = 2 if quick else 7
     sizes = (50, 1_000, 10_000) if quick else (50, 10_000, 100_000, 1_000_000, 10_000_000)
     rows: list[dict[str, Any]] = []
 

@@ -19,7 +19,7 @@ _BINS = 1 << 12
 
 
 class Result(NamedTuple):
-    """Per market: interval, price at k = 1/2 rounded down, volume, welfare (0 where nothing trades); fills per order."""
+    """Per market: interval, price at k = 1/2 rounded down, volume, welfare (0 without trades); fills per order."""
 
     low: Any
     high: Any
@@ -30,7 +30,7 @@ class Result(NamedTuple):
 
 
 def level_by_sort(price: npt.NDArray[Any], quantity: I64, bid_quantity: int) -> tuple[int, int]:
-    """The M-th and (M+1)-th price of the merged book, from one argsort (the default kind is the fastest: vectorised)."""
+    """The M-th and (M+1)-th price of the merged book, from one argsort (the default kind is the fastest)."""
     order = np.argsort(price)
     reached = np.cumsum(quantity[order])
     last = len(order) - 1

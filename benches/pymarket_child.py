@@ -1,6 +1,6 @@
 """Times pymarket, as a process of its own: it needs an older pandas than the rest.
 
-``python pymarket_child.py N`` prints ``{"seconds": ..., "traded": ...}`` for its Huang auction over N orders. That is the
+``python pymarket_child.py N`` prints ``{"seconds": ..., "traded": ...}`` for its Huang auction over N orders: the
 nearest it has to a uniform price: bids and asks are ranked and the first k - 1 units trade, buyers at the k-th bid and
 sellers at the k-th ask, so that it gives up the last pair, knows no fill in proportion and does not balance its budget.
 It gets the same book, with prices made distinct (its curves assume so).

@@ -24,7 +24,7 @@ PEOPLE = 60
 
 @pytest.mark.parametrize("kind", ["narrow", "wide"])
 def test_uniform(benchmark: Any, kind: str) -> None:
-    """The core case: one market of 10^6 orders, fills into an array that is reused. Cost: columns read, fills written."""
+    """The core case: one market of 10^6 orders, fills into a reused array. Cost: columns read, fills written."""
     columns, out = workloads.book(N, kind), np.empty(N, np.int64)
     clearing = benchmark(partial(fc.clear, columns, fc.Uniform(), threads=1, out=out))
     side = columns["side"].view(bool)

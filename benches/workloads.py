@@ -16,7 +16,7 @@ Columns = dict[str, npt.NDArray[Any]]
 
 SEED = 20_260_101
 QUANTITY_MAX = 1_000
-"""Largest quantity drawn: totals of price x quantity then fit int64 at 10^7 orders, which keeps the baselines simple."""
+"""Largest quantity drawn: totals of price x quantity then fit int64 at 10^7 orders, and the baselines stay simple."""
 
 KINDS = ("narrow", "wide", "one_sided", "apart", "sorted", "one_price", "two_prices", "pareto", "whale")
 

@@ -22,7 +22,7 @@ struct Orders {
     market: Vec<i64>,
 }
 
-/// SplitMix64: the same book on every machine.
+/// `SplitMix64`: the same book on every machine.
 fn mixed(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mut x = *state;
@@ -147,7 +147,9 @@ fn batches(c: &mut Criterion) {
         {
             let want = Want { payment: false, trades: name == "trades" };
             group.bench_function(BenchmarkId::new(name, law), |b| {
-                b.iter(|| batch::clear(&orders.columns(many), mechanism, want, 1, &mut filled).map(|done| done.outcomes));
+                b.iter(|| {
+                    batch::clear(&orders.columns(many), mechanism, want, 1, &mut filled).map(|done| done.outcomes)
+                });
             });
         }
         let mut state = 2;
