@@ -2,7 +2,7 @@
 
 A round calls every contestant once, in an order that rotates from round to round; a ratio is the median over rounds of
 (contestant / fastclear) within the round, so that a slow spell of a shared machine hits both. Single-threaded
-contestants are compared by process CPU time; polars, which uses all cores, by wall clock. Every contestant's result is
+contestants are compared by CPU time of the thread; polars, which uses all cores, by wall clock. Every contestant's result is
 compared with fastclear's before the clock starts.
 """
 
@@ -49,10 +49,10 @@ def compare(
         cut = turn % len(names)
         for name in names[cut:] + names[:cut]:
             call, times = contestants[name], repeats[name]
-            wall_start, cpu_start = time.perf_counter_ns(), time.process_time_ns()
+            wall_start, cpu_start = time.perf_counter_ns(), time.thread_time_ns()
             for _ in range(times):
                 call()
-            cpu[name].append((time.process_time_ns() - cpu_start) / times / n)
+            cpu[name].append((time.thread_time_ns() - cpu_start) / times / n)
             wall[name].append((time.perf_counter_ns() - wall_start) / times / n)
     gc.enable()
     result = {}
