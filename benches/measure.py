@@ -2,8 +2,8 @@
 
 A round calls every contestant once, in an order that rotates from round to round; a ratio is the median over rounds of
 (contestant / fastclear) within the round, so that a slow spell of a shared machine hits both. Single-threaded
-contestants are compared by CPU time of the thread; polars, which uses all cores, by wall clock. Every contestant's result is
-compared with fastclear's before the clock starts.
+contestants are compared by CPU time of the thread; polars, which uses all cores, by wall clock. Every contestant's
+result is compared with fastclear's before the clock starts.
 """
 
 from __future__ import annotations

@@ -260,7 +260,9 @@ def clear(
         threads = _threads_available()
     elif isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise SchemaError(f"threads={threads!r}; give a whole number from 1 up, or leave it out")
-    cleared = run(encoded, mechanism.core, out, threads=min(threads, _THREADS_MAX))
+    # Prices pair by pair need the pairs anyway: keep them, rather than pair again for `.trades` or `.payment`.
+    trades = isinstance(mechanism, Discriminatory)
+    cleared = run(encoded, core, out, threads=min(threads, _THREADS_MAX), trades=trades)
     if fresh:
         out.flags.writeable = False
     return Clearing(encoded, mechanism, cleared, out, min(threads, _THREADS_MAX))
