@@ -1,12 +1,56 @@
-"""A clearing house for peer-to-peer energy markets."""
+"""A clearing house for peer-to-peer energy markets.
+
+Orders go in as columns; an auction clears them; settlement pays for them; a ledger seals them.
+
+>>> import fastclear as fc
+>>> orders = {"side": ["buy", "sell"], "price": [300_000, 100_000], "quantity": [1500, 2000]}
+>>> clearing = fc.clear(orders, fc.Uniform())
+>>> clearing.filled
+array([1500, 1500])
+"""
 
 from __future__ import annotations
 
 import warnings as _warnings
 
 from fastclear import _core
+from fastclear.auction import Discriminatory, Uniform, clear
+from fastclear.audit import AuditError, AuditReport
+from fastclear.errors import (
+    FastclearError,
+    LedgerError,
+    MechanismError,
+    PresetError,
+    SchemaError,
+    SettlementError,
+    StoreError,
+)
+from fastclear.orders import Orders
+from fastclear.reject import RejectReason
+from fastclear.trades import Clearing
+from fastclear.units import Units
 
 __version__: str = _core.__version__
+
+__all__ = [
+    "AuditError",
+    "AuditReport",
+    "Clearing",
+    "Discriminatory",
+    "FastclearError",
+    "LedgerError",
+    "MechanismError",
+    "Orders",
+    "PresetError",
+    "RejectReason",
+    "SchemaError",
+    "SettlementError",
+    "StoreError",
+    "Uniform",
+    "Units",
+    "__version__",
+    "clear",
+]
 
 if _core.DEBUG_BUILD:  # pragma: no cover - only in a developer's debug build
     _warnings.warn(

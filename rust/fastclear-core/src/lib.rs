@@ -10,7 +10,7 @@
 //! |---|---|
 //! | [`units`], [`ids`], [`order`], [`reject`] | ground floor: ranges, identifiers, one door for an order, one code per refusal |
 //! | [`auction`], [`batch`] | the crossing, rationing, uniform and discriminatory pricing; many markets a call |
-//! | [`trade`], [`audit`] | what an auction returns, and the invariants it must satisfy |
+//! | [`trade`] | what an auction returns |
 //! | [`settlement`] | accounts, reservations, postings, the settlement of a slot |
 //! | [`ledger`] | canonical bytes, RFC 9162 trees, blocks, chain, proofs |
 //!
@@ -21,7 +21,6 @@
 //! - No input panics: a bad order gets a [`reject::RejectReason`], a bad call a typed error.
 
 pub mod auction;
-pub mod audit;
 pub mod batch;
 pub mod ids;
 pub mod ledger;

@@ -1,1 +1,278 @@
-//! To be written with the auctions.
+//! Orders as columns, and the one door through which an order enters: [`Columns::refuse`].
+
+use crate::reject::RejectReason;
+use crate::units;
+
+/// Most rows a call may carry: sums of quantities then stay below 2⁶¹ and row numbers below 2³⁰.
+pub const ROWS_MAX: usize = (1 << 30) - 1;
+
+/// The side code of a bid; an ask has 0.
+pub const BUY: u8 = 1;
+
+/// An integer column of either width, borrowed from the caller without a copy.
+#[derive(Clone, Copy, Debug)]
+pub enum Integers<'a> {
+    /// 32-bit column.
+    Narrow(&'a [i32]),
+    /// 64-bit column.
+    Wide(&'a [i64]),
+}
+
+impl Integers<'_> {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Narrow(column) => column.len(),
+            Self::Wide(column) => column.len(),
+        }
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value in `row`.
+    #[inline]
+    pub fn get(&self, row: usize) -> i64 {
+        match self {
+            Self::Narrow(column) => i64::from(column[row]),
+            Self::Wide(column) => column[row],
+        }
+    }
+}
+
+/// What the caller hands over: one row an order.
+#[derive(Clone, Copy, Debug)]
+pub struct Columns<'a> {
+    /// 1 = buy, 0 = sell.
+    pub side: &'a [u8],
+    /// Limit price in ticks.
+    pub price: Integers<'a>,
+    /// Quantity in lots.
+    pub quantity: Integers<'a>,
+    /// Market of each row, ascending ids first in the result; without it all rows are market 0.
+    pub market: Option<&'a [i64]>,
+    /// Order id; without it the row index.
+    pub order: Option<&'a [i64]>,
+    /// Submission time in ns; without it all orders are of one time.
+    pub time: Option<&'a [i64]>,
+    /// 1 = market order (its price is ignored), 0 = limit order; without it all are limit orders.
+    pub is_market_order: Option<&'a [u8]>,
+    /// Codes of rows that the border has refused already (nulls, values off the grid), 0 = none.
+    pub refused: Option<&'a [u16]>,
+}
+
+/// Why a set of columns is no set of orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnsError {
+    /// A column's length differs from that of `side`.
+    LengthDiffers {
+        /// Name of the column.
+        column: &'static str,
+        /// Its length.
+        len: usize,
+        /// Length of `side`.
+        expected: usize,
+    },
+    /// More rows than [`ROWS_MAX`].
+    TooManyRows {
+        /// Number of rows.
+        rows: usize,
+    },
+}
+
+impl std::fmt::Display for ColumnsError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::LengthDiffers {
+                column,
+                len,
+                expected,
+            } => {
+                write!(
+                    f,
+                    "column '{column}' has {len} rows and 'side' has {expected}; give columns of one length"
+                )
+            }
+            Self::TooManyRows { rows } => {
+                write!(
+                    f,
+                    "{rows} orders in one call; clear at most {ROWS_MAX} at once"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for ColumnsError {}
+
+impl Columns<'_> {
+    /// Number of orders.
+    pub fn len(&self) -> usize {
+        self.side.len()
+    }
+
+    /// Whether there is no order.
+    pub fn is_empty(&self) -> bool {
+        self.side.is_empty()
+    }
+
+    /// Checks that the columns fit together.
+    ///
+    /// # Errors
+    /// [`ColumnsError`] where lengths differ or there are too many rows.
+    pub fn check(&self) -> Result<(), ColumnsError> {
+        let expected = self.side.len();
+        let lengths = [
+            ("price", self.price.len()),
+            ("quantity", self.quantity.len()),
+            ("market", self.market.map_or(expected, <[i64]>::len)),
+            ("order", self.order.map_or(expected, <[i64]>::len)),
+            ("time", self.time.map_or(expected, <[i64]>::len)),
+            ("type", self.is_market_order.map_or(expected, <[u8]>::len)),
+            ("refused", self.refused.map_or(expected, <[u16]>::len)),
+        ];
+        for (column, len) in lengths {
+            if len != expected {
+                return Err(ColumnsError::LengthDiffers {
+                    column,
+                    len,
+                    expected,
+                });
+            }
+        }
+        if expected > ROWS_MAX {
+            return Err(ColumnsError::TooManyRows { rows: expected });
+        }
+        Ok(())
+    }
+
+    /// Whether `row` is a market order.
+    #[inline]
+    pub fn is_market_order(&self, row: usize) -> bool {
+        self.is_market_order.is_some_and(|kinds| kinds[row] != 0)
+    }
+
+    /// The id of the order in `row`.
+    #[inline]
+    pub fn order_id(&self, row: usize) -> i64 {
+        self.order.map_or(row as i64, |ids| ids[row])
+    }
+
+    /// The time of the order in `row`.
+    #[inline]
+    pub fn time_ns(&self, row: usize) -> i64 {
+        self.time.map_or(0, |times| times[row])
+    }
+
+    /// Why the order in `row` is refused by itself (not because of another), 0 if it is not.
+    pub fn refuse(&self, row: usize) -> u16 {
+        let border = self.refused.map_or(0, |codes| codes[row]);
+        let own = if self.side[row] > BUY {
+            RejectReason::UnknownSide.code()
+        } else if !self.is_market_order(row) && !units::price_in_range(self.price.get(row)) {
+            RejectReason::PriceOutOfRange.code()
+        } else if !units::quantity_in_range(self.quantity.get(row)) {
+            RejectReason::QuantityOutOfRange.code()
+        } else {
+            0
+        };
+        match (border, own) {
+            (0, code) | (code, 0) => code,
+            (border, own) => border.min(own),
+        }
+    }
+
+    /// Whether no row is refused by itself: one pass without a branch a row.
+    pub fn all_in_range(&self) -> bool {
+        self.refused
+            .is_none_or(|codes| codes.iter().fold(0, |any, &code| any | code) == 0)
+            && self.side.iter().fold(0, |any, &side| any | side) <= BUY
+            && match self.quantity {
+                Integers::Narrow(column) => column
+                    .iter()
+                    .fold(true, |all, &quantity| all & (quantity >= 1)),
+                // As unsigned, a number of 1..2³¹ has no high bit, and neither has its predecessor; any other has.
+                Integers::Wide(column) => {
+                    let high =
+                        |any, &quantity: &i64| any | (quantity | quantity.wrapping_sub(1)) as u64;
+                    column.iter().fold(0, high) >> 31 == 0
+                }
+            }
+            && (self.is_market_order.is_some()
+                || match self.price {
+                    Integers::Narrow(column) => column
+                        .iter()
+                        .fold(true, |all, &price| all & (price != i32::MIN)),
+                    // The same for −2³¹ < price < 2³¹, moved up by 2³¹.
+                    Integers::Wide(column) => {
+                        let moved = |any, &price: &i64| {
+                            let up = price.wrapping_add(1 << 31);
+                            any | (up | up.wrapping_sub(1)) as u64
+                        };
+                        column.iter().fold(0, moved) >> 32 == 0
+                    }
+                })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(side: u8, price: i64, quantity: i64) -> (u16, bool) {
+        let (side, price, quantity) = ([side], [price], [quantity]);
+        let columns = Columns {
+            side: &side,
+            price: Integers::Wide(&price),
+            quantity: Integers::Wide(&quantity),
+            market: None,
+            order: None,
+            time: None,
+            is_market_order: None,
+            refused: None,
+        };
+        (columns.refuse(0), columns.all_in_range())
+    }
+
+    #[test]
+    fn the_pass_over_columns_and_the_door_agree_at_every_bound() {
+        for side in [0, 1, 2, 255] {
+            for price in [
+                i64::MIN,
+                -(1 << 31),
+                1 - (1 << 31),
+                0,
+                (1 << 31) - 1,
+                1 << 31,
+                i64::MAX,
+            ] {
+                for quantity in [
+                    i64::MIN,
+                    -1,
+                    0,
+                    1,
+                    (1 << 31) - 1,
+                    1 << 31,
+                    (1 << 31) + 1,
+                    i64::MAX,
+                ] {
+                    let (code, in_range) = one(side, price, quantity);
+                    assert_eq!(
+                        code == 0,
+                        in_range,
+                        "side {side} price {price} quantity {quantity}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_reason_in_precedence_wins() {
+        assert_eq!(one(2, i64::MAX, 0).0, RejectReason::UnknownSide.code());
+        assert_eq!(one(1, i64::MAX, 0).0, RejectReason::PriceOutOfRange.code());
+        assert_eq!(one(1, 0, 0).0, RejectReason::QuantityOutOfRange.code());
+    }
+}

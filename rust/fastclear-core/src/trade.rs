@@ -1,1 +1,81 @@
-//! To be written with the auctions.
+//! What an auction returns: per market, per order, per trade.
+
+/// The outcome of one market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct MarketOutcome {
+    /// Market id.
+    pub market: i64,
+    /// Traded quantity in lots; 0 where nothing traded, and then no price has a meaning.
+    pub volume: i64,
+    /// Lowest market-clearing price in ticks, fee excluded.
+    pub price_low: i64,
+    /// Highest market-clearing price in ticks, fee excluded.
+    pub price_high: i64,
+    /// What every seller receives a unit, in ticks (mechanisms with one price a side).
+    pub price_sell: i64,
+    /// What every buyer pays a unit, in ticks (mechanisms with one price a side).
+    pub price_buy: i64,
+    /// Accepted bids.
+    pub buy_orders: u32,
+    /// Accepted asks.
+    pub sell_orders: u32,
+    /// Highest accepted bid price; meaningless without a bid.
+    pub best_bid: i64,
+    /// Lowest accepted ask price; meaningless without an ask.
+    pub best_ask: i64,
+    /// Σ bid × fill − Σ ask × fill.
+    pub welfare: i128,
+    /// Money that buyers pay.
+    pub buyer_payment: i128,
+    /// Money that sellers receive.
+    pub seller_revenue: i128,
+}
+
+/// Trades as columns, in the order in which the sweep makes them, markets ascending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trades {
+    /// Index of the market in the list of outcomes.
+    pub market_index: Vec<u32>,
+    /// Input row of the bid.
+    pub buy_row: Vec<u32>,
+    /// Input row of the ask.
+    pub sell_row: Vec<u32>,
+    /// Traded quantity in lots.
+    pub quantity: Vec<i64>,
+    /// What the buyer pays a unit, in ticks.
+    pub buy_price: Vec<i64>,
+    /// What the seller receives a unit, in ticks.
+    pub sell_price: Vec<i64>,
+}
+
+impl Trades {
+    /// Number of trades.
+    pub fn len(&self) -> usize {
+        self.quantity.len()
+    }
+
+    /// Whether nothing traded.
+    pub fn is_empty(&self) -> bool {
+        self.quantity.is_empty()
+    }
+
+    /// What each of `orders` input rows pays (+) or receives (−) over all trades.
+    pub fn payments(&self, orders: usize) -> Vec<i64> {
+        let mut payment = vec![0; orders];
+        for t in 0..self.len() {
+            payment[self.buy_row[t] as usize] += self.buy_price[t] * self.quantity[t];
+            payment[self.sell_row[t] as usize] -= self.sell_price[t] * self.quantity[t];
+        }
+        payment
+    }
+
+    /// Moves the trades of `later` behind these.
+    pub fn append(&mut self, later: &mut Self) {
+        self.market_index.append(&mut later.market_index);
+        self.buy_row.append(&mut later.buy_row);
+        self.sell_row.append(&mut later.sell_row);
+        self.quantity.append(&mut later.quantity);
+        self.buy_price.append(&mut later.buy_price);
+        self.sell_price.append(&mut later.sell_price);
+    }
+}

@@ -1,0 +1,415 @@
+"""The door through which orders enter: any frame or mapping of columns becomes plain integer columns.
+
+Nothing here looks at a row: every check is over a column. A row that makes no sense gets a reject code; only columns
+that make no sense raise.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Final, cast
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fastclear.errors import SchemaError
+from fastclear.reject import RejectReason
+from fastclear.units import Units
+
+ALIASES: Final[dict[str, str]] = {
+    "order_id": "order",
+    "agent": "participant",
+    "participant_id": "participant",
+    "market_id": "market",
+    "order_type": "type",
+}
+"""Other names under which columns are accepted."""
+
+KNOWN: Final[frozenset[str]] = frozenset(
+    {"side", "price", "quantity", "type", "market", "order", "participant", "time"}
+)
+BUY_WORDS: Final[tuple[str, ...]] = ("buy", "bid")
+SELL_WORDS: Final[tuple[str, ...]] = ("sell", "ask", "offer")
+
+_NO_SIDE: Final = 255
+_INT64_MAX: Final = 2**63 - 1
+_FAR_OUT: Final = 2**62  # stands in for integers beyond 64 bits: out of every range all the same
+_warned_of: set[str] = set()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Orders:
+    """Orders as the core reads them: one numpy array a column, one row an order.
+
+    Attributes
+    ----------
+    side : ndarray of uint8, shape (n,)
+        1 = buy, 0 = sell; anything else is refused.
+    price, quantity : ndarray of int64 or int32, shape (n,)
+        Ticks and lots.
+    market, order, participant : ndarray of int64, shape (n,), or None
+        Ids; text ids are ranks into ``texts[name]``.
+    time : ndarray of int64, shape (n,), or None
+        Nanoseconds since 1970 UTC.
+    is_market_order : ndarray of uint8, shape (n,), or None
+        1 where ``type`` is ``"market"``.
+    refused : ndarray of uint16, shape (n,), or None
+        Reject codes that the columns themselves show (nulls, unknown words, values off the grid).
+    texts : dict of str to polars.Series
+        The sorted distinct texts of each id column that was text.
+    """
+
+    side: NDArray[np.uint8]
+    price: NDArray[np.int64]
+    quantity: NDArray[np.int64]
+    market: NDArray[np.int64] | None = None
+    order: NDArray[np.int64] | None = None
+    participant: NDArray[np.int64] | None = None
+    time: NDArray[np.int64] | None = None
+    is_market_order: NDArray[np.uint8] | None = None
+    refused: NDArray[np.uint16] | None = None
+    texts: dict[str, pl.Series] = field(default_factory=dict)
+    frozen: bool = False
+
+    @property
+    def n(self) -> int:
+        """Number of orders."""
+        return len(self.side)
+
+    def names(self, column: str, ids: NDArray[np.int64]) -> pl.Series:
+        """Ids of ``column`` as the caller wrote them: text where they were text, else the integers.
+
+        Parameters
+        ----------
+        column : {"market", "order", "participant"}
+            Which id.
+        ids : ndarray of int64
+            Encoded ids.
+        """
+        texts = self.texts.get(column)
+        return pl.Series(column, ids) if texts is None else texts.gather(ids).alias(column)
+
+
+def encode(orders: object, units: Units | None = None) -> Orders:
+    """Turn a frame or mapping of columns into :class:`Orders`.
+
+    Parameters
+    ----------
+    orders : frame or mapping
+        polars, pandas or pyarrow frame, anything with ``__arrow_c_stream__``, or a mapping from column name to numpy
+        array, list or series. Columns: ``side``, ``price``, ``quantity``; optional ``type``, ``market``, ``order``,
+        ``participant``, ``time``. An :class:`Orders` is returned as it is.
+    units : Units, optional
+        What price and quantity are given in. Without it they must be integer ticks and lots.
+
+    Raises
+    ------
+    SchemaError
+        A column is missing, of a type that cannot be read, or longer or shorter than the others.
+    """
+    if isinstance(orders, Orders):
+        return orders
+    columns = _columns(orders)
+    side = columns["side"]
+    n = len(side)
+    for name, column in columns.items():
+        if len(column) != n:
+            raise SchemaError(
+                f"column '{name}' has {len(column)} rows and 'side' has {n}; give columns of one length",
+                column=name,
+            )
+    flaws = _Flaws(n)
+    texts: dict[str, pl.Series] = {}
+    kinds = _market_orders(columns["type"], flaws) if "type" in columns else None
+    encoded = Orders(
+        side=_side(side, flaws),
+        price=_number(
+            columns["price"], "price", None if units is None else (units.ticks, units.rounding), flaws, kinds
+        ),
+        quantity=_number(
+            columns["quantity"], "quantity", None if units is None else (units.lots, units.rounding), flaws
+        ),
+        market=_id(columns["market"], "market", texts, flaws) if "market" in columns else None,
+        order=_id(columns["order"], "order", texts, flaws) if "order" in columns else None,
+        participant=_id(columns["participant"], "participant", texts, flaws)
+        if "participant" in columns
+        else None,
+        time=_time(columns["time"], flaws) if "time" in columns else None,
+        is_market_order=kinds,
+        refused=flaws.codes,
+        texts=texts,
+    )
+    arrays = (encoded.side, encoded.price, encoded.quantity, encoded.market, encoded.order, encoded.time)
+    object.__setattr__(encoded, "frozen", all(array is None or _nobody_writes(array) for array in arrays))
+    return encoded
+
+
+def _nobody_writes(array: NDArray[Any]) -> bool:
+    """Whether no Python code holds this memory writable: a read-only view of a writable array does not count."""
+    return not array.flags.writeable and not isinstance(array.base, np.ndarray)
+
+
+class _Flaws:
+    """Reject codes that the border finds; the first reason in precedence wins."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.codes: NDArray[np.uint16] | None = None
+
+    def mark(self, rows: NDArray[np.bool_], reason: RejectReason) -> None:
+        if not rows.any():
+            return
+        if self.codes is None:
+            self.codes = np.zeros(self.n, np.uint16)
+        worse = rows & ((self.codes == 0) | (self.codes > reason))
+        self.codes[worse] = reason
+
+
+def _columns(orders: object) -> dict[str, NDArray[Any] | pl.Series]:
+    """Columns by their own names, aliases resolved, unknown ones left out."""
+    items: list[tuple[str, object]]
+    if isinstance(orders, pl.LazyFrame):
+        orders = orders.collect()
+    if isinstance(orders, pl.DataFrame):
+        items = [(series.name, series) for series in orders.get_columns()]
+    elif isinstance(orders, Mapping):
+        items = [(str(name), column) for name, column in orders.items()]
+    elif hasattr(orders, "__dataframe__") and hasattr(
+        orders, "iloc"
+    ):  # pandas, with or without pyarrow beside it
+        frame = cast("Any", orders)
+        items = [(str(name), frame[name]) for name in frame.columns]
+    elif hasattr(orders, "__arrow_c_stream__"):
+        items = [(series.name, series) for series in pl.DataFrame(cast("Any", orders)).get_columns()]
+    else:
+        raise SchemaError(
+            f"orders is a {type(orders).__name__}; give a polars, pandas or pyarrow frame, or a mapping of columns"
+        )
+    columns: dict[str, NDArray[Any] | pl.Series] = {}
+    for given, column in items:
+        name = ALIASES.get(given, given)
+        if name not in KNOWN:
+            if given not in _warned_of:
+                _warned_of.add(given)
+                warnings.warn(
+                    f"column '{given}' is no column of orders and is ignored", UserWarning, stacklevel=4
+                )
+            continue
+        if name in columns:
+            raise SchemaError(
+                f"column '{name}' is given twice, once as '{given}'; leave one out", column=name
+            )
+        columns[name] = _series_or_array(name, column)
+    for name in ("side", "price", "quantity"):
+        if name not in columns:
+            have = ", ".join(given for given, _ in items) or "none"
+            raise SchemaError(f"column '{name}' is missing (columns given: {have})", column=name)
+    return columns
+
+
+def _series_or_array(name: str, column: object) -> NDArray[Any] | pl.Series:
+    """Plain numeric columns as numpy arrays without a copy where that is possible, all others as polars series."""
+    if isinstance(column, np.ndarray):
+        if column.ndim != 1:
+            raise SchemaError(f"column '{name}' has {column.ndim} dimensions; give one", column=name)
+        if column.dtype.kind in "biuf" and column.dtype.byteorder in "=|":
+            return np.ascontiguousarray(column)
+    elif hasattr(column, "to_numpy") and hasattr(column, "iloc"):  # a pandas series
+        array = cast("Any", column).to_numpy()
+        if array.dtype.kind in "biuf":
+            return np.ascontiguousarray(array)
+        if hasattr(column, "__arrow_c_stream__") and str(cast("Any", column).dtype).startswith(
+            ("datetime64", "category")
+        ):
+            return pl.Series(name, cast("Any", column))
+        column = [None if value is None or value != value else value for value in array.tolist()]
+    try:
+        series = (
+            column if isinstance(column, pl.Series) else pl.Series(name, cast("Any", column), strict=True)
+        )
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
+        raise SchemaError(
+            f"column '{name}' cannot be read as one type of value: {error}", column=name
+        ) from error
+    dtype = series.dtype
+    if (dtype.is_integer() or dtype.is_float()) and dtype != pl.Int128 and series.null_count() == 0:
+        return np.ascontiguousarray(series.rechunk().to_numpy())
+    return series
+
+
+def _wrong_type(name: str, dtype: object, wanted: str) -> SchemaError:
+    return SchemaError(f"column '{name}' is {dtype}; give {wanted}", column=name)
+
+
+def _side(column: NDArray[Any] | pl.Series, flaws: _Flaws) -> NDArray[np.uint8]:
+    wanted = "text (buy/sell, bid/ask/offer), bool, or integers (1 = buy, 0 = sell)"
+    if isinstance(column, np.ndarray):
+        if column.dtype.kind == "b" or column.dtype in (np.int8, np.uint8):
+            return cast("NDArray[np.uint8]", column.view(np.uint8))
+        if column.dtype.kind not in "iu":
+            raise _wrong_type("side", column.dtype, wanted)
+        side = np.full(len(column), _NO_SIDE, np.uint8)
+        side[column == 1] = 1
+        side[column == 0] = 0
+        return side
+    if column.dtype in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String)
+    if column.dtype == pl.String:
+        words = column.str.to_lowercase()
+        buys, sells = (words.is_in(list(known)).fill_null(value=False) for known in (BUY_WORDS, SELL_WORDS))
+    elif column.dtype == pl.Boolean:
+        buys, sells = column.fill_null(value=False), (~column).fill_null(value=False)
+    elif column.dtype.is_integer():
+        buys, sells = (column == 1).fill_null(value=False), (column == 0).fill_null(value=False)
+    elif column.dtype == pl.Null:
+        buys = sells = pl.Series([False]).new_from_index(0, len(column))
+    else:
+        raise _wrong_type("side", column.dtype, wanted)
+    side = np.where(buys.to_numpy(), 1, np.where(sells.to_numpy(), 0, _NO_SIDE)).astype(np.uint8)
+    flaws.mark(side == _NO_SIDE, RejectReason.UNKNOWN_SIDE)
+    return side
+
+
+def _market_orders(column: NDArray[Any] | pl.Series, flaws: _Flaws) -> NDArray[np.uint8]:
+    if isinstance(column, np.ndarray) or column.dtype not in (pl.String, pl.Categorical, pl.Enum, pl.Null):
+        raise _wrong_type("type", column.dtype, "text: limit or market")
+    words = column.cast(pl.String).str.to_lowercase()
+    market, limit = (words.is_in([word]).fill_null(value=False).to_numpy() for word in ("market", "limit"))
+    flaws.mark(~(market | limit), RejectReason.UNKNOWN_TYPE)
+    return cast("NDArray[np.uint8]", market.astype(np.uint8))
+
+
+def _number(
+    column: NDArray[Any] | pl.Series,
+    name: str,
+    scale: tuple[int, str] | None,
+    flaws: _Flaws,
+    is_market_order: NDArray[np.uint8] | None = None,
+) -> NDArray[np.int64]:
+    """Whole ticks or lots; ``scale`` is how many of them one unit of the column is, and the rounding asked for."""
+    missing_reason, grid_reason = (
+        (RejectReason.PRICE_MISSING, RejectReason.PRICE_OFF_GRID)
+        if name == "price"
+        else (RejectReason.QUANTITY_MISSING, RejectReason.QUANTITY_OFF_GRID)
+    )
+
+    def mark(rows: NDArray[np.bool_], reason: RejectReason) -> None:
+        flaws.mark(rows if is_market_order is None else rows & (is_market_order == 0), reason)
+
+    if isinstance(column, pl.Series):
+        if column.dtype == pl.Null:
+            column = column.cast(pl.Int64)
+        mark(column.is_null().to_numpy(), missing_reason)
+        if column.dtype.is_decimal():
+            whole, off_grid = _decimal(column, _declared(scale, name, column.dtype))
+            mark(off_grid, grid_reason)
+            return whole
+        if not (column.dtype.is_integer() or column.dtype.is_float()):
+            raise _wrong_type(name, column.dtype, "integers, or numbers with units=fc.Units(...)")
+        if column.dtype == pl.Int128:
+            column = column.clip(-_FAR_OUT, _FAR_OUT).cast(pl.Int64)
+        column = column.fill_null(0).rechunk().to_numpy()
+    kind = column.dtype.kind
+    if kind in "iu":
+        return _whole(column, 1 if scale is None else scale[0])
+    if kind != "f":
+        raise _wrong_type(name, column.dtype, "integers, or numbers with units=fc.Units(...)")
+    factor, rounding = _declared(scale, name, column.dtype)
+    missing = np.isnan(column)
+    mark(missing, missing_reason)
+    exact = np.where(missing, 0.0, column.astype(np.float64))
+    with np.errstate(over="ignore", invalid="ignore"):
+        nearest = np.rint(exact * factor)
+        if rounding == "refuse":
+            # On the grid is what is the closest floating-point number to some whole tick: 0.1 ct is, 0.1 + 0.2 is not.
+            mark((nearest / factor != exact) & np.isfinite(exact), grid_reason)
+    return np.clip(nearest, -_FAR_OUT, _FAR_OUT).astype(np.int64)
+
+
+def _declared(scale: tuple[int, str] | None, name: str, dtype: object) -> tuple[int, str]:
+    if scale is None:
+        raise SchemaError(
+            f"column '{name}' is {dtype} and no units are declared; cast it to integers (ticks, lots), "
+            'or pass units=fc.Units(price="ct/kWh", quantity="kWh")',
+            column=name,
+        )
+    return scale
+
+
+def _whole(column: NDArray[Any], factor: int) -> NDArray[np.int64]:
+    """An integer column in ticks or lots; what leaves 62 bits stays out of every range."""
+    if factor == 1 and column.dtype in (np.int32, np.int64):
+        return cast("NDArray[np.int64]", column)
+    bound = _FAR_OUT // factor
+    if column.dtype == np.uint64:
+        return np.minimum(column, np.uint64(bound)).astype(np.int64) * factor
+    return np.clip(column.astype(np.int64), -bound, bound) * factor
+
+
+def _decimal(column: pl.Series, scale: tuple[int, str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """A decimal column in ticks or lots, exactly, and which rows lie off the grid."""
+    factor, rounding = scale
+    whole: list[int] = []
+    off_grid: list[bool] = []
+    for value in column.to_list():
+        ticks = Fraction(0 if value is None else value) * factor
+        off_grid.append(rounding == "refuse" and ticks.denominator != 1)
+        whole.append(max(-_FAR_OUT, min(_FAR_OUT, round(ticks))))
+    return np.array(whole, np.int64), np.array(off_grid, bool)
+
+
+def _id(
+    column: NDArray[Any] | pl.Series, name: str, texts: dict[str, pl.Series], flaws: _Flaws
+) -> NDArray[np.int64]:
+    """Ids as integers; text becomes its rank among the distinct texts, compared as bytes."""
+    if isinstance(column, np.ndarray):
+        if column.dtype.kind not in "iu":
+            raise _wrong_type(name, column.dtype, "integers or text")
+        if column.dtype == np.uint64 and len(column) and int(column.max()) > _INT64_MAX:
+            raise SchemaError(
+                f"column '{name}' holds ids beyond 2**63 - 1; give smaller ids or text", column=name
+            )
+        return column.astype(np.int64, copy=False)
+    missing = column.is_null()
+    if missing.any():
+        flaws.mark(missing.to_numpy(), RejectReason.ID_MISSING)
+        present = column.drop_nulls()
+        if column.dtype == pl.Null or not len(present):
+            return np.zeros(len(column), np.int64)
+        column = column.fill_null(present[0])  # the row is refused: any id that the column has will do
+    if column.dtype in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String)
+    if column.dtype.is_integer():
+        return _id(column.rechunk().to_numpy(), name, texts, flaws)
+    if column.dtype != pl.String:
+        raise _wrong_type(name, column.dtype, "integers or text")
+    distinct = column.unique().sort()  # polars sorts text by its bytes
+    texts[name] = distinct.alias(name)
+    return column.cast(pl.Enum(distinct)).to_physical().cast(pl.Int64).rechunk().to_numpy()
+
+
+def _time(column: NDArray[Any] | pl.Series, flaws: _Flaws) -> NDArray[np.int64]:
+    """Nanoseconds since 1970 UTC."""
+    wanted = "int64 nanoseconds since 1970 UTC, or datetimes with a time zone"
+    if isinstance(column, np.ndarray):
+        if column.dtype.kind not in "iu" or column.dtype == np.uint64:
+            raise _wrong_type("time", column.dtype, wanted)
+        return column.astype(np.int64, copy=False)
+    if column.dtype == pl.Null:
+        column = column.cast(pl.Int64)
+    if isinstance(column.dtype, pl.Datetime):
+        if column.dtype.time_zone is None:
+            raise SchemaError(
+                "column 'time' holds datetimes without a time zone; say which one with "
+                '.dt.replace_time_zone("UTC"), or the zone of your clock, tz="Europe/Berlin"',
+                column="time",
+            )
+        column = column.dt.timestamp("ns")
+    elif not column.dtype.is_integer():
+        raise _wrong_type("time", column.dtype, wanted)
+    flaws.mark(column.is_null().to_numpy(), RejectReason.TIME_MISSING)
+    return column.fill_null(0).cast(pl.Int64).rechunk().to_numpy()

@@ -1,0 +1,51 @@
+"""Reject codes: why an order took no part in its market."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from fastclear import _core
+
+_REASONS = _core.reject_reasons()
+
+if TYPE_CHECKING:
+
+    class RejectReason(IntEnum):
+        """The code in ``clearing.reject`` and in the ``reject`` column of ``clearing.fills``; 0 is no reason."""
+
+        UNKNOWN_SIDE = 1
+        UNKNOWN_TYPE = 2
+        PRICE_MISSING = 3
+        PRICE_OFF_GRID = 4
+        PRICE_OUT_OF_RANGE = 5
+        QUANTITY_MISSING = 6
+        QUANTITY_OFF_GRID = 7
+        QUANTITY_OUT_OF_RANGE = 8
+        ID_MISSING = 9
+        TIME_MISSING = 10
+        DUPLICATE_ORDER = 11
+        NO_REFERENCE_PRICE = 12
+        CREDIT_EXCEEDED = 13
+
+else:
+    # The numbers live in Rust; a type checker needs to see the names.
+    RejectReason = IntEnum("RejectReason", {name.upper(): code for name, code, _ in _REASONS})
+    RejectReason.__doc__ = (
+        "The code in ``clearing.reject`` and in the ``reject`` column of ``clearing.fills``; 0 is no reason."
+    )
+    RejectReason.__module__ = __name__
+
+_REMEDY = {code: remedy for _, code, remedy in _REASONS}
+
+
+def remedy(code: int) -> str:
+    """What is wrong with an order of this reject code and what to do, in one line.
+
+    Examples
+    --------
+    >>> import fastclear as fc
+    >>> fc.reject.remedy(fc.RejectReason.PRICE_MISSING)
+    'give a price, or type="market"'
+    """
+    return _REMEDY[int(code)] if code else "accepted"

@@ -1,0 +1,306 @@
+"""What an auction returns: markets, fills and trades, built when first asked for."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fastclear import _core
+from fastclear.audit import AuditReport, check_clearing
+from fastclear.errors import FastclearError
+from fastclear.orders import Orders
+
+if TYPE_CHECKING:
+    from fastclear.auction import Mechanism
+
+MONEY: Final = pl.Decimal(38, 0)
+"""The type of totals of money in frames: nano-currency, exact in 128 bits."""
+
+_PRICES = ("price", "price_low", "price_high", "price_buy", "price_sell")
+_PREVIEW_ROWS = 10
+
+
+def run(
+    orders: Orders,
+    mechanism: _core.Mechanism,
+    out: NDArray[np.int64],
+    *,
+    threads: int,
+    payment: bool = False,
+    trades: bool = False,
+) -> _core.Cleared:
+    """Hand encoded columns to the core."""
+    return _core.clear(
+        orders.side,
+        orders.price,
+        orders.quantity,
+        orders.market,
+        orders.order,
+        orders.time,
+        orders.is_market_order,
+        orders.refused,
+        mechanism,
+        out,
+        payment,
+        trades,
+        threads,
+        orders.frozen,
+    )
+
+
+class Clearing:
+    """The outcome of :func:`fastclear.clear`.
+
+    Frames are built when first asked for; the numpy views below them cost no frame at all.
+
+    Attributes
+    ----------
+    orders : Orders
+        The orders as the core read them.
+    mechanism : Mechanism
+        What cleared them.
+    filled : ndarray of int64, shape (n,)
+        Filled lots of each order, in input order.
+    """
+
+    def __init__(
+        self,
+        orders: Orders,
+        mechanism: Mechanism,
+        cleared: _core.Cleared,
+        filled: NDArray[np.int64],
+        threads: int,
+    ) -> None:
+        self.orders = orders
+        self.mechanism = mechanism
+        self.filled = filled
+        self._cleared = cleared
+        self._threads = threads
+        self._complete = cleared
+
+    def __len__(self) -> int:
+        """Return the number of orders."""
+        return self.orders.n
+
+    # -- numpy views -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def reject(self) -> NDArray[np.uint16]:
+        """Reject code of each order, shape (n,), read-only; 0 = accepted, else a :class:`RejectReason`."""
+        return _read_only(self._cleared.reject())
+
+    @cached_property
+    def payment(self) -> NDArray[np.int64]:
+        """Money of each order in nano-currency, shape (n,), read-only; + pays, - receives."""
+        payment = self._completed(payment=True).payment()
+        assert payment is not None  # asked for in the line above
+        return _read_only(payment)
+
+    @cached_property
+    def market_columns(self) -> dict[str, NDArray[Any]]:
+        """Columns of :attr:`markets` as numpy arrays, one row a market, ascending id.
+
+        int64 unless said otherwise: ``market`` (encoded id), ``has_price`` (bool: something traded, at one price a
+        side), ``price``, ``price_low``, ``price_high``, ``price_buy``, ``price_sell`` (0 where ``has_price`` is false),
+        ``volume``, ``buy_orders``, ``sell_orders`` (uint32), ``best_bid``, ``best_ask`` (the extremes of int64 where
+        there is none), ``welfare``, ``buyer_payment``, ``seller_revenue``, ``surplus`` (int64, or Python integers in
+        an object array where a total leaves 64 bits).
+        """
+        columns: dict[str, NDArray[Any]] = {}
+        for name, values in self._cleared.markets().items():
+            columns[name] = _read_only(
+                values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
+            )
+        has_price = columns["volume"] > 0
+        if not self._one_price:
+            has_price = np.zeros(len(has_price), bool)
+        columns["has_price"] = _read_only(has_price)
+        return columns
+
+    @cached_property
+    def trade_columns(self) -> dict[str, NDArray[Any]]:
+        """Columns of :attr:`trades` as numpy arrays, one row a trade.
+
+        int64: ``market`` (encoded id), ``buy_row``, ``sell_row`` (rows of the input), ``buy_order``, ``sell_order``
+        (encoded ids), ``quantity``, ``buy_price``, ``sell_price``; uint64: ``trade`` (number within the call).
+        """
+        trades = self._completed(trades=True).trades()
+        assert trades is not None  # asked for in the line above
+        for side in ("buy", "sell"):
+            rows = trades[f"{side}_row"]
+            trades[f"{side}_order"] = rows if self.orders.order is None else self.orders.order[rows]
+        return {name: _read_only(column) for name, column in trades.items()}
+
+    def _completed(self, *, payment: bool = False, trades: bool = False) -> _core.Cleared:
+        """Run again for what the first run was not asked for; clearing costs less than keeping everything."""
+        have = self._complete
+        if (payment and have.payment() is not None) or (trades and have.trades() is not None):
+            return have
+        filled = np.empty(self.orders.n, np.int64)
+        again = run(
+            self.orders, self.mechanism.core, filled, threads=self._threads, payment=payment, trades=trades
+        )
+        if not np.array_equal(filled, self.filled):
+            raise FastclearError(
+                "the columns given to clear() have changed since, or 'out' was overwritten; read .payment and .trades "
+                "before you reuse the arrays, or hand over copies"
+            )
+        if trades:
+            self._complete = again
+        return again
+
+    @property
+    def _one_price(self) -> bool:
+        """Whether the mechanism has one price a side in each market."""
+        return not hasattr(self.mechanism, "rule")
+
+    # -- frames ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def markets(self) -> pl.DataFrame:
+        """One row a market, ascending id.
+
+        ``market``, ``price``, ``price_low``, ``price_high`` (ticks; null where nothing traded or buyers and sellers
+        pay different prices), ``price_buy``, ``price_sell`` (ticks; null where nothing traded or prices differ from
+        trade to trade), ``volume`` (lots), ``buy_orders``, ``sell_orders`` (accepted), ``best_bid``, ``best_ask``
+        (ticks; null where there is none), ``welfare``, ``buyer_payment``, ``seller_revenue``, ``surplus``
+        (nano-currency, Decimal(38, 0)).
+        """
+        columns = self.market_columns
+        frame: dict[str, pl.Series] = {"market": self.orders.names("market", columns["market"])}
+        has_price = pl.Series(columns["has_price"])
+        one_price = has_price & pl.Series(columns["price_buy"] == columns["price_sell"])
+        for name in _PRICES:
+            shown = has_price if name in ("price_buy", "price_sell") else one_price
+            frame[name] = _null_where(columns[name], ~shown)
+        frame["volume"] = pl.Series(columns["volume"])
+        frame["buy_orders"] = pl.Series(columns["buy_orders"])
+        frame["sell_orders"] = pl.Series(columns["sell_orders"])
+        frame["best_bid"] = _null_where(columns["best_bid"], pl.Series(columns["buy_orders"] == 0))
+        frame["best_ask"] = _null_where(columns["best_ask"], pl.Series(columns["sell_orders"] == 0))
+        for name in ("welfare", "buyer_payment", "seller_revenue", "surplus"):
+            frame[name] = money(columns[name])
+        return pl.DataFrame([series.alias(name) for name, series in frame.items()])
+
+    @cached_property
+    def fills(self) -> pl.DataFrame:
+        """One row an order, in input order: ``order``, ``filled``, ``payment`` (+ pays, - receives), ``reject``."""
+        n = self.orders.n
+        ids = np.arange(n, dtype=np.int64) if self.orders.order is None else self.orders.order
+        return pl.DataFrame(
+            [
+                self.orders.names("order", ids).alias("order"),
+                pl.Series("filled", self.filled.copy()),
+                pl.Series("payment", self.payment),
+                pl.Series("reject", self.reject),
+            ]
+        )
+
+    @cached_property
+    def trades(self) -> pl.DataFrame:
+        """One row a trade: ``market``, ``trade``, ``buy_order``, ``sell_order``, ``quantity``, ``buy_price``, ``sell_price``.
+
+        Fills are paired in price, then time, then id order, so that a market of b winning bids and a winning asks has
+        at most a + b - 1 trades.
+        """
+        columns = self.trade_columns
+        return pl.DataFrame(
+            [
+                self.orders.names("market", columns["market"]).alias("market"),
+                pl.Series("trade", columns["trade"]),
+                self.orders.names("order", columns["buy_order"]).alias("buy_order"),
+                self.orders.names("order", columns["sell_order"]).alias("sell_order"),
+                pl.Series("quantity", columns["quantity"]),
+                pl.Series("buy_price", columns["buy_price"]),
+                pl.Series("sell_price", columns["sell_price"]),
+            ]
+        )
+
+    # -- checks, display, export -------------------------------------------------------------------------------
+
+    def audit(self) -> AuditReport:
+        """Recompute every invariant from the orders and this result, sharing no code with the core.
+
+        Returns
+        -------
+        AuditReport
+            What was checked, over how many orders, markets and trades.
+
+        Raises
+        ------
+        AuditError
+            The first invariant that does not hold: which, in which market or order, and by how much.
+        """
+        return check_clearing(self)
+
+    def __repr__(self) -> str:
+        """Show the first markets and a line of totals."""
+        with pl.Config(tbl_rows=_PREVIEW_ROWS, tbl_cols=8, tbl_hide_dataframe_shape=True):
+            return f"{self._totals()}\n{self._preview()}"
+
+    def _repr_html_(self) -> str:
+        with pl.Config(tbl_rows=_PREVIEW_ROWS):
+            return f"<p>{self._totals()}</p>{self._preview()._repr_html_()}"
+
+    def _preview(self) -> pl.DataFrame:
+        """Markets in the units people read: kWh, ct/kWh and currency."""
+        ticks, lots = pl.lit(10_000), pl.lit(1_000)
+        return self.markets.select(
+            "market",
+            (pl.col("price_buy") / ticks).alias("price_buy_ct_per_kwh"),
+            (pl.col("price_sell") / ticks).alias("price_sell_ct_per_kwh"),
+            (pl.col("volume") / lots).alias("volume_kwh"),
+            "buy_orders",
+            "sell_orders",
+            (pl.col("welfare").cast(pl.Float64) / 1e9).alias("welfare"),
+        )
+
+    def _totals(self) -> str:
+        columns = self.market_columns
+        volume = int(columns["volume"].sum()) / 1000
+        refused = int(np.count_nonzero(self.reject))
+        note = f", {refused:,} refused" if refused else ""
+        return f"Clearing of {self.orders.n:,} orders{note} in {len(columns['market']):,} markets: {volume:,.3f} kWh traded"
+
+    def to_polars(self) -> pl.DataFrame:
+        """:attr:`markets`."""
+        return self.markets
+
+    def to_pandas(self) -> Any:
+        """:attr:`markets` as a pandas frame (needs pandas and pyarrow)."""
+        return self.markets.to_pandas()
+
+    def to_arrow(self) -> Any:
+        """:attr:`markets` as a pyarrow table (needs pyarrow)."""
+        return self.markets.to_arrow()
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """:attr:`markets` over the Arrow PyCapsule interface."""
+        return self.markets.__arrow_c_stream__(requested_schema)
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
+    return array
+
+
+def _null_where(values: NDArray[Any], rows: pl.Series) -> pl.Series:
+    return pl.select(pl.when(rows).then(None).otherwise(pl.Series(values))).to_series()
+
+
+def money(values: NDArray[Any]) -> pl.Series:
+    """Nano-currency as Decimal(38, 0), exactly.
+
+    Parameters
+    ----------
+    values : ndarray of int64, or of object holding int
+        Amounts.
+    """
+    if values.dtype == object:
+        return pl.Series([Decimal(int(value)) for value in values], dtype=MONEY)
+    return cast("pl.Series", pl.Series(values).cast(MONEY))

@@ -1,0 +1,88 @@
+//! A price inside an interval: `low + k × (high − low)` with a rational `k`, rounded by a named rule.
+
+/// How a price that falls between two ticks is rounded. Every rule stays inside the interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum PriceRound {
+    /// Toward minus infinity.
+    #[default]
+    Floor,
+    /// Toward plus infinity.
+    Ceil,
+    /// To the nearest tick, a half upward.
+    HalfUp,
+}
+
+/// The share of the interval that goes to sellers: a fraction in [0, 1].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    numerator: i64,
+    denominator: i64,
+}
+
+impl Share {
+    /// One half.
+    pub const HALF: Self = Self {
+        numerator: 1,
+        denominator: 2,
+    };
+
+    /// The share `numerator / denominator`; `None` outside [0, 1] or with a denominator outside 1..=10⁹.
+    pub const fn new(numerator: i64, denominator: i64) -> Option<Self> {
+        if denominator >= 1
+            && denominator <= 1_000_000_000
+            && 0 <= numerator
+            && numerator <= denominator
+        {
+            Some(Self {
+                numerator,
+                denominator,
+            })
+        } else {
+            None
+        }
+    }
+
+    /// `low + share × (high − low)`, rounded.
+    pub fn of(self, low: i64, high: i64, round: PriceRound) -> i64 {
+        debug_assert!(low <= high, "Invariant: an interval is not empty");
+        let denominator = i128::from(self.denominator);
+        let scaled = i128::from(self.numerator) * i128::from(high - low);
+        // Both factors are at least 0, so the quotient rounds down by itself.
+        let steps = match round {
+            PriceRound::Floor => scaled / denominator,
+            PriceRound::Ceil => (scaled + denominator - 1) / denominator,
+            PriceRound::HalfUp => (2 * scaled + denominator) / (2 * denominator),
+        };
+        low + steps as i64 // at most high − low, which is an i64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_inside_the_interval_also_below_zero() {
+        let half = Share::HALF;
+        assert_eq!(half.of(12, 19, PriceRound::Floor), 15);
+        assert_eq!(half.of(12, 19, PriceRound::Ceil), 16);
+        assert_eq!(half.of(12, 19, PriceRound::HalfUp), 16);
+        assert_eq!(half.of(-19, -12, PriceRound::Floor), -16);
+        assert_eq!(half.of(-19, -12, PriceRound::HalfUp), -15);
+        let extreme = (1_i64 << 32, PriceRound::Ceil);
+        assert_eq!(
+            Share::new(1, 1)
+                .unwrap()
+                .of(-extreme.0, extreme.0, extreme.1),
+            extreme.0
+        );
+    }
+
+    #[test]
+    fn refuses_what_is_no_share() {
+        assert!(Share::new(-1, 2).is_none());
+        assert!(Share::new(3, 2).is_none());
+        assert!(Share::new(0, 0).is_none());
+        assert!(Share::new(0, 1).is_some());
+    }
+}
