@@ -1,0 +1,1 @@
+"""One file a foreign system; imported only when asked for."""
