@@ -233,3 +233,73 @@ class Metric:
 def by_key(metrics: Sequence[Metric]) -> dict[str, Metric]:
     """Metrics by their keys."""
     return {metric.key: metric for metric in metrics}
+
+
+def figures(
+    flows: EnergyFlows,
+    members: pl.DataFrame,
+    trades: pl.DataFrame,
+    orders: pl.DataFrame,
+    house: Mapping[str, int],
+    sealed: Mapping[str, int],
+    seconds: Mapping[str, float],
+) -> list[Metric]:
+    """All figures of a run, in the order in which they are shown.
+
+    Parameters
+    ----------
+    flows : EnergyFlows
+        See :func:`energy_flows`.
+    members, trades, orders : polars.DataFrame
+        Frames of :class:`~fastclear.platforms.result.RunResult`.
+    house : mapping of str to int
+        ``operator``, ``dso``, ``tax``, ``backstop`` in nano-currency.
+    sealed : mapping of str to int
+        ``blocks`` and ``records``.
+    seconds : mapping of str to float
+        ``clearing`` and ``total``.
+    """
+    auction = trades.filter(pl.col("tranche") == "auction")
+    quantity, price = (auction[name].to_numpy() for name in ("quantity_wh", "sell_price_ticks"))
+    served = trades.filter(pl.col("tranche") == "essential")["quantity_wh"].to_numpy()
+    bills, without = (exact_sum(members[name].to_numpy()) for name in ("bill_nano", "bill_without_nano"))
+    welfare = welfare_nano(*(orders[name].to_numpy() for name in ("buy", "price_ticks", "filled_wh")))
+    tax = bill_tax = house["tax"]
+    return [
+        Metric("bills", "Members' bills", bills, "nano", "energy, fees and tax of all members", without),
+        Metric("price_mean", "Price, mean", mean_price(quantity, price), "ticks", "auction, weighted by volume"),
+        Metric("price_min", "Price, lowest", _extreme(price, min), "ticks", "of all trades in the auction"),
+        Metric("price_max", "Price, highest", _extreme(price, max), "ticks", "of all trades in the auction"),
+        Metric("auction", "Traded in the auction", exact_sum(quantity), "wh", "sum of its trades"),
+        Metric("essential", "Sold to essential loads", exact_sum(served), "wh", "at their fixed rate"),
+        Metric("local", "Used by neighbours", exact_sum(flows.local), "wh", "delivered and used, each kWh once", 0),
+        Metric(
+            "self_consumption",
+            "Self-consumption",
+            self_consumption(flows, market=True),
+            "share",
+            "share of PV that stayed in the community",
+            self_consumption(flows, market=False),
+        ),
+        Metric(
+            "self_sufficiency",
+            "Self-sufficiency",
+            self_sufficiency(flows, market=True),
+            "share",
+            "share of load not bought from the grid",
+            self_sufficiency(flows, market=False),
+        ),
+        Metric("welfare", "Welfare", welfare, "nano", "bids less asks of all that traded, as stated"),
+        Metric("operator", "Operator", house["operator"], "nano", "platform fee", 0),
+        Metric("dso", "Network (DSO)", house["dso"], "nano", "network fee on local kWh", 0),
+        Metric("tax", "Tax", tax, "nano", "on what members bought"),
+        Metric("backstop", "Retail supplier", house["backstop"], "nano", "sold at retail less bought at feed-in"),
+        Metric("blocks", "Blocks", sealed["blocks"], "count", "one of genesis, one a slot"),
+        Metric("records", "Records", sealed["records"], "count", "sealed in them"),
+        Metric("seconds_clearing", "Time clearing", seconds["clearing"], "seconds", "within fc.clear"),
+        Metric("seconds_total", "Time in all", seconds["total"], "seconds", "the whole run"),
+    ]
+
+
+def _extreme(values: Int64, pick: Callable[[Int64], np.int64]) -> int | None:
+    return int(pick(values)) if values.size else None

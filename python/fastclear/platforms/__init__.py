@@ -86,3 +86,15 @@ def load_preset(platform: str | Path | Preset) -> Preset:
     close = difflib.get_close_matches(text, shipped, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there is: {', '.join(shipped)}; or give a .toml file"
     raise PresetError(f"no platform {text!r}: {hint}")
+
+
+def preset_text(name: str) -> str:
+    """The file of a shipped platform, comments and all, to copy and change.
+
+    Raises
+    ------
+    PresetError
+        If there is no such platform.
+    """
+    load_preset(name)
+    return _shipped()[name].read_text(encoding="utf-8") if name in _shipped() else read_preset(Path(name)).to_toml()

@@ -43,6 +43,8 @@ class Recording:
     price_high: Int64 = field(init=False)
     records: Int64 = field(init=False)
     height: Int64 = field(init=False)
+    account: Int64 = field(init=False)
+    genesis_records: int = 0
     _orders: dict[str, list[NDArray[np.generic]]] = field(init=False)
     _trades: dict[str, list[NDArray[np.generic]]] = field(init=False)
 
@@ -52,6 +54,7 @@ class Recording:
             setattr(self, name, np.zeros(shape, dtype=np.int64))
         for name in ("price_low", "price_high", "records", "height"):
             setattr(self, name, np.zeros(self.slots, dtype=np.int64))
+        self.account = np.zeros(self.members, dtype=np.int64)
         self._orders = {name: [] for name in _ORDER_COLUMNS}
         self._trades = {name: [] for name in _TRADE_COLUMNS}
 
@@ -101,6 +104,12 @@ class Recording:
                 prices = trades["sell_price"]
                 self.price_low[gate.slot] = market["price_low"][0] if one_price else prices.min()
                 self.price_high[gate.slot] = market["price_high"][0] if one_price else prices.max()
+
+    def note_money(self, slot: int, bills: dict[str, NDArray[np.generic]]) -> None:
+        """Write down what a slot cost each member, from the bills of its receipts (+ pays)."""
+        # accounts were opened in the order of the members, so that both ascend
+        rows = np.searchsorted(self.account, bills["account"].astype(np.int64))
+        np.add.at(self.cash_nano[slot], rows, -bills["net"].astype(np.int64))
 
     def order_columns(self) -> dict[str, NDArray[np.generic]]:
         """All orders, slot after slot."""
