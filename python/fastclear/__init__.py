@@ -26,7 +26,9 @@ from fastclear.errors import (
     StoreError,
 )
 from fastclear.orders import Orders
+from fastclear.receipts import Receipts
 from fastclear.reject import RejectReason
+from fastclear.settlement import Settlement, Tariff
 from fastclear.trades import Clearing
 from fastclear.units import Units
 
@@ -42,10 +44,13 @@ __all__ = [
     "MechanismError",
     "Orders",
     "PresetError",
+    "Receipts",
     "RejectReason",
     "SchemaError",
+    "Settlement",
     "SettlementError",
     "StoreError",
+    "Tariff",
     "Uniform",
     "Units",
     "__version__",

@@ -1,1 +1,41 @@
 //! Ledger: canonical bytes, RFC 9162 trees, blocks, chain and proofs.
+//!
+//! A block covers everything sealed at one gate: the orders, and the postings that settlement made of them. Both are
+//! leaves of a Merkle tree of their own; the two roots, the root of the account states and the hash of the previous
+//! header stand in a fixed header of 280 bytes. `docs/4_ledger.md` gives every byte.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`record`] | posting ↔ 96 bytes |
+//! | [`order_leaf`] | order ↔ 64 bytes, and the order of leaves |
+//! | [`account_leaf`] | account → 96 bytes, state root |
+//! | [`header`] | block header ↔ 280 bytes |
+//! | [`merkle`] | RFC 9162 tree: roots, inclusion and consistency proofs, strict verifiers |
+//! | [`salt`] | the 16 bytes that keep a leaf from being guessed |
+//! | [`chain`] | appends blocks; the only place that makes a header |
+//! | [`plain`] | postings of a clearing that no bank has settled |
+//! | [`head`] | the text that names the last block |
+//! | [`verify`] | replays a ledger from its bytes and names the first bad block |
+//!
+//! Two first bytes keep hashes apart: `0x00` ‖ leaf, `0x01` ‖ two nodes (RFC 9162); each leaf starts with a tag and
+//! has one length, so that a record, an order, an account and a header can never stand for each other.
+
+pub mod account_leaf;
+mod bytes;
+pub mod chain;
+mod error;
+pub mod head;
+pub mod header;
+pub mod merkle;
+pub mod order_leaf;
+pub mod plain;
+pub mod record;
+pub mod salt;
+pub mod verify;
+
+pub use chain::{Block, Chain, Draft};
+pub use error::LedgerError;
+pub use header::Header;
+pub use merkle::Hash;
+pub use order_leaf::OrderLeaf;
+pub use verify::{Fault, verify};

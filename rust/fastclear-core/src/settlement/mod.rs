@@ -1,3 +1,32 @@
 //! Settlement: double-entry accounts, reservations, and the postings of a slot.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | [`posting`] | one posting, the unit of account |
+//! | [`accounts`] | accounts and open reservations; [`Accounts::apply`] folds a posting into them |
+//! | [`tariff`] | retail, feed-in, fees, tax, the worst case of a bid |
+//! | [`bank`] | open, deposit, withdraw, reserve, settle: calls in, postings out |
+//! | [`slot`] | the lines of one slot, in the order the ledger hashes them |
+//! | [`bill`] | what each member paid, read off postings |
+//! | [`error`] | why a call makes no sense |
+//!
+//! Money moves from left to right: a buyer's cover is reserved before the market, drawn into the clearing account
+//! after it, and paid out to seller, platform, network and tax; metered energy that was not traded is settled with the
+//! retail supplier.
 
+pub mod accounts;
+pub mod bank;
+pub mod bill;
+mod draft;
+pub mod error;
 pub mod posting;
+pub mod slot;
+pub mod tariff;
+
+pub use accounts::{Account, Accounts, FoldError};
+pub use bank::{Bank, Orders};
+pub use bill::{Bill, bills};
+pub use error::SettleError;
+pub use posting::{Kind, Posting};
+pub use slot::{ClearedSlot, Meter};
+pub use tariff::{Tariff, TariffError};

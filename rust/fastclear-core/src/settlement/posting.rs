@@ -46,6 +46,54 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind, by number.
+    pub const ALL: [Self; 19] = [
+        Self::Trade,
+        Self::Reserve,
+        Self::Post,
+        Self::Void,
+        Self::Deposit,
+        Self::Withdrawal,
+        Self::Limit,
+        Self::Net,
+        Self::Meter,
+        Self::Imbalance,
+        Self::Fee,
+        Self::Tax,
+        Self::Certificate,
+        Self::Correction,
+        Self::MarketOpened,
+        Self::AccountOpened,
+        Self::Membership,
+        Self::Parameter,
+        Self::Dispute,
+    ];
+
+    /// The stable name of the kind.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Trade => "trade",
+            Self::Reserve => "reserve",
+            Self::Post => "post",
+            Self::Void => "void",
+            Self::Deposit => "deposit",
+            Self::Withdrawal => "withdrawal",
+            Self::Limit => "limit",
+            Self::Net => "net",
+            Self::Meter => "meter",
+            Self::Imbalance => "imbalance",
+            Self::Fee => "fee",
+            Self::Tax => "tax",
+            Self::Certificate => "certificate",
+            Self::Correction => "correction",
+            Self::MarketOpened => "market_opened",
+            Self::AccountOpened => "account_opened",
+            Self::Membership => "membership",
+            Self::Parameter => "parameter",
+            Self::Dispute => "dispute",
+        }
+    }
+
     /// The kind with this number.
     pub const fn from_number(number: u8) -> Option<Self> {
         Some(match number {

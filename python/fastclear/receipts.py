@@ -1,0 +1,122 @@
+"""Receipts: the postings that a bank has made, as columns, frames and bills."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fastclear import _core
+
+if TYPE_CHECKING:
+    from fastclear.settlement import Cleared, Settlement
+
+MONEY: Final = pl.Decimal(38, 0)
+_Scalar = TypeVar("_Scalar", bound=np.generic)
+
+
+def read_only(array: NDArray[_Scalar]) -> NDArray[_Scalar]:
+    """Mark a fresh array read-only, so that frames may alias it."""
+    array.flags.writeable = False
+    return array
+
+
+def participant_series(names: Sequence[str | int | None]) -> pl.Series:
+    """Names as Int64 if all of them are integers, else as text."""
+    if all(isinstance(name, int) for name in names if name is not None):
+        return pl.Series("participant", names, dtype=pl.Int64)
+    return pl.Series("participant", [None if name is None else str(name) for name in names], dtype=pl.String)
+
+
+class Receipts:
+    """A run of postings without gaps, in the order in which they were made.
+
+    The ledger seals them as they are: one posting a record.
+    """
+
+    def __init__(self, postings: _core.Postings, bank: Settlement) -> None:
+        self._postings = postings
+        self._bank = bank
+
+    def __len__(self) -> int:
+        """Return the number of postings."""
+        return len(self._postings)
+
+    @cached_property
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """One read-only array a field, shape (postings,).
+
+        ``kind``, ``flags`` (uint8), ``code``, ``asset`` (uint16), ``seq``, ``time_ns``, ``market``, ``buy_order``,
+        ``sell_order``, ``debit``, ``credit`` (uint64), ``quantity`` (Wh), ``price`` (ticks), ``amount``
+        (nano-currency, never negative) (int64), ``group`` (uint64).
+        """
+        return {name: read_only(column) for name, column in self._postings.columns().items()}
+
+    @cached_property
+    def bill_columns(self) -> dict[str, NDArray[Any]]:
+        """The bill of each member touched, one read-only array a line, ascending account.
+
+        ``account`` (uint64), ``energy``, ``platform``, ``network``, ``residual``, ``feed_in``, ``imbalance``, ``tax``,
+        ``net`` (int64, nano-currency: + the member pays, - receives).
+        """
+        return {name: read_only(column) for name, column in self._postings.bills().items()}
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """One row a posting: every field, the names of ``kind`` and of the ``line`` within it, and who pays whom.
+
+        ``payer`` and ``payee`` are participants, or the names of house accounts.
+        """
+        columns = self.columns
+        kinds = dict(_core.KIND_NAMES)
+        lines = {(kind, code): name for kind, code, name in _core.LINE_NAMES}
+        numbers = columns["kind"].tolist()
+        named = {
+            "kind": pl.Series("kind", [kinds[kind] for kind in numbers], dtype=pl.String),
+            "line": pl.Series(
+                "line",
+                [lines.get(key) for key in zip(numbers, columns["code"].tolist(), strict=True)],
+                dtype=pl.String,
+            ),
+            "payer": self._who("payer", columns["debit"]),
+            "payee": self._who("payee", columns["credit"]),
+        }
+        order = ["seq", "time_ns", "kind", "line", "payer", "payee", "quantity", "price", "amount"]
+        rest = [name for name in columns if name not in order]
+        return pl.DataFrame(
+            [named[name] if name in named else pl.Series(name, columns[name]) for name in order + rest]
+        )
+
+    def by_participant(self) -> pl.DataFrame:
+        """The bill of each member: ``participant``, ``account`` and the lines of :attr:`bill_columns`."""
+        bills = self.bill_columns
+        names = self._bank.names(bills["account"].tolist())
+        return pl.DataFrame(
+            [participant_series(names), *(pl.Series(name, column) for name, column in bills.items())]
+        )
+
+    def pseudonyms(self, clearing: Cleared) -> NDArray[np.uint64]:
+        """Account id of each order of ``clearing``, shape (n,); 0 where the participant is none of this bank's."""
+        return read_only(self._bank.pseudonyms(clearing.orders))
+
+    def _who(self, column: str, accounts: NDArray[Any]) -> pl.Series:
+        house = dict(_core.HOUSE_ACCOUNTS)
+        ids = accounts.tolist()
+        names = [
+            house.get(account) if name is None else str(name)
+            for account, name in zip(ids, self._bank.names(ids), strict=True)
+        ]
+        return pl.Series(column, names, dtype=pl.String)
+
+    def __repr__(self) -> str:
+        """Show the first postings."""
+        with pl.Config(tbl_rows=10, tbl_cols=9, tbl_hide_dataframe_shape=True):
+            return f"Receipts of {len(self):,} postings\n{self.frame}"
+
+    def _repr_html_(self) -> str:
+        with pl.Config(tbl_rows=10):
+            return f"<p>Receipts of {len(self):,} postings</p>{self.frame._repr_html_()}"

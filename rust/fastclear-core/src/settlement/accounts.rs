@@ -1,0 +1,505 @@
+//! Accounts, and the one function that changes them.
+//!
+//! State is a fold over postings: [`Accounts::apply`] is the only door. The bank that makes the postings and the
+//! verifier that replays a ledger directory call the same function, so they cannot disagree.
+//!
+//! # Invariants, checked at every posting, in release builds too
+//! - I1 the sum of `posted` over all accounts is 0: money moves, it never appears.
+//! - I2 the sum of `pending_out`, the sum of `pending_in` and the sum of open reservations are equal.
+//!
+//! The three totals are kept from the accounts' own before and after values, never from the amount of the posting,
+//! so a fold that forgot one side would be caught.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::posting::{Kind, Posting};
+
+/// External money: debited by deposits, credited by withdrawals. Unlimited.
+pub const BOUNDARY: u64 = 1;
+/// The clearing house between a buyer and its payees; zero after every slot.
+pub const CLEARING: u64 = 2;
+/// Receives platform fees and spreads.
+pub const PLATFORM: u64 = 3;
+/// Receives network fees.
+pub const DSO: u64 = 4;
+/// Receives taxes.
+pub const TAX: u64 = 5;
+/// The retail supplier: sells residual energy, buys surplus.
+pub const BACKSTOP: u64 = 6;
+/// Receives what rounding leaves over.
+pub const ROUNDING: u64 = 7;
+/// Every house account with its name, in the order in which genesis opens them.
+pub const HOUSE: [(u64, &str); 7] = [
+    (BOUNDARY, "boundary"),
+    (CLEARING, "clearing"),
+    (PLATFORM, "platform"),
+    (DSO, "dso"),
+    (TAX, "tax"),
+    (BACKSTOP, "backstop"),
+    (ROUNDING, "rounding"),
+];
+/// The id of the first member; members count up from here in the order of opening.
+pub const FIRST_MEMBER: u64 = 1000;
+
+/// One account. All money in nano-currency.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Credits minus debits.
+    pub posted: i128,
+    /// Reserved to be paid.
+    pub pending_out: i128,
+    /// Reserved to be received; never spendable.
+    pub pending_in: i128,
+    /// Credit allowed below zero, never negative.
+    pub limit: i128,
+    /// How many postings opened or changed it.
+    pub version: u64,
+}
+
+impl Account {
+    /// What may still be reserved or spent: `posted + limit - pending_out`. Negative after a forced posting.
+    pub const fn available(&self) -> i128 {
+        // The fold keeps each term inside 2^126 (see `LARGEST`), so the sum cannot leave 128 bits.
+        self.posted + self.limit - self.pending_out
+    }
+}
+
+/// An open reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reservation {
+    /// Account that would pay.
+    pub debit: u64,
+    /// Account that would receive.
+    pub credit: u64,
+    /// Cover set aside, nano-currency.
+    pub amount: i64,
+}
+
+/// Why a posting cannot be folded. The state is unchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FoldError {
+    /// `amount` is below zero.
+    NegativeAmount {
+        /// Place of the posting.
+        seq: u64,
+        /// What it carries.
+        amount: i64,
+    },
+    /// An account that was never opened.
+    UnknownAccount {
+        /// Place of the posting.
+        seq: u64,
+        /// The id.
+        account: u64,
+    },
+    /// An account opened twice.
+    AccountExists {
+        /// Place of the posting.
+        seq: u64,
+        /// The id.
+        account: u64,
+    },
+    /// A reserve under a `seq` that already carries an open reservation.
+    ReservationExists {
+        /// Place of the posting.
+        seq: u64,
+    },
+    /// A post or void of a reservation that is not open.
+    NoReservation {
+        /// Place of the posting.
+        seq: u64,
+        /// The reservation it names.
+        group: u64,
+    },
+    /// A post or void whose accounts, or a void whose amount, are not those of the reservation.
+    ReservationMismatch {
+        /// Place of the posting.
+        seq: u64,
+        /// The reservation it names.
+        group: u64,
+    },
+    /// A post of more than was reserved.
+    ExceedsReservation {
+        /// Place of the posting.
+        seq: u64,
+        /// The reservation it names.
+        group: u64,
+        /// What it posts.
+        amount: i64,
+        /// What is reserved.
+        reserved: i64,
+    },
+    /// A balance or total past 2^126, which 2^63 postings of the largest amount reach.
+    OutOfRange {
+        /// Place of the posting.
+        seq: u64,
+    },
+    /// The posting would break I1 or I2: a fault of this library.
+    BrokenInvariant {
+        /// Place of the posting.
+        seq: u64,
+    },
+}
+
+impl fmt::Display for FoldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::NegativeAmount { seq, amount } => {
+                write!(
+                    f,
+                    "posting {seq}: amount {amount} is negative; exchange debit and credit instead"
+                )
+            }
+            Self::UnknownAccount { seq, account } => {
+                write!(f, "posting {seq}: account {account} was never opened")
+            }
+            Self::AccountExists { seq, account } => {
+                write!(f, "posting {seq}: account {account} is already open")
+            }
+            Self::ReservationExists { seq } => {
+                write!(f, "posting {seq}: this seq already holds a reservation")
+            }
+            Self::NoReservation { seq, group } => {
+                write!(f, "posting {seq}: reservation {group} is not open")
+            }
+            Self::ReservationMismatch { seq, group } => {
+                write!(
+                    f,
+                    "posting {seq}: accounts or amount are not those of reservation {group}"
+                )
+            }
+            Self::ExceedsReservation {
+                seq,
+                group,
+                amount,
+                reserved,
+            } => {
+                write!(
+                    f,
+                    "posting {seq}: {amount} exceeds the {reserved} of reservation {group}"
+                )
+            }
+            Self::OutOfRange { seq } => write!(f, "posting {seq}: a balance would leave its range"),
+            Self::BrokenInvariant { seq } => {
+                write!(f, "posting {seq}: totals would no longer balance")
+            }
+        }
+    }
+}
+
+impl std::error::Error for FoldError {}
+
+/// Sums over all accounts, kept at every posting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Sum of `posted`; always 0.
+    pub posted: i128,
+    /// Sum of `pending_out`.
+    pub pending_out: i128,
+    /// Sum of `pending_in`.
+    pub pending_in: i128,
+    /// Sum of open reservations.
+    pub reserved: i128,
+}
+
+impl Totals {
+    /// Whether I1 and I2 hold.
+    pub const fn balanced(&self) -> bool {
+        self.posted == 0 && self.pending_out == self.pending_in && self.pending_out == self.reserved
+    }
+}
+
+/// Bound of every balance, so that no sum of three of them can overflow.
+const LARGEST: i128 = 1 << 126;
+
+/// Every account and open reservation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accounts {
+    by_id: BTreeMap<u64, Account>,
+    reservations: BTreeMap<u64, Reservation>,
+    totals: Totals,
+}
+
+impl Accounts {
+    /// No account at all; genesis opens the house accounts by postings of its own.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The account with this id.
+    pub fn get(&self, id: u64) -> Option<&Account> {
+        self.by_id.get(&id)
+    }
+
+    /// Every account in ascending id.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (u64, &Account)> {
+        self.by_id.iter().map(|(&id, account)| (id, account))
+    }
+
+    /// Number of accounts.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether no account is open.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// The open reservation that the posting `seq` made.
+    pub fn reservation(&self, seq: u64) -> Option<&Reservation> {
+        self.reservations.get(&seq)
+    }
+
+    /// Open reservations in ascending `seq`.
+    pub fn reservations(&self) -> impl ExactSizeIterator<Item = (u64, &Reservation)> {
+        self.reservations
+            .iter()
+            .map(|(&seq, reservation)| (seq, reservation))
+    }
+
+    /// The running totals.
+    pub const fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Whether the totals hold and agree with a sum over everything: the slow check, O(accounts).
+    pub fn audit(&self) -> bool {
+        let mut sums = Totals::default();
+        for account in self.by_id.values() {
+            sums.posted += account.posted;
+            sums.pending_out += account.pending_out;
+            sums.pending_in += account.pending_in;
+        }
+        sums.reserved = self
+            .reservations
+            .values()
+            .map(|r| i128::from(r.amount))
+            .sum();
+        sums == self.totals && sums.balanced()
+    }
+
+    /// Folds one posting into the state: the only way to change an account.
+    ///
+    /// # Errors
+    /// A [`FoldError`] names the posting and the fault; the state is then as before.
+    pub fn apply(&mut self, p: &Posting) -> Result<(), FoldError> {
+        let seq = p.seq;
+        if p.amount < 0 {
+            return Err(FoldError::NegativeAmount {
+                seq,
+                amount: p.amount,
+            });
+        }
+        let amount = i128::from(p.amount);
+        match p.kind {
+            Kind::AccountOpened => {
+                if self.by_id.contains_key(&p.debit) {
+                    return Err(FoldError::AccountExists {
+                        seq,
+                        account: p.debit,
+                    });
+                }
+                self.by_id.insert(
+                    p.debit,
+                    Account {
+                        version: 1,
+                        ..Account::default()
+                    },
+                );
+                Ok(())
+            }
+            Kind::Limit => {
+                let account = self
+                    .by_id
+                    .get_mut(&p.debit)
+                    .ok_or(FoldError::UnknownAccount {
+                        seq,
+                        account: p.debit,
+                    })?;
+                account.limit = amount;
+                account.version += 1;
+                Ok(())
+            }
+            Kind::Reserve => {
+                if self.reservations.contains_key(&seq) {
+                    return Err(FoldError::ReservationExists { seq });
+                }
+                self.move_money(
+                    p,
+                    Move {
+                        posted: 0,
+                        pending: amount,
+                    },
+                )?;
+                self.reservations.insert(
+                    seq,
+                    Reservation {
+                        debit: p.debit,
+                        credit: p.credit,
+                        amount: p.amount,
+                    },
+                );
+                Ok(())
+            }
+            Kind::Post | Kind::Void => {
+                let held = *self
+                    .reservations
+                    .get(&p.group)
+                    .ok_or(FoldError::NoReservation {
+                        seq,
+                        group: p.group,
+                    })?;
+                let whole = p.kind == Kind::Post || p.amount == held.amount;
+                if held.debit != p.debit || held.credit != p.credit || !whole {
+                    return Err(FoldError::ReservationMismatch {
+                        seq,
+                        group: p.group,
+                    });
+                }
+                if p.amount > held.amount {
+                    return Err(FoldError::ExceedsReservation {
+                        seq,
+                        group: p.group,
+                        amount: p.amount,
+                        reserved: held.amount,
+                    });
+                }
+                let posted = if p.kind == Kind::Post { amount } else { 0 };
+                self.move_money(
+                    p,
+                    Move {
+                        posted,
+                        pending: -i128::from(held.amount),
+                    },
+                )?;
+                self.reservations.remove(&p.group);
+                Ok(())
+            }
+            Kind::Trade
+            | Kind::Deposit
+            | Kind::Withdrawal
+            | Kind::Net
+            | Kind::Imbalance
+            | Kind::Fee
+            | Kind::Tax
+            | Kind::Correction => self.move_money(
+                p,
+                Move {
+                    posted: amount,
+                    pending: 0,
+                },
+            ),
+            Kind::Meter => match self.by_id.get(&p.debit) {
+                Some(_) => Ok(()),
+                None => Err(FoldError::UnknownAccount {
+                    seq,
+                    account: p.debit,
+                }),
+            },
+            Kind::Certificate
+            | Kind::MarketOpened
+            | Kind::Membership
+            | Kind::Parameter
+            | Kind::Dispute => Ok(()),
+        }
+    }
+
+    /// Moves posted and pending money from debit to credit, or changes nothing.
+    fn move_money(&mut self, p: &Posting, step: Move) -> Result<(), FoldError> {
+        let seq = p.seq;
+        let unknown = |account| FoldError::UnknownAccount { seq, account };
+        let payer = *self.by_id.get(&p.debit).ok_or(unknown(p.debit))?;
+        let paid = Account {
+            posted: payer.posted - step.posted,
+            pending_out: payer.pending_out + step.pending,
+            version: payer.version + 1,
+            ..payer
+        };
+        // An account that pays itself is read again after its own debit.
+        let same = p.debit == p.credit;
+        let payee = if same {
+            paid
+        } else {
+            *self.by_id.get(&p.credit).ok_or(unknown(p.credit))?
+        };
+        let received = Account {
+            posted: payee.posted + step.posted,
+            pending_in: payee.pending_in + step.pending,
+            version: payee.version + u64::from(!same),
+            ..payee
+        };
+        let totals = Totals {
+            posted: self.totals.posted
+                + (paid.posted - payer.posted)
+                + (received.posted - payee.posted),
+            pending_out: self.totals.pending_out + (paid.pending_out - payer.pending_out),
+            pending_in: self.totals.pending_in + (received.pending_in - payee.pending_in),
+            reserved: self.totals.reserved + step.pending,
+        };
+        if !totals.balanced() {
+            return Err(FoldError::BrokenInvariant { seq });
+        }
+        let small = |money: i128| (-LARGEST..=LARGEST).contains(&money);
+        if !(small(paid.posted) && small(received.posted) && small(totals.reserved)) {
+            return Err(FoldError::OutOfRange { seq });
+        }
+        self.by_id.insert(p.debit, paid);
+        self.by_id.insert(p.credit, received);
+        self.totals = totals;
+        Ok(())
+    }
+
+    /// What `apply(p)` may change, as it is now, for [`Accounts::restore`].
+    pub(super) fn before(&self, p: &Posting) -> Before {
+        let held = if matches!(p.kind, Kind::Post | Kind::Void) {
+            p.group
+        } else {
+            p.seq
+        };
+        Before {
+            debit: (p.debit, self.get(p.debit).copied()),
+            credit: (p.credit, self.get(p.credit).copied()),
+            reservation: (held, self.reservation(held).copied()),
+            totals: self.totals,
+        }
+    }
+
+    /// Takes one posting back.
+    pub(super) fn restore(&mut self, before: &Before) {
+        for (id, account) in [before.debit, before.credit] {
+            match account {
+                Some(account) => self.by_id.insert(id, account),
+                None => self.by_id.remove(&id),
+            };
+        }
+        let (seq, reservation) = before.reservation;
+        match reservation {
+            Some(reservation) => self.reservations.insert(seq, reservation),
+            None => self.reservations.remove(&seq),
+        };
+        self.totals = before.totals;
+    }
+}
+
+/// What one posting moves from debit to credit.
+#[derive(Clone, Copy)]
+struct Move {
+    posted: i128,
+    pending: i128,
+}
+
+/// The part of the state that one posting may change.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before {
+    debit: (u64, Option<Account>),
+    credit: (u64, Option<Account>),
+    reservation: (u64, Option<Reservation>),
+    totals: Totals,
+}
+
+#[cfg(test)]
+#[path = "accounts_tests.rs"]
+mod tests;

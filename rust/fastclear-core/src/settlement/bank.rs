@@ -1,0 +1,357 @@
+//! The bank: who calls it, what it checks, and the history it keeps until someone takes it.
+//!
+//! Nothing here changes an account: every method makes postings, and [`super::Accounts::apply`] folds them. A method
+//! that fails leaves no trace.
+
+use std::collections::BTreeMap;
+
+use super::accounts::{Account, Accounts, BOUNDARY, CLEARING, FIRST_MEMBER, HOUSE};
+use super::draft::{Draft, Line, Position};
+use super::error::SettleError;
+use super::posting::{Kind, Posting};
+use super::slot::{self, ClearedSlot, Meter, OpenOrders, check_member};
+use super::tariff::Tariff;
+use crate::reject::RejectReason;
+use crate::units::{price_in_range, quantity_in_range};
+
+/// Orders to reserve cover for, as columns of one length.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Orders<'a> {
+    /// 1 = buy, 0 = sell.
+    pub side: &'a [u8],
+    /// Ticks.
+    pub price: &'a [i64],
+    /// Lots.
+    pub quantity: &'a [i64],
+    /// Member account.
+    pub account: &'a [u64],
+    /// Market.
+    pub market: &'a [u64],
+    /// Order id, unique among the open orders of its member and market.
+    pub order: &'a [u64],
+}
+
+/// One account over one cycle, in nano-currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CycleLine {
+    /// The account.
+    pub account: u64,
+    /// `posted` when the cycle began.
+    pub opening: i128,
+    /// Deposits less withdrawals.
+    pub deposited: i128,
+    /// What trading, fees, taxes and imbalance added; sums to 0 over all accounts.
+    pub net: i128,
+    /// `posted` now.
+    pub closing: i128,
+}
+
+/// Accounts, reservations and the postings that made them.
+#[derive(Clone, Debug)]
+pub struct Bank {
+    accounts: Accounts,
+    tariff: Tariff,
+    open: OpenOrders,
+    next: Position,
+    next_member: u64,
+    untaken: Vec<Posting>,
+    /// Per account: `posted` at the start of the cycle, deposits less withdrawals since. Follows from the postings.
+    cycle: BTreeMap<u64, (i128, i128)>,
+}
+
+impl Bank {
+    /// A bank with its house accounts open and no member.
+    ///
+    /// # Errors
+    /// None in practice: genesis is fixed.
+    pub fn new(tariff: Tariff) -> Result<Self, SettleError> {
+        let mut bank = Self {
+            accounts: Accounts::new(),
+            tariff,
+            open: OpenOrders::new(),
+            next: Position::default(),
+            next_member: FIRST_MEMBER,
+            untaken: Vec::new(),
+            cycle: BTreeMap::new(),
+        };
+        let mut draft = Draft::new(&mut bank.accounts, bank.next);
+        for (id, _) in HOUSE {
+            draft.push(Line::new(Kind::AccountOpened, id, 0, 0))?;
+        }
+        let (postings, next) = draft.commit();
+        bank.keep(postings, next);
+        Ok(bank)
+    }
+
+    /// The accounts.
+    pub const fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// The tariff.
+    pub const fn tariff(&self) -> &Tariff {
+        &self.tariff
+    }
+
+    /// How many postings there have been.
+    pub const fn postings(&self) -> u64 {
+        self.next.seq
+    }
+
+    /// Opens `count` member accounts with a credit `limit` each and returns the id of the first; the others follow.
+    ///
+    /// # Errors
+    /// A negative limit.
+    pub fn open(&mut self, count: usize, limit: i64) -> Result<u64, SettleError> {
+        let first = self.next_member;
+        if limit < 0 {
+            return Err(SettleError::NegativeAmount {
+                account: first,
+                amount: limit,
+            });
+        }
+        let mut draft = Draft::new(&mut self.accounts, self.next);
+        let end = first + count as u64;
+        for id in first..end {
+            draft.push(Line::new(Kind::AccountOpened, id, 0, 0))?;
+            if limit > 0 {
+                draft.push(Line::new(Kind::Limit, id, 0, i128::from(limit)))?;
+            }
+        }
+        let (postings, next) = draft.commit();
+        self.next_member = end;
+        self.keep(postings, next);
+        Ok(first)
+    }
+
+    /// Sets a member's credit limit.
+    ///
+    /// # Errors
+    /// A stranger or a negative limit.
+    pub fn set_limit(&mut self, account: u64, limit: i64) -> Result<(), SettleError> {
+        self.move_each(&[account], &[limit], |_, account, amount| {
+            Ok(Line::new(Kind::Limit, account, 0, amount))
+        })
+    }
+
+    /// Brings money in, one row a deposit; a row of 0 leaves no posting.
+    ///
+    /// # Errors
+    /// A stranger or a negative amount; then no row is done.
+    pub fn deposit(&mut self, accounts: &[u64], amounts: &[i64]) -> Result<(), SettleError> {
+        self.move_each(accounts, amounts, |_, account, amount| {
+            Ok(Line::new(Kind::Deposit, BOUNDARY, account, amount))
+        })
+    }
+
+    /// Pays money out, one row a withdrawal. A member may take what is posted and not reserved: credit is for trading.
+    ///
+    /// # Errors
+    /// A stranger, a negative amount, or more than is free; then no row is done.
+    pub fn withdraw(&mut self, accounts: &[u64], amounts: &[i64]) -> Result<(), SettleError> {
+        self.move_each(accounts, amounts, |held, account, amount| {
+            let free = held.posted.min(held.available());
+            if amount > free {
+                return Err(SettleError::WithdrawalTooLarge {
+                    account,
+                    amount: amount as i64,
+                    free,
+                });
+            }
+            Ok(Line::new(Kind::Withdrawal, account, BOUNDARY, amount))
+        })
+    }
+
+    /// One line a row, all or none.
+    fn move_each(
+        &mut self,
+        accounts: &[u64],
+        amounts: &[i64],
+        line: impl Fn(&Account, u64, i128) -> Result<Line, SettleError>,
+    ) -> Result<(), SettleError> {
+        same_length(accounts.len(), &[("amount", amounts.len())])?;
+        let mut draft = Draft::new(&mut self.accounts, self.next);
+        for (&account, &amount) in accounts.iter().zip(amounts) {
+            check_member(&draft, account)?;
+            if amount < 0 {
+                return Err(SettleError::NegativeAmount { account, amount });
+            }
+            let held = draft.accounts().get(account).copied().unwrap_or_default();
+            let line = line(&held, account, i128::from(amount))?;
+            if amount > 0 || line.kind == Kind::Limit {
+                draft.push(line)?;
+            }
+        }
+        let (postings, next) = draft.commit();
+        self.keep(postings, next);
+        Ok(())
+    }
+
+    /// Sets cover aside for each buy order, in row order, and writes one code a row: 0 where the order may go to the
+    /// market, else a [`RejectReason`]. Rows whose code is not 0 on entry are passed over; asks need no cover.
+    ///
+    /// # Errors
+    /// Columns of different lengths, or a stranger; then nothing is reserved.
+    pub fn reserve(&mut self, orders: &Orders<'_>, codes: &mut [u16]) -> Result<(), SettleError> {
+        let n = orders.side.len();
+        same_length(
+            n,
+            &[
+                ("price", orders.price.len()),
+                ("quantity", orders.quantity.len()),
+                ("participant", orders.account.len()),
+                ("market", orders.market.len()),
+                ("order", orders.order.len()),
+                ("codes", codes.len()),
+            ],
+        )?;
+        let mut draft = Draft::new(&mut self.accounts, self.next);
+        let mut opened = Vec::new();
+        let mut results = codes.to_vec(); // the caller's codes change only if the whole call succeeds
+        for (row, result) in results.iter_mut().enumerate() {
+            if *result != 0 {
+                continue;
+            }
+            let account = orders.account[row];
+            check_member(&draft, account)?;
+            let (price, quantity) = (orders.price[row], orders.quantity[row]);
+            let refused = match orders.side[row] {
+                0 => continue,
+                1 if !price_in_range(price) => Some(RejectReason::PriceOutOfRange),
+                1 if !quantity_in_range(quantity) => Some(RejectReason::QuantityOutOfRange),
+                1 => None,
+                _ => Some(RejectReason::UnknownSide),
+            };
+            if let Some(reason) = refused {
+                *result = reason.code();
+                continue;
+            }
+            let cover = self.tariff.cover(price, quantity);
+            let available = draft.accounts().get(account).map_or(0, Account::available);
+            // A member below zero is restricted even for an order that needs no cover.
+            if cover > available.min(i128::from(i64::MAX)) {
+                *result = RejectReason::CreditExceeded.code();
+                continue;
+            }
+            let seq = draft.push(Line {
+                market: orders.market[row],
+                buy_order: orders.order[row],
+                quantity,
+                price,
+                ..Line::new(Kind::Reserve, account, CLEARING, cover)
+            })?;
+            opened.push(((account, orders.market[row], orders.order[row]), seq));
+        }
+        let (postings, next) = draft.commit();
+        self.open.extend(opened);
+        codes.copy_from_slice(&results);
+        self.keep(postings, next);
+        Ok(())
+    }
+
+    /// Settles one slot: draws reservations, pays trades out, prices what was metered against what was traded.
+    ///
+    /// # Errors
+    /// Anything that makes no sense, and a buyer who is not covered; then nothing has happened.
+    pub fn settle(
+        &mut self,
+        clearings: &[ClearedSlot<'_>],
+        meter: &Meter<'_>,
+    ) -> Result<(), SettleError> {
+        let mut draft = Draft::new(&mut self.accounts, self.next);
+        let closed = slot::settle(&mut draft, &self.open, &self.tariff, clearings, meter)?;
+        let (postings, next) = draft.commit();
+        for order in closed {
+            self.open.remove(&order);
+        }
+        self.keep(postings, next);
+        Ok(())
+    }
+
+    /// Every posting since the last call.
+    pub fn take(&mut self) -> Vec<Posting> {
+        std::mem::take(&mut self.untaken)
+    }
+
+    /// Ends a cycle: recounts every account and returns what each one gained since the cycle began, in ascending id.
+    ///
+    /// Under the profile `prepaid` each slot is final, so that no money is left to move.
+    ///
+    /// # Errors
+    /// The recount disagrees with the totals: a fault of this library.
+    pub fn close_cycle(&mut self) -> Result<Vec<CycleLine>, SettleError> {
+        let lines: Vec<CycleLine> = self
+            .accounts
+            .iter()
+            .map(|(id, account)| {
+                let (opening, deposited) = self.cycle.get(&id).copied().unwrap_or_default();
+                let closing = account.posted;
+                CycleLine {
+                    account: id,
+                    opening,
+                    deposited,
+                    net: closing - opening - deposited,
+                    closing,
+                }
+            })
+            .collect();
+        let sums_to_zero = lines.iter().map(|line| line.net).sum::<i128>() == 0;
+        if !(sums_to_zero && self.accounts.audit()) {
+            return Err(SettleError::AuditFailed);
+        }
+        self.cycle = self
+            .accounts
+            .iter()
+            .map(|(id, account)| (id, (account.posted, 0)))
+            .collect();
+        Ok(lines)
+    }
+
+    /// Moves the engine clock forward to `time_ns`; a time already passed changes nothing, because engine time rises
+    /// strictly with every posting.
+    ///
+    /// # Errors
+    /// A time past 2⁶³ ns.
+    pub fn advance(&mut self, time_ns: u64) -> Result<(), SettleError> {
+        if i64::try_from(time_ns).is_err() {
+            return Err(SettleError::TimeOutOfRange { time_ns });
+        }
+        self.next.time_ns = self.next.time_ns.max(time_ns);
+        Ok(())
+    }
+
+    fn keep(&mut self, postings: Vec<Posting>, next: Position) {
+        for p in &postings {
+            let outside = match p.kind {
+                Kind::Deposit => i128::from(p.amount),
+                Kind::Withdrawal => -i128::from(p.amount),
+                _ => continue,
+            };
+            let (member, boundary) = if outside > 0 {
+                (p.credit, p.debit)
+            } else {
+                (p.debit, p.credit)
+            };
+            self.cycle.entry(member).or_default().1 += outside;
+            self.cycle.entry(boundary).or_default().1 -= outside;
+        }
+        self.next = next;
+        self.untaken.extend(postings);
+    }
+}
+
+/// Refuses columns whose lengths differ from `expected`.
+fn same_length(expected: usize, columns: &[(&'static str, usize)]) -> Result<(), SettleError> {
+    match columns.iter().find(|(_, len)| *len != expected) {
+        Some(&(column, len)) => Err(SettleError::Length {
+            column,
+            len,
+            expected,
+        }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[path = "bank_tests.rs"]
+mod tests;

@@ -1,0 +1,101 @@
+//! What each member paid and received, line by line, read off postings.
+
+use std::collections::BTreeMap;
+
+use super::accounts::{CLEARING, FIRST_MEMBER};
+use super::posting::{Kind, Posting};
+use super::slot::{FEE_NETWORK, FEE_PLATFORM, IMBALANCE_FEED_IN, IMBALANCE_RESIDUAL, TRADE_SELLER};
+
+/// The lines of one member in nano-currency: + the member pays, − the member receives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bill {
+    /// Traded energy, at the price of the buyer or of the seller.
+    pub energy: i128,
+    /// Platform fee.
+    pub platform: i128,
+    /// Network fee.
+    pub network: i128,
+    /// Consumption beyond what was traded, at retail.
+    pub residual: i128,
+    /// Generation beyond what was traded, at feed-in.
+    pub feed_in: i128,
+    /// Energy sold and not delivered, or bought and not consumed.
+    pub imbalance: i128,
+    /// Tax on energy, fees and residual.
+    pub tax: i128,
+}
+
+impl Bill {
+    /// The sum of the lines.
+    pub const fn net(&self) -> i128 {
+        self.energy
+            + self.platform
+            + self.network
+            + self.residual
+            + self.feed_in
+            + self.imbalance
+            + self.tax
+    }
+}
+
+/// The bill of every member that `postings` touch, in ascending account.
+///
+/// `postings` is a run of the history without gaps that holds whole slots; a fee or tax whose trade lies outside it
+/// is left out. The buyer of a trade is the account that its Post debits: trade → post → account.
+pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
+    let mut bills: BTreeMap<u64, Bill> = BTreeMap::new();
+    let first = postings.first().map_or(0, |p| p.seq);
+    let at = |seq: u64| {
+        seq.checked_sub(first)
+            .and_then(|i| postings.get(usize::try_from(i).ok()?))
+    };
+    for p in postings {
+        let amount = i128::from(p.amount);
+        match p.kind {
+            Kind::Trade if p.code == TRADE_SELLER => {
+                // Negative prices exchange debit and credit; then the seller pays.
+                let (seller, received) = if p.debit == CLEARING {
+                    (p.credit, amount)
+                } else {
+                    (p.debit, -amount)
+                };
+                bills.entry(seller).or_default().energy -= received;
+                if let Some(post) = at(p.group) {
+                    bills.entry(post.debit).or_default().energy += received;
+                }
+            }
+            Kind::Fee | Kind::Tax if p.debit < FIRST_MEMBER && p.credit < FIRST_MEMBER => {
+                let paid = if p.debit == CLEARING { amount } else { -amount };
+                let Some(post) = at(p.group).and_then(|trade| at(trade.group)) else {
+                    continue;
+                };
+                let bill = bills.entry(post.debit).or_default();
+                match (p.kind, p.code) {
+                    (Kind::Tax, _) => bill.tax += paid,
+                    (_, FEE_PLATFORM) => bill.platform += paid,
+                    (_, FEE_NETWORK) => bill.network += paid,
+                    _ => bill.energy += paid, // the spread is part of the buyer's price
+                }
+            }
+            Kind::Imbalance | Kind::Tax => {
+                let (member, paid) = if p.debit >= FIRST_MEMBER {
+                    (p.debit, amount)
+                } else {
+                    (p.credit, -amount)
+                };
+                let bill = bills.entry(member).or_default();
+                match (p.kind, p.code) {
+                    (Kind::Tax, _) => bill.tax += paid,
+                    (_, IMBALANCE_RESIDUAL) => bill.residual += paid,
+                    (_, IMBALANCE_FEED_IN) => bill.feed_in += paid,
+                    _ => bill.imbalance += paid,
+                }
+            }
+            Kind::Meter => {
+                bills.entry(p.debit).or_default();
+            }
+            _ => {}
+        }
+    }
+    bills
+}

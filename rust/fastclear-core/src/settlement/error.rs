@@ -1,0 +1,216 @@
+//! Why a call to the bank makes no sense. Whatever the error, the bank is as it was before the call.
+
+use std::fmt;
+
+use super::accounts::FoldError;
+
+/// The call, and what is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SettleError {
+    /// Columns of different lengths.
+    Length {
+        /// The column at fault.
+        column: &'static str,
+        /// Its length.
+        len: usize,
+        /// The length of the others.
+        expected: usize,
+    },
+    /// An account that is no open member's.
+    UnknownMember {
+        /// The id.
+        account: u64,
+    },
+    /// A deposit, withdrawal or limit below zero.
+    NegativeAmount {
+        /// Whose.
+        account: u64,
+        /// The amount.
+        amount: i64,
+    },
+    /// A withdrawal of more than is there and not reserved.
+    WithdrawalTooLarge {
+        /// Whose.
+        account: u64,
+        /// The amount.
+        amount: i64,
+        /// What may be withdrawn.
+        free: i128,
+    },
+    /// A trade whose rows, quantity or prices cannot be.
+    BadTrade {
+        /// Which clearing of the call.
+        clearing: usize,
+        /// Which trade of it.
+        trade: usize,
+        /// What is wrong.
+        fault: TradeFault,
+    },
+    /// A buyer owes more than was reserved for the order.
+    ExceedsCover {
+        /// Whose.
+        account: u64,
+        /// The order.
+        order: u64,
+        /// What it owes.
+        due: i128,
+        /// What was reserved.
+        reserved: i64,
+    },
+    /// A buyer traded without a reservation and cannot pay.
+    NotCovered {
+        /// Whose.
+        account: u64,
+        /// The order.
+        order: u64,
+        /// What it owes.
+        due: i128,
+        /// What is available.
+        available: i128,
+    },
+    /// Two meter readings of one member.
+    DuplicateMeter {
+        /// Whose.
+        account: u64,
+    },
+    /// A line or quantity that does not fit 64 bits.
+    AmountOutOfRange {
+        /// Whose line.
+        account: u64,
+    },
+    /// An engine time past 2⁶³ ns.
+    TimeOutOfRange {
+        /// The time.
+        time_ns: u64,
+    },
+    /// The clearing account is not empty after a slot: a fault of this library.
+    ClearingNotEmpty {
+        /// What is left.
+        posted: i128,
+    },
+    /// The full audit of a cycle failed: a fault of this library.
+    AuditFailed,
+    /// A posting that cannot be folded.
+    Fold(FoldError),
+}
+
+/// What is wrong with one trade of a clearing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TradeFault {
+    /// `buy_row` is no buy order of the clearing.
+    BuyRow,
+    /// `sell_row` is no sell order of the clearing.
+    SellRow,
+    /// The quantity is outside 1 ≤ q < 2³¹.
+    Quantity,
+    /// A price is outside −2³¹ < p < 2³¹.
+    Price,
+}
+
+impl SettleError {
+    /// The account the error is about.
+    pub const fn account(&self) -> Option<u64> {
+        match *self {
+            Self::UnknownMember { account }
+            | Self::NegativeAmount { account, .. }
+            | Self::WithdrawalTooLarge { account, .. }
+            | Self::ExceedsCover { account, .. }
+            | Self::NotCovered { account, .. }
+            | Self::DuplicateMeter { account }
+            | Self::AmountOutOfRange { account } => Some(account),
+            _ => None,
+        }
+    }
+}
+
+impl From<FoldError> for SettleError {
+    fn from(error: FoldError) -> Self {
+        Self::Fold(error)
+    }
+}
+
+impl fmt::Display for SettleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Length {
+                column,
+                len,
+                expected,
+            } => {
+                write!(f, "column {column} has {len} rows, the others {expected}")
+            }
+            Self::UnknownMember { account } => {
+                write!(f, "account {account} is no member's; open it first")
+            }
+            Self::NegativeAmount { amount, .. } => {
+                write!(
+                    f,
+                    "amount {amount} is negative; give nano-currency, 0 or more"
+                )
+            }
+            Self::WithdrawalTooLarge { amount, free, .. } => write!(
+                f,
+                "cannot withdraw {amount}: {free} nano-currency is there and not reserved; withdraw less, or after the slot"
+            ),
+            Self::BadTrade {
+                clearing,
+                trade,
+                fault,
+            } => {
+                let fault = match fault {
+                    TradeFault::BuyRow => "buy_row names no buy order of this clearing",
+                    TradeFault::SellRow => "sell_row names no sell order of this clearing",
+                    TradeFault::Quantity => "quantity is not between 1 and 2^31-1 lots",
+                    TradeFault::Price => "a price is not below 2^31 ticks in size",
+                };
+                write!(
+                    f,
+                    "clearing {clearing}, trade {trade}: {fault}; settle a result of fc.clear as it is"
+                )
+            }
+            Self::ExceedsCover {
+                order,
+                due,
+                reserved,
+                ..
+            } => write!(
+                f,
+                "order {order} owes {due} nano-currency, more than the {reserved} reserved for it; \
+                 clear the orders that were reserved, at the same prices and fees"
+            ),
+            Self::NotCovered {
+                order,
+                due,
+                available,
+                ..
+            } => write!(
+                f,
+                "order {order} was not reserved and owes {due} nano-currency of {available} available; \
+                 reserve orders before clearing them and leave the refused ones out"
+            ),
+            Self::DuplicateMeter { .. } => {
+                f.write_str("two meter readings for one slot; give one row a member")
+            }
+            Self::AmountOutOfRange { .. } => {
+                f.write_str("a line of this slot does not fit 64 bits; check quantities")
+            }
+            Self::TimeOutOfRange { time_ns } => write!(f, "time {time_ns} is past 2^63 ns"),
+            Self::ClearingNotEmpty { posted } => write!(
+                f,
+                "the clearing account is left with {posted}; please report"
+            ),
+            Self::AuditFailed => f.write_str("accounts and totals disagree; please report"),
+            Self::Fold(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for SettleError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Fold(error) => Some(error),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,548 @@
+//! The settlement of one slot: trades, meter readings and a tariff become postings.
+//!
+//! The order of the lines is part of the format, because the ledger hashes them: reservations are drawn or released,
+//! then every trade is paid out line by line, then every meter reading is compared with what was traded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::accounts::{BACKSTOP, CLEARING, DSO, FIRST_MEMBER, PLATFORM, TAX};
+use super::draft::{Draft, Line};
+use super::error::{SettleError, TradeFault};
+use super::posting::Kind;
+use super::tariff::Tariff;
+use crate::units::{price_in_range, quantity_in_range};
+
+/// `code` of a [`Kind::Trade`]: the payment to a seller.
+pub const TRADE_SELLER: u16 = 0;
+/// `code` of a [`Kind::Trade`]: what a buyer receives whose total is negative.
+pub const TRADE_BUYER: u16 = 1;
+/// `code` of a [`Kind::Fee`]: the platform's, on each unit traded.
+pub const FEE_PLATFORM: u16 = 1;
+/// `code` of a [`Kind::Fee`]: the network's, on each unit traded.
+pub const FEE_NETWORK: u16 = 2;
+/// `code` of a [`Kind::Fee`]: the spread between the buyer's and the seller's price.
+pub const FEE_SPREAD: u16 = 3;
+/// `code` of a [`Kind::Tax`]: on a buyer's energy and fees.
+pub const TAX_TRADE: u16 = 1;
+/// `code` of a [`Kind::Tax`]: on residual energy.
+pub const TAX_RESIDUAL: u16 = 2;
+/// `code` of a [`Kind::Imbalance`]: consumption beyond the contract, at retail, taxed.
+pub const IMBALANCE_RESIDUAL: u16 = 1;
+/// `code` of a [`Kind::Imbalance`]: energy sold and not delivered, at retail, untaxed.
+pub const IMBALANCE_SHORTFALL: u16 = 2;
+/// `code` of a [`Kind::Imbalance`]: generation beyond the contract, at feed-in.
+pub const IMBALANCE_FEED_IN: u16 = 3;
+/// `code` of a [`Kind::Imbalance`]: energy bought and not consumed, at feed-in.
+pub const IMBALANCE_OVER_BOUGHT: u16 = 4;
+
+/// Every line that `code` tells apart within a kind, with its stable name.
+pub const LINES: [(Kind, u16, &str); 11] = [
+    (Kind::Trade, TRADE_SELLER, "seller"),
+    (Kind::Trade, TRADE_BUYER, "buyer"),
+    (Kind::Fee, FEE_PLATFORM, "platform"),
+    (Kind::Fee, FEE_NETWORK, "network"),
+    (Kind::Fee, FEE_SPREAD, "spread"),
+    (Kind::Tax, TAX_TRADE, "trade"),
+    (Kind::Tax, TAX_RESIDUAL, "residual"),
+    (Kind::Imbalance, IMBALANCE_RESIDUAL, "residual"),
+    (Kind::Imbalance, IMBALANCE_SHORTFALL, "shortfall"),
+    (Kind::Imbalance, IMBALANCE_FEED_IN, "feed_in"),
+    (Kind::Imbalance, IMBALANCE_OVER_BOUGHT, "over_bought"),
+];
+
+/// An order as the bank knows it: account, market, order id.
+pub(super) type OrderKey = (u64, u64, u64);
+/// Open reservations by order, oldest first.
+pub(super) type OpenOrders = BTreeSet<(OrderKey, u64)>;
+
+/// One cleared market or batch of markets: the orders that went in and the trades that came out, as columns.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClearedSlot<'a> {
+    /// 1 = buy.
+    pub side: &'a [u8],
+    /// Member account an order; anything else where the order did not trade.
+    pub account: &'a [u64],
+    /// Market an order.
+    pub market: &'a [u64],
+    /// Id an order.
+    pub order: &'a [u64],
+    /// Row of the buy order, a trade.
+    pub buy_row: &'a [i64],
+    /// Row of the sell order, a trade.
+    pub sell_row: &'a [i64],
+    /// Lots, a trade.
+    pub quantity: &'a [i64],
+    /// What the buyer pays in ticks, a trade.
+    pub buy_price: &'a [i64],
+    /// What the seller gets in ticks, a trade.
+    pub sell_price: &'a [i64],
+}
+
+/// Net meter readings of one slot.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Meter<'a> {
+    /// Member account a reading.
+    pub account: &'a [u64],
+    /// Net energy in Wh: + consumption, − generation.
+    pub energy: &'a [i64],
+}
+
+/// One buy order of the slot with what it owes.
+struct Claim {
+    key: OrderKey,
+    reservation: Option<u64>,
+    due: i128,
+    quantity: i128,
+    /// `seq` of its Post.
+    post: u64,
+}
+
+/// One trade with its parties and lines.
+struct Deal {
+    claim: usize,
+    market: u64,
+    buy_order: u64,
+    sell_order: u64,
+    seller: u64,
+    quantity: i64,
+    sell_price: i64,
+    spread_price: i64,
+    tax: i128,
+}
+
+/// Writes the postings of one slot into `draft` and returns the reservations it closed.
+pub(super) fn settle(
+    draft: &mut Draft<'_>,
+    open: &OpenOrders,
+    tariff: &Tariff,
+    clearings: &[ClearedSlot<'_>],
+    meter: &Meter<'_>,
+) -> Result<Vec<(OrderKey, u64)>, SettleError> {
+    let mut claims = Vec::new();
+    let mut deals = Vec::new();
+    let mut contract = BTreeMap::new();
+    let mut by_key = BTreeMap::new();
+    for (index, clearing) in clearings.iter().enumerate() {
+        let claim_of = claim_orders(clearing, open, &mut by_key, &mut claims)?;
+        price_trades(
+            draft,
+            tariff,
+            (index, clearing),
+            &claim_of,
+            &mut claims,
+            &mut deals,
+            &mut contract,
+        )?;
+    }
+    let closed = draw_reservations(draft, &mut claims)?;
+    pay_out(draft, tariff, &claims, &deals)?;
+    let left = draft
+        .accounts()
+        .get(CLEARING)
+        .map_or(0, |account| account.posted);
+    if left != 0 {
+        return Err(SettleError::ClearingNotEmpty { posted: left });
+    }
+    settle_meter(draft, tariff, meter, &contract)?;
+    Ok(closed)
+}
+
+/// Gives each buy row its claim. A row takes the oldest reservation of its order that no earlier row took; when none
+/// is left it shares the claim of an earlier row, so that one order may stand in several clearings of a slot.
+fn claim_orders(
+    clearing: &ClearedSlot<'_>,
+    open: &OpenOrders,
+    by_key: &mut BTreeMap<OrderKey, (u64, usize)>,
+    claims: &mut Vec<Claim>,
+) -> Result<Vec<usize>, SettleError> {
+    let n = clearing.side.len();
+    for (column, len) in [
+        ("account", clearing.account.len()),
+        ("market", clearing.market.len()),
+        ("order", clearing.order.len()),
+    ] {
+        if len != n {
+            return Err(SettleError::Length {
+                column,
+                len,
+                expected: n,
+            });
+        }
+    }
+    let mut claim_of = vec![usize::MAX; n];
+    for (row, slot) in claim_of.iter_mut().enumerate() {
+        if clearing.side[row] != 1 {
+            continue;
+        }
+        let key = (
+            clearing.account[row],
+            clearing.market[row],
+            clearing.order[row],
+        );
+        // The first reservation that is not taken: `after` is one past the last taken seq of this order.
+        let earlier = by_key.get(&key).copied();
+        let after = earlier.map_or(0, |(after, _)| after);
+        let reservation = open
+            .range((key, after)..=(key, u64::MAX))
+            .next()
+            .map(|&(_, seq)| seq);
+        if let (None, Some((_, claim))) = (reservation, earlier) {
+            *slot = claim;
+            continue;
+        }
+        *slot = claims.len();
+        by_key.insert(
+            key,
+            (reservation.map_or(after, |seq| seq + 1), claims.len()),
+        );
+        claims.push(Claim {
+            key,
+            reservation,
+            due: 0,
+            quantity: 0,
+            post: 0,
+        });
+    }
+    Ok(claim_of)
+}
+
+/// Checks every trade, adds what it costs to its buyer's claim, and notes what each side contracted.
+fn price_trades(
+    draft: &Draft<'_>,
+    tariff: &Tariff,
+    (index, clearing): (usize, &ClearedSlot<'_>),
+    claim_of: &[usize],
+    claims: &mut [Claim],
+    deals: &mut Vec<Deal>,
+    contract: &mut BTreeMap<u64, i128>,
+) -> Result<(), SettleError> {
+    let trades = clearing.buy_row.len();
+    for (column, len) in [
+        ("sell_row", clearing.sell_row.len()),
+        ("quantity", clearing.quantity.len()),
+        ("buy_price", clearing.buy_price.len()),
+        ("sell_price", clearing.sell_price.len()),
+    ] {
+        if len != trades {
+            return Err(SettleError::Length {
+                column,
+                len,
+                expected: trades,
+            });
+        }
+    }
+    for trade in 0..trades {
+        let bad = |fault| SettleError::BadTrade {
+            clearing: index,
+            trade,
+            fault,
+        };
+        let row = |row: i64, buy: bool| {
+            usize::try_from(row).ok().filter(|&row| {
+                clearing
+                    .side
+                    .get(row)
+                    .is_some_and(|&side| (side == 1) == buy)
+            })
+        };
+        let buy = row(clearing.buy_row[trade], true).ok_or(bad(TradeFault::BuyRow))?;
+        let sell = row(clearing.sell_row[trade], false).ok_or(bad(TradeFault::SellRow))?;
+        let quantity = clearing.quantity[trade];
+        let (buy_price, sell_price) = (clearing.buy_price[trade], clearing.sell_price[trade]);
+        if !quantity_in_range(quantity) {
+            return Err(bad(TradeFault::Quantity));
+        }
+        if !price_in_range(buy_price) || !price_in_range(sell_price) {
+            return Err(bad(TradeFault::Price));
+        }
+        let (buyer, seller) = (clearing.account[buy], clearing.account[sell]);
+        check_member(draft, buyer)?;
+        check_member(draft, seller)?;
+        let unit = i128::from(buy_price)
+            + i128::from(tariff.platform_fee())
+            + i128::from(tariff.network_fee());
+        let base = unit * i128::from(quantity);
+        let tax = tariff.tax(base);
+        let claim = claim_of[buy];
+        claims[claim].due += base + tax;
+        claims[claim].quantity += i128::from(quantity);
+        *contract.entry(buyer).or_insert(0) += i128::from(quantity);
+        *contract.entry(seller).or_insert(0) -= i128::from(quantity);
+        deals.push(Deal {
+            claim,
+            market: clearing.market[buy],
+            buy_order: clearing.order[buy],
+            sell_order: clearing.order[sell],
+            seller,
+            quantity,
+            sell_price,
+            spread_price: buy_price - sell_price,
+            tax,
+        });
+    }
+    Ok(())
+}
+
+/// Whether `account` is an open member's.
+pub(super) fn check_member(draft: &Draft<'_>, account: u64) -> Result<(), SettleError> {
+    if account < FIRST_MEMBER || draft.accounts().get(account).is_none() {
+        return Err(SettleError::UnknownMember { account });
+    }
+    Ok(())
+}
+
+/// Posts what each buyer owes to the clearing house and releases what did not trade: first the orders with a
+/// reservation in order of its seq, then those that pay on the spot.
+fn draw_reservations(
+    draft: &mut Draft<'_>,
+    claims: &mut [Claim],
+) -> Result<Vec<(OrderKey, u64)>, SettleError> {
+    let mut reserved: Vec<(u64, usize)> = claims
+        .iter()
+        .enumerate()
+        .filter_map(|(i, claim)| claim.reservation.map(|seq| (seq, i)))
+        .collect();
+    reserved.sort_unstable();
+    let mut closed = Vec::with_capacity(reserved.len());
+    for (seq, i) in reserved {
+        let claim = &mut claims[i];
+        let cover = draft
+            .accounts()
+            .reservation(seq)
+            .map_or(0, |held| held.amount);
+        if claim.quantity > 0 {
+            post(draft, claim, seq, cover)?;
+        } else {
+            let (account, market, order) = claim.key;
+            draft.push(Line {
+                market,
+                buy_order: order,
+                group: Some(seq),
+                ..Line::new(Kind::Void, account, CLEARING, i128::from(cover))
+            })?;
+        }
+        closed.push((claim.key, seq));
+    }
+    for claim in claims
+        .iter_mut()
+        .filter(|claim| claim.reservation.is_none() && claim.quantity > 0)
+    {
+        let (account, market, order) = claim.key;
+        let available = draft
+            .accounts()
+            .get(account)
+            .map_or(0, super::Account::available);
+        let cover = claim.due.max(0);
+        if available < cover && cover > 0 {
+            return Err(SettleError::NotCovered {
+                account,
+                order,
+                due: claim.due,
+                available,
+            });
+        }
+        let seq = draft.push(Line {
+            market,
+            buy_order: order,
+            quantity: quantity_of(account, claim.quantity)?,
+            ..Line::new(Kind::Reserve, account, CLEARING, cover)
+        })?;
+        let cover = draft
+            .accounts()
+            .reservation(seq)
+            .map_or(0, |held| held.amount);
+        post(draft, claim, seq, cover)?;
+    }
+    Ok(closed)
+}
+
+/// Draws the reservation `seq` of `claim`; a buyer whose total is negative draws nothing and is paid instead.
+fn post(
+    draft: &mut Draft<'_>,
+    claim: &mut Claim,
+    seq: u64,
+    reserved: i64,
+) -> Result<(), SettleError> {
+    let (account, market, order) = claim.key;
+    if claim.due > i128::from(reserved) {
+        return Err(SettleError::ExceedsCover {
+            account,
+            order,
+            due: claim.due,
+            reserved,
+        });
+    }
+    let quantity = quantity_of(account, claim.quantity)?;
+    claim.post = draft.push(Line {
+        market,
+        buy_order: order,
+        quantity,
+        group: Some(seq),
+        ..Line::new(Kind::Post, account, CLEARING, claim.due.max(0))
+    })?;
+    if claim.due < 0 {
+        draft.push(Line {
+            code: TRADE_BUYER,
+            market,
+            buy_order: order,
+            quantity,
+            group: Some(claim.post),
+            ..Line::new(Kind::Trade, CLEARING, account, -claim.due)
+        })?;
+    }
+    Ok(())
+}
+
+/// Pays each trade out of the clearing house: seller, fees, tax, spread. Lines of nothing are left out.
+fn pay_out(
+    draft: &mut Draft<'_>,
+    tariff: &Tariff,
+    claims: &[Claim],
+    deals: &[Deal],
+) -> Result<(), SettleError> {
+    for deal in deals {
+        let line = |kind, code, to, price: i64, amount| Line {
+            code,
+            market: deal.market,
+            buy_order: deal.buy_order,
+            sell_order: deal.sell_order,
+            quantity: deal.quantity,
+            price,
+            ..Line::new(kind, CLEARING, to, amount)
+        };
+        let times = |ticks: i64| i128::from(ticks) * i128::from(deal.quantity);
+        // The trade stands even at price 0: it is the record of the energy, and the lines below belong to it.
+        let trade = draft.push(Line {
+            group: Some(claims[deal.claim].post),
+            ..line(
+                Kind::Trade,
+                TRADE_SELLER,
+                deal.seller,
+                deal.sell_price,
+                times(deal.sell_price),
+            )
+        })?;
+        for (kind, code, to, price, amount) in [
+            (
+                Kind::Fee,
+                FEE_PLATFORM,
+                PLATFORM,
+                tariff.platform_fee(),
+                times(tariff.platform_fee()),
+            ),
+            (
+                Kind::Fee,
+                FEE_NETWORK,
+                DSO,
+                tariff.network_fee(),
+                times(tariff.network_fee()),
+            ),
+            (Kind::Tax, TAX_TRADE, TAX, 0, deal.tax),
+            (
+                Kind::Fee,
+                FEE_SPREAD,
+                PLATFORM,
+                deal.spread_price,
+                times(deal.spread_price),
+            ),
+        ] {
+            if amount != 0 {
+                draft.push(Line {
+                    group: Some(trade),
+                    ..line(kind, code, to, price, amount)
+                })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Compares each reading with the contract and prices the difference. These postings are forced: the energy has
+/// flowed, whatever the account holds.
+fn settle_meter(
+    draft: &mut Draft<'_>,
+    tariff: &Tariff,
+    meter: &Meter<'_>,
+    contract: &BTreeMap<u64, i128>,
+) -> Result<(), SettleError> {
+    let expected = meter.account.len();
+    if meter.energy.len() != expected {
+        return Err(SettleError::Length {
+            column: "energy_wh",
+            len: meter.energy.len(),
+            expected,
+        });
+    }
+    let mut readings: Vec<(u64, i64)> = meter
+        .account
+        .iter()
+        .copied()
+        .zip(meter.energy.iter().copied())
+        .collect();
+    readings.sort_unstable();
+    let mut last = None;
+    for (account, metered) in readings {
+        check_member(draft, account)?;
+        if last == Some(account) {
+            return Err(SettleError::DuplicateMeter { account });
+        }
+        last = Some(account);
+        let reading = draft.push(Line {
+            quantity: metered,
+            ..Line::new(Kind::Meter, account, 0, 0)
+        })?;
+        let metered = i128::from(metered);
+        let deviation = metered - contract.get(&account).copied().unwrap_or(0);
+        let mut imbalance =
+            |code, (from, to), price: i64, energy: i128| -> Result<(), SettleError> {
+                let amount = i128::from(price) * energy;
+                if energy == 0 {
+                    return Ok(()); // energy at price 0 keeps its line: the records must account for every Wh
+                }
+                let quantity = quantity_of(account, energy)?;
+                let line = draft.push(Line {
+                    code,
+                    quantity,
+                    price,
+                    group: Some(reading),
+                    ..Line::new(Kind::Imbalance, from, to, amount)
+                })?;
+                let tax = if code == IMBALANCE_RESIDUAL {
+                    tariff.tax(amount)
+                } else {
+                    0
+                };
+                if tax != 0 {
+                    draft.push(Line {
+                        code: TAX_RESIDUAL,
+                        quantity,
+                        group: Some(line),
+                        ..Line::new(Kind::Tax, account, TAX, tax)
+                    })?;
+                }
+                Ok(())
+            };
+        if deviation > 0 {
+            let taxed = deviation.min(metered.max(0));
+            let buy = (account, BACKSTOP);
+            imbalance(IMBALANCE_RESIDUAL, buy, tariff.retail(), taxed)?;
+            imbalance(IMBALANCE_SHORTFALL, buy, tariff.retail(), deviation - taxed)?;
+        } else {
+            let export = (-deviation).min((-metered).max(0));
+            let sell = (BACKSTOP, account);
+            imbalance(IMBALANCE_FEED_IN, sell, tariff.feed_in(), export)?;
+            imbalance(
+                IMBALANCE_OVER_BOUGHT,
+                sell,
+                tariff.feed_in(),
+                -deviation - export,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// `quantity` as a posting carries it.
+fn quantity_of(account: u64, quantity: i128) -> Result<i64, SettleError> {
+    i64::try_from(quantity).map_err(|_| SettleError::AmountOutOfRange { account })
+}
