@@ -28,8 +28,13 @@ def _rows(frame: pl.DataFrame) -> alt.Data:
     return alt.Data(values=text.to_dicts())
 
 
-def _time(name: str = "slot") -> alt.X:
-    return alt.X(f"{name}:T", scale=alt.Scale(type="utc"), axis=_TIME_AXIS)
+def _time(slots: pl.DataFrame, unit: str | None = None) -> alt.X:
+    """A time axis over the whole run; with `unit`, one band an hour or a day."""
+    ends = [slots["slot"].min(), slots["slot"].max()]
+    domain = [f"{end:%Y-%m-%dT%H:%M:%SZ}" for end in ends]
+    if unit is not None:
+        return alt.X("slot:T", timeUnit=unit, scale=alt.Scale(type="utc"), axis=_TIME_AXIS)  # type: ignore[arg-type]
+    return alt.X("slot:T", scale=alt.Scale(type="utc", domain=domain, nice="day"), axis=_TIME_AXIS)
 
 
 def prices(slots: pl.DataFrame, levels: dict[str, float], days: int) -> alt.LayerChart:
@@ -60,10 +65,10 @@ def prices(slots: pl.DataFrame, levels: dict[str, float], days: int) -> alt.Laye
         alt.Tooltip("high:Q", title="Highest (ct/kWh)", format=".2f"),
     ]
     base = alt.Chart(data)
-    band = base.mark_rule(color=SKY, opacity=0.55, strokeWidth=2).encode(
-        x=_time(), y=alt.Y("low:Q", title="Price (ct/kWh)"), y2="high:Q"
+    band = base.mark_rule(color=SKY, opacity=0.8, strokeWidth=3).encode(
+        x=_time(slots), y=alt.Y("low:Q", title="Price (ct/kWh)"), y2="high:Q"
     )
-    line = base.mark_circle(color=BLUE, size=14, opacity=0.9).encode(x=_time(), y=y, tooltip=tooltip)
+    line = base.mark_circle(color=BLUE, size=14, opacity=0.9).encode(x=_time(slots), y=y, tooltip=tooltip)
     fixed = alt.Data(values=[{"name": f"{name}  {value:g}", "price": value} for name, value in levels.items()])
     rules = alt.Chart(fixed).mark_rule(color=GREY, strokeDash=[5, 3]).encode(y=alt.Y("price:Q"))
     labels = (
@@ -95,8 +100,7 @@ def energy(slots: pl.DataFrame, days: int) -> alt.LayerChart:
         slots.select("slot", *(expression.alias(name) for name, expression in parts.items()))
         .group_by_dynamic("slot", every=every)
         .agg(pl.all().sum() / 1000)
-        .with_columns(end=pl.col("slot").dt.offset_by(every))
-        .unpivot(index=["slot", "end"], variable_name="source", value_name="kwh")
+        .unpivot(index="slot", variable_name="source", value_name="kwh")
         .with_columns(pl.col("kwh").round(3))
     )
     order = list(parts)
@@ -104,8 +108,7 @@ def energy(slots: pl.DataFrame, days: int) -> alt.LayerChart:
         alt.Chart(_rows(frame))
         .mark_bar(stroke=None)
         .encode(
-            x=_time(),
-            x2="end:T",
+            x=_time(slots, "utcyearmonthdatehours" if step == "hour" else "utcyearmonthdate"),
             y=alt.Y("kwh:Q", title=f"Energy (kWh per {step})", stack="zero"),
             color=alt.Color(
                 "source:N",
@@ -153,13 +156,22 @@ def curves(orders: pl.DataFrame, low: float, high: float, price: float, volume: 
     volume : float
         Traded energy, kWh.
     """
-    points = alt.Data(values=_steps(orders, buy=True) + _steps(orders, buy=False))
+    demand, supply = _steps(orders, buy=True), _steps(orders, buy=False)
+    points = alt.Data(values=demand + supply)
+    # the longer curve is cut at twice the shorter one, so that the crossing can be seen
+    ends = sorted(steps[-1]["kwh"] for steps in (demand, supply))
+    right = min(ends[1], 2 * ends[0])
     names = ["Demand (bids)", "Supply (asks)"]
     lines = (
         alt.Chart(points)
-        .mark_line(strokeWidth=2.2, strokeJoin="miter")
+        .mark_line(strokeWidth=2.2, strokeJoin="miter", clip=True)
         .encode(
-            x=alt.X("kwh:Q", title="Energy (kWh in the slot)", scale=alt.Scale(nice=False, zero=True)),
+            x=alt.X(
+                "kwh:Q",
+                title="Energy (kWh in the slot)",
+                scale=alt.Scale(domain=[0, right], nice=False),
+                axis=alt.Axis(tickCount=10),
+            ),
             y=alt.Y("price:Q", title="Price (ct/kWh)", scale=alt.Scale(zero=True)),
             color=alt.Color(
                 "curve:N",
@@ -179,16 +191,20 @@ def curves(orders: pl.DataFrame, low: float, high: float, price: float, volume: 
     )
     interval = (
         alt.Chart(alt.Data(values=[{"low": low, "high": high}]))
-        .mark_rect(color=SKY, opacity=0.35)
+        .mark_rect(color=SKY, opacity=0.35, stroke=SKY)
         .encode(y="low:Q", y2="high:Q")
     )
-    note = f"{volume:.2f} kWh at {price:.2f} ct/kWh (interval {low:.2f} to {high:.2f})"
+    span = f"interval {low:.2f} to {high:.2f}" if low < high else "the interval is this one price"
+    note = f"{volume:.2f} kWh at {price:.2f} ct/kWh, {span}"
     point = alt.Chart(alt.Data(values=[{"kwh": volume, "price": price, "text": note}]))
     mark = point.mark_point(shape="circle", filled=True, size=90, color=_INK, opacity=1).encode(x="kwh:Q", y="price:Q")
-    text = point.mark_text(align="left", dx=10, dy=-12, fontSize=12, fontWeight=600, color=_INK).encode(
-        x="kwh:Q", y="price:Q", text="text:N"
-    )
-    return alt.layer(interval, lines, mark, text).properties(height=340, width="container")
+    # twice: a white outline below keeps the words legible where a curve runs through them
+    words = {"align": "left", "dx": 12, "dy": -14, "fontSize": 12, "fontWeight": 600}
+    texts = [
+        point.mark_text(**words, **look).encode(x="kwh:Q", y="price:Q", text="text:N")
+        for look in ({"color": "white", "stroke": "white", "strokeWidth": 5}, {"color": _INK})
+    ]
+    return alt.layer(interval, lines, mark, *texts).properties(height=340, width="container")
 
 
 def savings(members: pl.DataFrame, currency: str) -> alt.Chart:

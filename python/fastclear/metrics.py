@@ -10,12 +10,13 @@ Symbols, for member *i* and slot *t*: ``m`` is the meter (net, + takes from the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 _MILLION = 1_000_000
@@ -243,6 +244,9 @@ def figures(
     house: Mapping[str, int],
     sealed: Mapping[str, int],
     seconds: Mapping[str, float],
+    *,
+    retail: int,
+    feed_in: int,
 ) -> list[Metric]:
     """All figures of a run, in the order in which they are shown.
 
@@ -258,13 +262,15 @@ def figures(
         ``blocks`` and ``records``.
     seconds : mapping of str to float
         ``clearing`` and ``total``.
+    retail, feed_in : int
+        Backstop prices in ticks, for what the supplier and the state would get without the market.
     """
     auction = trades.filter(pl.col("tranche") == "auction")
     quantity, price = (auction[name].to_numpy() for name in ("quantity_wh", "sell_price_ticks"))
     served = trades.filter(pl.col("tranche") == "essential")["quantity_wh"].to_numpy()
     bills, without = (exact_sum(members[name].to_numpy()) for name in ("bill_nano", "bill_without_nano"))
+    supplier_without = retail * exact_sum(flows.imports) - feed_in * exact_sum(flows.exports)
     welfare = welfare_nano(*(orders[name].to_numpy() for name in ("buy", "price_ticks", "filled_wh")))
-    tax = bill_tax = house["tax"]
     return [
         Metric("bills", "Members' bills", bills, "nano", "energy, fees and tax of all members", without),
         Metric("price_mean", "Price, mean", mean_price(quantity, price), "ticks", "auction, weighted by volume"),
@@ -292,8 +298,15 @@ def figures(
         Metric("welfare", "Welfare", welfare, "nano", "bids less asks of all that traded, as stated"),
         Metric("operator", "Operator", house["operator"], "nano", "platform fee", 0),
         Metric("dso", "Network (DSO)", house["dso"], "nano", "network fee on local kWh", 0),
-        Metric("tax", "Tax", tax, "nano", "on what members bought"),
-        Metric("backstop", "Retail supplier", house["backstop"], "nano", "sold at retail less bought at feed-in"),
+        Metric("tax", "Tax", house["tax"], "nano", "on what members bought", without - supplier_without),
+        Metric(
+            "backstop",
+            "Retail supplier",
+            house["backstop"],
+            "nano",
+            "sold at retail less bought at feed-in",
+            supplier_without,
+        ),
         Metric("blocks", "Blocks", sealed["blocks"], "count", "one of genesis, one a slot"),
         Metric("records", "Records", sealed["records"], "count", "sealed in them"),
         Metric("seconds_clearing", "Time clearing", seconds["clearing"], "seconds", "within fc.clear"),

@@ -205,7 +205,7 @@ def _simulate(
         days=days,
         **frames,
         house=house,
-        metrics=_metrics(frames, community, recording, house, sealed, seconds),
+        metrics=_metrics(preset, community, recording, frames, house, sealed, seconds),
         notes=deposit_notes(frames["members"], preset),
         ledger=ledger,
         head=ledger.head.hex(),
@@ -296,9 +296,10 @@ def _describe(community: Community) -> str:
 
 
 def _metrics(
-    frames: dict[str, Any],
+    preset: Preset,
     community: Community,
     recording: Recording,
+    frames: dict[str, Any],
     house: dict[str, int],
     sealed: dict[str, int],
     seconds: dict[str, float],
@@ -306,7 +307,17 @@ def _metrics(
     flows = metrics.energy_flows(
         community.load_wh, community.pv_wh, recording.metered_wh, recording.contract_wh
     )
-    return metrics.figures(flows, frames["members"], frames["trades"], frames["orders"], house, sealed, seconds)
+    return metrics.figures(
+        flows,
+        frames["members"],
+        frames["trades"],
+        frames["orders"],
+        house,
+        sealed,
+        seconds,
+        retail=preset.ticks("retail"),
+        feed_in=preset.ticks("feed_in"),
+    )
 
 
 @contextmanager
