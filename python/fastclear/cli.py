@@ -6,11 +6,15 @@ Results go to standard output, everything else to standard error. Exit codes: 0 
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import sys
+from collections.abc import Callable
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, ParamSpec
 
 import typer
 from rich.console import Console, RenderableType
@@ -28,6 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
+_WRONG_LEDGER = 1
 _BAD_INPUT = 2
 _INTERRUPTED = 130
 _REFUSED_SHOWN = 20
@@ -66,6 +71,25 @@ def _fail(message: str, code: int = _BAD_INPUT) -> NoReturn:
     raise typer.Exit(code)
 
 
+P = ParamSpec("P")
+
+
+def _guarded(command: Callable[P, None]) -> Callable[P, None]:
+    """A command whose user's errors are one line on standard error and exit code 2, and an interrupt 130."""
+
+    @functools.wraps(command)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except FastclearError as error:
+            _fail(str(error))
+        except KeyboardInterrupt:
+            _say("fastclear: interrupted; nothing was written")
+            raise typer.Exit(_INTERRUPTED) from None
+
+    return guarded
+
+
 def _version(value: bool) -> None:
     if value:
         typer.echo(f"fastclear {fastclear.__version__}")
@@ -87,6 +111,7 @@ def _main(
     "  fastclear run brooklyn --days 28 --mechanism discriminatory --out four_weeks\n\n"
     "  fastclear run my_rules.toml --community my_homes.csv --report week.html"
 )
+@_guarded
 def run(
     platform: Annotated[str, typer.Argument(help="A platform's name (see `fastclear platforms`) or a preset file.")],
     community: Annotated[
@@ -141,6 +166,7 @@ def run(
     "  fastclear clear orders.parquet\n\n"
     "  fastclear clear orders.csv --price-unit ct/kWh --quantity-unit kWh --out cleared"
 )
+@_guarded
 def clear(
     orders: Annotated[
         Path, typer.Argument(help="A .parquet or .csv file with side, price, quantity; optional market, order, ...")
@@ -251,21 +277,35 @@ def _clearing_summary(clearing: Any, refused: int, out: Path | None) -> dict[str
 
 
 @app.command(epilog="Example:\n\n  fastclear verify out/ledger")
+@_guarded
 def verify(
     directory: Annotated[Path, typer.Argument(help="A ledger directory, or a run's --out directory that holds one.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")] = False,
 ) -> None:
     """Check every byte of a ledger: hashes, chain, balances. Exit code 1 if anything is wrong."""
-    from fastclear.ledger import verify_directory
+    from fastclear.ledger import VerificationError, verify_directory
 
     folder = directory / "ledger" if (directory / "ledger").is_dir() else directory
-    if not (folder / "headers.bin").is_file():
-        _fail(f"{directory}: there is no ledger here (no headers.bin)")
-    check = verify_directory(folder)
-    raise NotImplementedError(check, as_json)
+    if not folder.is_dir() or not any(folder.iterdir()):
+        _fail(f"{directory}: there is no ledger here")
+    try:
+        report = verify_directory(folder)
+    except VerificationError as error:
+        if as_json:
+            fault = {name: getattr(error, name) for name in ("height", "record", "file", "offset", "reason")}
+            typer.echo(json.dumps({"directory": str(directory), "ok": False, "first_bad_block": fault}, indent=2))
+        _fail(f"{directory}: the ledger is wrong: {error}", _WRONG_LEDGER)
+    if as_json:
+        typer.echo(json.dumps({"directory": str(directory), "ok": True, **asdict(report)}, indent=2))
+        return
+    states = f", balances of {report.accounts:,} accounts replayed" if report.has_state else ""
+    typer.echo(f"{report.blocks:,} blocks and {report.records:,} records are whole{states}")
+    typer.echo(f"{report.orders:,} orders sealed")
+    typer.echo(f"head {report.head}")
 
 
 @app.command()
+@_guarded
 def platforms(
     show: Annotated[
         str | None,
@@ -302,18 +342,12 @@ def platforms(
 
 
 def main() -> None:
-    """Run the command; every error that is the user's to mend is one line on standard error and exit code 2."""
+    """Run the command line."""
     try:
-        app(standalone_mode=True)
-    except FastclearError as error:
-        _say(f"fastclear: {error}")
-        sys.exit(_BAD_INPUT)
-    except KeyboardInterrupt:
-        _say("fastclear: interrupted, nothing was written")
-        sys.exit(_INTERRUPTED)
+        app()
     except BrokenPipeError:
-        # a reader such as `head` has seen enough
-        sys.stderr.close()
+        # a reader such as `head` has seen enough; the interpreter must not complain about it at exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
 
 

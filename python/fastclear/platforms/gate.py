@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fastclear.auction import Discriminatory, Uniform, clear
 from fastclear.community import OrderColumns
+from fastclear.orders import Orders, encode
 from fastclear.platforms.preset import Preset
 from fastclear.trades import Clearing
 
@@ -166,3 +167,21 @@ def clear_gate(gate: Gate, kept: NDArray[np.bool_], essential_rule: Discriminato
     if second.size:
         outcome.add(gate, AUCTION, second, left, auction)
     return outcome
+
+
+@dataclass(frozen=True)
+class RefusedOrders:
+    """Orders that never reached a market, in the shape in which the ledger seals orders."""
+
+    orders: Orders
+    reject: NDArray[np.uint16]
+    trade_columns: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+
+
+def refused_orders(gate: Gate, refused: NDArray[np.uint16]) -> list[RefusedOrders]:
+    """The orders of a gate that were refused before it, so that a block covers every order; none or one element."""
+    rows = np.flatnonzero(refused)
+    if not rows.size:
+        return []
+    columns = gate.columns(rows, gate.market[rows], gate.quantity)
+    return [RefusedOrders(orders=encode(columns, None), reject=refused[rows])]

@@ -106,22 +106,10 @@ def summary(result: RunResult) -> dict[str, Any]:
     }
 
 
-def write_result(result: RunResult, folder: Path, *, ledger: bool = True) -> None:
-    """Write a run's files into an existing directory.
-
-    Parameters
-    ----------
-    result : RunResult
-        The run.
-    folder : Path
-        An empty directory, such as :func:`new_directory` gives.
-    ledger : bool
-        Whether to write the ledger too; not needed where the run sealed its blocks there already.
-    """
+def write_result(result: RunResult, folder: Path) -> None:
+    """Write a run's files, all but the ledger, into a directory such as :func:`new_directory` gives."""
     for name in FRAMES:
         getattr(result, name).write_parquet(folder / f"{name}.parquet")
     (folder / "preset.toml").write_text(result.preset.to_toml(), encoding="utf-8")
     (folder / "run.json").write_text(json.dumps(summary(result), indent=2) + "\n", encoding="utf-8")
     result.report(folder / "report.html")
-    if ledger:
-        result.ledger.save(folder / "ledger")

@@ -167,8 +167,10 @@ class RunResult:
             If the directory exists already or cannot be written.
         """
         from fastclear.platforms.output import new_directory, write_result
+        from fastclear.platforms.simulation import seal_again
 
         with new_directory(directory) as folder:
+            seal_again(self, folder)
             write_result(self, folder)
         return Path(directory)
 

@@ -26,12 +26,12 @@ from fastclear.community import (
     load_community,
     zero_intelligence,
 )
-from fastclear.errors import PresetError
+from fastclear.errors import LedgerError, PresetError
 from fastclear.ledger import Ledger
 from fastclear.metrics import Metric
 from fastclear.platforms import load_preset
 from fastclear.platforms.accounts import deposit_notes, deposits_nano, member_frame
-from fastclear.platforms.gate import Gate, clear_gate, mechanisms
+from fastclear.platforms.gate import Gate, clear_gate, mechanisms, refused_orders
 from fastclear.platforms.output import new_directory, write_result
 from fastclear.platforms.preset import Preset
 from fastclear.platforms.recording import Recording, order_frame, slot_frame, trade_frame
@@ -102,16 +102,32 @@ def run(
     people = choose_community(preset, community).days(days)
     _check_seed(seed)
     if out is None:
-        ledger = Ledger(params=_params(preset, people, seed), seed=seed)
+        ledger = Ledger(params=_params(preset, people), seed=seed)
         return _simulate(preset, people, days, seed, ledger, progress=progress)
     with new_directory(out) as folder:
-        # a half-written directory is thrown away as a whole, so that no block needs to reach the disk before the next
-        ledger = Ledger.open(
-            folder / "ledger", params=_params(preset, people, seed), seed=seed, durability="none"
-        )
+        ledger = _ledger_in(folder, preset, people, seed)
         result = _simulate(preset, people, days, seed, ledger, progress=progress)
-        write_result(result, folder, ledger=False)
+        write_result(result, folder)
     return result
+
+
+def seal_again(result: RunResult, folder: Path) -> None:
+    """Put the ledger of a run that kept it in memory into a directory: the same run again, which must end alike.
+
+    Raises
+    ------
+    LedgerError
+        If it does not; then something outside the seed has had a say.
+    """
+    ledger = _ledger_in(folder, result.preset, result.community, result.seed)
+    again = _simulate(result.preset, result.community, result.days, result.seed, ledger, progress=False)
+    if again.head != result.head:
+        raise LedgerError(f"the run ended in block head {result.head} at first and in {again.head} now")
+
+
+def _ledger_in(folder: Path, preset: Preset, community: Community, seed: int) -> Ledger:
+    # a half-written directory is thrown away as a whole, so that no block needs to reach the disk before the next
+    return Ledger.open(folder / "ledger", params=_params(preset, community), seed=seed, durability="none")
 
 
 def choose_community(preset: Preset, community: Any) -> Community:
@@ -156,13 +172,12 @@ def _check_seed(seed: object) -> None:
         raise PresetError(f"seed must be a whole number from 0 to 2^63 - 1, got {seed!r}")
 
 
-def _params(preset: Preset, community: Community, seed: int) -> dict[str, Any]:
-    """What the ledger's genesis commits to."""
+def _params(preset: Preset, community: Community) -> dict[str, Any]:
+    """What the ledger's genesis commits to. Not the seed: salts come from it, and must not be found from the ledger."""
     return {
         "fastclear": _core.__version__,
         "platform": preset.model_dump(mode="json"),
         "community": community.digest,
-        "seed": seed,
     }
 
 
@@ -208,7 +223,7 @@ def _simulate(
         metrics=_metrics(preset, community, recording, frames, house, sealed, seconds),
         notes=deposit_notes(frames["members"], preset),
         ledger=ledger,
-        head=ledger.head.hex(),
+        head=ledger.head,
         **sealed,
         seconds=seconds,
         version=_core.__version__,
@@ -269,7 +284,7 @@ def _one_slot(
     receipts = bank.settle(
         outcome.clearings, {"participant": np.arange(len(metered), dtype=np.int64), "energy_wh": metered}
     )
-    block = ledger.seal(outcome.clearings, receipts, slot=start)
+    block = ledger.seal([*outcome.clearings, *refused_orders(gate, refused)], receipts, slot=start)
     recording.battery_wh[slot] = battery
     recording.metered_wh[slot] = metered
     recording.note_orders(gate, outcome, refused)
