@@ -25,6 +25,15 @@ from fastclear.errors import (
     SettlementError,
     StoreError,
 )
+from fastclear.ledger import (
+    Block,
+    Ledger,
+    Proof,
+    VerificationError,
+    VerificationReport,
+    verify,
+    verify_directory,
+)
 from fastclear.orders import Orders
 from fastclear.receipts import Receipts
 from fastclear.reject import RejectReason
@@ -37,13 +46,16 @@ __version__: str = _core.__version__
 __all__ = [
     "AuditError",
     "AuditReport",
+    "Block",
     "Clearing",
     "Discriminatory",
     "FastclearError",
+    "Ledger",
     "LedgerError",
     "MechanismError",
     "Orders",
     "PresetError",
+    "Proof",
     "Receipts",
     "RejectReason",
     "SchemaError",
@@ -53,8 +65,12 @@ __all__ = [
     "Tariff",
     "Uniform",
     "Units",
+    "VerificationError",
+    "VerificationReport",
     "__version__",
     "clear",
+    "verify",
+    "verify_directory",
 ]
 
 if _core.DEBUG_BUILD:  # pragma: no cover - only in a developer's debug build

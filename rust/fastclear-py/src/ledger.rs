@@ -2,6 +2,10 @@
 //!
 //! `Chain` is shared behind a lock; sealing and reading run detached, because they may wait for a disk. Columns are
 //! copied while attached.
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "arguments of Python functions arrive by value"
+)]
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};

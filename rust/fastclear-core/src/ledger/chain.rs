@@ -116,7 +116,7 @@ impl Position {
 #[derive(Clone)]
 pub struct Chain {
     params_hash: Hash,
-    chain_id: Hash,
+    id: Hash,
     key: SaltKey,
     headers: Vec<Header>,
     hashes: Vec<Hash>,
@@ -126,10 +126,10 @@ pub struct Chain {
 impl Chain {
     /// A chain without blocks.
     pub fn new(params_hash: Hash, key: SaltKey) -> Self {
-        let chain_id = key.chain_id(&params_hash);
+        let id = key.chain_id(&params_hash);
         Self {
             params_hash,
-            chain_id,
+            id,
             key,
             headers: Vec::new(),
             hashes: Vec::new(),
@@ -145,12 +145,12 @@ impl Chain {
         hashes: Vec<Hash>,
         position: Position,
     ) -> Self {
-        let chain_id = headers
+        let id = headers
             .first()
             .map_or_else(|| key.chain_id(&params_hash), |first| first.chain_id);
         Self {
             params_hash,
-            chain_id,
+            id,
             key,
             headers,
             hashes,
@@ -231,7 +231,7 @@ impl Chain {
         let header = Header {
             has_state: with_state,
             height,
-            chain_id: self.chain_id,
+            chain_id: self.id,
             prev: self.head(),
             orders_root: merkle::root(merkle::leaf_hashes(&orders_bytes, ORDER_ENTRY_LEN)),
             records_root: merkle::root(merkle::leaf_hashes(&records, RECORD_ENTRY_LEN)),
@@ -266,7 +266,7 @@ impl Chain {
     pub fn push(&mut self, block: &Block) -> Result<(), LedgerError> {
         let next = block.header.height == self.height()
             && block.header.prev == self.head()
-            && block.header.chain_id == self.chain_id
+            && block.header.chain_id == self.id
             && block.header.first_seq == self.position.next_seq;
         if !next {
             return Err(LedgerError::NotNext);
