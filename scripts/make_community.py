@@ -78,10 +78,7 @@ def shape(profile: type, weeks: pd.DatetimeIndex) -> np.ndarray:
     parts = []
     for week in np.split(np.arange(len(weeks)), len(SEASONS)):
         index = pd.date_range(weeks[week[0]], periods=len(week), freq="15min").tz_convert("Europe/Berlin")
-        with warnings.catch_warnings():
-            # oemof-demand 0.2.3a3 uses pandas calls that pandas 3 deprecates; they still do what they say
-            warnings.simplefilter("ignore")
-            parts.append(profile(index).to_numpy())
+        parts.append(profile(index).to_numpy())
     return np.concatenate(parts) / 4000.0
 
 
@@ -244,7 +241,10 @@ def digests(profiles: pl.DataFrame, members: pl.DataFrame) -> dict[str, str]:
 
 def write(out: Path) -> None:
     """Make the data and write profiles.parquet, members.parquet and community.json into `out`."""
-    profiles, members = make()
+    with warnings.catch_warnings():
+        # oemof-demand 0.2.3a3 and pvlib 0.16.1 use pandas calls that pandas 3 deprecates but still has
+        warnings.simplefilter("ignore")
+        profiles, members = make()
     out.mkdir(parents=True, exist_ok=True)
     fixed = {"compression": "zstd", "compression_level": 22, "statistics": False, "row_group_size": 1 << 20}
     # 32 bits and a dictionary of names halve the file; the loader gives int64 and text again

@@ -20,7 +20,7 @@ _FILE_ENDINGS = (".csv", ".parquet")
 DAYS_A_SEASON = 7
 
 
-def load_community(name: str = "embedded", season: str | None = None) -> Community:
+def load_community(name: str = "embedded", season: str | None = None, tz: str | None = None) -> Community:
     """Load a community by name.
 
     The embedded data holds four weeks, Monday to Sunday UTC, in this order: summer (8 July 2024), autumn,
@@ -35,6 +35,8 @@ def load_community(name: str = "embedded", season: str | None = None) -> Communi
         the path of a ``.csv`` or ``.parquet`` file with the columns slot, participant, load_wh, pv_wh.
     season : {"summer", "autumn", "winter", "spring"}, optional
         Only that week of the embedded data.
+    tz : str, optional
+        Zone of naive times in a file, such as ``"Europe/Berlin"``.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def load_community(name: str = "embedded", season: str | None = None) -> Communi
             f"season is a choice of the embedded data; {name!r} has none, use .days(n, start=...)"
         )
     if name.lower().endswith(_FILE_ENDINGS):
-        return community_from_frame(name)
+        return community_from_frame(name, tz=tz)
     kind, _, code = name.partition(":")
     if kind == "simbench":
         # imported only when asked for: it is an integration, and its libraries are an extra

@@ -117,9 +117,8 @@ class Community:
         shape = (len(self.slots), self.members.height)
         if self.load_wh.shape != shape or self.pv_wh.shape != shape:
             raise PresetError(
-                f"load_wh {self.load_wh.shape} and pv_wh {self.pv_wh.shape} must have one row a slot and "
-                "one column "
-                f"a member: {shape}"
+                f"load_wh {self.load_wh.shape} and pv_wh {self.pv_wh.shape} must have one row a slot and one "
+                f"column a member: {shape}"
             )
         if 0 in shape:
             raise PresetError(
@@ -285,6 +284,11 @@ class Community:
                 "pv_wh": self.pv_wh.ravel(),
             }
         ).with_columns(pl.col("slot").cast(pl.Datetime("ns", "UTC")))
+
+    def __reduce__(self) -> tuple[type[Community], tuple[object, ...]]:
+        # a read-only mapping cannot be pickled, and sweeps send communities to other processes
+        plain = (self.name, self.source, self.slots, self.slot_ns, self.members, self.load_wh, self.pv_wh)
+        return Community, (*plain, dict(self.tariff))
 
     def __repr__(self) -> str:
         minutes = self.slot_ns / 60e9

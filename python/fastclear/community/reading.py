@@ -234,6 +234,8 @@ def _energy(values: pl.Series, rounding: str) -> pl.Series:
                 'or ask for rounding="half_even"'
             )
         values = whole
+    elif values.dtype not in (pl.UInt64, pl.Int128):
+        values = values.cast(pl.Int64)  # the bounds below do not fit the narrow types
     for wild, why in ((values < 0, "negative"), (values >= _ENERGY_LIMIT, "2^31 Wh or more")):
         if wild.any():
             row = int(wild.arg_max() or 0)
@@ -346,8 +348,9 @@ def _members(names: pl.Series, table: pl.DataFrame, members: Any) -> pl.DataFram
         for column, default in _DEFAULTS.items()
         if column not in given.columns
     )
-    if filled["participant"].is_duplicated().any():
-        return filled  # Community names the one that is there twice
+    twice = filled.filter(filled["participant"].is_duplicated())
+    if twice.height:
+        raise PresetError(f"members: participant {twice['participant'][0]!r} is there twice; keep one row")
     return (
         names.cast(pl.String)
         .to_frame("participant")

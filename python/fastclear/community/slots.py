@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from zoneinfo import ZoneInfo
-
 import polars as pl
 
 from fastclear.errors import PresetError
@@ -39,8 +37,9 @@ def slots_to_utc(frame: pl.DataFrame, tz: str | None) -> pl.Series:
     slot = frame["slot"]
     if tz is not None:
         try:
-            ZoneInfo(tz)
-        except (KeyError, ValueError, OSError) as error:
+            # polars brings its own zones; those of the standard library are missing on Windows
+            pl.Series([0]).cast(pl.Datetime("ns")).dt.replace_time_zone(tz or "(none)")  # "" would mean naive
+        except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
             raise PresetError(
                 f"tz={tz!r} is no time zone; use a name such as 'Europe/Berlin' or 'UTC'"
             ) from error

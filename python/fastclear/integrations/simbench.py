@@ -9,19 +9,19 @@ when you pass data on.
 
 What is done to the data, and what is not:
 
-- A member is a connection point (a bus with load): the loads, PV systems and batteries of a bus have one
-meter. - MW become Wh by ``p_mw * 250_000`` a quarter-hour, summed over a connection point and rounded to
-the whole Wh, halves
-  to even. Rounding is at most half a Wh a slot and is not carried on.
-- SimBench stamps the year 2016 with naive local times that do follow daylight saving: on 27 March an hour
-is missing,
-  on 30 October one comes twice. They are read as Europe/Berlin.
+- A member is a connection point (a bus with load): loads, PV systems and batteries of a bus have one meter.
+- MW become Wh by ``p_mw * 250_000`` a quarter-hour, summed over a connection point and rounded to the whole
+  Wh, halves to even. Rounding is at most half a Wh a slot and is not carried on.
+- SimBench stamps the year 2016 with naive local times that do follow daylight saving: on 27 March an hour is
+  missing, on 30 October one comes twice. They are read as Europe/Berlin.
 - SimBench's homes share few profiles (``1-LV-rural3--1-sw``: 145 loads, 18 profiles), so that homes are in
-  proportion to each other and tie everywhere. Load is therefore jittered from a seed (``jitter_ppm=0``
-  turns it off). PV is not: neighbours do share their sun.
+  proportion to each other and tie everywhere. Load is therefore jittered from a seed (``jitter_ppm=0`` turns
+  it off). PV is not: neighbours do share their sun.
 - Batteries keep their size, power and efficiency; SimBench's own storage profiles are dropped, the plan is
-the run's. - Grid losses, reactive power and limits are ignored: this is who consumes and produces what, not
-a power flow. - Nobody's load is essential, and there is no tariff: SimBench says nothing on either.
+  the run's. In ``1-LV-rural3--1-sw`` none of the 14 batteries shares its bus with PV, so that a plan of
+  self-consumption leaves them empty.
+- Grid losses, reactive power and limits are ignored: this is who uses and produces what, not a power flow.
+- Nobody's load is essential, and there is no tariff: SimBench says nothing on either.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ import re
 import sys
 import tempfile
 import warnings
+from dataclasses import replace
 from datetime import date
 from importlib import import_module
 from pathlib import Path
@@ -76,7 +77,8 @@ def load_simbench(
         Seed of the jitter.
     jitter_ppm : int, default 100,000
         Each load of a slot is multiplied by ``1 + e``, `e` drawn uniformly from whole parts per million
-        between ``-jitter_ppm`` and ``+jitter_ppm``, and rounded to the Wh, halves up. 0 gives SimBench's numbers.
+        between ``-jitter_ppm`` and ``+jitter_ppm``, and rounded to the Wh, halves up. 0 gives SimBench's own
+        numbers.
     cache_dir : path, optional
         Where to keep the converted grid. By default ``fastclear`` in the user's cache directory:
         ``XDG_CACHE_HOME`` or ``~/.cache`` on Linux, ``~/Library/Caches`` on macOS, ``LOCALAPPDATA`` on
@@ -114,7 +116,7 @@ def load_simbench(
 
     slots, members, load_wh, pv_wh = _grid(code, _cache_folder(cache_dir))
     first = int(np.searchsorted(slots, monday))
-    if first == len(slots) or slots[first] != monday:
+    if len(slots) - first < 96 or slots[first] != monday:
         raise PresetError(
             f"start {start} is beyond the data: SimBench has 2016-01-01 to 2016-12-30 (days of UTC)"
         )
@@ -128,10 +130,12 @@ def load_simbench(
         slots=slots[window],
         slot_ns=_SLOT_NS,
         members=members,
-        load_wh=_jittered(load_wh[window], first, seed, jitter_ppm),
+        load_wh=load_wh[window],
         pv_wh=pv_wh[window],
     )
-    return community if days is None else community.days(days)
+    if days is not None:
+        community = community.days(days)
+    return replace(community, load_wh=_jittered(community.load_wh, first, seed, jitter_ppm))
 
 
 def _jittered(load_wh: NDArray[np.int64], first: int, seed: int, jitter_ppm: int) -> NDArray[np.int64]:
@@ -241,11 +245,12 @@ def _utc(stamps: list[str]) -> pl.Series:
     choice = pl.when(turn == 0).then(pl.lit("earliest")).otherwise(pl.lit("latest"))
     slots = (
         naive.to_frame("t")
-        .select(pl.col("t").dt.replace_time_zone(_ZONE, ambiguous=choice, non_existent="raise"))
+        .select(pl.col("t").dt.replace_time_zone(_ZONE, ambiguous=choice, non_existent="null"))
         .to_series()
         .dt.convert_time_zone("UTC")
     )
-    if not (slots.to_physical().diff().drop_nulls() == _SLOT_NS).all():
+    steps = slots.to_physical().diff().drop_nulls()
+    if slots.null_count() or not (steps == _SLOT_NS).all():
         raise PresetError(
             f"the stamps of this SimBench version are not quarter-hours of {_ZONE}; please report it"
         )
