@@ -37,7 +37,8 @@ from fastclear.ledger import (
 from fastclear.orders import Orders
 from fastclear.receipts import Receipts
 from fastclear.reject import RejectReason
-from fastclear.settlement import Settlement, Tariff
+from fastclear.settlement import Settlement
+from fastclear.tariff import Tariff
 from fastclear.trades import Clearing
 from fastclear.units import Units
 

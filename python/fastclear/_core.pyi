@@ -58,6 +58,7 @@ _U64 = NDArray[np.uint64]
 _I64 = NDArray[np.int64]
 
 def check_tariff(retail: int, feed_in: int, platform_fee: int, network_fee: int, tax_ppm: int) -> None: ...
+
 @final
 class Bank:
     def __new__(

@@ -50,7 +50,8 @@ class Receipts:
     def columns(self) -> dict[str, NDArray[Any]]:
         """One read-only array a field, shape (postings,).
 
-        ``kind``, ``flags`` (uint8), ``code``, ``asset`` (uint16), ``seq``, ``time_ns``, ``market``, ``buy_order``,
+        ``kind``, ``flags`` (uint8), ``code``, ``asset`` (uint16), ``seq``, ``time_ns``, ``market``,
+        ``buy_order``,
         ``sell_order``, ``debit``, ``credit`` (uint64), ``quantity`` (Wh), ``price`` (ticks), ``amount``
         (nano-currency, never negative) (int64), ``group`` (uint64).
         """
@@ -60,14 +61,15 @@ class Receipts:
     def bill_columns(self) -> dict[str, NDArray[Any]]:
         """The bill of each member touched, one read-only array a line, ascending account.
 
-        ``account`` (uint64), ``energy``, ``platform``, ``network``, ``residual``, ``feed_in``, ``imbalance``, ``tax``,
+        ``account`` (uint64), ``energy``, ``platform``, ``network``, ``residual``, ``feed_in``, ``imbalance``,
+        ``tax``,
         ``net`` (int64, nano-currency: + the member pays, - receives).
         """
         return {name: read_only(column) for name, column in self._postings.bills().items()}
 
     @cached_property
     def frame(self) -> pl.DataFrame:
-        """One row a posting: every field, the names of ``kind`` and of the ``line`` within it, and who pays whom.
+        """One row a posting: every field, the names of ``kind`` and of ``line`` within it, who pays whom.
 
         ``payer`` and ``payee`` are participants, or the names of house accounts.
         """
@@ -92,7 +94,7 @@ class Receipts:
         )
 
     def by_participant(self) -> pl.DataFrame:
-        """The bill of each member: ``participant``, ``account`` and the lines of :attr:`bill_columns`."""
+        """Return each member's bill: ``participant``, ``account``, the lines of :attr:`bill_columns`."""
         bills = self.bill_columns
         names = self._bank.names(bills["account"].tolist())
         return pl.DataFrame(
@@ -100,7 +102,7 @@ class Receipts:
         )
 
     def pseudonyms(self, clearing: Cleared) -> NDArray[np.uint64]:
-        """Account id of each order of ``clearing``, shape (n,); 0 where the participant is none of this bank's."""
+        """Account id of each order of ``clearing``, shape (n,); 0 for participants of no account."""
         return read_only(self._bank.pseudonyms(clearing.orders))
 
     def _who(self, column: str, accounts: NDArray[Any]) -> pl.Series:
