@@ -36,7 +36,8 @@ from fastclear.platforms.output import new_directory, write_result
 from fastclear.platforms.preset import Preset
 from fastclear.platforms.recording import Recording, order_frame, slot_frame, trade_frame
 from fastclear.platforms.result import RunResult
-from fastclear.settlement import Settlement, Tariff
+from fastclear.settlement import Settlement
+from fastclear.tariff import Tariff
 
 EMBEDDED: Final = "embedded"
 _NS_PER_MINUTE: Final = 60 * 10**9
