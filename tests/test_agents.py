@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastclear.community import Batteries, forecast, load_community, zero_intelligence
+from fastclear.community import Batteries, agents, forecast, load_community, zero_intelligence
 from fastclear.errors import PresetError
 
 TOP = 2**31 - 1
@@ -265,6 +265,21 @@ def test_forecast_stays_within_its_bounds(net, seed, slot, error_ppm):
         assert abs(e) <= TOP
         if error_ppm <= 333_333:
             assert e * n >= 0
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    nets,
+    st.one_of(st.integers(-3 * 10**6, 3 * 10**6), st.sampled_from([500_000, -500_000, 100_000, -300_000])),
+)
+def test_forecast_rounds_halves_to_even(net, error):
+    exact = round(Fraction(net * (10**6 + error), 10**6))  # Python rounds halves to even
+    assert agents._with_error(np.array([net]), np.array([error])).tolist() == [max(min(exact, TOP), -TOP)]
+
+
+@pytest.mark.parametrize(("net", "expected"), [(1, 2), (3, 4), (5, 8), (-1, -2), (-3, -4), (-5, -8)])
+def test_forecast_of_exact_halves(net, expected):
+    assert agents._with_error(np.array([net]), np.array([500_000])).tolist() == [expected]
 
 
 def test_forecast_without_error_is_the_truth():

@@ -1,4 +1,4 @@
-"""Settlement through Python: properties of every history, an independent bill, and calls that make no sense."""
+"""Settlement through Python: properties of every history, an independent bill, calls that make no sense."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ import warnings as _warnings
 from fastclear import _core
 from fastclear.auction import Discriminatory, Uniform, clear
 from fastclear.audit import AuditError, AuditReport
+from fastclear.block import Block, Proof, VerificationError, VerificationReport
 from fastclear.community import Community, community_from_frame, load_community
 from fastclear.errors import (
     FastclearError,
@@ -26,15 +27,7 @@ from fastclear.errors import (
     SettlementError,
     StoreError,
 )
-from fastclear.ledger import (
-    Block,
-    Ledger,
-    Proof,
-    VerificationError,
-    VerificationReport,
-    verify,
-    verify_directory,
-)
+from fastclear.ledger import Ledger, verify, verify_directory
 from fastclear.orders import Orders
 from fastclear.platforms import Preset, load_preset
 from fastclear.platforms.result import RunResult
@@ -87,8 +80,7 @@ __all__ = [
 
 if _core.DEBUG_BUILD:  # pragma: no cover - only in a developer's debug build
     _warnings.warn(
-        "fastclear was built without optimisation and is many times slower than it should be; "
-        "build with --release",
+        "fastclear was built without optimisation and is many times slower than it should be; build with --release",
         RuntimeWarning,
         stacklevel=2,
     )

@@ -136,8 +136,7 @@ def _trades(state: _State) -> None:
     for side in ("buy", "sell"):
         rows = trades[f"{side}_row"]
         strangers = _first(
-            (state.columns["market"][state.index[rows]] != trades["market"])
-            | (state.is_bid[rows] != (side == "buy"))
+            (state.columns["market"][state.index[rows]] != trades["market"]) | (state.is_bid[rows] != (side == "buy"))
         )
         if strangers is not None:
             raise _fail(2, f"trade {strangers} names a {side} order of another market or side")
@@ -166,9 +165,7 @@ def _money(state: _State) -> None:
     for is_bid, total in sums.items():
         rows = (state.is_bid == is_bid) & (state.payment != 0)
         np.add.at(total, state.index[rows], state.payment[rows].astype(object))
-    index = _first(
-        ((paid != sums[True]) | (received != -sums[False]) | (paid - received != surplus)).astype(bool)
-    )
+    index = _first(((paid != sums[True]) | (received != -sums[False]) | (paid - received != surplus)).astype(bool))
     if index is not None:
         raise _fail(
             3,
@@ -182,9 +179,7 @@ def _rationality(state: _State) -> None:
     harmed = np.where(state.is_bid, state.payment > worst, -state.payment < worst)
     row = _first(harmed & (state.filled > 0))
     if row is not None:
-        raise _fail(
-            4, f"row {row}: limit {state.limit[row]}, filled {state.filled[row]}, pays {state.payment[row]}"
-        )
+        raise _fail(4, f"row {row}: limit {state.limit[row]}, filled {state.filled[row]}, pays {state.payment[row]}")
 
 
 def _welfare(state: _State) -> None:
@@ -194,9 +189,7 @@ def _welfare(state: _State) -> None:
     np.add.at(total, state.index[rows], value[rows].astype(object))
     index = _first((total != state.columns["welfare"].astype(object)).astype(bool))
     if index is not None:
-        raise _fail(
-            5, f"market {state.market(index)}: {state.columns['welfare'][index]}, recomputed {total[index]}"
-        )
+        raise _fail(5, f"market {state.market(index)}: {state.columns['welfare'][index]}, recomputed {total[index]}")
 
 
 def _crossing(state: _State) -> None:

@@ -283,7 +283,8 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")] = False,
 ) -> None:
     """Check every byte of a ledger: hashes, chain, balances. Exit code 1 if anything is wrong."""
-    from fastclear.ledger import VerificationError, verify_directory
+    from fastclear.block import VerificationError
+    from fastclear.ledger import verify_directory
 
     folder = directory / "ledger" if (directory / "ledger").is_dir() else directory
     if not folder.is_dir() or not any(folder.iterdir()):

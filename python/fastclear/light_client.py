@@ -144,8 +144,8 @@ def parse_order(data: bytes) -> Order:
     """Read the 64 bytes of an order leaf, strictly; raises :class:`Refused`."""
     if len(data) != ORDER_LEN:
         raise Refused(f"an order leaf has {ORDER_LEN} bytes, not {len(data)}")
-    tag, version, side, kind, reject, zero, order, participant, market, price, quantity, time_ns, zeros = (
-        _ORDER.unpack(data)
+    tag, version, side, kind, reject, zero, order, participant, market, price, quantity, time_ns, zeros = _ORDER.unpack(
+        data
     )
     if tag != 0xFD:
         raise Refused("these bytes are no order leaf")
@@ -404,9 +404,7 @@ def judge(verdict: Verdict, head: bytes | None, headers: bytes | None) -> str:
             raise Refused("the header log of the proof is not that of the headers file")
         return f"The chain of {len(hashes)} headers holds" + (" and ends in your head." if head else ".")
     if head is None:
-        return (
-            f"The proof agrees with itself. Compare the header log's root yourself: {verdict.log_root.hex()}"
-        )
+        return f"The proof agrees with itself. Compare the header log's root yourself: {verdict.log_root.hex()}"
     if head == verdict.header_hash:
         return "The block's header hash is the head that you trust."
     if head == verdict.log_root:

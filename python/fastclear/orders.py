@@ -135,9 +135,7 @@ def encode(orders: object, units: Units | None = None) -> Orders:
         ),
         market=_id(columns["market"], "market", texts, flaws) if "market" in columns else None,
         order=_id(columns["order"], "order", texts, flaws) if "order" in columns else None,
-        participant=_id(columns["participant"], "participant", texts, flaws)
-        if "participant" in columns
-        else None,
+        participant=_id(columns["participant"], "participant", texts, flaws) if "participant" in columns else None,
         time=_time(columns["time"], flaws) if "time" in columns else None,
         is_market_order=kinds,
         refused=flaws.codes,
@@ -178,9 +176,7 @@ def _columns(orders: object) -> dict[str, NDArray[Any] | pl.Series]:
         items = [(series.name, series) for series in orders.get_columns()]
     elif isinstance(orders, Mapping):
         items = [(str(name), column) for name, column in orders.items()]
-    elif hasattr(orders, "__dataframe__") and hasattr(
-        orders, "iloc"
-    ):  # pandas, with or without pyarrow beside it
+    elif hasattr(orders, "__dataframe__") and hasattr(orders, "iloc"):  # pandas, with or without pyarrow beside it
         frame = cast("Any", orders)
         items = [(str(name), frame[name]) for name in frame.columns]
     elif hasattr(orders, "__arrow_c_stream__"):
@@ -195,14 +191,10 @@ def _columns(orders: object) -> dict[str, NDArray[Any] | pl.Series]:
         if name not in KNOWN:
             if given not in _warned_of:
                 _warned_of.add(given)
-                warnings.warn(
-                    f"column '{given}' is no column of orders and is ignored", UserWarning, stacklevel=4
-                )
+                warnings.warn(f"column '{given}' is no column of orders and is ignored", UserWarning, stacklevel=4)
             continue
         if name in columns:
-            raise SchemaError(
-                f"column '{name}' is given twice, once as '{given}'; leave one out", column=name
-            )
+            raise SchemaError(f"column '{name}' is given twice, once as '{given}'; leave one out", column=name)
         columns[name] = _series_or_array(name, column)
     for name in ("side", "price", "quantity"):
         if name not in columns:
@@ -228,13 +220,9 @@ def _series_or_array(name: str, column: object) -> NDArray[Any] | pl.Series:
             return pl.Series(name, cast("Any", column))
         column = [None if value is None or value != value else value for value in array.tolist()]
     try:
-        series = (
-            column if isinstance(column, pl.Series) else pl.Series(name, cast("Any", column), strict=True)
-        )
+        series = column if isinstance(column, pl.Series) else pl.Series(name, cast("Any", column), strict=True)
     except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
-        raise SchemaError(
-            f"column '{name}' cannot be read as one type of value: {error}", column=name
-        ) from error
+        raise SchemaError(f"column '{name}' cannot be read as one type of value: {error}", column=name) from error
     dtype = series.dtype
     if (dtype.is_integer() or dtype.is_float()) and dtype != pl.Int128 and series.null_count() == 0:
         return np.ascontiguousarray(series.rechunk().to_numpy())
@@ -362,17 +350,13 @@ def _decimal(column: pl.Series, scale: tuple[int, str]) -> tuple[NDArray[np.int6
     return np.array(whole, np.int64), np.array(off_grid, bool)
 
 
-def _id(
-    column: NDArray[Any] | pl.Series, name: str, texts: dict[str, pl.Series], flaws: _Flaws
-) -> NDArray[np.int64]:
+def _id(column: NDArray[Any] | pl.Series, name: str, texts: dict[str, pl.Series], flaws: _Flaws) -> NDArray[np.int64]:
     """Ids as integers; text becomes its rank among the distinct texts, compared as bytes."""
     if isinstance(column, np.ndarray):
         if column.dtype.kind not in "iu":
             raise _wrong_type(name, column.dtype, "integers or text")
         if column.dtype == np.uint64 and len(column) and int(column.max()) > _INT64_MAX:
-            raise SchemaError(
-                f"column '{name}' holds ids beyond 2**63 - 1; give smaller ids or text", column=name
-            )
+            raise SchemaError(f"column '{name}' holds ids beyond 2**63 - 1; give smaller ids or text", column=name)
         return column.astype(np.int64, copy=False)
     missing = column.is_null()
     if missing.any():

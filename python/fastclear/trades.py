@@ -107,15 +107,13 @@ class Clearing:
 
         int64 unless said otherwise: ``market`` (encoded id), ``has_price`` (bool: something traded, at one price a
         side), ``price``, ``price_low``, ``price_high``, ``price_buy``, ``price_sell`` (0 where ``has_price`` is false),
-        ``volume``, ``buy_orders``, ``sell_orders`` (uint32), ``best_bid``, ``best_ask`` (the extremes of int64 where
-        there is none), ``welfare``, ``buyer_payment``, ``seller_revenue``, ``surplus`` (int64, or Python integers in
+        ``volume``, ``buy_orders``, ``sell_orders`` (uint32), ``best_bid``, ``best_ask`` (where nothing traded;
+        the extremes of int64 where there is none), ``welfare``, ``buyer_payment``, ``seller_revenue``, ``surplus`` (int64, or Python integers in
         an object array where a total leaves 64 bits).
         """
         columns: dict[str, NDArray[Any]] = {}
         for name, values in self._cleared.markets().items():
-            columns[name] = _read_only(
-                values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
-            )
+            columns[name] = _read_only(values if isinstance(values, np.ndarray) else np.array(values, dtype=object))
         has_price = columns["volume"] > 0
         if not self._one_price:
             has_price = np.zeros(len(has_price), bool)
@@ -142,9 +140,7 @@ class Clearing:
         if (payment and have.payment() is not None) or (trades and have.trades() is not None):
             return have
         filled = np.empty(self.orders.n, np.int64)
-        again = run(
-            self.orders, self.mechanism.core, filled, threads=self._threads, payment=payment, trades=trades
-        )
+        again = run(self.orders, self.mechanism.core, filled, threads=self._threads, payment=payment, trades=trades)
         if not np.array_equal(filled, self.filled):
             raise FastclearError(
                 "the columns given to clear() have changed since, or 'out' was overwritten; read .payment and .trades "
@@ -168,7 +164,7 @@ class Clearing:
         ``market``, ``price``, ``price_low``, ``price_high`` (ticks; null where nothing traded or buyers and sellers
         pay different prices), ``price_buy``, ``price_sell`` (ticks; null where nothing traded or prices differ from
         trade to trade), ``volume`` (lots), ``buy_orders``, ``sell_orders`` (accepted), ``best_bid``, ``best_ask``
-        (ticks; null where there is none), ``welfare``, ``buyer_payment``, ``seller_revenue``, ``surplus``
+        (ticks; where nothing traded: the best of each side), ``welfare``, ``buyer_payment``, ``seller_revenue``, ``surplus``
         (nano-currency, Decimal(38, 0)).
         """
         columns = self.market_columns
@@ -181,8 +177,12 @@ class Clearing:
         frame["volume"] = pl.Series(columns["volume"])
         frame["buy_orders"] = pl.Series(columns["buy_orders"])
         frame["sell_orders"] = pl.Series(columns["sell_orders"])
-        frame["best_bid"] = _null_where(columns["best_bid"], pl.Series(columns["buy_orders"] == 0))
-        frame["best_ask"] = _null_where(columns["best_ask"], pl.Series(columns["sell_orders"] == 0))
+        frame["best_bid"] = _null_where(
+            columns["best_bid"], pl.Series((columns["buy_orders"] == 0) | (columns["volume"] > 0))
+        )
+        frame["best_ask"] = _null_where(
+            columns["best_ask"], pl.Series((columns["sell_orders"] == 0) | (columns["volume"] > 0))
+        )
         for name in ("welfare", "buyer_payment", "seller_revenue", "surplus"):
             frame[name] = money(columns[name])
         return pl.DataFrame([series.alias(name) for name, series in frame.items()])

@@ -176,9 +176,15 @@ def forecast(net_wh: ArrayLike, *, seed: int, slot: int, error_ppm: int) -> NDAr
         raise PresetError(f"error_ppm must be a whole number from 0 to 1000000, got {error_ppm!r}")
     generator = _generator(seed, _FORECAST, slot)
     error = generator.integers(-error_ppm, error_ppm, size=(len(net), 3), endpoint=True).sum(axis=1)
-    whole, rest = np.divmod(net * error, _PPM)  # |net * error| < 2^31 * 3e6 < 2^53
-    up = (rest > _PPM // 2) | ((rest == _PPM // 2) & (whole % 2 == 1))
-    expected: NDArray[np.int64] = np.clip(net + whole + up, 1 - _QUANTITY_LIMIT, _QUANTITY_LIMIT - 1)
+    return _with_error(net, error)
+
+
+def _with_error(net: NDArray[np.int64], error_ppm: NDArray[np.int64]) -> NDArray[np.int64]:
+    """``net * (1 + error)`` in whole Wh, halves to even, kept in the range of an order."""
+    whole, rest = np.divmod(net * error_ppm, _PPM)  # |net * error| < 2^31 * 3e6 < 2^53
+    down = net + whole
+    up = (rest > _PPM // 2) | ((rest == _PPM // 2) & (down % 2 == 1))
+    expected: NDArray[np.int64] = np.clip(down + up, 1 - _QUANTITY_LIMIT, _QUANTITY_LIMIT - 1)
     return expected
 
 

@@ -6,11 +6,12 @@
 
 use crate::auction::Mechanism;
 use crate::auction::book::{Book, Number, Priority};
-use crate::auction::curve::{self, Crossing, Scratch, Totals};
+use crate::auction::curve::{self, Bracket, Crossing, Scratch};
 use crate::auction::pairing::{self, Place};
 use crate::auction::rationing::Rationing;
 use crate::order::{BUY, Columns, ColumnsError, Integers};
 use crate::reject::RejectReason;
+use crate::simd;
 use crate::trade::{MarketOutcome, Trades};
 
 /// Rows below which a second thread costs more than it brings.
@@ -53,59 +54,25 @@ pub fn clear(
 ) -> Result<Clearing, ColumnsError> {
     columns.check()?;
     if filled.len() != columns.len() {
-        return Err(ColumnsError::LengthDiffers {
-            column: "out",
-            len: filled.len(),
-            expected: columns.len(),
-        });
+        return Err(ColumnsError::LengthDiffers { column: "out", len: filled.len(), expected: columns.len() });
     }
     if columns.is_empty() {
-        let (payment, trades) = (
-            want.payment.then(Vec::new),
-            want.trades.then(Trades::default),
-        );
-        return Ok(Clearing {
-            outcomes: Vec::new(),
-            reject: None,
-            payment,
-            trades,
-        });
+        let (payment, trades) = (want.payment.then(Vec::new), want.trades.then(Trades::default));
+        return Ok(Clearing { outcomes: Vec::new(), reject: None, payment, trades });
     }
-    let job = Job {
-        mechanism,
-        want,
-        threads,
-    };
-    Ok(match Markets::as_they_stand(columns) {
-        Some(markets) => {
-            let orders = Orders {
-                side: columns.side,
-                order: columns.order,
-                time: columns.time,
-                rows: None,
-                markets: &markets,
-            };
-            let done = match (columns.price, columns.quantity) {
-                (Integers::Narrow(price), Integers::Narrow(quantity)) => {
-                    job.run(&orders, price, quantity, filled)
-                }
-                (Integers::Narrow(price), Integers::Wide(quantity)) => {
-                    job.run(&orders, price, quantity, filled)
-                }
-                (Integers::Wide(price), Integers::Narrow(quantity)) => {
-                    job.run(&orders, price, quantity, filled)
-                }
-                (Integers::Wide(price), Integers::Wide(quantity)) => {
-                    job.run(&orders, price, quantity, filled)
-                }
-            };
-            Clearing {
-                outcomes: done.outcomes,
-                reject: None,
-                payment: done.payment,
-                trades: done.trades,
-            }
+    let job = Job { mechanism, want, threads };
+    let as_they_stand = Markets::as_they_stand(columns).and_then(|markets| {
+        let orders =
+            Orders { side: columns.side, order: columns.order, time: columns.time, rows: None, markets: &markets };
+        match (columns.price, columns.quantity) {
+            (Integers::Narrow(price), Integers::Narrow(quantity)) => job.run(&orders, price, quantity, filled),
+            (Integers::Narrow(price), Integers::Wide(quantity)) => job.run(&orders, price, quantity, filled),
+            (Integers::Wide(price), Integers::Narrow(quantity)) => job.run(&orders, price, quantity, filled),
+            (Integers::Wide(price), Integers::Wide(quantity)) => job.run(&orders, price, quantity, filled),
         }
+    });
+    Ok(match as_they_stand {
+        Some(done) => Clearing { outcomes: done.outcomes, reject: None, payment: done.payment, trades: done.trades },
         None => clear_gathered(columns, &job, filled),
     })
 }
@@ -118,16 +85,15 @@ struct Markets {
 }
 
 impl Markets {
-    /// The markets of columns that need no gathering: sorted by market, all limit orders, none refused.
+    /// The markets of columns that need no gathering, unless a value turns out to be out of range: sorted by market,
+    /// all limit orders, none refused, no id twice.
     fn as_they_stand(columns: &Columns<'_>) -> Option<Self> {
-        if columns.is_market_order.is_some() || !columns.all_in_range() {
+        if columns.is_market_order.is_some() || columns.refused.is_some_and(|codes| codes.iter().any(|&code| code != 0))
+        {
             return None;
         }
         let markets = match columns.market {
-            None => Self {
-                ids: vec![0],
-                starts: vec![0, columns.len()],
-            },
+            None => Self { ids: vec![0], starts: vec![0, columns.len()] },
             Some(ids) if ids.is_sorted() => Self::of_sorted(ids.iter().copied()),
             Some(_) => return None,
         };
@@ -145,10 +111,7 @@ impl Markets {
     }
 
     fn of_sorted(ids: impl Iterator<Item = i64>) -> Self {
-        let mut markets = Self {
-            ids: Vec::new(),
-            starts: Vec::new(),
-        };
+        let mut markets = Self { ids: Vec::new(), starts: Vec::new() };
         let mut rows = 0;
         for (row, id) in ids.enumerate() {
             if markets.ids.last() != Some(&id) {
@@ -186,10 +149,7 @@ fn clear_gathered(columns: &Columns<'_>, job: &Job<'_>, filled: &mut [i64]) -> C
         time: columns.time.map(|_| Vec::new()),
         ..Gathered::default()
     };
-    let mut markets = Markets {
-        ids: Vec::new(),
-        starts: vec![0],
-    };
+    let mut markets = Markets { ids: Vec::new(), starts: vec![0] };
     let market_of = |row: u32| columns.market.map_or(0, |ids| ids[row as usize]);
     for group in rows.chunk_by(|&a, &b| market_of(a) == market_of(b)) {
         gather(columns, group, &mut reject, &mut gathered);
@@ -204,7 +164,8 @@ fn clear_gathered(columns: &Columns<'_>, job: &Job<'_>, filled: &mut [i64]) -> C
         markets: &markets,
     };
     let mut placed = vec![0; gathered.rows.len()];
-    let done = job.run(&orders, &gathered.price, &gathered.quantity, &mut placed);
+    // What was gathered is in range, so that there is a result.
+    let done = job.run(&orders, &gathered.price, &gathered.quantity, &mut placed).unwrap_or_default();
     let scatter = |from: &[i64], to: &mut [i64]| {
         to.fill(0);
         for (&row, &value) in gathered.rows.iter().zip(from) {
@@ -218,12 +179,7 @@ fn clear_gathered(columns: &Columns<'_>, job: &Job<'_>, filled: &mut [i64]) -> C
         payment
     });
     let reject = reject.iter().any(|&code| code != 0).then_some(reject);
-    Clearing {
-        outcomes: done.outcomes,
-        reject,
-        payment,
-        trades: done.trades,
-    }
+    Clearing { outcomes: done.outcomes, reject, payment, trades: done.trades }
 }
 
 /// Every row, market by market in ascending id, in row order within a market.
@@ -235,9 +191,7 @@ fn rows_by_market(columns: &Columns<'_>) -> Vec<u32> {
     if ids.is_sorted() {
         return rows;
     }
-    let (least, most) = ids.iter().fold((i64::MAX, i64::MIN), |(least, most), &id| {
-        (least.min(id), most.max(id))
-    });
+    let (least, most) = ids.iter().fold((i64::MAX, i64::MIN), |(least, most), &id| (least.min(id), most.max(id)));
     match most.checked_sub(least) {
         // Ids close together, as numbered zones and slots are: count, then place.
         Some(span) if (span as u64) < 4 * ids.len() as u64 => {
@@ -262,16 +216,9 @@ fn rows_by_market(columns: &Columns<'_>) -> Vec<u32> {
 /// Appends the accepted orders of one market, marking in `reject` those refused because of others.
 fn gather(columns: &Columns<'_>, group: &[u32], reject: &mut [u16], gathered: &mut Gathered) {
     if let Some(ids) = columns.order {
-        let mut sound: Vec<u32> = group
-            .iter()
-            .copied()
-            .filter(|&row| reject[row as usize] == 0)
-            .collect();
+        let mut sound: Vec<u32> = group.iter().copied().filter(|&row| reject[row as usize] == 0).collect();
         sound.sort_unstable_by_key(|&row| ids[row as usize]);
-        for same in sound
-            .chunk_by(|&a, &b| ids[a as usize] == ids[b as usize])
-            .filter(|same| same.len() > 1)
-        {
+        for same in sound.chunk_by(|&a, &b| ids[a as usize] == ids[b as usize]).filter(|same| same.len() > 1) {
             for &row in same {
                 reject[row as usize] = RejectReason::DuplicateOrder.code();
             }
@@ -284,9 +231,7 @@ fn gather(columns: &Columns<'_>, group: &[u32], reject: &mut [u16], gathered: &m
             let row = row as usize;
             if reject[row] == 0 && !columns.is_market_order(row) {
                 let price = columns.price.get(row);
-                limits = Some(limits.map_or((price, price), |(low, high)| {
-                    (low.min(price), high.max(price))
-                }));
+                limits = Some(limits.map_or((price, price), |(low, high)| (low.min(price), high.max(price))));
             }
         }
     }
@@ -300,11 +245,7 @@ fn gather(columns: &Columns<'_>, group: &[u32], reject: &mut [u16], gathered: &m
                 reject[input] = RejectReason::NoReferencePrice.code();
                 continue;
             };
-            if columns.side[input] == BUY {
-                high
-            } else {
-                low
-            }
+            if columns.side[input] == BUY { high } else { low }
         } else {
             columns.price.get(input)
         };
@@ -339,6 +280,7 @@ struct Job<'a> {
 }
 
 /// Results in the order in which orders lie.
+#[derive(Default)]
 struct Done {
     outcomes: Vec<MarketOutcome>,
     payment: Option<Vec<i64>>,
@@ -346,44 +288,31 @@ struct Done {
 }
 
 impl Job<'_> {
+    /// Clears every market; `None` where a value is one that no order may carry.
     fn run<P: Number, Q: Number>(
         &self,
         orders: &Orders<'_>,
         price: &[P],
         quantity: &[Q],
         filled: &mut [i64],
-    ) -> Done {
+    ) -> Option<Done> {
         let markets = orders.markets.len();
         let mut payment = self.want.payment.then(|| vec![0; filled.len()]);
-        let threads = self
-            .threads
-            .min(filled.len() / ROWS_A_THREAD + 1)
-            .min(markets)
-            .max(1);
+        let threads = self.threads.min(filled.len() / ROWS_A_THREAD + 1).min(markets).max(1);
         if threads == 1 {
-            let (outcomes, trades) = self.run_range(
-                orders,
-                price,
-                quantity,
-                0..markets,
-                filled,
-                payment.as_deref_mut(),
-            );
-            return Done {
-                outcomes,
-                payment,
-                trades: self.want.trades.then_some(trades),
-            };
+            let (outcomes, trades) =
+                self.run_range(orders, price, quantity, 0..markets, filled, payment.as_deref_mut())?;
+            return Some(Done { outcomes, payment, trades: self.want.trades.then_some(trades) });
         }
         // Cut at whole markets, as evenly in rows as that allows.
         let starts = &orders.markets.starts;
-        let mut cuts: Vec<usize> = (0..threads)
-            .map(|t| starts.partition_point(|&start| start < filled.len() * t / threads))
-            .collect();
+        let mut cuts: Vec<usize> =
+            (0..threads).map(|t| starts.partition_point(|&start| start < filled.len() * t / threads)).collect();
         cuts.push(markets);
         cuts[0] = 0;
         let mut outcomes = Vec::with_capacity(markets);
         let mut trades = Trades::default();
+        let mut sound = true;
         std::thread::scope(|scope| {
             let mut filled = filled;
             let mut payment = payment.as_deref_mut();
@@ -401,25 +330,20 @@ impl Job<'_> {
                     payment = Some(rest);
                     mine
                 });
-                workers.push(scope.spawn(move || {
-                    self.run_range(orders, price, quantity, range, mine, my_payment)
-                }));
+                workers.push(scope.spawn(move || self.run_range(orders, price, quantity, range, mine, my_payment)));
             }
             for worker in workers {
                 match worker.join() {
-                    Ok((mut part, mut part_trades)) => {
+                    Ok(Some((mut part, mut part_trades))) => {
                         outcomes.append(&mut part);
                         trades.append(&mut part_trades);
                     }
+                    Ok(None) => sound = false,
                     Err(panic) => std::panic::resume_unwind(panic),
                 }
             }
         });
-        Done {
-            outcomes,
-            payment,
-            trades: self.want.trades.then_some(trades),
-        }
+        sound.then(|| Done { outcomes, payment, trades: self.want.trades.then_some(trades) })
     }
 
     /// Clears the markets of `range`, whose orders `filled` and `payment` cover.
@@ -431,16 +355,13 @@ impl Job<'_> {
         range: std::ops::Range<usize>,
         filled: &mut [i64],
         mut payment: Option<&mut [i64]>,
-    ) -> (Vec<MarketOutcome>, Trades) {
+    ) -> Option<(Vec<MarketOutcome>, Trades)> {
         let mut outcomes = Vec::with_capacity(range.len());
         let mut trades = Trades::default();
         let mut scratch = Scratch::default();
         let first = orders.markets.starts[range.start];
         for market in range {
-            let (start, end) = (
-                orders.markets.starts[market],
-                orders.markets.starts[market + 1],
-            );
+            let (start, end) = (orders.markets.starts[market], orders.markets.starts[market + 1]);
             let book = Book {
                 side: &orders.side[start..end],
                 price: &price[start..end],
@@ -457,8 +378,16 @@ impl Job<'_> {
                 market_index: market as u32,
             };
             let mine = start - first..end - first;
+            let bracket = if book.len() >= curve::WEIGHED_FROM {
+                curve::weigh(&book)?
+            } else if simd::all_in_range(book.side, book.price, book.quantity) {
+                Bracket::EVERYTHING
+            } else {
+                return None;
+            };
             let outcome = self.clear_market(
                 &book,
+                bracket,
                 &priority,
                 &place,
                 &mut filled[mine.clone()],
@@ -466,21 +395,16 @@ impl Job<'_> {
                 &mut trades,
                 &mut scratch,
             );
-            outcomes.push(MarketOutcome {
-                market: orders.markets.ids[market],
-                ..outcome
-            });
+            outcomes.push(MarketOutcome { market: orders.markets.ids[market], ..outcome });
         }
-        (outcomes, trades)
+        Some((outcomes, trades))
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one market's columns, results and scratch, each of its own type"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "one market's columns, results and scratch, each of its own type")]
     fn clear_market<P: Number, Q: Number>(
         &self,
         book: &Book<'_, P, Q>,
+        bracket: Bracket,
         priority: &Priority<'_>,
         place: &Place<'_>,
         filled: &mut [i64],
@@ -492,42 +416,26 @@ impl Job<'_> {
             Mechanism::Uniform(uniform) => (uniform.zero_surplus, uniform.rationing),
             Mechanism::Discriminatory(_) => (true, Rationing::Time),
         };
-        let (totals, crossing) =
-            curve::cross(book, zero_surplus, rationing, priority, filled, scratch);
-        let outcome = outcome_without_trade(book.len(), &totals);
+        let (bids, crossing) = curve::cross(book, bracket, zero_surplus, rationing, priority, filled, scratch);
+        let sell_orders = book.len() as u32 - bids;
+        let outcome = MarketOutcome { buy_orders: bids, sell_orders, ..MarketOutcome::default() };
         let Some(crossing) = crossing else {
-            return outcome;
+            let (best_bid, best_ask) = simd::best_limits(book);
+            return MarketOutcome { best_bid, best_ask, ..outcome };
         };
-        let outcome = MarketOutcome {
-            volume: crossing.volume,
-            welfare: welfare(book, filled),
-            ..outcome
-        };
+        let outcome = MarketOutcome { volume: crossing.volume, welfare: crossing.welfare, ..outcome };
         match self.mechanism {
             Mechanism::Uniform(uniform) => {
-                let Crossing { low, high, volume } = crossing;
+                let Crossing { low, high, volume, .. } = crossing;
                 let price_sell = uniform.k.of(low, high, uniform.price_round);
                 let price_buy = price_sell + uniform.fee;
                 if let Some(payment) = payment {
-                    for ((paid, &fill), &side) in
-                        payment.iter_mut().zip(filled.iter()).zip(book.side)
-                    {
-                        *paid = if side == BUY {
-                            price_buy * fill
-                        } else {
-                            -price_sell * fill
-                        };
+                    for ((paid, &fill), &side) in payment.iter_mut().zip(filled.iter()).zip(book.side) {
+                        *paid = if side == BUY { price_buy * fill } else { -price_sell * fill };
                     }
                 }
                 if self.want.trades {
-                    pairing::pair(
-                        book,
-                        filled,
-                        priority,
-                        place,
-                        |_, _| (price_buy, price_sell),
-                        trades,
-                    );
+                    pairing::pair(book, filled, priority, place, |_, _| (price_buy, price_sell), trades);
                 }
                 MarketOutcome {
                     price_low: low,
@@ -551,19 +459,13 @@ impl Job<'_> {
                 let mut local = Trades::default();
                 let into = if self.want.trades { trades } else { &mut local };
                 let first = if self.want.trades { first } else { 0 };
-                let positions = Place {
-                    rows: None,
-                    first_row: 0,
-                    ..*place
-                };
+                let positions = Place { rows: None, first_row: 0, ..*place };
                 pairing::pair(book, filled, priority, &positions, prices, into);
                 let mut payment = payment;
                 for t in first..into.len() {
                     let (bid, ask) = (into.buy_row[t] as usize, into.sell_row[t] as usize);
-                    let (paid, received) = (
-                        into.buy_price[t] * into.quantity[t],
-                        into.sell_price[t] * into.quantity[t],
-                    );
+                    let (paid, received) =
+                        (into.buy_price[t] * into.quantity[t], into.sell_price[t] * into.quantity[t]);
                     buyer_payment += i128::from(paid);
                     seller_revenue += i128::from(received);
                     if let Some(payment) = payment.as_deref_mut() {
@@ -573,35 +475,8 @@ impl Job<'_> {
                     into.buy_row[t] = place.row(bid);
                     into.sell_row[t] = place.row(ask);
                 }
-                MarketOutcome {
-                    buyer_payment,
-                    seller_revenue,
-                    ..outcome
-                }
+                MarketOutcome { buyer_payment, seller_revenue, ..outcome }
             }
         }
     }
-}
-
-fn outcome_without_trade(orders: usize, totals: &Totals) -> MarketOutcome {
-    MarketOutcome {
-        buy_orders: totals.bids,
-        sell_orders: orders as u32 - totals.bids,
-        best_bid: totals.best_bid,
-        best_ask: totals.best_ask,
-        ..MarketOutcome::default()
-    }
-}
-
-/// Σ bid × fill − Σ ask × fill.
-fn welfare<P: Number, Q: Number>(book: &Book<'_, P, Q>, filled: &[i64]) -> i128 {
-    // A product lies within ±2⁶², so neither half of it can overflow its sum over 2³⁰ rows.
-    let (mut high, mut low) = (0_i64, 0_i64);
-    for ((&side, &price), &fill) in book.side.iter().zip(book.price).zip(filled) {
-        let price: i64 = price.into();
-        let value = price * fill * (2 * i64::from(side) - 1);
-        high += value >> 32;
-        low += value & 0xFFFF_FFFF;
-    }
-    (i128::from(high) << 32) + i128::from(low)
 }

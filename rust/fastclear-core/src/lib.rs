@@ -11,6 +11,7 @@
 //! | [`units`], [`ids`], [`order`], [`reject`] | ground floor: ranges, identifiers, one door for an order, one code per refusal |
 //! | [`auction`], [`batch`] | the crossing, rationing, uniform and discriminatory pricing; many markets a call |
 //! | [`trade`] | what an auction returns |
+//! | [`simd`] | passes over whole columns, compiled for what the machine can |
 //! | [`settlement`] | accounts, reservations, postings, the settlement of a slot |
 //! | [`ledger`] | canonical bytes, RFC 9162 trees, blocks, chain, proofs |
 //!
@@ -27,5 +28,6 @@ pub mod ledger;
 pub mod order;
 pub mod reject;
 pub mod settlement;
+pub mod simd;
 pub mod trade;
 pub mod units;

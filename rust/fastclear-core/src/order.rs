@@ -85,21 +85,11 @@ pub enum ColumnsError {
 impl std::fmt::Display for ColumnsError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::LengthDiffers {
-                column,
-                len,
-                expected,
-            } => {
-                write!(
-                    f,
-                    "column '{column}' has {len} rows and 'side' has {expected}; give columns of one length"
-                )
+            Self::LengthDiffers { column, len, expected } => {
+                write!(f, "column '{column}' has {len} rows and 'side' has {expected}; give columns of one length")
             }
             Self::TooManyRows { rows } => {
-                write!(
-                    f,
-                    "{rows} orders in one call; clear at most {ROWS_MAX} at once"
-                )
+                write!(f, "{rows} orders in one call; clear at most {ROWS_MAX} at once")
             }
         }
     }
@@ -135,11 +125,7 @@ impl Columns<'_> {
         ];
         for (column, len) in lengths {
             if len != expected {
-                return Err(ColumnsError::LengthDiffers {
-                    column,
-                    len,
-                    expected,
-                });
+                return Err(ColumnsError::LengthDiffers { column, len, expected });
             }
         }
         if expected > ROWS_MAX {
@@ -183,38 +169,6 @@ impl Columns<'_> {
             (border, own) => border.min(own),
         }
     }
-
-    /// Whether no row is refused by itself: one pass without a branch a row.
-    pub fn all_in_range(&self) -> bool {
-        self.refused
-            .is_none_or(|codes| codes.iter().fold(0, |any, &code| any | code) == 0)
-            && self.side.iter().fold(0, |any, &side| any | side) <= BUY
-            && match self.quantity {
-                Integers::Narrow(column) => column
-                    .iter()
-                    .fold(true, |all, &quantity| all & (quantity >= 1)),
-                // As unsigned, a number of 1..2³¹ has no high bit, and neither has its predecessor; any other has.
-                Integers::Wide(column) => {
-                    let high =
-                        |any, &quantity: &i64| any | (quantity | quantity.wrapping_sub(1)) as u64;
-                    column.iter().fold(0, high) >> 31 == 0
-                }
-            }
-            && (self.is_market_order.is_some()
-                || match self.price {
-                    Integers::Narrow(column) => column
-                        .iter()
-                        .fold(true, |all, &price| all & (price != i32::MIN)),
-                    // The same for −2³¹ < price < 2³¹, moved up by 2³¹.
-                    Integers::Wide(column) => {
-                        let moved = |any, &price: &i64| {
-                            let up = price.wrapping_add(1 << 31);
-                            any | (up | up.wrapping_sub(1)) as u64
-                        };
-                        column.iter().fold(0, moved) >> 32 == 0
-                    }
-                })
-    }
 }
 
 #[cfg(test)]
@@ -233,37 +187,16 @@ mod tests {
             is_market_order: None,
             refused: None,
         };
-        (columns.refuse(0), columns.all_in_range())
+        (columns.refuse(0), crate::simd::all_in_range(&side, &price, &quantity))
     }
 
     #[test]
     fn the_pass_over_columns_and_the_door_agree_at_every_bound() {
         for side in [0, 1, 2, 255] {
-            for price in [
-                i64::MIN,
-                -(1 << 31),
-                1 - (1 << 31),
-                0,
-                (1 << 31) - 1,
-                1 << 31,
-                i64::MAX,
-            ] {
-                for quantity in [
-                    i64::MIN,
-                    -1,
-                    0,
-                    1,
-                    (1 << 31) - 1,
-                    1 << 31,
-                    (1 << 31) + 1,
-                    i64::MAX,
-                ] {
+            for price in [i64::MIN, -(1 << 31), 1 - (1 << 31), 0, (1 << 31) - 1, 1 << 31, i64::MAX] {
+                for quantity in [i64::MIN, -1, 0, 1, (1 << 31) - 1, 1 << 31, (1 << 31) + 1, i64::MAX] {
                     let (code, in_range) = one(side, price, quantity);
-                    assert_eq!(
-                        code == 0,
-                        in_range,
-                        "side {side} price {price} quantity {quantity}"
-                    );
+                    assert_eq!(code == 0, in_range, "side {side} price {price} quantity {quantity}");
                 }
             }
         }

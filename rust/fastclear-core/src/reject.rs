@@ -88,12 +88,8 @@ impl RejectReason {
             Self::PriceOutOfRange => "keep |price| below 2^31 ticks, or declare coarser units",
             Self::QuantityMissing => "give a quantity",
             Self::QuantityOffGrid => "round the quantity to a whole lot, or declare finer units",
-            Self::QuantityOutOfRange => {
-                "keep quantity between 1 and 2^31-1 lots, or declare coarser units"
-            }
-            Self::IdMissing => {
-                "give every order a market, order and participant id, or leave the column out"
-            }
+            Self::QuantityOutOfRange => "keep quantity between 1 and 2^31-1 lots, or declare coarser units",
+            Self::IdMissing => "give every order a market, order and participant id, or leave the column out",
             Self::TimeMissing => "give every order a time, or leave the column out",
             Self::DuplicateOrder => "give every order of a market its own id",
             Self::NoReferencePrice => "a market order needs at least one limit order in its market",

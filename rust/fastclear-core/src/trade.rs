@@ -19,9 +19,9 @@ pub struct MarketOutcome {
     pub buy_orders: u32,
     /// Accepted asks.
     pub sell_orders: u32,
-    /// Highest accepted bid price; meaningless without a bid.
+    /// Highest accepted limit of a bid, where nothing traded; `i64::MIN` without bids.
     pub best_bid: i64,
-    /// Lowest accepted ask price; meaningless without an ask.
+    /// Lowest accepted limit of an ask, where nothing traded; `i64::MAX` without asks.
     pub best_ask: i64,
     /// Σ bid × fill − Σ ask × fill.
     pub welfare: i128,

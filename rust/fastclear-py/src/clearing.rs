@@ -31,10 +31,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
 /// `(name, code, remedy)` of every reject reason, in precedence.
 #[pyfunction]
 fn reject_reasons() -> Vec<(&'static str, u16, &'static str)> {
-    RejectReason::ALL
-        .iter()
-        .map(|reason| (reason.name(), reason.code(), reason.remedy()))
-        .collect()
+    RejectReason::ALL.iter().map(|reason| (reason.name(), reason.code(), reason.remedy())).collect()
 }
 
 /// The 64-bit id under which text enters the ledger.
@@ -50,13 +47,7 @@ pub struct PyMechanism(Mechanism);
 #[pymethods]
 impl PyMechanism {
     #[staticmethod]
-    fn uniform(
-        k: (i64, i64),
-        rationing: &str,
-        price_round: &str,
-        zero_surplus: bool,
-        fee: i64,
-    ) -> PyResult<Self> {
+    fn uniform(k: (i64, i64), rationing: &str, price_round: &str, zero_surplus: bool, fee: i64) -> PyResult<Self> {
         let rationing = match rationing {
             "time" => Rationing::Time,
             "pro_rata" => Rationing::ProRata,
@@ -82,11 +73,7 @@ impl PyMechanism {
             other => return Err(unknown("rule", other, "'k', 'bid', 'ask' or 'earlier'")),
         };
         let (price_round, fee) = (round(price_round)?, checked_fee(fee)?);
-        Ok(Self(Mechanism::Discriminatory(Discriminatory {
-            price,
-            price_round,
-            fee,
-        })))
+        Ok(Self(Mechanism::Discriminatory(Discriminatory { price, price_round, fee })))
     }
 }
 
@@ -96,9 +83,7 @@ fn unknown(parameter: &str, value: &str, choices: &str) -> PyErr {
 
 fn share((numerator, denominator): (i64, i64)) -> PyResult<Share> {
     Share::new(numerator, denominator).ok_or_else(|| {
-        Exception::Mechanism.with(format!(
-            "k={numerator}/{denominator} is no share; use a fraction from 0 to 1"
-        ))
+        Exception::Mechanism.with(format!("k={numerator}/{denominator} is no share; use a fraction from 0 to 1"))
     })
 }
 
@@ -108,11 +93,7 @@ fn round(name: &str) -> PyResult<PriceRound> {
         "ceil" => PriceRound::Ceil,
         "half_up" => PriceRound::HalfUp,
         other => {
-            return Err(unknown(
-                "price_round",
-                other,
-                "'floor', 'ceil' or 'half_up'",
-            ));
+            return Err(unknown("price_round", other, "'floor', 'ceil' or 'half_up'"));
         }
     })
 }
@@ -176,26 +157,17 @@ fn clear(
         side: side.as_slice()?,
         price: price.integers()?,
         quantity: quantity.integers()?,
-        market: market
-            .as_ref()
-            .map(|column| column.as_slice())
-            .transpose()?,
+        market: market.as_ref().map(|column| column.as_slice()).transpose()?,
         order: order.as_ref().map(|column| column.as_slice()).transpose()?,
         time: time.as_ref().map(|column| column.as_slice()).transpose()?,
-        is_market_order: is_market_order
-            .as_ref()
-            .map(|column| column.as_slice())
-            .transpose()?,
-        refused: refused
-            .as_ref()
-            .map(|column| column.as_slice())
-            .transpose()?,
+        is_market_order: is_market_order.as_ref().map(|column| column.as_slice()).transpose()?,
+        refused: refused.as_ref().map(|column| column.as_slice()).transpose()?,
     };
     let want = Want { payment, trades };
     let filled = out.as_slice_mut()?;
     let mut run = || batch::clear(&columns, &mechanism.0, want, threads, filled);
-    let clearing = if frozen { py.detach(&mut run) } else { run() }
-        .map_err(|error| Exception::Schema.with(error.to_string()))?;
+    let clearing =
+        if frozen { py.detach(&mut run) } else { run() }.map_err(|error| Exception::Schema.with(error.to_string()))?;
     Ok(Cleared {
         outcomes: clearing.outcomes,
         reject: clearing.reject,
@@ -236,24 +208,10 @@ impl Cleared {
             return Ok(None);
         };
         let columns = PyDict::new(py);
-        let market: Vec<i64> = trades
-            .market_index
-            .iter()
-            .map(|&index| self.outcomes[index as usize].market)
-            .collect();
-        let wide = |rows: &[u32]| {
-            rows.iter()
-                .map(|&row| i64::from(row))
-                .collect::<Vec<i64>>()
-                .into_pyarray(py)
-        };
+        let market: Vec<i64> = trades.market_index.iter().map(|&index| self.outcomes[index as usize].market).collect();
+        let wide = |rows: &[u32]| rows.iter().map(|&row| i64::from(row)).collect::<Vec<i64>>().into_pyarray(py);
         columns.set_item("market", market.into_pyarray(py))?;
-        columns.set_item(
-            "trade",
-            (0..trades.len() as u64)
-                .collect::<Vec<u64>>()
-                .into_pyarray(py),
-        )?;
+        columns.set_item("trade", (0..trades.len() as u64).collect::<Vec<u64>>().into_pyarray(py))?;
         columns.set_item("buy_row", wide(&trades.buy_row))?;
         columns.set_item("sell_row", wide(&trades.sell_row))?;
         columns.set_item("quantity", PyArray1::from_slice(py, &trades.quantity))?;
@@ -266,20 +224,8 @@ impl Cleared {
     fn markets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let columns = PyDict::new(py);
         let outcomes = &self.outcomes;
-        let wide = |of: fn(&MarketOutcome) -> i64| {
-            outcomes
-                .iter()
-                .map(of)
-                .collect::<Vec<i64>>()
-                .into_pyarray(py)
-        };
-        let count = |of: fn(&MarketOutcome) -> u32| {
-            outcomes
-                .iter()
-                .map(of)
-                .collect::<Vec<u32>>()
-                .into_pyarray(py)
-        };
+        let wide = |of: fn(&MarketOutcome) -> i64| outcomes.iter().map(of).collect::<Vec<i64>>().into_pyarray(py);
+        let count = |of: fn(&MarketOutcome) -> u32| outcomes.iter().map(of).collect::<Vec<u32>>().into_pyarray(py);
         columns.set_item("market", wide(|market| market.market))?;
         columns.set_item("price", wide(|market| market.price_sell))?;
         columns.set_item("price_low", wide(|market| market.price_low))?;
@@ -295,16 +241,11 @@ impl Cleared {
             ("welfare", |market| market.welfare),
             ("buyer_payment", |market| market.buyer_payment),
             ("seller_revenue", |market| market.seller_revenue),
-            ("surplus", |market| {
-                market.buyer_payment - market.seller_revenue
-            }),
+            ("surplus", |market| market.buyer_payment - market.seller_revenue),
         ];
         for (name, of) in money {
             let values: Vec<i128> = outcomes.iter().map(of).collect();
-            let narrow: Option<Vec<i64>> = values
-                .iter()
-                .map(|&value| i64::try_from(value).ok())
-                .collect();
+            let narrow: Option<Vec<i64>> = values.iter().map(|&value| i64::try_from(value).ok()).collect();
             match narrow {
                 Some(narrow) => columns.set_item(name, narrow.into_pyarray(py))?,
                 None => columns.set_item(name, PyList::new(py, values)?)?,

@@ -2,8 +2,14 @@
 
 use crate::order::BUY;
 
-/// A column element: `i32` and `i64` columns are read as they come.
-pub trait Number: Copy + Into<i64> + Send + Sync {}
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for i32 {}
+    impl Sealed for i64 {}
+}
+
+/// A column element: `i32` and `i64` columns are read as they come. Sealed, since kernels load them by width.
+pub trait Number: Copy + Into<i64> + Send + Sync + sealed::Sealed {}
 impl Number for i32 {}
 impl Number for i64 {}
 
@@ -46,6 +52,12 @@ impl<P: Number, Q: Number> Book<'_, P, Q> {
         price - self.fee * i64::from(self.side[i])
     }
 
+    /// Limit of order `i`.
+    #[inline]
+    pub fn limit(&self, i: usize) -> i64 {
+        self.price[i].into()
+    }
+
     /// Quantity of order `i`.
     #[inline]
     pub fn quantity(&self, i: usize) -> i64 {
@@ -66,11 +78,7 @@ impl Priority<'_> {
     /// The key by which orders of equal price are ranked, lowest first.
     #[inline]
     pub fn key(&self, i: usize) -> (i64, i64, usize) {
-        (
-            self.time.map_or(0, |time| time[i]),
-            self.order.map_or(0, |order| order[i]),
-            i,
-        )
+        (self.time.map_or(0, |time| time[i]), self.order.map_or(0, |order| order[i]), i)
     }
 
     /// Whether positions alone decide, so that ascending positions are in priority order already.

@@ -12,13 +12,12 @@
 
 use super::book::{Book, Number, Priority};
 use super::rationing::Rationing;
+use crate::simd::{self, BINS, Welfare};
+use crate::units::PRICE_MAX;
 
 /// Candidates at which sorting beats another pass of binning.
 const SORTED_DIRECTLY: usize = 512;
-const BINS: usize = 2048;
 const BIN_BITS: u32 = BINS.trailing_zeros();
-/// Orders written at a time to the list of candidates.
-const CHUNK: usize = 1024;
 
 /// Where the curves of one market cross.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,21 +28,8 @@ pub struct Crossing {
     pub high: i64,
     /// Traded quantity.
     pub volume: i64,
-}
-
-/// Sums over one book, from one pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Totals {
-    /// Quantity of all bids.
-    pub bid_quantity: i64,
-    /// Quantity of all asks.
-    pub ask_quantity: i64,
-    /// Number of bids.
-    pub bids: u32,
-    /// Highest limit of a bid; `i64::MIN` without bids.
-    pub best_bid: i64,
-    /// Lowest limit of an ask; `i64::MAX` without asks.
-    pub best_ask: i64,
+    /// Σ bid × fill − Σ ask × fill.
+    pub welfare: i128,
 }
 
 /// Memory that a run of markets shares, so that no market allocates.
@@ -54,65 +40,75 @@ pub struct Scratch {
     level: Vec<u32>,
 }
 
-/// Sums, extremes and weights of a book in one pass.
+/// Weighs a large book, checking its columns in the same pass.
 ///
-/// Weights go to bins of `2^shift` ticks from `base` up; what lies below goes to the first bin, above to the last.
-#[inline]
-fn weigh<P: Number, Q: Number>(
-    book: &Book<'_, P, Q>,
-    base: i64,
-    shift: u32,
-    bins: &mut [i64; BINS],
-) -> Totals {
-    let mut totals = Totals {
-        bid_quantity: 0,
-        ask_quantity: 0,
-        bids: 0,
-        best_bid: i64::MIN,
-        best_ask: i64::MAX,
-    };
-    let mut all = 0;
-    for ((&side, &price), &quantity) in book.side.iter().zip(book.price).zip(book.quantity) {
-        let (price, quantity): (i64, i64) = (price.into(), quantity.into());
-        let is_bid = i64::from(side);
-        all += quantity;
-        totals.bid_quantity += quantity & -is_bid;
-        totals.bids += u32::from(side);
-        totals.best_bid = totals
-            .best_bid
-            .max(if side != 0 { price } else { i64::MIN });
-        totals.best_ask = totals
-            .best_ask
-            .min(if side == 0 { price } else { i64::MAX });
-        let bin = ((price - book.fee * is_bid - base) >> shift).clamp(0, BINS as i64 - 1);
-        bins[bin as usize] += quantity;
+/// `None` where a column holds a value that no order may carry.
+pub fn weigh<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> Option<Bracket> {
+    let range = sampled_range(book);
+    let shift = shift_for(range) + 1; // one bit of room, half of it on either side of the sample
+    let base = range.0 - (((BINS as i64) << shift) - (range.1 - range.0)) / 2;
+    let weighed = simd::weigh(book, base, shift);
+    if !weighed.sound {
+        return None;
     }
-    totals.ask_quantity = all - totals.bid_quantity;
-    totals
+    let (bin, _) = bin_reaching(&weighed.bins, 0, weighed.bid_quantity);
+    Some(Bracket {
+        first: if bin == 0 { i64::MIN } else { base + ((bin as i64) << shift) },
+        last: if bin == BINS - 1 { i64::MAX } else { base + ((bin as i64 + 1) << shift) - 1 },
+    })
 }
 
-/// Sums and extremes of a book that is too small for bins.
-#[inline]
-fn total<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> Totals {
-    let mut totals = Totals {
-        bid_quantity: 0,
-        ask_quantity: 0,
-        bids: 0,
-        best_bid: i64::MIN,
-        best_ask: i64::MAX,
-    };
-    for ((&side, &price), &quantity) in book.side.iter().zip(book.price).zip(book.quantity) {
-        let (price, quantity): (i64, i64) = (price.into(), quantity.into());
-        if side == 0 {
-            totals.ask_quantity += quantity;
-            totals.best_ask = totals.best_ask.min(price);
-        } else {
-            totals.bid_quantity += quantity;
-            totals.bids += 1;
-            totals.best_bid = totals.best_bid.max(price);
-        }
+/// A range of competing prices that holds the quantile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bracket {
+    first: i64,
+    last: i64,
+}
+
+impl Bracket {
+    /// The bracket that holds every price.
+    pub const EVERYTHING: Self = Self { first: i64::MIN, last: i64::MAX };
+}
+
+/// Orders from which weighing the book pays; below, all orders are candidates.
+pub const WEIGHED_FROM: usize = SORTED_DIRECTLY + 1;
+
+/// Crosses the book and writes every fill.
+///
+/// `bracket` is that of [`weigh`], or everything. `zero_surplus`: whether units whose bid equals their ask trade. The
+/// crossing is `None`, and every fill zero, where nothing can trade. Returns the number of bids beside it.
+pub fn cross<P: Number, Q: Number>(
+    book: &Book<'_, P, Q>,
+    bracket: Bracket,
+    zero_surplus: bool,
+    rationing: Rationing,
+    priority: &Priority<'_>,
+    filled: &mut [i64],
+    scratch: &mut Scratch,
+) -> (u32, Option<Crossing>) {
+    let filled = &mut filled[..book.len()];
+    scratch.candidates.clear();
+    let sums = simd::sweep(book, (bracket.first, bracket.last), filled, &mut scratch.candidates);
+    if sums.bid_quantity == 0 || sums.ask_quantity == 0 {
+        filled.fill(0);
+        return (sums.bids, None);
     }
-    totals
+    let mut outside =
+        Outside { below: sums.below, bids_above: sums.bids_above, asks_below: sums.asks_below, welfare: sums.welfare };
+    narrow(book, sums.bid_quantity, &mut outside, filled, &mut scratch.candidates);
+    (sums.bids, finish(book, sums.bid_quantity, outside, zero_surplus, rationing, priority, filled, scratch))
+}
+
+/// Lowest and highest competing price among a few orders spread over the book: a guess where the bins should lie.
+fn sampled_range<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> (i64, i64) {
+    let stride = (book.len() / 256).max(1);
+    let mut range = (PRICE_MAX, -PRICE_MAX);
+    for i in (0..book.len()).step_by(stride) {
+        // Clamped, since this looks at columns that are yet to be checked.
+        let price = book.limit(i).clamp(-PRICE_MAX, PRICE_MAX) - if book.is_bid(i) { book.fee } else { 0 };
+        range = (range.0.min(price), range.1.max(price));
+    }
+    range
 }
 
 /// The bin in which the running sum, starting from `below`, first reaches `target`; and the sum before it.
@@ -126,107 +122,10 @@ fn bin_reaching(bins: &[i64; BINS], mut below: i64, target: i64) -> (usize, i64)
     (BINS - 1, below) // not reached: the caller's target is at most the total
 }
 
-/// Lowest and highest competing price among a few orders spread over the book: a guess where the bins should lie.
-fn sampled_range<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> (i64, i64) {
-    let stride = (book.len() / 256).max(1);
-    let mut range = (i64::MAX, i64::MIN);
-    for i in (0..book.len()).step_by(stride) {
-        let price = book.competing_price(i);
-        range = (range.0.min(price), range.1.max(price));
-    }
-    range
-}
-
-/// Width of a bin, as a power of two, so that `range` fits into the bins between the first and the last.
+/// Width of a bin, as a power of two, so that `range` fits into the bins.
 fn shift_for(range: (i64, i64)) -> u32 {
     let span = (range.1 - range.0) as u64;
-    (u64::BITS - span.leading_zeros()).saturating_sub(BIN_BITS - 1)
-}
-
-/// Crosses the book and writes every fill.
-///
-/// `zero_surplus`: whether units whose bid equals their ask trade. Returns `None` and writes zeros where nothing can
-/// trade. The result does not depend on where the sample falls.
-pub fn cross<P: Number, Q: Number>(
-    book: &Book<'_, P, Q>,
-    zero_surplus: bool,
-    rationing: Rationing,
-    priority: &Priority<'_>,
-    filled: &mut [i64],
-    scratch: &mut Scratch,
-) -> (Totals, Option<Crossing>) {
-    let filled = &mut filled[..book.len()];
-    if book.len() <= SORTED_DIRECTLY {
-        let totals = total(book);
-        if !crosses(&totals, book.fee) {
-            filled.fill(0);
-            return (totals, None);
-        }
-        scratch.candidates.clear();
-        scratch.candidates.extend(0..book.len() as u32);
-        let outside = Outside {
-            below: 0,
-            bids_above: 0,
-            asks_below: 0,
-        };
-        return (
-            totals,
-            finish(
-                book,
-                &totals,
-                outside,
-                zero_surplus,
-                rationing,
-                priority,
-                filled,
-                scratch,
-            ),
-        );
-    }
-
-    let range = sampled_range(book);
-    let shift = shift_for(range);
-    // Half of the bins' width is spare at most; centre the sample, so that either end has a little room.
-    let base = range.0 - (((BINS as i64) << shift) - (range.1 - range.0)) / 2;
-    let mut bins = [0; BINS];
-    let totals = weigh(book, base, shift, &mut bins);
-    if !crosses(&totals, book.fee) {
-        filled.fill(0);
-        return (totals, None);
-    }
-    let (bin, below) = bin_reaching(&bins, 0, totals.bid_quantity);
-    let first = if bin == 0 {
-        i64::MIN
-    } else {
-        base + ((bin as i64) << shift)
-    };
-    let last = if bin == BINS - 1 {
-        i64::MAX
-    } else {
-        base + ((bin as i64 + 1) << shift) - 1
-    };
-    let outside = fill_outside(book, first, last, below, filled, &mut scratch.candidates);
-    let outside = narrow(book, &totals, outside, filled, &mut scratch.candidates);
-    (
-        totals,
-        finish(
-            book,
-            &totals,
-            outside,
-            zero_surplus,
-            rationing,
-            priority,
-            filled,
-            scratch,
-        ),
-    )
-}
-
-/// Whether some bid reaches some ask.
-const fn crosses(totals: &Totals, fee: i64) -> bool {
-    totals.best_bid != i64::MIN
-        && totals.best_ask != i64::MAX
-        && totals.best_bid - fee >= totals.best_ask
+    (u64::BITS - span.leading_zeros()).saturating_sub(BIN_BITS)
 }
 
 /// What lies outside the bracket that still holds the quantile.
@@ -238,64 +137,18 @@ struct Outside {
     bids_above: i64,
     /// Quantity of asks below the bracket: all filled.
     asks_below: i64,
-}
-
-/// Fills everything outside `first..=last` and lists what is inside.
-fn fill_outside<P: Number, Q: Number>(
-    book: &Book<'_, P, Q>,
-    first: i64,
-    last: i64,
-    below: i64,
-    filled: &mut [i64],
-    candidates: &mut Vec<u32>,
-) -> Outside {
-    candidates.clear();
-    let mut outside = Outside {
-        below,
-        bids_above: 0,
-        asks_below: 0,
-    };
-    let mut inside = [0_u32; CHUNK];
-    let mut start = 0;
-    while start < book.len() {
-        let end = (start + CHUNK).min(book.len());
-        let columns = book.side[start..end]
-            .iter()
-            .zip(&book.price[start..end])
-            .zip(&book.quantity[start..end]);
-        let mut count = 0;
-        for (offset, (((&side, &price), &quantity), fill)) in
-            columns.zip(&mut filled[start..end]).enumerate()
-        {
-            let (price, quantity): (i64, i64) = (price.into(), quantity.into());
-            let is_bid = side != 0;
-            let price = price - book.fee * i64::from(side);
-            let bid_fill = if is_bid & (price > last) { quantity } else { 0 };
-            let ask_fill = if !is_bid & (price < first) {
-                quantity
-            } else {
-                0
-            };
-            outside.bids_above += bid_fill;
-            outside.asks_below += ask_fill;
-            *fill = bid_fill + ask_fill;
-            inside[count] = (start + offset) as u32;
-            count += usize::from((first <= price) & (price <= last));
-        }
-        candidates.extend_from_slice(&inside[..count]);
-        start = end;
-    }
-    outside
+    /// Welfare of what is filled outside the bracket.
+    welfare: Welfare,
 }
 
 /// Narrows a long list of candidates, bin by bin, until it is short or of one price.
 fn narrow<P: Number, Q: Number>(
     book: &Book<'_, P, Q>,
-    totals: &Totals,
-    mut outside: Outside,
+    bid_quantity: i64,
+    outside: &mut Outside,
     filled: &mut [i64],
     candidates: &mut Vec<u32>,
-) -> Outside {
+) {
     while candidates.len() > SORTED_DIRECTLY {
         let mut range = (i64::MAX, i64::MIN);
         for &i in candidates.iter() {
@@ -305,41 +158,39 @@ fn narrow<P: Number, Q: Number>(
         if range.0 == range.1 {
             break;
         }
-        // Here the range is exact: every candidate has its bin, the bracket shrinks by at least half each round.
+        // Here the range is exact: every candidate has its bin, and the bracket shrinks by at least half each round.
         let shift = shift_for(range);
         let mut bins = [0; BINS];
         for &i in candidates.iter() {
             let bin = (book.competing_price(i as usize) - range.0) >> shift;
             bins[bin as usize] += book.quantity(i as usize);
         }
-        let (bin, below) = bin_reaching(&bins, outside.below, totals.bid_quantity);
+        let (bin, below) = bin_reaching(&bins, outside.below, bid_quantity);
         let first = range.0 + ((bin as i64) << shift);
         let last = first + (1 << shift) - 1;
         outside.below = below;
         candidates.retain(|&i| {
-            let (price, quantity) = (book.competing_price(i as usize), book.quantity(i as usize));
-            let is_bid = book.is_bid(i as usize);
-            if price > last {
-                filled[i as usize] = if is_bid { quantity } else { 0 };
-                outside.bids_above += filled[i as usize];
-            } else if price < first {
-                filled[i as usize] = if is_bid { 0 } else { quantity };
-                outside.asks_below += filled[i as usize];
+            let order = i as usize;
+            let (price, quantity, is_bid) = (book.competing_price(order), book.quantity(order), book.is_bid(order));
+            if price > last && is_bid {
+                filled[order] = quantity;
+                outside.bids_above += quantity;
+                outside.welfare.add(true, book.limit(order), quantity);
+            } else if price < first && !is_bid {
+                filled[order] = quantity;
+                outside.asks_below += quantity;
+                outside.welfare.add(false, book.limit(order), quantity);
             }
             (first..=last).contains(&price)
         });
     }
-    outside
 }
 
 /// Finds the level among the candidates, fills it, and reports the crossing.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the tail of `cross`, which has them at hand"
-)]
+#[expect(clippy::too_many_arguments, reason = "the tail of `cross`, which has them at hand")]
 fn finish<P: Number, Q: Number>(
     book: &Book<'_, P, Q>,
-    totals: &Totals,
+    bid_quantity: i64,
     outside: Outside,
     zero_surplus: bool,
     rationing: Rationing,
@@ -347,11 +198,7 @@ fn finish<P: Number, Q: Number>(
     filled: &mut [i64],
     scratch: &mut Scratch,
 ) -> Option<Crossing> {
-    let Scratch {
-        candidates,
-        keys,
-        level,
-    } = scratch;
+    let Scratch { candidates, keys, level } = scratch;
     let one_level = candidates.len() > SORTED_DIRECTLY; // `narrow` stopped at a single price
     if !one_level {
         sort_by_price(book, candidates, keys);
@@ -362,11 +209,7 @@ fn finish<P: Number, Q: Number>(
     // Bids at or above the current level: those above the bracket and those inside it.
     let mut bids_left = outside.bids_above;
     for &i in candidates.iter() {
-        bids_left += if book.is_bid(i as usize) {
-            book.quantity(i as usize)
-        } else {
-            0
-        };
+        bids_left += if book.is_bid(i as usize) { book.quantity(i as usize) } else { 0 };
     }
     let (mut at, mut level_end) = (0, 0);
     let (mut low, mut level_bids, mut level_asks) = (0, 0, 0);
@@ -383,16 +226,12 @@ fn finish<P: Number, Q: Number>(
                 level_asks += quantity;
             }
         }
-        if reached + level_bids + level_asks >= totals.bid_quantity {
+        if reached + level_bids + level_asks >= bid_quantity {
             break;
         }
         // The whole level lies below `low`: its asks are filled, its bids are not.
         for &i in &candidates[at..level_end] {
-            filled[i as usize] = if book.is_bid(i as usize) {
-                0
-            } else {
-                book.quantity(i as usize)
-            };
+            filled[i as usize] = if book.is_bid(i as usize) { 0 } else { book.quantity(i as usize) };
         }
         reached += level_bids + level_asks;
         asks_below += level_asks;
@@ -401,63 +240,52 @@ fn finish<P: Number, Q: Number>(
     }
     let demand_above = bids_left - level_bids;
     let (demand, supply) = (bids_left, asks_below + level_asks);
-    let volume = if zero_surplus {
-        demand.min(supply)
-    } else {
-        demand_above.max(asks_below)
-    };
+    let volume = if zero_surplus { demand.min(supply) } else { demand_above.max(asks_below) };
 
     for &i in &candidates[level_end..] {
-        let order = i as usize;
-        filled[order] = if book.is_bid(order) {
-            book.quantity(order)
-        } else {
-            0
-        };
+        filled[i as usize] = if book.is_bid(i as usize) { book.quantity(i as usize) } else { 0 };
     }
-    for (is_bid, left, total) in [
-        (true, volume - demand_above, level_bids),
-        (false, volume - asks_below, level_asks),
-    ] {
+    for (is_bid, left, total) in [(true, volume - demand_above, level_bids), (false, volume - asks_below, level_asks)] {
         level.clear();
-        level.extend(
-            candidates[at..level_end]
-                .iter()
-                .copied()
-                .filter(|&i| book.is_bid(i as usize) == is_bid),
-        );
+        level.extend(candidates[at..level_end].iter().copied().filter(|&i| book.is_bid(i as usize) == is_bid));
         rationing.share(left, total, level, |i| book.quantity(i), priority, filled);
     }
     if volume == 0 {
         return None;
     }
-    let high = if reached + level_bids + level_asks > totals.bid_quantity {
+    let mut welfare = outside.welfare;
+    for &i in candidates.iter() {
+        welfare.add(book.is_bid(i as usize), book.limit(i as usize), filled[i as usize]);
+    }
+    let high = if reached + level_bids + level_asks > bid_quantity {
         low
     } else if level_end < candidates.len() {
         book.competing_price(candidates[level_end] as usize)
     } else {
         next_price_above(book, low)
     };
-    Some(Crossing { low, high, volume })
+    Some(Crossing { low, high, volume, welfare: welfare.total() })
+}
+
+/// One word that sorts by competing price, then by position. Prices span less than 2³⁴ (limits below 2³¹, fees below
+/// 2³¹) and positions 2³⁰.
+#[inline]
+const fn sort_key(price: i64, position: usize) -> u64 {
+    ((price + (1 << 33)) as u64) << 30 | position as u64
+}
+
+#[inline]
+const fn position_of(key: u64) -> usize {
+    (key & ((1 << 30) - 1)) as usize
 }
 
 /// Sorts positions by competing price, equal prices by position.
-fn sort_by_price<P: Number, Q: Number>(
-    book: &Book<'_, P, Q>,
-    orders: &mut [u32],
-    keys: &mut Vec<u64>,
-) {
-    // Prices span less than 2³⁴ (limits below 2³¹, fees below 2³²) and positions 2³⁰: both fit into one word.
-    const OFFSET: i64 = 1 << 33;
+fn sort_by_price<P: Number, Q: Number>(book: &Book<'_, P, Q>, orders: &mut [u32], keys: &mut Vec<u64>) {
     keys.clear();
-    keys.extend(
-        orders
-            .iter()
-            .map(|&i| ((book.competing_price(i as usize) + OFFSET) as u64) << 30 | u64::from(i)),
-    );
+    keys.extend(orders.iter().map(|&i| sort_key(book.competing_price(i as usize), i as usize)));
     keys.sort_unstable();
     for (slot, &key) in orders.iter_mut().zip(keys.iter()) {
-        *slot = (key & ((1 << 30) - 1)) as u32;
+        *slot = position_of(key) as u32;
     }
 }
 

@@ -21,8 +21,7 @@ impl Place<'_> {
     /// Input row of order `i` of the market.
     #[inline]
     pub fn row(&self, i: usize) -> u32 {
-        self.rows
-            .map_or((self.first_row + i) as u32, |rows| rows[i])
+        self.rows.map_or((self.first_row + i) as u32, |rows| rows[i])
     }
 }
 
@@ -92,8 +91,5 @@ pub fn pair<P: Number, Q: Number>(
         b += usize::from(bid_left == 0);
         a += usize::from(ask_left == 0);
     }
-    debug_assert!(
-        b == bids.len() && a == asks.len(),
-        "Invariant: what is sold is what is bought"
-    );
+    debug_assert!(b == bids.len() && a == asks.len(), "Invariant: what is sold is what is bought");
 }

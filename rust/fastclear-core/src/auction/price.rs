@@ -21,22 +21,12 @@ pub struct Share {
 
 impl Share {
     /// One half.
-    pub const HALF: Self = Self {
-        numerator: 1,
-        denominator: 2,
-    };
+    pub const HALF: Self = Self { numerator: 1, denominator: 2 };
 
     /// The share `numerator / denominator`; `None` outside [0, 1] or with a denominator outside 1..=10⁹.
     pub const fn new(numerator: i64, denominator: i64) -> Option<Self> {
-        if denominator >= 1
-            && denominator <= 1_000_000_000
-            && 0 <= numerator
-            && numerator <= denominator
-        {
-            Some(Self {
-                numerator,
-                denominator,
-            })
+        if denominator >= 1 && denominator <= 1_000_000_000 && 0 <= numerator && numerator <= denominator {
+            Some(Self { numerator, denominator })
         } else {
             None
         }
@@ -70,12 +60,7 @@ mod tests {
         assert_eq!(half.of(-19, -12, PriceRound::Floor), -16);
         assert_eq!(half.of(-19, -12, PriceRound::HalfUp), -15);
         let extreme = (1_i64 << 32, PriceRound::Ceil);
-        assert_eq!(
-            Share::new(1, 1)
-                .unwrap()
-                .of(-extreme.0, extreme.0, extreme.1),
-            extreme.0
-        );
+        assert_eq!(Share::new(1, 1).unwrap().of(-extreme.0, extreme.0, extreme.1), extreme.0);
     }
 
     #[test]

@@ -28,10 +28,7 @@ impl Rationing {
         priority: &Priority<'_>,
         filled: &mut [i64],
     ) {
-        debug_assert!(
-            0 <= left && left <= total,
-            "Invariant: a level is not given more than it asks for"
-        );
+        debug_assert!(0 <= left && left <= total, "Invariant: a level is not given more than it asks for");
         if left == total {
             for &i in orders.iter() {
                 filled[i as usize] = quantity(i as usize);
@@ -97,8 +94,7 @@ fn pro_rata(
     if left_over == 0 {
         return;
     }
-    let rank =
-        |&(remainder, i): &(u64, u32)| (std::cmp::Reverse(remainder), priority.key(i as usize));
+    let rank = |&(remainder, i): &(u64, u32)| (std::cmp::Reverse(remainder), priority.key(i as usize));
     if left_over < remainders.len() {
         remainders.select_nth_unstable_by_key(left_over - 1, rank);
     }
@@ -147,18 +143,8 @@ mod tests {
     fn share(rule: Rationing, left: i64, quantities: &[i64]) -> Vec<i64> {
         let mut filled = vec![-1; quantities.len()];
         let mut orders: Vec<u32> = (0..quantities.len() as u32).collect();
-        let priority = Priority {
-            time: None,
-            order: None,
-        };
-        rule.share(
-            left,
-            quantities.iter().sum(),
-            &mut orders,
-            |i| quantities[i],
-            &priority,
-            &mut filled,
-        );
+        let priority = Priority { time: None, order: None };
+        rule.share(left, quantities.iter().sum(), &mut orders, |i| quantities[i], &priority, &mut filled);
         filled
     }
 
@@ -184,10 +170,7 @@ mod tests {
         for rule in [Rationing::Time, Rationing::ProRata, Rationing::Equal] {
             let shares = share(rule, 3 * most - 1, &[most; 5]);
             assert_eq!(shares.iter().sum::<i64>(), 3 * most - 1, "{rule:?}");
-            assert!(
-                shares.iter().all(|&share| (0..=most).contains(&share)),
-                "{rule:?}"
-            );
+            assert!(shares.iter().all(|&share| (0..=most).contains(&share)), "{rule:?}");
         }
     }
 }

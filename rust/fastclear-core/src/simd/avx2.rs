@@ -1,0 +1,122 @@
+//! Kernels written for AVX2, where the compiler does not find the vectors by itself. Each has a scalar twin beside it.
+#![allow(unsafe_code, reason = "loads and stores through arrays of known length; each block says why it is sound")]
+
+use std::arch::x86_64::{
+    __m256i, _mm_loadu_si128, _mm256_add_epi64, _mm256_and_si256, _mm256_andnot_si256, _mm256_castsi256_pd,
+    _mm256_cmpgt_epi64, _mm256_cvtepi32_epi64, _mm256_loadu_si256, _mm256_movemask_pd, _mm256_mul_epi32,
+    _mm256_or_si256, _mm256_set_epi64x, _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_srli_epi64,
+    _mm256_storeu_si256, _mm256_sub_epi64, _mm256_xor_si256,
+};
+
+use super::{Sums, Welfare};
+use crate::auction::book::{Book, Number};
+
+/// Rows of one vector.
+const LANES: usize = 4;
+/// Rows between two looks at who lies inside the bracket: one bit each in a word.
+const BLOCK: usize = 32;
+
+/// Four numbers of a column as 64-bit lanes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load<T: Number>(rows: &[T; LANES]) -> __m256i {
+    let address = rows.as_ptr();
+    if size_of::<T>() == size_of::<i32>() {
+        // SAFETY: `Number` is sealed: a type of this size is `i32`, and `rows` holds four of them.
+        _mm256_cvtepi32_epi64(unsafe { _mm_loadu_si128(address.cast()) })
+    } else {
+        // SAFETY: `Number` is sealed: the other type is `i64`, and `rows` holds four of them.
+        unsafe { _mm256_loadu_si256(address.cast()) }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn lanes(vector: __m256i) -> [i64; LANES] {
+    let mut lanes = [0; LANES];
+    // SAFETY: `lanes` is 32 bytes long.
+    unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), vector) };
+    lanes
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sum(vector: __m256i) -> i64 {
+    lanes(vector).iter().sum()
+}
+
+/// Sweeps whole blocks of rows and returns how many rows that were.
+#[target_feature(enable = "avx2")]
+pub fn sweep<P: Number, Q: Number>(
+    book: &Book<'_, P, Q>,
+    (first, last): (i64, i64),
+    filled: &mut [i64],
+    inside: &mut Vec<u32>,
+    sums: &mut Sums,
+) -> usize {
+    let zero = _mm256_setzero_si256();
+    let (first, last, fee) = (_mm256_set1_epi64x(first), _mm256_set1_epi64x(last), _mm256_set1_epi64x(book.fee));
+    let (mut all, mut bids, mut bid_quantity) = (zero, zero, zero);
+    let (mut below_quantity, mut bids_above, mut all_filled) = (zero, zero, zero);
+    let (mut high, mut low) = (zero, zero);
+    let ones = _mm256_set1_epi64x(-1);
+    let low_half = _mm256_set1_epi64x(0xFFFF_FFFF);
+    let bias = _mm256_set1_epi64x(i64::MIN); // moves a signed number to an unsigned one
+    let (sides, prices) = (book.side.as_chunks::<LANES>().0, book.price.as_chunks::<LANES>().0);
+    let (quantities, fills) = (book.quantity.as_chunks::<LANES>().0, filled.as_chunks_mut::<LANES>().0);
+    let blocks = book.len() / BLOCK;
+    let of_block = BLOCK / LANES;
+    for block in 0..blocks {
+        let mut outside_bits = 0_u32;
+        let range = block * of_block..(block + 1) * of_block;
+        let rows = sides[range.clone()].iter().zip(&prices[range.clone()]).zip(&quantities[range.clone()]);
+        for (nth, (((side, price), quantity), fill)) in rows.zip(&mut fills[range]).enumerate() {
+            let [a, b, c, d] = side.map(i64::from);
+            let is_bid = _mm256_sub_epi64(zero, _mm256_set_epi64x(d, c, b, a)); // all bits of a bid
+            let quantity = load(quantity);
+            let limit = load(price);
+            let price = _mm256_sub_epi64(limit, _mm256_and_si256(fee, is_bid));
+            let above = _mm256_cmpgt_epi64(price, last);
+            let below = _mm256_cmpgt_epi64(first, price);
+            let of_bid = _mm256_and_si256(quantity, is_bid);
+            let bid_fill = _mm256_and_si256(of_bid, above);
+            let below_it = _mm256_and_si256(quantity, below);
+            let both = _mm256_or_si256(bid_fill, _mm256_andnot_si256(is_bid, below_it));
+            // SAFETY: `fill` is an array of four 64-bit integers.
+            unsafe { _mm256_storeu_si256(fill.as_mut_ptr().cast(), both) };
+            // Limit and fill both fit 32 bits, signed; an ask's value counts negative.
+            let value = _mm256_mul_epi32(limit, both);
+            let is_ask = _mm256_xor_si256(is_bid, ones);
+            let value = _mm256_sub_epi64(_mm256_xor_si256(value, is_ask), is_ask);
+            // Arithmetic shift by 32: the high half, sign-extended; AVX2 has none for 64 bits, so sums are biased.
+            high = _mm256_add_epi64(high, _mm256_srli_epi64::<32>(_mm256_add_epi64(value, bias)));
+            low = _mm256_add_epi64(low, _mm256_and_si256(value, low_half));
+            all = _mm256_add_epi64(all, quantity);
+            bids = _mm256_sub_epi64(bids, is_bid);
+            bid_quantity = _mm256_add_epi64(bid_quantity, of_bid);
+            below_quantity = _mm256_add_epi64(below_quantity, below_it);
+            bids_above = _mm256_add_epi64(bids_above, bid_fill);
+            all_filled = _mm256_add_epi64(all_filled, both);
+            let outside = _mm256_castsi256_pd(_mm256_or_si256(above, below));
+            outside_bits |= (_mm256_movemask_pd(outside) as u32) << (nth * LANES);
+        }
+        let mut inside_bits = !outside_bits;
+        while inside_bits != 0 {
+            inside.push((block * BLOCK) as u32 + inside_bits.trailing_zeros());
+            inside_bits &= inside_bits - 1;
+        }
+    }
+    let (bid_sum, above_sum) = (sum(bid_quantity), sum(bids_above));
+    let rows = (blocks * BLOCK) as i64;
+    let welfare = Welfare { high: sum(high) - (rows << 31), low: sum(low) };
+    *sums = Sums {
+        bid_quantity: bid_sum,
+        ask_quantity: sum(all) - bid_sum,
+        bids: sum(bids) as u32,
+        below: sum(below_quantity),
+        bids_above: above_sum,
+        asks_below: sum(all_filled) - above_sum,
+        welfare,
+    };
+    blocks * BLOCK
+}

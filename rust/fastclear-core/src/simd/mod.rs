@@ -1,0 +1,303 @@
+//! The passes over whole columns, compiled twice: for any x86-64 or other machine, and for AVX2.
+//!
+//! This is the one room with `unsafe`, and all it does is call code compiled for AVX2 after asking the machine whether
+//! it has AVX2. Both versions are the same source, written so that the compiler can vectorise it: chunks that stay in
+//! the first cache, no branch a row, no overflow check.
+//!
+//! # Why sums wrap
+//! A quantity is below 2³¹ and a call has fewer than 2³⁰ rows, so every sum of quantities is below 2⁶¹ and no addition
+//! below can overflow. `wrapping_add` says so to the compiler, which cannot vectorise a checked sum.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::auction::book::{Book, Number};
+use crate::order::BUY;
+
+/// Rows at a time: their columns and buffers stay in the first-level cache.
+const CHUNK: usize = 1024;
+/// Bins of [`weigh`].
+pub const BINS: usize = 2048;
+
+/// Which compilation runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Path {
+    /// What the machine can: the default.
+    Best = 0,
+    /// The portable one.
+    Scalar = 1,
+}
+
+static PATH: AtomicU8 = AtomicU8::new(Path::Best as u8);
+
+/// Forces a path for the whole process; results are the same on every path.
+pub fn force(path: Path) {
+    PATH.store(path as u8, Ordering::Relaxed);
+}
+
+/// The name of the path that runs.
+pub fn name() -> &'static str {
+    if uses_avx2() { "avx2" } else { "scalar" }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn uses_avx2() -> bool {
+    PATH.load(Ordering::Relaxed) == Path::Best as u8 && std::is_x86_feature_detected!("avx2")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+fn uses_avx2() -> bool {
+    false
+}
+
+/// Compiles a pass twice and calls the one that the machine can run.
+macro_rules! on_every_path {
+    ($(#[$doc:meta])* pub fn $name:ident<$($type:ident: $bound:ident),*>($($arg:ident: $of:ty),* $(,)?) -> $out:ty = $body:ident) => {
+        $(#[$doc])*
+        pub fn $name<$($type: $bound),*>($($arg: $of),*) -> $out {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2")]
+                fn avx2<$($type: $bound),*>($($arg: $of),*) -> $out {
+                    $body($($arg),*)
+                }
+                if uses_avx2() {
+                    // SAFETY: `uses_avx2` asked the machine for the one feature that `avx2` was compiled with.
+                    #[allow(unsafe_code, reason = "see SAFETY")]
+                    return unsafe { avx2($($arg),*) };
+                }
+            }
+            $body($($arg),*)
+        }
+    };
+}
+
+/// A book weighed into bins.
+#[derive(Debug)]
+pub struct Weighed {
+    /// Quantity of all bids.
+    pub bid_quantity: i64,
+    /// Quantity in each bin.
+    pub bins: [i64; BINS],
+    /// Whether every side is 0 or 1 and every price and quantity is one that an order may carry; where not, the other
+    /// fields mean nothing.
+    pub sound: bool,
+}
+
+#[inline(always)]
+fn weigh_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, base: i64, shift: u32) -> Weighed {
+    let mut bin_of = [0_u16; CHUNK];
+    // Two tables, so that neighbours of one price do not wait for each other's store.
+    let (mut bins, mut odd_bins) = ([0_i64; BINS], [0_i64; BINS]);
+    let (mut bid_quantity, mut sound) = (0_i64, Sound::default());
+    for start in (0..book.len()).step_by(CHUNK) {
+        let end = (start + CHUNK).min(book.len());
+        let (side, price, quantity) = (&book.side[start..end], &book.price[start..end], &book.quantity[start..end]);
+        sound.look(side, price, quantity);
+        for (&side, &quantity) in side.iter().zip(quantity) {
+            let quantity: i64 = quantity.into();
+            bid_quantity = bid_quantity.wrapping_add(quantity & i64::from(side).wrapping_neg());
+        }
+        for ((bin, &side), &price) in bin_of.iter_mut().zip(side).zip(price) {
+            let price: i64 = price.into();
+            let above = price.wrapping_sub(book.fee & i64::from(side).wrapping_neg()).wrapping_sub(base);
+            let above = if above < 0 { 0 } else { above };
+            let place = above as u64 >> shift;
+            *bin = if place > BINS as u64 - 1 { BINS as u16 - 1 } else { place as u16 };
+        }
+        let (pairs, rest) = quantity.as_chunks::<2>();
+        let (bin_pairs, bin_rest) = bin_of[..quantity.len()].as_chunks::<2>();
+        for (&[even, odd], &[even_quantity, odd_quantity]) in bin_pairs.iter().zip(pairs) {
+            let (even, odd) = (even as usize % BINS, odd as usize % BINS);
+            bins[even] = bins[even].wrapping_add(even_quantity.into());
+            odd_bins[odd] = odd_bins[odd].wrapping_add(odd_quantity.into());
+        }
+        for (&bin, &quantity) in bin_rest.iter().zip(rest) {
+            bins[bin as usize % BINS] = bins[bin as usize % BINS].wrapping_add(quantity.into());
+        }
+    }
+    for (bin, odd) in bins.iter_mut().zip(odd_bins) {
+        *bin = bin.wrapping_add(odd);
+    }
+    Weighed { bid_quantity, bins, sound: sound.is_sound() }
+}
+
+on_every_path! {
+    /// Weighs a book by competing price, and checks its columns in the same pass.
+    ///
+    /// Bins are `2^shift` ticks wide from `base` up; what lies below goes to the first bin, above to the last.
+    pub fn weigh<P: Number, Q: Number>(book: &Book<'_, P, Q>, base: i64, shift: u32) -> Weighed = weigh_body
+}
+
+/// Sums over a book, split at a bracket of competing prices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Sums {
+    /// Quantity of all bids.
+    pub bid_quantity: i64,
+    /// Quantity of all asks.
+    pub ask_quantity: i64,
+    /// Number of bids.
+    pub bids: u32,
+    /// Quantity of all orders below the bracket.
+    pub below: i64,
+    /// Quantity of bids above the bracket.
+    pub bids_above: i64,
+    /// Quantity of asks below the bracket.
+    pub asks_below: i64,
+    /// Welfare of what is filled outside the bracket.
+    pub welfare: Welfare,
+}
+
+/// Sums up a book; fills every order outside the bracket `first..=last` of competing prices (bids above whole, asks
+/// below whole, the others nothing) and appends the positions of those inside.
+pub fn sweep<P: Number, Q: Number>(
+    book: &Book<'_, P, Q>,
+    bracket: (i64, i64),
+    filled: &mut [i64],
+    inside: &mut Vec<u32>,
+) -> Sums {
+    let mut sums = Sums::default();
+    #[cfg(target_arch = "x86_64")]
+    let done = if uses_avx2() {
+        // SAFETY: `uses_avx2` asked the machine for the one feature that the kernel needs.
+        #[allow(unsafe_code, reason = "see SAFETY")]
+        unsafe {
+            avx2::sweep(book, bracket, filled, inside, &mut sums)
+        }
+    } else {
+        0
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let done = 0;
+    sweep_rows(book, bracket, done, filled, inside, &mut sums);
+    sums
+}
+
+/// The scalar twin, and the last rows of the others: sweeps from row `start` on.
+fn sweep_rows<P: Number, Q: Number>(
+    book: &Book<'_, P, Q>,
+    (first, last): (i64, i64),
+    start: usize,
+    filled: &mut [i64],
+    inside: &mut Vec<u32>,
+    sums: &mut Sums,
+) {
+    for (i, fill) in filled.iter_mut().enumerate().skip(start) {
+        let (price, quantity) = (book.competing_price(i), book.quantity(i));
+        let is_bid = book.is_bid(i);
+        *fill = 0;
+        if is_bid {
+            sums.bid_quantity += quantity;
+            sums.bids += 1;
+        } else {
+            sums.ask_quantity += quantity;
+        }
+        if price < first {
+            sums.below += quantity;
+            if !is_bid {
+                sums.asks_below += quantity;
+                sums.welfare.add(false, book.limit(i), quantity);
+                *fill = quantity;
+            }
+        } else if price > last {
+            if is_bid {
+                sums.bids_above += quantity;
+                sums.welfare.add(true, book.limit(i), quantity);
+                *fill = quantity;
+            }
+        } else {
+            inside.push(i as u32);
+        }
+    }
+}
+
+/// Bits that show a value out of range, over any number of rows.
+#[derive(Default)]
+struct Sound {
+    side: u8,
+    price: u64,
+    quantity: u64,
+}
+
+impl Sound {
+    #[inline(always)]
+    fn look<P: Number, Q: Number>(&mut self, side: &[u8], price: &[P], quantity: &[Q]) {
+        for &side in side {
+            self.side |= side;
+        }
+        // As unsigned, a number of 1..2³¹ has no high bit, and neither has its predecessor; any other number has.
+        for &quantity in quantity {
+            let quantity: i64 = quantity.into();
+            self.quantity |= (quantity | quantity.wrapping_sub(1)) as u64;
+        }
+        // The same for −2³¹ < price < 2³¹, moved up by 2³¹.
+        for &price in price {
+            let price: i64 = price.into();
+            let up = price.wrapping_add(1 << 31);
+            self.price |= (up | up.wrapping_sub(1)) as u64;
+        }
+    }
+
+    fn is_sound(&self) -> bool {
+        self.side <= BUY && self.price >> 32 == 0 && self.quantity >> 31 == 0
+    }
+}
+
+#[inline(always)]
+fn all_in_range_body<P: Number, Q: Number>(side: &[u8], price: &[P], quantity: &[Q]) -> bool {
+    let mut sound = Sound::default();
+    sound.look(side, price, quantity);
+    sound.is_sound()
+}
+
+on_every_path! {
+    /// Whether every side is 0 or 1 and every price and quantity is one that an order may carry.
+    pub fn all_in_range<P: Number, Q: Number>(side: &[u8], price: &[P], quantity: &[Q]) -> bool = all_in_range_body
+}
+
+#[inline(always)]
+fn best_limits_body<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> (i64, i64) {
+    let (mut best_bid, mut best_ask) = (i64::MIN, i64::MAX);
+    for (&side, &price) in book.side.iter().zip(book.price) {
+        let price: i64 = price.into();
+        let as_bid = if side != 0 { price } else { i64::MIN };
+        let as_ask = if side != 0 { i64::MAX } else { price };
+        best_bid = if as_bid > best_bid { as_bid } else { best_bid };
+        best_ask = if as_ask < best_ask { as_ask } else { best_ask };
+    }
+    (best_bid, best_ask)
+}
+
+on_every_path! {
+    /// Highest bid and lowest ask; the far ends of the integers where a side is empty.
+    pub fn best_limits<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> (i64, i64) = best_limits_body
+}
+
+/// Σ bid × fill − Σ ask × fill, as two sums that cannot overflow.
+///
+/// A price × quantity lies within ±2⁶², so neither half of it can overflow its sum over 2³⁰ rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Welfare {
+    high: i64,
+    low: i64,
+}
+
+impl Welfare {
+    /// Adds one order's value: its limit × fill, less for an ask.
+    #[inline]
+    pub fn add(&mut self, is_bid: bool, price: i64, fill: i64) {
+        let value = if is_bid { price * fill } else { -(price * fill) };
+        self.high += value >> 32;
+        self.low += value & 0xFFFF_FFFF;
+    }
+
+    /// The sum.
+    pub fn total(self) -> i128 {
+        (i128::from(self.high) << 32) + i128::from(self.low)
+    }
+}

@@ -1,0 +1,232 @@
+"""Every reason to refuse an order, in precedence; a refused order never touches its market."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reference import refusal
+from reference.compare import check_against_twin
+
+import fastclear as fc
+from fastclear import testing
+
+GOOD = {
+    "side": "buy",
+    "type": "limit",
+    "price": 5,
+    "quantity": 2,
+    "market": 1,
+    "order": 10,
+    "participant": 4,
+    "time": 0,
+}
+SCHEMA = {
+    "side": pl.String,
+    "type": pl.String,
+    "price": pl.Int64,
+    "quantity": pl.Int64,
+    "market": pl.Int64,
+    "order": pl.Int64,
+    "participant": pl.Int64,
+    "time": pl.Int64,
+}
+ASK = GOOD | {"side": "sell", "order": 11}
+
+# reason -> what spoils a good order
+FAULTS = {
+    "unknown_side": {"side": "hold"},
+    "unknown_type": {"type": "stop"},
+    "price_missing": {"price": None},
+    "price_out_of_range": {"price": 2**31},
+    "quantity_missing": {"quantity": None},
+    "quantity_out_of_range": {"quantity": 0},
+    "id_missing": {"participant": None},
+    "time_missing": {"time": None},
+}
+
+
+def frame_of(*rows):
+    return pl.DataFrame([GOOD | row for row in rows], schema=SCHEMA)
+
+
+def codes(frame, **options):
+    return fc.clear(frame, fc.Uniform(), **options).reject.tolist()
+
+
+def reason(name):
+    return next(reason for reason in fc.RejectReason if reason.name.lower() == name)
+
+
+def grid_frame():
+    """Half a tick, then half a lot, in floats with units."""
+    return pl.DataFrame({"side": ["buy"] * 2, "price": [12.00005, 12.0], "quantity": [1.0, 1.0005]})
+
+
+EXAMPLES = {
+    **{name: (lambda fault=fault: frame_of(ASK, fault)) for name, fault in FAULTS.items()},
+    "price_off_grid": grid_frame,
+    "quantity_off_grid": grid_frame,
+    "duplicate_order": lambda: frame_of(ASK, {}, {}),
+    "no_reference_price": lambda: frame_of({"type": "market", "price": None}),
+}
+UNITS = {"units": fc.Units(price="ct/kWh", quantity="kWh")}
+
+
+def test_every_reason_is_reachable():
+    assert len(fc.RejectReason) == 13
+    for code in fc.RejectReason:
+        name = code.name.lower()
+        if name == "credit_exceeded":
+            continue  # given by settlement, never by an auction
+        options = UNITS if name.endswith("off_grid") else {}
+        assert int(code) in codes(EXAMPLES[name](), **options), name
+
+
+def test_numbers_are_a_public_contract():
+    names = {code.name.lower(): int(code) for code in fc.RejectReason}
+    twins = {
+        name.lower(): value
+        for name, value in vars(refusal).items()
+        if name.isupper() and isinstance(value, int)
+    }
+    assert len(twins) == 12
+    assert names == twins | {"credit_exceeded": 13}
+
+
+@pytest.mark.parametrize(
+    ("fault", "name"),
+    [
+        ({"side": None}, "unknown_side"),
+        ({"side": ""}, "unknown_side"),
+        ({"side": "Buy "}, "unknown_side"),
+        ({"type": None}, "unknown_type"),
+        ({"type": ""}, "unknown_type"),
+        ({"price": None}, "price_missing"),
+        ({"price": -(2**31)}, "price_out_of_range"),
+        ({"price": 2**63 - 1}, "price_out_of_range"),
+        ({"price": -(2**63)}, "price_out_of_range"),
+        ({"quantity": None}, "quantity_missing"),
+        ({"quantity": -1}, "quantity_out_of_range"),
+        ({"quantity": 2**31}, "quantity_out_of_range"),
+        ({"quantity": 2**63 - 1}, "quantity_out_of_range"),
+        ({"quantity": -(2**63)}, "quantity_out_of_range"),
+        ({"market": None}, "id_missing"),
+        ({"order": None}, "id_missing"),
+        ({"participant": None}, "id_missing"),
+        ({"time": None}, "time_missing"),
+        ({"type": "market", "price": None, "quantity": None}, "quantity_missing"),
+    ],
+    ids=str,
+)
+def test_single_faults(fault, name):
+    frame = frame_of(ASK, fault)
+    assert codes(frame) == [0, int(reason(name))]
+    check_against_twin(frame, "uniform", {})
+
+
+@pytest.mark.parametrize("column", ["price", "quantity"])
+@pytest.mark.parametrize("value", [2**31 - 1, 1])
+def test_ends_of_the_ranges_are_inside(column, value):
+    assert codes(frame_of(ASK, {column: value})) == [0, 0]
+    if column == "price":
+        assert codes(frame_of(ASK, {column: -value})) == [0, 0]
+
+
+def test_an_order_with_several_faults_gets_the_first():
+    reasons = list(FAULTS)
+    for first, one in enumerate(reasons):
+        for other in reasons[first + 1 :]:
+            if set(FAULTS[one]) & set(FAULTS[other]):
+                continue
+            frame = frame_of(ASK, FAULTS[other] | FAULTS[one])
+            assert codes(frame)[1] == int(reason(one)), (one, other)
+
+
+def test_duplicates_are_all_refused_and_only_within_their_market():
+    frame = frame_of(ASK, {}, {"price": 6}, {"market": 2}, {"side": "sell"})
+    eleven = int(reason("duplicate_order"))
+    assert codes(frame) == [0, eleven, eleven, 0, eleven]
+    check_against_twin(frame, "uniform", {})
+    names = frame.with_columns(pl.col("order").cast(pl.String))
+    assert codes(names) == [0, eleven, eleven, 0, eleven]
+
+
+def test_an_order_refused_for_an_earlier_reason_makes_no_duplicate():
+    frame = frame_of(ASK, {}, {"quantity": 0}, {"side": "hold"}, {"time": None})
+    assert codes(frame)[:2] == [0, 0]
+    check_against_twin(frame, "uniform", {})
+
+
+def test_a_refused_order_sets_no_reference_price():
+    market = {"type": "market", "price": None}
+    dear = {"order": 12, "price": 100, "quantity": 0}
+    frame = frame_of(market, ASK, dear)
+    clearing, _ = check_against_twin(frame, "uniform", {"k": 1})
+    assert clearing.payment.tolist() == [10, -10, 0]
+    double = frame_of(market, ASK, {"order": 13, "price": 100}, {"order": 13, "price": 100})
+    clearing, _ = check_against_twin(double, "uniform", {"k": 1})
+    assert clearing.payment.tolist()[:2] == [10, -10]
+    assert codes(frame_of(market, {"order": 12, "quantity": 0})) == [12, 8]
+
+
+def test_market_orders_take_the_best_price_of_either_side():
+    # A bid at 9 is the highest limit of the market; the market bid is priced with it and shares its class.
+    rows = [
+        {"type": "market", "price": None, "order": 1, "quantity": 4},
+        {"price": 9, "order": 2, "quantity": 4},
+        {"side": "sell", "price": 3, "order": 3, "quantity": 4},
+    ]
+    clearing, _ = check_against_twin(frame_of(*rows), "uniform", {})
+    assert clearing.filled.tolist() == [2, 2, 4]
+    assert clearing.markets["price"].to_list() == [9]
+    # A market ask takes the lowest limit, which may be that of a bid.
+    rows = [
+        {"side": "sell", "type": "market", "price": None, "order": 1},
+        {"price": 4, "order": 2},
+        {"price": 7, "order": 3, "quantity": 1},
+    ]
+    clearing, _ = check_against_twin(frame_of(*rows), "discriminatory", {"rule": "ask"})
+    assert clearing.trades["sell_price"].to_list() == [4, 4]
+
+
+def test_the_price_of_a_market_order_is_not_looked_at():
+    for price in (None, 0, 2**40, -(2**63)):
+        frame = frame_of(ASK, {"type": "market", "price": price})
+        clearing, _ = check_against_twin(frame, "uniform", {})
+        assert clearing.filled.tolist() == [2, 2]
+
+
+@given(testing.orders(faults=True, market_orders=True), st.booleans())
+def test_refused_rows_can_be_taken_out_without_a_change(frame, discriminatory):
+    if "order" not in frame.columns:
+        frame = frame.with_columns(order=pl.int_range(frame.height, dtype=pl.Int64))
+    rule = fc.Discriminatory() if discriminatory else fc.Uniform()
+    full = fc.clear(frame, rule)
+    good = pl.Series(full.reject == 0, dtype=pl.Boolean)
+    rest = fc.clear(frame.filter(good), rule)
+    assert rest.reject.tolist() == [0] * int(good.sum())
+    assert rest.fills.equals(full.fills.filter(good))
+    assert rest.trades.equals(full.trades)
+
+
+@pytest.mark.parametrize("cell", [float("nan"), None], ids=["NaN", "null"])
+@pytest.mark.parametrize(("column", "code"), [("price", 3), ("quantity", 6)])
+def test_nan_and_null_among_floats_are_missing(cell, column, code):
+    good = {"side": ["buy", "sell"], "price": [30.0, 10.0], "quantity": [1.0, 1.0]}
+    frame = pl.DataFrame(good | {column: [cell, 10.0]})
+    assert codes(frame, **UNITS) == [code, 0]
+    if cell is not None:
+        arrays = {name: np.array(values) for name, values in (good | {column: [cell, 10.0]}).items()}
+        assert codes(arrays, **UNITS) == [code, 0]
+
+
+@pytest.mark.parametrize("cell", [float("inf"), float("-inf"), 1e300, -1e300])
+def test_infinite_floats_are_refused_not_wrapped(cell):
+    for column in ("price", "quantity"):
+        good = {"side": ["buy", "sell"], "price": [30.0, 10.0], "quantity": [1.0, 1.0]}
+        frame = pl.DataFrame(good | {column: [cell, 10.0]})
+        names = {f"{column}_off_grid", f"{column}_out_of_range", f"{column}_missing"}
+        got = codes(frame, **UNITS)
+        assert fc.RejectReason(got[0]).name.lower() in names
+        assert got[1] == 0
