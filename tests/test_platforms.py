@@ -182,7 +182,7 @@ def oracle_bills(ledger: Path, preset: Preset) -> dict[int, int]:
     raw = (ledger / "records.bin").read_bytes()
     assert len(raw) % 112 == 0
     for at in range(0, len(raw), 112):
-        tag, version, kind, _, _, _, *rest = struct.unpack_from("<4B2H8Q3qQ", raw, at)
+        tag, version, kind, _, _, _, *rest = struct.unpack_from("<4B2H7Q3qQ", raw, at)
         assert (tag, version) == (0xFC, 1)
         rows.append(dict(zip(names.split(), [kind, *rest], strict=True)))
     paid_by = {row["seq"]: row["debit"] for row in rows if row["kind"] == 3}
@@ -346,7 +346,7 @@ def test_a_frame_of_ones_own_trades_whole() -> None:
     ("spoil", "words"),
     [
         (lambda f: f.drop("pv_wh"), "lacks the column 'pv_wh'"),
-        (lambda f: pl.concat([f, f.head(1)]), "twice"),
+        (lambda f: pl.concat([f, f.head(1)]), "duplicate slot"),
         (lambda f: f[:100].vstack(f[101:]), "no row|missing|lacks|gap"),
         (lambda f: f.filter(pl.col("slot") != f["slot"][30]), "gap|missing"),
         (lambda f: f.with_columns(pl.lit(None, dtype=pl.Int64).alias("load_wh")), "load_wh"),

@@ -17,10 +17,11 @@ _NAMED_IN_A_NOTE = 4
 
 
 def cover_nano(preset: Preset, price: Int64, quantity: Int64) -> Int64:
-    """What a bid needs to be covered: ``(price + fees) * quantity`` and the tax on it, rounded up; nano-currency."""
-    base = (price + preset.ticks("platform_fee") + preset.ticks("network_fee")) * quantity
-    whole, rest = np.divmod(base, 1_000_000)
-    return base + whole * preset.tax_ppm - (-rest * preset.tax_ppm) // 1_000_000
+    """What the bank sets aside for a bid: ``(price + fees + tax on them, rounded up) * quantity``; nano-currency."""
+    unit = np.maximum(price + preset.ticks("platform_fee") + preset.ticks("network_fee"), 0)
+    tax = -(-unit * preset.tax_ppm // 1_000_000)
+    cover: Int64 = (unit + tax) * quantity
+    return cover
 
 
 def deposits_nano(preset: Preset, community: Community) -> Int64:
