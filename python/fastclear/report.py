@@ -137,6 +137,11 @@ def _figures(result: RunResult) -> str:
     return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
 
 
+def figures_html(result: RunResult) -> str:
+    """The figures as an HTML table, for notebooks."""
+    return f"<p><b>{_text(result.preset.title)}</b>: {_text(result.data)}</p>{_notes(result)}{_figures(result)}"
+
+
 def _parameters(result: RunResult) -> str:
     rows = "".join(
         f"<tr><td><code>{_text(key)}</code></td><td>{_text(value)}</td>"

@@ -307,7 +307,7 @@ def _describe(community: Community) -> str:
     first, last = (np.datetime64(int(community.slots[i]), "ns").astype("datetime64[D]") for i in (0, -1))
     count = community.members.height
     essential = int(community.essential.sum())
-    who = f"{count} members" + (f", {essential} of them essential" if essential else "")
+    who = f"{count} members trade" + (f", {essential} with essential load" if essential else "")
     return f"{community.source}; {who}; {first} to {last}"
 
 
