@@ -10,11 +10,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from test_platforms import profiles
 from typer.testing import CliRunner, Result
 
 import fastclear as fc
 from fastclear.cli import app
-from test_platforms import profiles
 
 ORDERS = {
     "market": ["m1", "m1", "m2", "m2"],
@@ -54,7 +54,13 @@ def test_the_table_fits(width: int) -> None:
     assert result.stderr == ""
     lines = result.stdout.splitlines()
     assert max(len(line) for line in lines) <= min(width, 100)
-    for words in ("Members' bills", "Self-sufficiency", "Network (DSO)", "Time clearing", "embedded synthetic community"):
+    for words in (
+        "Members' bills",
+        "Self-sufficiency",
+        "Network (DSO)",
+        "Time clearing",
+        "embedded synthetic community",
+    ):
         assert words in result.stdout
     assert "…" not in result.stdout  # nothing is cut off
 
@@ -164,7 +170,9 @@ def test_clear_takes_its_rule_and_units(orders: Path, tmp_path: Path) -> None:
     assert document["markets"][0]["buyer_payment"] == 200_000 * 1250
     path = tmp_path / "human.csv"
     path.write_text("side,price,quantity\nbuy,30.5,1.25\nsell,10,2\n")
-    result = call("clear", path, "--price-unit", "ct/kWh", "--quantity-unit", "kWh", "--k", "0.5", "--rationing", "time")
+    result = call(
+        "clear", path, "--price-unit", "ct/kWh", "--quantity-unit", "kWh", "--k", "0.5", "--rationing", "time"
+    )
     assert "1.250" in result.stdout
 
 
@@ -274,7 +282,12 @@ def command(*words: object) -> list[str]:
 def test_a_real_process(tmp_path: Path) -> None:
     env = {**os.environ, "COLUMNS": "90", "NO_COLOR": "1"}
     done = subprocess.run(
-        command("run", "brooklyn", "--days", 1), capture_output=True, text=True, env=env, check=True, cwd=tmp_path
+        command("run", "brooklyn", "--days", 1),
+        capture_output=True,
+        text=True,
+        env=env,
+        check=True,
+        cwd=tmp_path,
     )
     assert done.stderr == ""  # no progress bar where there is no terminal
     assert max(len(line) for line in done.stdout.splitlines()) <= 90

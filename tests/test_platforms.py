@@ -64,7 +64,10 @@ def _set(section: str, key: str, field: str, value: object) -> Callable[[dict[st
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda d: d["price"].update(retial=d["price"].pop("retail")), ["unknown key price.retial", "retail"]),
+        (
+            lambda d: d["price"].update(retial=d["price"].pop("retail")),
+            ["unknown key price.retial", "retail"],
+        ),
         (lambda d: d["price"].update(zzz={"value": 1}), ["unknown key price.zzz", "known keys", "feed_in"]),
         (lambda d: d.update(pricing={}), ["unknown key pricing", "did you mean price"]),
         (_set("price", "retail", "vlaue", 1), ["unknown key price.retail.vlaue", "value"]),
@@ -83,7 +86,10 @@ def _set(section: str, key: str, field: str, value: object) -> Callable[[dict[st
         (_set("set_up", "members", "value", "50"), ["set_up.members.value", "integer"]),
         (_set("set_up", "members", "value", 0), ["set_up.members.value", "greater than or equal to 1"]),
         (_set("set_up", "slot_minutes", "value", 7), ["set_up.slot_minutes.value must be 15"]),
-        (_set("market", "mechanism", "value", "vcg"), ["market.mechanism.value", "'uniform' or 'discriminatory'"]),
+        (
+            _set("market", "mechanism", "value", "vcg"),
+            ["market.mechanism.value", "'uniform' or 'discriminatory'"],
+        ),
         (_set("market", "k", "value", "3/2"), ["market.k.value", "between 0"]),
         (_set("regulation", "tax_percent", "value", "101"), ["regulation.tax_percent.value", "100"]),
         (_set("settlement", "deposit", "value", "-1"), ["settlement.deposit.value", "between 0"]),
@@ -106,7 +112,7 @@ def test_a_preset_file_that_is_none() -> None:
         load_preset("broklyn")
     with pytest.raises(fc.PresetError, match="there is: brooklyn"):
         load_preset("piclo")
-    with pytest.raises(fc.PresetError, match="no_such.toml: cannot be read"):
+    with pytest.raises(fc.PresetError, match=r"no_such\.toml: cannot be read"):
         load_preset("no_such.toml")
 
 
@@ -240,8 +246,8 @@ def test_prices_and_fills_keep_to_the_orders(run: tuple[fc.RunResult, Path]) -> 
     assert (slots["price_low_ticks"] <= slots["price_ticks"]).all()
     assert (slots["price_ticks"] <= slots["price_high_ticks"]).all()
     uniform = result.preset.market.mechanism.value == "uniform"
-    spread = result.trades.filter(pl.col("tranche") == "auction").group_by("slot").agg(
-        pl.col("sell_price_ticks").n_unique()
+    spread = (
+        result.trades.filter(pl.col("tranche") == "auction").group_by("slot").agg(pl.col("sell_price_ticks").n_unique())
     )
     assert (spread["sell_price_ticks"].max() == 1) is uniform
     assert (result.orders["filled_wh"] <= result.orders["quantity_wh"]).all()
@@ -368,7 +374,7 @@ def test_days_beyond_the_data() -> None:
 
 
 def test_slots_of_another_length() -> None:
-    with pytest.raises(fc.PresetError, match="60 minutes long.*resample"):
+    with pytest.raises(fc.PresetError, match=r"60 minutes long.*resample"):
         fc.run("brooklyn", community=profiles(minutes=60), days=1)
 
 

@@ -13,31 +13,39 @@ import polars as pl
 
 BLUE, SKY, GREEN, ORANGE, VERMILION, GREY = "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00", "#6B7280"
 _INK = "#1F2937"
+AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
+"""What altair says that its layers and properties return."""
+
 _HOURLY_UP_TO_DAYS = 10
 _SLOTS_UP_TO_DAYS = 31
 _TIME_AXIS = alt.Axis(title="Time (UTC)", format="%a %d %b", labelFlush=False, tickCount="day", grid=True)
 
 
+def _inline(values: list[dict[str, Any]]) -> alt.Data:
+    """Data within the chart itself: no size limit of altair, no file beside the report."""
+    data: alt.Data = alt.Data(values=values)  # type: ignore[no-untyped-call]  # altair's schema classes are untyped
+    return data
+
+
 def _rows(frame: pl.DataFrame) -> alt.Data:
-    """Rows within the chart itself: no size limit of altair, no file beside the report."""
+    """The rows of a frame as inline data, times as text."""
     text = frame.with_columns(
         pl.col(name).dt.strftime("%Y-%m-%dT%H:%M:%SZ")
         for name, dtype in frame.schema.items()
         if isinstance(dtype, pl.Datetime)
     )
-    return alt.Data(values=text.to_dicts())
+    return _inline(text.to_dicts())
 
 
 def _time(slots: pl.DataFrame, unit: str | None = None) -> alt.X:
     """A time axis over the whole run; with `unit`, one band an hour or a day."""
-    ends = [slots["slot"].min(), slots["slot"].max()]
-    domain = [f"{end:%Y-%m-%dT%H:%M:%SZ}" for end in ends]
+    domain = [f"{slots['slot'][at]:%Y-%m-%dT%H:%M:%SZ}" for at in (0, -1)]
     if unit is not None:
         return alt.X("slot:T", timeUnit=unit, scale=alt.Scale(type="utc"), axis=_TIME_AXIS)  # type: ignore[arg-type]
     return alt.X("slot:T", scale=alt.Scale(type="utc", domain=domain, nice="day"), axis=_TIME_AXIS)
 
 
-def prices(slots: pl.DataFrame, levels: dict[str, float], days: int) -> alt.LayerChart:
+def prices(slots: pl.DataFrame, levels: dict[str, float], days: int) -> AnyChart:
     """Price of the auction over time, with the prices that stand still.
 
     Parameters
@@ -69,7 +77,7 @@ def prices(slots: pl.DataFrame, levels: dict[str, float], days: int) -> alt.Laye
         x=_time(slots), y=alt.Y("low:Q", title="Price (ct/kWh)"), y2="high:Q"
     )
     line = base.mark_circle(color=BLUE, size=14, opacity=0.9).encode(x=_time(slots), y=y, tooltip=tooltip)
-    fixed = alt.Data(values=[{"name": f"{name}  {value:g}", "price": value} for name, value in levels.items()])
+    fixed = _inline([{"name": f"{name}  {value:g}", "price": value} for name, value in levels.items()])
     rules = alt.Chart(fixed).mark_rule(color=GREY, strokeDash=[5, 3]).encode(y=alt.Y("price:Q"))
     labels = (
         alt.Chart(fixed)
@@ -79,7 +87,7 @@ def prices(slots: pl.DataFrame, levels: dict[str, float], days: int) -> alt.Laye
     return alt.layer(band, line, rules, labels).properties(height=280, width="container")
 
 
-def energy(slots: pl.DataFrame, days: int) -> alt.LayerChart:
+def energy(slots: pl.DataFrame, days: int) -> AnyChart:
     """What served the load over time, and what left for the grid (below zero), stacked bars in kWh.
 
     Parameters
@@ -119,7 +127,10 @@ def energy(slots: pl.DataFrame, days: int) -> alt.LayerChart:
             order=alt.Order("rank:Q"),
             tooltip=[
                 alt.Tooltip(
-                    "slot:T", title="From (UTC)", format="%a %d %b %H:%M", timeUnit="utcyearmonthdatehoursminutes"
+                    "slot:T",
+                    title="From (UTC)",
+                    format="%a %d %b %H:%M",
+                    timeUnit="utcyearmonthdatehoursminutes",
                 ),
                 alt.Tooltip("source:N", title="Energy"),
                 alt.Tooltip("kwh:Q", title="kWh", format=".2f"),
@@ -127,7 +138,7 @@ def energy(slots: pl.DataFrame, days: int) -> alt.LayerChart:
         )
         .transform_calculate(rank=f"indexof({order!r}, datum.source)")
     )
-    zero = alt.Chart(alt.Data(values=[{"y": 0}])).mark_rule(color=_INK, strokeWidth=1).encode(y="y:Q")
+    zero = alt.Chart(_inline([{"y": 0}])).mark_rule(color=_INK, strokeWidth=1).encode(y="y:Q")
     return alt.layer(bars, zero).properties(height=280, width="container")
 
 
@@ -144,7 +155,7 @@ def _steps(orders: pl.DataFrame, *, buy: bool) -> list[dict[str, Any]]:
     return points
 
 
-def curves(orders: pl.DataFrame, low: float, high: float, price: float, volume: float) -> alt.LayerChart:
+def curves(orders: pl.DataFrame, low: float, high: float, price: float, volume: float) -> AnyChart:
     """Supply and demand of one slot, with the clearing interval and the price in it.
 
     Parameters
@@ -157,7 +168,7 @@ def curves(orders: pl.DataFrame, low: float, high: float, price: float, volume: 
         Traded energy, kWh.
     """
     demand, supply = _steps(orders, buy=True), _steps(orders, buy=False)
-    points = alt.Data(values=demand + supply)
+    points = _inline(demand + supply)
     # the longer curve is cut at twice the shorter one, so that the crossing can be seen
     ends = sorted(steps[-1]["kwh"] for steps in (demand, supply))
     right = min(ends[1], 2 * ends[0])
@@ -178,9 +189,7 @@ def curves(orders: pl.DataFrame, low: float, high: float, price: float, volume: 
                 scale=alt.Scale(domain=names, range=[BLUE, VERMILION]),
                 legend=alt.Legend(orient="top", title=None, symbolType="stroke"),
             ),
-            strokeDash=alt.StrokeDash(
-                "curve:N", scale=alt.Scale(domain=names, range=[[1, 0], [7, 3]]), legend=None
-            ),
+            strokeDash=alt.StrokeDash("curve:N", scale=alt.Scale(domain=names, range=[[1, 0], [7, 3]]), legend=None),
             order="at:Q",
             tooltip=[
                 alt.Tooltip("curve:N", title="Curve"),
@@ -190,24 +199,22 @@ def curves(orders: pl.DataFrame, low: float, high: float, price: float, volume: 
         )
     )
     interval = (
-        alt.Chart(alt.Data(values=[{"low": low, "high": high}]))
+        alt.Chart(_inline([{"low": low, "high": high}]))
         .mark_rect(color=SKY, opacity=0.35, stroke=SKY)
         .encode(y="low:Q", y2="high:Q")
     )
     span = f"interval {low:.2f} to {high:.2f}" if low < high else "the interval is this one price"
     note = f"{volume:.2f} kWh at {price:.2f} ct/kWh, {span}"
-    point = alt.Chart(alt.Data(values=[{"kwh": volume, "price": price, "text": note}]))
+    point = alt.Chart(_inline([{"kwh": volume, "price": price, "text": note}]))
     mark = point.mark_point(shape="circle", filled=True, size=90, color=_INK, opacity=1).encode(x="kwh:Q", y="price:Q")
     # twice: a white outline below keeps the words legible where a curve runs through them
-    words = {"align": "left", "dx": 12, "dy": -14, "fontSize": 12, "fontWeight": 600}
-    texts = [
-        point.mark_text(**words, **look).encode(x="kwh:Q", y="price:Q", text="text:N")
-        for look in ({"color": "white", "stroke": "white", "strokeWidth": 5}, {"color": _INK})
-    ]
+    words: dict[str, Any] = {"align": "left", "dx": 12, "dy": -14, "fontSize": 12, "fontWeight": 600}
+    looks: tuple[dict[str, Any], ...] = ({"color": "white", "stroke": "white", "strokeWidth": 5}, {"color": _INK})
+    texts = [point.mark_text(**words, **look).encode(x="kwh:Q", y="price:Q", text="text:N") for look in looks]
     return alt.layer(interval, lines, mark, *texts).properties(height=340, width="container")
 
 
-def savings(members: pl.DataFrame, currency: str) -> alt.Chart:
+def savings(members: pl.DataFrame, currency: str) -> AnyChart:
     """What each member saves by the market, one bar a member, largest first.
 
     Parameters
@@ -223,7 +230,7 @@ def savings(members: pl.DataFrame, currency: str) -> alt.Chart:
         bill=(pl.col("bill_nano") / 10**9).round(4),
         without=(pl.col("bill_without_nano") / 10**9).round(4),
     ).with_columns(outcome=pl.when(pl.col("saving") < 0).then(pl.lit("pays more")).otherwise(pl.lit("pays less")))
-    return (
+    chart: AnyChart = (
         alt.Chart(_rows(frame))
         .mark_bar()
         .encode(
@@ -243,6 +250,7 @@ def savings(members: pl.DataFrame, currency: str) -> alt.Chart:
         )
         .properties(height=300, width="container")
     )
+    return chart
 
 
 THEME: dict[str, Any] = {
@@ -264,7 +272,7 @@ THEME: dict[str, Any] = {
 """Fonts, sizes and greys of all charts."""
 
 
-def specification(chart: alt.Chart | alt.LayerChart) -> dict[str, Any]:
+def specification(chart: AnyChart) -> dict[str, Any]:
     """A chart as Vega-Lite without the address of its schema: a report names no host."""
     spec: dict[str, Any] = chart.configure(**THEME).to_dict()
     spec.pop("$schema", None)

@@ -121,14 +121,16 @@ def run(
     days: Annotated[int, typer.Option(min=1, help="Days to trade, from the start of the data.")] = 7,
     seed: Annotated[int, typer.Option(min=0, help="Everything random comes from it.")] = 1,
     mechanism: Annotated[
-        Auction | None, typer.Option(help="Another reading of the auction than the preset's.", show_default=False)
+        Auction | None,
+        typer.Option(help="Another reading of the auction than the preset's.", show_default=False),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="New directory for frames, ledger, preset and report.", show_default=False),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Write the report, one HTML file that opens offline.", show_default=False)
+        Path | None,
+        typer.Option(help="Write the report, one HTML file that opens offline.", show_default=False),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no remarks.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of the table.")] = False,
@@ -169,7 +171,8 @@ def run(
 @_guarded
 def clear(
     orders: Annotated[
-        Path, typer.Argument(help="A .parquet or .csv file with side, price, quantity; optional market, order, ...")
+        Path,
+        typer.Argument(help="A .parquet or .csv file with side, price, quantity; optional market, order, ..."),
     ],
     mechanism: Annotated[Auction, typer.Option(help="One price a market, or one a pair.")] = Auction.uniform,
     k: Annotated[str, typer.Option(help="Share of the gain that goes to sellers, 0 to 1, like 1/2 or 0.5.")] = "1/2",

@@ -33,7 +33,7 @@ _MARKETS_SHOWN: Final = 20
 def number(value: float | None, digits: int) -> str:
     """A number with thousands apart and a true minus sign; a dash where there is none."""
     if value is None:
-        return "–"
+        return "\u2013"
     text = f"{value:,.{digits}f}"
     zero = not text.strip("-0.,")
     return text.lstrip("-") if zero else text.replace("-", "\u2212")
@@ -54,7 +54,13 @@ def _row(metric: Metric, currency: str) -> list[str]:
         if difference > 0:
             change = "+" + change
     unit = metric.shown_unit(currency)
-    return [metric.label, number(value, digits), "" if without is None else number(without, digits), change, unit]
+    return [
+        metric.label,
+        number(value, digits),
+        "" if without is None else number(without, digits),
+        change,
+        unit,
+    ]
 
 
 def result_table(result: RunResult) -> Table:

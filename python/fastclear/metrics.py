@@ -51,7 +51,8 @@ def tax_nano(base: Int64, ppm: int) -> Int64:
     whole, rest = np.divmod(base, _MILLION)
     quotient, left = np.divmod(rest * ppm, _MILLION)
     up = (2 * left > _MILLION) | ((2 * left == _MILLION) & ((whole * ppm + quotient) % 2 == 1))
-    return whole * ppm + quotient + up
+    tax: Int64 = whole * ppm + quotient + up
+    return tax
 
 
 def bill_without_market(metered_wh: Int64, retail: int, feed_in: int, tax_ppm: int) -> list[int]:
@@ -278,7 +279,14 @@ def figures(
         Metric("price_max", "Price, highest", _extreme(price, max), "ticks", "of all trades in the auction"),
         Metric("auction", "Traded in the auction", exact_sum(quantity), "wh", "sum of its trades"),
         Metric("essential", "Sold to essential loads", exact_sum(served), "wh", "at their fixed rate"),
-        Metric("local", "Used by neighbours", exact_sum(flows.local), "wh", "delivered and used, each kWh once", 0),
+        Metric(
+            "local",
+            "Used by neighbours",
+            exact_sum(flows.local),
+            "wh",
+            "delivered and used, each kWh once",
+            0,
+        ),
         Metric(
             "self_consumption",
             "Self-consumption",

@@ -41,7 +41,8 @@ th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid var(--lin
 th { font-weight: 600; color: var(--soft); font-size: 13px; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 13px; overflow-wrap: anywhere; }
-.stated, .assumed, .given { font-size: 12px; padding: 1px 8px; border-radius: 10px; border: 1px solid; white-space: nowrap; }
+.stated, .assumed, .given { font-size: 12px; padding: 1px 8px; border-radius: 10px; border: 1px solid;
+  white-space: nowrap; }
 .stated { color: #00563f; border-color: #009e73; } .assumed { color: #7a4b00; border-color: #e69f00; }
 .given { color: #004b75; border-color: #0072b2; }
 footer { margin-top: 40px; border-top: 1px solid var(--line); padding-top: 12px; color: var(--soft); font-size: 13px; }
@@ -67,7 +68,8 @@ def _library() -> str:
     import vl_convert
 
     version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    return vl_convert.javascript_bundle(vl_version=version).replace("</script", "<\\/script")
+    bundle: str = vl_convert.javascript_bundle(vl_version=version)  # type: ignore[call-arg]  # the stub forgets a default
+    return bundle.replace("</script", "<\\/script")
 
 
 def _json(value: object) -> str:
@@ -79,8 +81,11 @@ def _text(value: object) -> str:
     return html.escape(str(value))
 
 
+DASH = "\u2013"
+
+
 def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:,.{digits}f}".replace(",", "\u202f").replace("-", "\u2212")
+    return DASH if value is None else f"{value:,.{digits}f}".replace(",", "\u202f").replace("-", "\u2212")
 
 
 _DIGITS = {"nano": 2, "wh": 1, "ticks": 2, "share": 1, "count": 0, "seconds": 2}
@@ -112,10 +117,12 @@ def _tiles(result: RunResult) -> str:
             _tile(shown("price_mean"), "mean price of the auction"),
             _tile(shown("local"), "used by neighbours"),
             _tile(
-                shown("self_sufficiency"), f"self-sufficiency (without market {shown('self_sufficiency', without=True)})"
+                shown("self_sufficiency"),
+                f"self-sufficiency (without market {shown('self_sufficiency', without=True)})",
             ),
             _tile(
-                shown("self_consumption"), f"self-consumption (without market {shown('self_consumption', without=True)})"
+                shown("self_consumption"),
+                f"self-consumption (without market {shown('self_consumption', without=True)})",
             ),
             _tile(f"{result.better_off} of {result.members.height}", "members pay less than without the market"),
         ]
@@ -133,7 +140,10 @@ def _figures(result: RunResult) -> str:
             f'<td class="n">{"" if metric.without is None else _number(metric.readable(metric.without), digits)}</td>'
             f"<td>{_text(unit)}</td><td>{_text(metric.formula)}</td></tr>"
         )
-    head = '<tr><th>Figure</th><th class="n">With market</th><th class="n">Without</th><th>Unit</th><th>What it is</th></tr>'
+    head = (
+        '<tr><th>Figure</th><th class="n">With market</th><th class="n">Without</th>'
+        "<th>Unit</th><th>What it is</th></tr>"
+    )
     return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
 
 
@@ -154,7 +164,8 @@ def _parameters(result: RunResult) -> str:
 
 def _provenance(result: RunResult) -> str:
     rows = "".join(
-        f"<tr><td>{_text(name)}</td><td><code>{_text(value)}</code></td></tr>" for name, value in result.provenance.items()
+        f"<tr><td>{_text(name)}</td><td><code>{_text(value)}</code></td></tr>"
+        for name, value in result.provenance.items()
     )
     return f"<table><tbody>{rows}</tbody></table>"
 
@@ -170,12 +181,16 @@ def _busiest(result: RunResult) -> tuple[pl.DataFrame, dict[str, float], str] | 
         return None
     row = slots.sort("auction_wh", "slot", descending=[True, False]).row(0, named=True)
     orders = (
-        result.orders.filter((pl.col("slot") == row["slot"]) & (pl.col("tranche") == "auction") & (pl.col("reject") == 0))
+        result.orders.filter(
+            (pl.col("slot") == row["slot"]) & (pl.col("tranche") == "auction") & (pl.col("reject") == 0)
+        )
         .with_columns(quantity_wh=pl.col("quantity_wh") - pl.col("essential_wh"))
         .filter(pl.col("quantity_wh") > 0)
         .select(buy="buy", price=pl.col("price_ticks") / 10_000, quantity=pl.col("quantity_wh") / 1000)
     )
-    outcome = {name: row[f"price{part}_ticks"] / 10_000 for name, part in (("price", ""), ("low", "_low"), ("high", "_high"))}
+    outcome = {
+        name: row[f"price{part}_ticks"] / 10_000 for name, part in (("price", ""), ("low", "_low"), ("high", "_high"))
+    }
     return orders, {**outcome, "volume": row["auction_wh"] / 1000}, f"{row['slot']:%a %d %b %Y, %H:%M} UTC"
 
 
@@ -194,7 +209,11 @@ def render(result: RunResult) -> str:
     """
     preset = result.preset
     currency = preset.price.currency.value
-    levels = {"retail": preset.price.retail, "feed-in": preset.price.feed_in, "essential": preset.price.essential_rate}
+    levels = {
+        "retail": preset.price.retail,
+        "feed-in": preset.price.feed_in,
+        "essential": preset.price.essential_rate,
+    }
     specs = {
         "prices": charts.specification(
             charts.prices(result.slots, {name: float(price.value) for name, price in levels.items()}, result.days)
@@ -252,7 +271,8 @@ def render(result: RunResult) -> str:
 <h2>Key figures</h2>
 {_figures(result)}
 <h2>Parameters</h2>
-<p>Stated: a published review of the platform gives it. Assumed: our choice, because none does. Given: set for this run.</p>
+<p>Stated: a published review of the platform gives it. Assumed: our choice, because none does.
+Given: set for this run.</p>
 {_parameters(result)}
 <h2>How to repeat this run</h2>
 {_provenance(result)}

@@ -97,7 +97,10 @@ def member_frame(recording: Recording, community: Community, preset: Preset) -> 
 
 
 def deposit_notes(members: pl.DataFrame, preset: Preset) -> list[str]:
-    """Who ran out of deposit, when, and what would have been enough; one line a class of members, none if nobody did."""
+    """Who ran out of deposit, when, and what would have been enough.
+
+    One line for the homes and one for the essential loads, each only if somebody did.
+    """
     currency = preset.price.currency.value
     notes = []
     for key, rows in (
@@ -113,7 +116,7 @@ def deposit_notes(members: pl.DataFrame, preset: Preset) -> list[str]:
         ]
         more = short.height - len(named)
         who = ", ".join(named) + (f" and {more} more" if more else "")
-        enough = -(-int(rows["needed_deposit_nano"].max()) // 10**9)  # type: ignore[arg-type,operator] # Int64 column
+        enough = -(-int(rows["needed_deposit_nano"].max()) // 10**9)  # type: ignore[arg-type]  # an Int64 column
         given = int(short["deposit_nano"][0]) / 10**9
         count = "1 member" if short.height == 1 else f"{short.height} members"
         notes.append(

@@ -141,7 +141,9 @@ class Outcome:
         return filled
 
 
-def clear_gate(gate: Gate, kept: NDArray[np.bool_], essential_rule: Discriminatory, auction: Uniform | Discriminatory) -> Outcome:
+def clear_gate(
+    gate: Gate, kept: NDArray[np.bool_], essential_rule: Discriminatory, auction: Uniform | Discriminatory
+) -> Outcome:
     """Essential loads first, then the auction.
 
     Parameters

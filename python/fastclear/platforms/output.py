@@ -97,7 +97,11 @@ def summary(result: RunResult) -> dict[str, Any]:
         "first_slot": f"{result.slots['slot'][0]:%Y-%m-%dT%H:%M:%SZ}",
         "slots": result.slots.height,
         "metrics": {
-            metric.key: {"value": _plain(metric.value), "without_market": _plain(metric.without), "unit": metric.unit}
+            metric.key: {
+                "value": _plain(metric.value),
+                "without_market": _plain(metric.without),
+                "unit": metric.unit,
+            }
             for metric in result.metrics
         },
         "ledger": {"blocks": result.blocks, "records": result.records, "head": result.head},

@@ -209,9 +209,7 @@ class Preset(_Frozen):
                 "gain: raise retail or lower the others"
             )
         if self.price.essential_rate.value + fees > self.price.retail.value:
-            raise ValueError(
-                "price.essential_rate: with both fees on top it is above retail: lower it, or the fees"
-            )
+            raise ValueError("price.essential_rate: with both fees on top it is above retail: lower it, or the fees")
         return self
 
     def ticks(self, key: str) -> int:
@@ -264,7 +262,11 @@ class Preset(_Frozen):
     def to_toml(self) -> str:
         """The preset as TOML text that :func:`parse_preset` reads back to an equal preset."""
         quote = json.dumps  # a TOML basic string takes the escapes of JSON
-        lines = [f"name = {quote(self.name)}", f"title = {quote(self.title)}", f"summary = {quote(self.summary)}"]
+        lines = [
+            f"name = {quote(self.name)}",
+            f"title = {quote(self.title)}",
+            f"summary = {quote(self.summary)}",
+        ]
         lines += ["references = [", *(f"  {quote(text)}," for text in self.references), "]"]
         data = self.model_dump(mode="json")
         for section in SECTIONS:

@@ -26,7 +26,17 @@ _ORDER_COLUMNS = (
     "filled",
     "reject",
 )
-_TRADE_COLUMNS = ("slot", "market", "trade", "tranche", "buyer", "seller", "quantity", "buy_price", "sell_price")
+_TRADE_COLUMNS = (
+    "slot",
+    "market",
+    "trade",
+    "tranche",
+    "buyer",
+    "seller",
+    "quantity",
+    "buy_price",
+    "sell_price",
+)
 
 
 @dataclass
@@ -121,9 +131,7 @@ class Recording:
 
 
 def _joined(lists: dict[str, list[NDArray[np.generic]]]) -> dict[str, NDArray[np.generic]]:
-    return {
-        name: np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64) for name, parts in lists.items()
-    }
+    return {name: np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64) for name, parts in lists.items()}
 
 
 def _when(slots: Int64, index: NDArray[np.generic]) -> pl.Series:
@@ -191,9 +199,7 @@ def slot_frame(recording: Recording, community: Community, orders: pl.DataFrame,
     ``import_wh``, ``export_wh`` (over all meters), ``local_wh``, ``from_grid_wh``, ``to_grid_wh`` (see
     :class:`~fastclear.metrics.EnergyFlows`); ``welfare_nano``; ``records`` and ``block`` (height) in the ledger.
     """
-    flows = metrics.energy_flows(
-        community.load_wh, community.pv_wh, recording.metered_wh, recording.contract_wh
-    )
+    flows = metrics.energy_flows(community.load_wh, community.pv_wh, recording.metered_wh, recording.contract_wh)
     slots = pl.DataFrame(
         [
             pl.Series("slot", community.slots).cast(pl.Datetime("ns", "UTC")),

@@ -74,8 +74,9 @@ class RunResult:
 
     @property
     def table(self) -> pl.DataFrame:
-        """The figures: ``metric``, ``value``, ``without`` (without the market; null where that means nothing), ``unit``.
+        """The figures: ``metric``, ``value``, ``without``, ``unit``.
 
+        ``without`` is the same without the market, null where that means nothing.
         Values are Float64 in the unit given, for reading and plotting; exact numbers are in :attr:`metrics`.
         """
         currency = self.preset.price.currency.value

@@ -41,7 +41,13 @@ from fastclear.tariff import Tariff
 
 EMBEDDED: Final = "embedded"
 _NS_PER_MINUTE: Final = 60 * 10**9
-_HOUSE: Final = {"operator": "platform", "dso": "dso", "tax": "tax", "backstop": "backstop", "rounding": "rounding"}
+_HOUSE: Final = {
+    "operator": "platform",
+    "dso": "dso",
+    "tax": "tax",
+    "backstop": "backstop",
+    "rounding": "rounding",
+}
 """Names of the totals in :attr:`RunResult.house`, and of the house accounts behind them."""
 
 Advance = Callable[[], None]
@@ -219,13 +225,17 @@ def _simulate(
         data=_describe(community),
         seed=seed,
         days=days,
-        **frames,
+        slots=frames["slots"],
+        members=frames["members"],
+        trades=frames["trades"],
+        orders=frames["orders"],
         house=house,
         metrics=_metrics(preset, community, recording, frames, house, sealed, seconds),
         notes=deposit_notes(frames["members"], preset),
         ledger=ledger,
         head=ledger.head,
-        **sealed,
+        blocks=sealed["blocks"],
+        records=sealed["records"],
         seconds=seconds,
         version=_core.__version__,
     )
@@ -262,9 +272,7 @@ def _one_slot(
     """One slot from forecast to block; seconds within ``fc.clear``."""
     net = community.net_wh[slot]
     start = int(community.slots[slot])
-    expected = forecast(
-        net, seed=seed, slot=slot, error_ppm=int(preset.set_up.forecast_error_percent.value * 10_000)
-    )
+    expected = forecast(net, seed=seed, slot=slot, error_ppm=int(preset.set_up.forecast_error_percent.value * 10_000))
     battery = batteries.step(expected)
     quotes = zero_intelligence(
         expected + battery,
@@ -320,9 +328,7 @@ def _metrics(
     sealed: dict[str, int],
     seconds: dict[str, float],
 ) -> list[Metric]:
-    flows = metrics.energy_flows(
-        community.load_wh, community.pv_wh, recording.metered_wh, recording.contract_wh
-    )
+    flows = metrics.energy_flows(community.load_wh, community.pv_wh, recording.metered_wh, recording.contract_wh)
     return metrics.figures(
         flows,
         frames["members"],
