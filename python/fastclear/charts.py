@@ -6,6 +6,7 @@ alone.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import altair as alt
@@ -18,7 +19,7 @@ AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
 
 _HOURLY_UP_TO_DAYS = 10
 _SLOTS_UP_TO_DAYS = 31
-_TIME_AXIS = alt.Axis(title="Time (UTC)", format="%a %d %b", labelFlush=False, tickCount="day", grid=True)
+_LABELS_AT_MOST = 10
 
 
 def _inline(values: list[dict[str, Any]]) -> alt.Data:
@@ -37,12 +38,27 @@ def _rows(frame: pl.DataFrame) -> alt.Data:
     return _inline(text.to_dicts())
 
 
-def _time(slots: pl.DataFrame, unit: str | None = None) -> alt.X:
-    """A time axis over the whole run; with `unit`, one band an hour or a day."""
-    domain = [f"{slots['slot'][at]:%Y-%m-%dT%H:%M:%SZ}" for at in (0, -1)]
-    if unit is not None:
-        return alt.X("slot:T", timeUnit=unit, scale=alt.Scale(type="utc"), axis=_TIME_AXIS)  # type: ignore[arg-type]
-    return alt.X("slot:T", scale=alt.Scale(type="utc", domain=domain, nice="day"), axis=_TIME_AXIS)
+def _placed(slots: pl.DataFrame, days: int) -> pl.DataFrame:
+    """The slots with their place in the run, in days from its start: gaps between weeks of data take no room."""
+    return slots.with_columns(place=pl.int_range(pl.len()) * days / slots.height)
+
+
+def _time(slots: pl.DataFrame, days: int, **kwargs: Any) -> alt.X:
+    """A time axis over the run, labelled with the start of its days."""
+    a_day = slots.height // days
+    step = -(-days // _LABELS_AT_MOST)
+    starts = [slots["slot"][day * a_day] for day in range(days)]
+    clock = "" if (starts[0].hour, starts[0].minute) == (0, 0) else " %H:%M"
+    labels = [f"{start:%a %d %b{clock}}" for start in starts]
+    axis = alt.Axis(
+        title="Time (UTC)",
+        values=list(range(0, days, step)),
+        labelExpr=f"{json.dumps(labels)}[datum.value]",
+        labelAlign="left",
+        labelFlush=False,
+        tickBand="extent",
+    )
+    return alt.X("place:Q", scale=alt.Scale(domain=[0, days], nice=False), axis=axis, **kwargs)
 
 
 def prices(slots: pl.DataFrame, levels: dict[str, float], days: int) -> AnyChart:
@@ -57,11 +73,11 @@ def prices(slots: pl.DataFrame, levels: dict[str, float], days: int) -> AnyChart
     days : int
         Length of the run; long runs are shown by the hour.
     """
-    frame = slots.select("slot", pl.col("^price.*ticks$") / 10_000)
+    frame = _placed(slots, days).select("slot", "place", pl.col("^price.*ticks$") / 10_000)
     if days > _SLOTS_UP_TO_DAYS:
-        frame = frame.group_by_dynamic("slot", every="1h").agg(pl.all().mean())
+        frame = frame.group_by_dynamic("slot", every="1h").agg(pl.col("place").min(), pl.exclude("place").mean())
     data = _rows(
-        frame.select("slot", price="price_ticks", low="price_low_ticks", high="price_high_ticks").with_columns(
+        frame.select("slot", "place", price="price_ticks", low="price_low_ticks", high="price_high_ticks").with_columns(
             pl.col("price", "low", "high").round(4)
         )
     )
@@ -74,9 +90,9 @@ def prices(slots: pl.DataFrame, levels: dict[str, float], days: int) -> AnyChart
     ]
     base = alt.Chart(data)
     band = base.mark_rule(color=SKY, opacity=0.8, strokeWidth=3).encode(
-        x=_time(slots), y=alt.Y("low:Q", title="Price (ct/kWh)"), y2="high:Q"
+        x=_time(slots, days), y=alt.Y("low:Q", title="Price (ct/kWh)"), y2="high:Q"
     )
-    line = base.mark_circle(color=BLUE, size=14, opacity=0.9).encode(x=_time(slots), y=y, tooltip=tooltip)
+    line = base.mark_circle(color=BLUE, size=14, opacity=0.9).encode(x=_time(slots, days), y=y, tooltip=tooltip)
     fixed = _inline([{"name": f"{name}  {value:g}", "price": value} for name, value in levels.items()])
     rules = alt.Chart(fixed).mark_rule(color=GREY, strokeDash=[5, 3]).encode(y=alt.Y("price:Q"))
     labels = (
@@ -105,10 +121,15 @@ def energy(slots: pl.DataFrame, days: int) -> AnyChart:
         "Fed into the grid": -pl.col("to_grid_wh"),
     }
     frame = (
-        slots.select("slot", *(expression.alias(name) for name, expression in parts.items()))
+        _placed(slots, days)
+        .select("slot", "place", *(expression.alias(name) for name, expression in parts.items()))
         .group_by_dynamic("slot", every=every)
-        .agg(pl.all().sum() / 1000)
-        .unpivot(index="slot", variable_name="source", value_name="kwh")
+        .agg(
+            pl.col("place").min(),
+            (pl.col("place").max() + days / slots.height).alias("end"),
+            pl.col(list(parts)).sum() / 1000,
+        )
+        .unpivot(index=["slot", "place", "end"], variable_name="source", value_name="kwh")
         .with_columns(pl.col("kwh").round(3))
     )
     order = list(parts)
@@ -116,7 +137,8 @@ def energy(slots: pl.DataFrame, days: int) -> AnyChart:
         alt.Chart(_rows(frame))
         .mark_bar(stroke=None)
         .encode(
-            x=_time(slots, "utcyearmonthdatehours" if step == "hour" else "utcyearmonthdate"),
+            x=_time(slots, days, bin="binned"),
+            x2="end:Q",
             y=alt.Y("kwh:Q", title=f"Energy (kWh per {step})", stack="zero"),
             color=alt.Color(
                 "source:N",
@@ -155,7 +177,9 @@ def _steps(orders: pl.DataFrame, *, buy: bool) -> list[dict[str, Any]]:
     return points
 
 
-def curves(orders: pl.DataFrame, low: float, high: float, price: float, volume: float) -> AnyChart:
+def curves(
+    orders: pl.DataFrame, low: float, high: float, price: float, volume: float, *, uniform: bool = True
+) -> AnyChart:
     """Supply and demand of one slot, with the clearing interval and the price in it.
 
     Parameters
@@ -166,6 +190,8 @@ def curves(orders: pl.DataFrame, low: float, high: float, price: float, volume: 
         Clearing interval and price, ct/kWh.
     volume : float
         Traded energy, kWh.
+    uniform : bool
+        Whether all trade at one price; else `low` and `high` are the lowest and highest price of a trade.
     """
     demand, supply = _steps(orders, buy=True), _steps(orders, buy=False)
     points = _inline(demand + supply)
@@ -203,7 +229,10 @@ def curves(orders: pl.DataFrame, low: float, high: float, price: float, volume: 
         .mark_rect(color=SKY, opacity=0.35, stroke=SKY)
         .encode(y="low:Q", y2="high:Q")
     )
-    span = f"interval {low:.2f} to {high:.2f}" if low < high else "the interval is this one price"
+    if uniform:
+        span = f"interval {low:.2f} to {high:.2f}" if low < high else "the interval is this one price"
+    else:
+        span = f"on average, from {low:.2f} to {high:.2f}"
     note = f"{volume:.2f} kWh at {price:.2f} ct/kWh, {span}"
     point = alt.Chart(_inline([{"kwh": volume, "price": price, "text": note}]))
     mark = point.mark_point(shape="circle", filled=True, size=90, color=_INK, opacity=1).encode(x="kwh:Q", y="price:Q")

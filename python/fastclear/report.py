@@ -227,7 +227,7 @@ def render(result: RunResult) -> str:
         curve = "<p>Nothing was traded in the auction, so there is no slot to show.</p>"
     else:
         orders, outcome, when = busiest
-        specs["curves"] = charts.specification(charts.curves(orders, **outcome))
+        specs["curves"] = charts.specification(charts.curves(orders, **outcome, uniform=uniform))
         rule = (
             "All trade at one price within the clearing interval (shaded)."
             if uniform

@@ -316,7 +316,8 @@ def _describe(community: Community) -> str:
     count = community.members.height
     essential = int(community.essential.sum())
     who = f"{count} members trade" + (f", {essential} with essential load" if essential else "")
-    return f"{community.source}; {who}; {first} to {last}"
+    days = "1 day" if community.n_days == 1 else f"{community.n_days} days"
+    return f"{community.source}; {who}; {days}, {first} to {last}"
 
 
 def _metrics(
