@@ -39,8 +39,9 @@ p { margin: 4px 0 12px; color: var(--soft); max-width: 80ch; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; margin: 8px 0; }
 th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; color: var(--soft); font-size: 13px; }
+td:first-child { white-space: nowrap; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 13px; overflow-wrap: anywhere; }
+code { overflow-wrap: anywhere; font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 13px; }
 .stated, .assumed, .given { font-size: 12px; padding: 1px 8px; border-radius: 10px; border: 1px solid;
   white-space: nowrap; }
 .stated { color: #00563f; border-color: #009e73; } .assumed { color: #7a4b00; border-color: #e69f00; }
