@@ -164,9 +164,7 @@ def test_nobody_bids_where_it_could_lose(net, retail, feed_in, fees, seed, slot)
     assert (orders.price + fees <= retail).all()
     assert (orders.price >= feed_in).all()
     assert orders.side.dtype == np.uint8
-    assert {a.dtype for a in (orders.price, orders.quantity, orders.order, orders.participant)} == {
-        np.dtype("int64")
-    }
+    assert {a.dtype for a in (orders.price, orders.quantity, orders.order, orders.participant)} == {np.dtype("int64")}
     assert list(orders.columns()) == ["side", "price", "quantity", "order", "participant"]
     assert len(orders) == len(wanted)
 
@@ -253,9 +251,7 @@ def test_bad_arguments_of_bids(change, message):
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    st.lists(nets, max_size=20), st.integers(0, 2**64 - 1), st.integers(0, 2**31 - 1), st.integers(0, 10**6)
-)
+@given(st.lists(nets, max_size=20), st.integers(0, 2**64 - 1), st.integers(0, 2**31 - 1), st.integers(0, 10**6))
 def test_forecast_stays_within_its_bounds(net, seed, slot, error_ppm):
     expected = forecast(net, seed=seed, slot=slot, error_ppm=error_ppm)
     assert expected.dtype == np.int64

@@ -137,10 +137,8 @@ def test_a_market_cleared_at_less_than_its_volume_is_caught():
 
 @given(testing.orders(market_orders=True), uniform_parameters, discriminatory_parameters, st.data())
 def test_a_random_change_is_caught(frame, uniform, discriminatory, data):
-    if data.draw(st.booleans()):
-        rule = mechanism("uniform", uniform)
-    else:
-        rule = mechanism("discriminatory", discriminatory)
+    name, parameters = data.draw(st.sampled_from([("uniform", uniform), ("discriminatory", discriminatory)]))
+    rule = mechanism(name, parameters)
     clearing = fc.clear(frame, rule)
     clearing.audit()
     names = ["filled", "payment"] + [f"market_columns.{name}" for name in MARKET_COLUMNS]
@@ -169,3 +167,42 @@ def test_an_overwritten_out_buffer_is_noticed():
     out[0] += 1
     with pytest.raises(fc.FastclearError, match="out"):
         clearing.payment  # noqa: B018 - the property does the work
+
+
+@pytest.mark.parametrize(
+    ("was", "claimed"),
+    [
+        (fc.Uniform(k=0), fc.Uniform(k=1)),
+        (fc.Uniform(k=0.5, price_round="floor"), fc.Uniform(k=(2, 3), price_round="ceil")),
+        (fc.Uniform(rationing="time"), fc.Uniform(rationing="pro_rata")),
+        (fc.Uniform(rationing="pro_rata"), fc.Uniform(rationing="equal")),
+        (fc.Uniform(rationing="equal"), fc.Uniform(rationing="time")),
+    ],
+)
+def test_the_outcome_of_another_rule_is_caught(was, claimed):
+    tied = pl.DataFrame(
+        {
+            "market": [1, 1, 1, 1, 2, 2],
+            "side": ["buy", "buy", "buy", "sell", "buy", "sell"],
+            "price": [30, 30, 30, 10, 30, 10],
+            "quantity": [1, 5, 12, 10, 4, 4],
+            "time": [3, 2, 1, 0, 0, 0],
+        }
+    )
+    clearing = fc.clear(tied, was)
+    clearing.audit()
+    clearing.mechanism = claimed
+    with pytest.raises(fc.AuditError):
+        clearing.audit()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_another_pairing_is_caught(rule):
+    clearing = cleared(RULES[rule])
+    for name, column in clearing.trade_columns.items():
+        swapped = column.copy()
+        if name != "trade":
+            swapped[[0, 1]] = column[[1, 0]]
+        clearing.trade_columns[name] = swapped
+    with pytest.raises(fc.AuditError, match="paired best bid"):
+        clearing.audit()

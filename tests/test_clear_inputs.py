@@ -284,9 +284,7 @@ def test_floats_with_units_are_exact():
 
 def test_every_cent_grid_float_is_exact():
     cents = np.arange(-5_000, 5_000)
-    frame = pl.DataFrame(
-        {"side": ["buy"] * 10_000, "price": cents / 100, "quantity": (cents + 5_001) / 1_000}
-    )
+    frame = pl.DataFrame({"side": ["buy"] * 10_000, "price": cents / 100, "quantity": (cents + 5_001) / 1_000})
     clearing = fc.clear(frame, fc.Uniform(), units=UNITS)
     assert clearing.reject.tolist() == [0] * 10_000
     assert np.array_equal(clearing.orders.price, cents * 100)
@@ -333,9 +331,7 @@ def test_nullable_pandas_integers():
     assert fc.clear(frame, fc.Uniform()).reject.tolist() == [0, 0, 0, 0, int(fc.RejectReason.ID_MISSING)]
 
 
-@pytest.mark.parametrize(
-    ("column", "code"), [("price", 3), ("quantity", 6), ("market", 9), ("order", 9), ("time", 10)]
-)
+@pytest.mark.parametrize(("column", "code"), [("price", 3), ("quantity", 6), ("market", 9), ("order", 9), ("time", 10)])
 def test_a_column_of_nulls_refuses_every_row(column, code):
     clearing = fc.clear(COLUMNS | {column: [None] * 5}, fc.Uniform())
     assert clearing.reject.tolist() == [code] * 5

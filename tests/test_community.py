@@ -25,9 +25,7 @@ def frame(slots=4, names=("ann", "bob"), start="2024-07-08T10:00Z", **changes) -
     first = np.datetime64(start.rstrip("Z"), "ns").astype("int64")
     n = slots * len(names)
     columns = {
-        "slot": pl.Series(np.tile(first + QUARTER * np.arange(slots), len(names))).cast(
-            pl.Datetime("ns", "UTC")
-        ),
+        "slot": pl.Series(np.tile(first + QUARTER * np.arange(slots), len(names))).cast(pl.Datetime("ns", "UTC")),
         "participant": [name for name in names for _ in range(slots)],
         "load_wh": np.arange(100, 100 + n),
         "pv_wh": np.arange(n),
@@ -73,9 +71,7 @@ def test_arrays_are_read_only_and_right():
     community.participants.clear()
     assert len(community.participants) == 61
     np.testing.assert_array_equal(community.net_wh, community.load_wh - community.pv_wh)
-    assert repr(community) == (
-        "<Community embedded: 61 members, 1 days of 15-minute slots, 2024-07-08 to 2024-07-08>"
-    )
+    assert repr(community) == ("<Community embedded: 61 members, 1 days of 15-minute slots, 2024-07-08 to 2024-07-08>")
 
 
 def test_communities_travel_to_other_processes():
@@ -96,8 +92,7 @@ def test_digest_sees_every_column():
     }
     digests = {base.digest}
     kept = {
-        f: getattr(base, f)
-        for f in ("name", "source", "slots", "slot_ns", "members", "load_wh", "pv_wh", "tariff")
+        f: getattr(base, f) for f in ("name", "source", "slots", "slot_ns", "members", "load_wh", "pv_wh", "tariff")
     }
     for key, value in changes.items():
         digests.add(Community(**{**kept, key: value}).digest)
@@ -179,9 +174,7 @@ def test_a_file_of_naive_times_by_name(tmp_path):
     frame(slot=NAIVE).write_csv(tmp_path / "naive.csv")
     with pytest.raises(PresetError, match="naive datetimes"):
         load_community(str(tmp_path / "naive.csv"))
-    assert (
-        load_community(str(tmp_path / "naive.csv"), tz="UTC").digest == community_from_frame(frame()).digest
-    )
+    assert load_community(str(tmp_path / "naive.csv"), tz="UTC").digest == community_from_frame(frame()).digest
 
 
 def test_values_land_where_they_belong():
@@ -244,9 +237,7 @@ def test_switch_days_of_local_time(day, slots):
     local = pd.date_range(day, periods=slots, freq="15min", tz="Europe/Berlin")
     assert local[-1].strftime("%H:%M") == "23:45"
     rest = {"participant": ["ann"] * slots, "load_wh": range(slots), "pv_wh": [0] * slots}
-    zoned = community_from_frame(
-        {"slot": pl.Series(local.as_unit("ns").asi8).cast(pl.Datetime("ns", "UTC")), **rest}
-    )
+    zoned = community_from_frame({"slot": pl.Series(local.as_unit("ns").asi8).cast(pl.Datetime("ns", "UTC")), **rest})
     assert (np.diff(zoned.slots) == QUARTER).all()
     text = [t.isoformat() for t in local]
     assert community_from_frame({"slot": text, **rest}).digest == zoned.digest
@@ -258,9 +249,7 @@ def test_switch_days_of_local_time(day, slots):
 
 def test_rounding_on_request_goes_to_even():
     table = frame(load_wh=[0.5, 1.5, 2.5, 3.49, 4.0, 5.51, 6.0, 7.0])
-    with pytest.raises(
-        PresetError, match=r'load_wh, row 0: 0\.5 is not a whole number of Wh; .*rounding="half_even"'
-    ):
+    with pytest.raises(PresetError, match=r'load_wh, row 0: 0\.5 is not a whole number of Wh; .*rounding="half_even"'):
         community_from_frame(table)
     community = community_from_frame(table, rounding="half_even")
     assert community.load_wh.T.ravel().tolist() == [0, 2, 2, 3, 4, 6, 6, 7]
@@ -270,9 +259,7 @@ def test_rounding_on_request_goes_to_even():
 
 def test_gaps_on_request():
     table = pl.concat([frame(), frame(start="2024-10-14T00:00Z")])
-    with pytest.raises(
-        PresetError, match=r"a gap: the slot 2024-07-08T11:00Z is missing for everyone.*allow_gaps"
-    ):
+    with pytest.raises(PresetError, match=r"a gap: the slot 2024-07-08T11:00Z is missing for everyone.*allow_gaps"):
         community_from_frame(table)
     assert len(community_from_frame(table, allow_gaps=True).slots) == 8
 
@@ -440,9 +427,7 @@ def test_bad_slot_minutes(slot_minutes):
 
 def test_community_refuses_what_does_not_fit():
     good = community_from_frame(frame())
-    kept = {
-        f: getattr(good, f) for f in ("name", "source", "slots", "slot_ns", "members", "load_wh", "pv_wh")
-    }
+    kept = {f: getattr(good, f) for f in ("name", "source", "slots", "slot_ns", "members", "load_wh", "pv_wh")}
     for change, message in (
         ({"load_wh": good.load_wh[1:]}, "must have one row a slot"),
         ({"slots": good.slots[::-1]}, "slots must rise"),

@@ -17,9 +17,7 @@ def test_all_outputs_equal_the_twin(frame, parameters):
     check_universal(frame, clearing, parameters["fee"])
 
 
-@given(
-    testing.orders(max_size=40, max_markets=2, prices=(-3, 6), quantities=(1, 6)), discriminatory_parameters
-)
+@given(testing.orders(max_size=40, max_markets=2, prices=(-3, 6), quantities=(1, 6)), discriminatory_parameters)
 def test_dense_books_equal_the_twin(frame, parameters):
     clearing, _ = check_against_twin(frame, "discriminatory", parameters)
     check_universal(frame, clearing, parameters["fee"])

@@ -85,11 +85,7 @@ def test_every_reason_is_reachable():
 
 def test_numbers_are_a_public_contract():
     names = {code.name.lower(): int(code) for code in fc.RejectReason}
-    twins = {
-        name.lower(): value
-        for name, value in vars(refusal).items()
-        if name.isupper() and isinstance(value, int)
-    }
+    twins = {name.lower(): value for name, value in vars(refusal).items() if name.isupper() and isinstance(value, int)}
     assert len(twins) == 12
     assert names == twins | {"credit_exceeded": 13}
 

@@ -82,9 +82,7 @@ def test_jitter_is_seeded_bounded_and_blind_to_the_window(fake, tmp_path):
     assert one.digest == again.digest
     assert one.digest != two.digest != plain.digest
     assert (np.abs(one.load_wh - plain.load_wh) <= plain.load_wh * 0.1 + 0.5).all()
-    np.testing.assert_array_equal(
-        load(start="2016-07-06", days=1, seed=1).load_wh, one.days(1, start=2).load_wh
-    )
+    np.testing.assert_array_equal(load(start="2016-07-06", days=1, seed=1).load_wh, one.days(1, start=2).load_wh)
     np.testing.assert_array_equal(one.pv_wh, plain.pv_wh)
     assert abs(one.load_wh.sum() / plain.load_wh.sum() - 1) < 0.01
 
@@ -101,9 +99,7 @@ def test_stamps_that_are_not_local_time_are_refused(monkeypatch, tmp_path):
     def other(code):
         net = small_net(code)
         net["stamps"] = (
-            pl.datetime_range(
-                pl.datetime(2016, 1, 1), pl.datetime(2017, 1, 1), "15m", closed="left", eager=True
-            )
+            pl.datetime_range(pl.datetime(2016, 1, 1), pl.datetime(2017, 1, 1), "15m", closed="left", eager=True)
             .dt.strftime("%d.%m.%Y %H:%M")
             .to_list()
         )

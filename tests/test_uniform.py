@@ -152,9 +152,7 @@ def test_prices_shift_together(book, shift, parameters):
 
 @given(testing.books(), st.sampled_from(["pro_rata", "time", "equal"]), st.booleans())
 def test_swapped_sides_with_negated_prices_mirror_the_market(book, rationing, zero_surplus):
-    mirrored = book.with_columns(
-        -pl.col("price"), side=pl.col("side").replace_strict({"buy": "sell", "sell": "buy"})
-    )
+    mirrored = book.with_columns(-pl.col("price"), side=pl.col("side").replace_strict({"buy": "sell", "sell": "buy"}))
     # The mirror image of floor with share k is ceil with share 1 - k.
     one = fc.clear(
         book,
@@ -183,9 +181,7 @@ def test_splitting_an_order_changes_nothing_under_time(book, data):
     quantity = roomy["quantity"].to_list()
     quantity[row] -= part
     rest = roomy[row].with_columns(pl.col("order") + 1, quantity=pl.lit(part, dtype=pl.Int64))
-    split = fc.clear(
-        pl.concat([roomy.with_columns(quantity=pl.Series(quantity)), rest]), fc.Uniform(rationing="time")
-    )
+    split = fc.clear(pl.concat([roomy.with_columns(quantity=pl.Series(quantity)), rest]), fc.Uniform(rationing="time"))
     filled = split.filled.tolist()
     filled[row] += filled.pop()
     assert filled == whole.filled.tolist()
@@ -196,9 +192,7 @@ def test_splitting_an_order_matters_under_pro_rata():
     """Hamilton is not split-proof: the largest of 4, 3, 3 gets the one lot; as 2 + 2 it does not."""
     whole = fc.clear(book_of(("buy", 9, 4), ("buy", 9, 3), ("buy", 9, 3), ("sell", 1, 1)), fc.Uniform())
     assert whole.filled.tolist() == [1, 0, 0, 1]
-    split = fc.clear(
-        book_of(("buy", 9, 2), ("buy", 9, 2), ("buy", 9, 3), ("buy", 9, 3), ("sell", 1, 1)), fc.Uniform()
-    )
+    split = fc.clear(book_of(("buy", 9, 2), ("buy", 9, 2), ("buy", 9, 3), ("buy", 9, 3), ("sell", 1, 1)), fc.Uniform())
     assert split.filled.tolist() == [0, 0, 1, 0, 1]
 
 
@@ -252,9 +246,7 @@ def test_pro_rata_of_huge_quantities_needs_more_than_64_bits():
     check_against_twin(book, "uniform", {"rationing": "equal"})
 
 
-@pytest.mark.parametrize(
-    "k", [0.5, Fraction(1, 2), (1, 2), 0, 1, 1.0, np.float64(0.25), (999_999, 1_000_000)]
-)
+@pytest.mark.parametrize("k", [0.5, Fraction(1, 2), (1, 2), 0, 1, 1.0, np.float64(0.25), (999_999, 1_000_000)])
 def test_k_is_taken_exactly(k):
     exact = Fraction(*k) if isinstance(k, tuple) else Fraction(k)
     book = book_of(("buy", 1_000_000, 1), ("sell", 0, 1))
@@ -265,9 +257,9 @@ def test_k_is_taken_exactly(k):
 def test_k_as_float_is_the_nearest_fraction_with_a_small_denominator():
     # 0.7 as a double lies below 7/10: taken at its exact value, the floor would be 6,999.
     for k, price in ((0.1, 1_000), (0.7, 7_000), (0.3, 3_000), (1 / 3, 3_333)):
-        assert fc.clear(book_of(("buy", 10_000, 1), ("sell", 0, 1)), fc.Uniform(k=k)).markets[
-            "price"
-        ].to_list() == [price]
+        assert fc.clear(book_of(("buy", 10_000, 1), ("sell", 0, 1)), fc.Uniform(k=k)).markets["price"].to_list() == [
+            price
+        ]
 
 
 @pytest.mark.parametrize(

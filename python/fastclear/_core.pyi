@@ -5,8 +5,32 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "__version__",
+    "DEBUG_BUILD",
+    "SIMD",
+    "Mechanism",
+    "Cleared",
+    "clear",
+    "reject_reasons",
+    "text_id",
+    "Bank",
+    "Postings",
+    "check_tariff",
+    "HOUSE_ACCOUNTS",
+    "FIRST_MEMBER",
+    "KIND_NAMES",
+    "LINE_NAMES",
+    "Chain",
+    "text_ids",
+    "verify_ledger",
+    "verify_inclusion",
+    "verify_consistency",
+]
+
 __version__: str
 DEBUG_BUILD: bool
+SIMD: str
 
 def reject_reasons() -> list[tuple[str, int, str]]: ...
 def text_id(text: str) -> int: ...
@@ -59,9 +83,7 @@ def check_tariff(retail: int, feed_in: int, platform_fee: int, network_fee: int,
 
 @final
 class Bank:
-    def __new__(
-        cls, retail: int, feed_in: int, platform_fee: int, network_fee: int, tax_ppm: int
-    ) -> Bank: ...
+    def __new__(cls, retail: int, feed_in: int, platform_fee: int, network_fee: int, tax_ppm: int) -> Bank: ...
     def open(self, names: list[str], limit: int) -> int: ...
     def set_limit(self, account: int, limit: int) -> None: ...
     def deposit(self, accounts: _U64, amounts: _I64) -> None: ...
@@ -93,9 +115,8 @@ def verify_ledger(
     path: str,
 ) -> tuple[int, int, int, int, str, bool] | tuple[int, int | None, str, int, str]: ...
 def verify_inclusion(entry: bytes, index: int, size: int, path: list[bytes], root: bytes) -> bool: ...
-def verify_consistency(
-    old: int, new: int, path: list[bytes], old_root: bytes, new_root: bytes
-) -> bool: ...
+def verify_consistency(old: int, new: int, path: list[bytes], old_root: bytes, new_root: bytes) -> bool: ...
+
 @final
 class Chain:
     def __new__(cls, path: str | None, params: bytes | None, key: int | bytes, sync: bool) -> Chain: ...

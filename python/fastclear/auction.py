@@ -20,6 +20,7 @@ Share = float | Fraction | tuple[int, int] | int
 """A fraction from 0 to 1: a float is taken as its nearest fraction with a denominator of at most 10**6."""
 
 _DENOMINATOR_MAX = 10**6
+_THREADS_MAX = 1024
 
 
 def _fraction(name: str, value: Share) -> Fraction:
@@ -43,6 +44,8 @@ def _fraction(name: str, value: Share) -> Fraction:
 def _ticks(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise MechanismError(f"{name}={value!r} is no whole number of ticks")
+    if not 0 <= value < 2**31:
+        raise MechanismError(f"{name}={value!r} is outside 0 to 2**31 - 1 ticks")
     return int(value)
 
 
@@ -243,6 +246,7 @@ def clear(
     if network is not None:
         raise MechanismError("network limits are not supported by this mechanism; pass network=None")
     encoded = encode(orders, units)
+    fresh = out is None
     if out is None:
         out = np.empty(encoded.n, np.int64)
     elif not (isinstance(out, np.ndarray) and out.dtype == np.int64 and out.shape == (encoded.n,)):
@@ -252,10 +256,12 @@ def clear(
         raise SchemaError("out is read-only or not contiguous; give a plain int64 array", column="out")
     if threads is None:
         threads = _threads_available()
-    elif threads < 1:
-        raise SchemaError(f"threads={threads}; give 1 or more")
-    cleared = run(encoded, mechanism.core, out, threads=threads)
-    return Clearing(encoded, mechanism, cleared, out, threads)
+    elif isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise SchemaError(f"threads={threads!r}; give a whole number from 1 up, or leave it out")
+    cleared = run(encoded, mechanism.core, out, threads=min(threads, _THREADS_MAX))
+    if fresh:
+        out.flags.writeable = False
+    return Clearing(encoded, mechanism, cleared, out, min(threads, _THREADS_MAX))
 
 
 def _threads_available() -> int:

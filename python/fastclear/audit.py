@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,7 +52,9 @@ CHECKS = (
     "welfare is bids x fills - asks x fills",
     "price priority: nobody is left out while a worse order of the market trades",
     "the volume is the most that any single price supports (less units without surplus, where they are left out)",
-    "one price a side in every market, inside the clearing interval (uniform price only)",
+    "fills are paired best bid with cheapest ask, ties by time, then id",
+    "orders of the marginal price share what is left by the rule of the mechanism",
+    "one price a side in every market, where k puts it in the clearing interval (uniform price only)",
 )
 
 
@@ -58,8 +63,12 @@ def check_clearing(clearing: Clearing) -> AuditReport:
 
     Cost: a few sorts of the orders in numpy, tens of times the clearing itself.
     """
+    if not len(clearing.market_columns["market"]):  # no order named a market
+        if clearing.filled.any() or len(clearing.trade_columns["quantity"]):
+            raise _fail(0, "something is filled, and no order named a market")
+        return AuditReport(CHECKS, clearing.orders.n, 0, 0)
     state = _State(clearing)
-    for check in (_quantities, _volumes, _trades, _money, _rationality, _welfare, _crossing):
+    for check in (_quantities, _volumes, _trades, _money, _rationality, _welfare, _crossing, _pairing, _rationing):
         check(state)
     if clearing._one_price:
         _one_price(state)
@@ -257,6 +266,99 @@ def _supported_volume(state: _State, competing: NDArray[np.int64], zero_surplus:
     return most
 
 
+def _priority(state: _State) -> NDArray[np.int64]:
+    """Rank of each order by time, then id, then row."""
+    orders = state.clearing.orders
+    rows = np.arange(orders.n)
+    ids = rows if orders.order is None else orders.order
+    times = np.zeros(orders.n, np.int64) if orders.time is None else orders.time
+    rank = np.empty(orders.n, np.int64)
+    rank[np.lexsort((rows, ids, times))] = rows
+    return rank
+
+
+def _pairing(state: _State) -> None:
+    trades, priority = state.trades, _priority(state)
+    same_market = trades["market"][1:] == trades["market"][:-1]
+    for side, better in (("buy", -1), ("sell", 1)):
+        rows = trades[f"{side}_row"]
+        price = state.limit[rows] * better
+        ahead = (price[1:] > price[:-1]) | ((price[1:] == price[:-1]) & (priority[rows][1:] >= priority[rows][:-1]))
+        trade = _first(same_market & ~ahead)
+        if trade is not None:
+            raise _fail(8, f"trade {trade + 1} has a better {side} order than trade {trade} of the same market")
+
+
+def _rationing(state: _State) -> None:
+    """Recompute, in plain integers, every level of which a part is filled."""
+    rule = getattr(state.clearing.mechanism, "rationing", "time")
+    competing = state.limit - np.where(state.is_bid, state.fee, 0)
+    part = np.flatnonzero(state.accepted & (state.filled > 0) & (state.filled < state.quantity))
+    levels = {(int(state.index[row]), bool(state.is_bid[row]), int(competing[row])) for row in part}
+    if not levels:
+        return
+    priority = _priority(state)
+    accepted = np.flatnonzero(state.accepted)
+    order = accepted[
+        np.lexsort((priority[accepted], competing[accepted], state.is_bid[accepted], state.index[accepted]))
+    ]
+    edges = np.flatnonzero(
+        np.r_[
+            True,
+            (np.diff(state.index[order]) != 0) | np.diff(state.is_bid[order]) | (np.diff(competing[order]) != 0),
+            True,
+        ]
+    )
+    for start, end in pairwise(edges):
+        rows = order[start:end]
+        if (int(state.index[rows[0]]), bool(state.is_bid[rows[0]]), int(competing[rows[0]])) not in levels:
+            continue
+        asked, given = state.quantity[rows].tolist(), state.filled[rows].tolist()
+        expected = _shares(rule, asked, sum(given))
+        if given != expected:
+            wrong = next(i for i, (was, due) in enumerate(zip(given, expected, strict=True)) if was != due)
+            raise _fail(9, f"row {rows[wrong]}: filled {given[wrong]}, due {expected[wrong]} by {rule}")
+
+
+def _shares(rule: str, asked: list[int], left: int) -> list[int]:
+    """What each order of a level is due, the orders being in priority order."""
+    if rule == "pro_rata":
+        total = sum(asked)
+        shares = [left * lots // total for lots in asked]
+        by_remainder = sorted(range(len(asked)), key=lambda i: (-(left * asked[i] % total), i))
+        for i in by_remainder[: left - sum(shares)]:
+            shares[i] += 1
+        return shares
+    shares = [0] * len(asked)
+    if rule == "equal":
+        while left:
+            active = [i for i, lots in enumerate(asked) if shares[i] < lots]
+            if left < len(active):
+                for i in active[:left]:
+                    shares[i] += 1
+                break
+            step = min(left // len(active), min(asked[i] - shares[i] for i in active))
+            for i in active:
+                shares[i] += step
+            left -= step * len(active)
+        return shares
+    for i, lots in enumerate(asked):
+        shares[i] = min(lots, left)
+        left -= shares[i]
+    return shares
+
+
+def _price_at(mechanism: Any, low: int, high: int) -> int:
+    k = mechanism.k if isinstance(mechanism.k, tuple) else Fraction(mechanism.k).as_integer_ratio()
+    share = Fraction(*k)
+    if isinstance(mechanism.k, float):
+        share = share.limit_denominator(10**6)
+    exact = low + share * (high - low)
+    return {"floor": math.floor(exact), "ceil": math.ceil(exact), "half_up": math.floor(exact + Fraction(1, 2))}[
+        mechanism.price_round
+    ]
+
+
 def _one_price(state: _State) -> None:
     columns, trades = state.columns, state.trades
     index = np.searchsorted(columns["market"], trades["market"])
@@ -265,16 +367,21 @@ def _one_price(state: _State) -> None:
         if trade is not None:
             raise _fail(
                 8,
-                f"trade {trade}: {side} price {trades[f'{side}_price'][trade]}, market {columns[f'price_{side}'][index[trade]]}",
+                f"trade {trade}: {side} price {trades[f'{side}_price'][trade]}, "
+                f"market {columns[f'price_{side}'][index[trade]]}",
             )
     traded = columns["volume"] > 0
     low, high, price = columns["price_low"], columns["price_high"], columns["price_sell"]
     outside = _first(traded & ((price < low) | (price > high) | (columns["price_buy"] != price + state.fee)))
     if outside is not None:
         raise _fail(
-            8,
+            10,
             f"market {state.market(outside)}: price {price[outside]} outside [{low[outside]}, {high[outside]}]",
         )
+    for market in np.flatnonzero(traded):
+        due = _price_at(state.clearing.mechanism, int(low[market]), int(high[market]))
+        if due != price[market]:
+            raise _fail(10, f"market {state.market(int(market))}: price {price[market]}, k puts it at {due}")
     # The interval itself: no order with a remainder is willing inside it, no accepted order unwilling.
     competing = state.limit - np.where(state.is_bid, state.fee, 0)
     short = state.accepted & (state.filled < state.quantity) & traded[state.index]
@@ -288,6 +395,7 @@ def _one_price(state: _State) -> None:
     wrong = _first(traded & ((low != least) | (high != most)))
     if wrong is not None:
         raise _fail(
-            8,
-            f"market {state.market(wrong)}: interval [{low[wrong]}, {high[wrong]}], recomputed [{least[wrong]}, {most[wrong]}]",
+            10,
+            f"market {state.market(wrong)}: interval [{low[wrong]}, {high[wrong]}], "
+            f"recomputed [{least[wrong]}, {most[wrong]}]",
         )

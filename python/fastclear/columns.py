@@ -50,9 +50,7 @@ def checked_name(name: object) -> Participant:
     """Return a participant's name as plain text or a plain integer."""
     value = plain(name)
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise SettlementError(
-            f"participant {name!r} is a {type(name).__name__}; name it by text or an integer"
-        )
+        raise SettlementError(f"participant {name!r} is a {type(name).__name__}; name it by text or an integer")
     if isinstance(value, int) and not -INT64_MAX <= value <= INT64_MAX:
         raise SettlementError(f"participant {value} does not fit 64 bits; use text")
     return value

@@ -61,6 +61,8 @@ class Orders:
         Reject codes that the columns themselves show (nulls, unknown words, values off the grid).
     texts : dict of str to polars.Series
         The sorted distinct texts of each id column that was text.
+    missing : dict of str to ndarray of bool
+        Which rows of an id column were null; their ids mean nothing.
     """
 
     side: NDArray[np.uint8]
@@ -73,6 +75,7 @@ class Orders:
     is_market_order: NDArray[np.uint8] | None = None
     refused: NDArray[np.uint16] | None = None
     texts: dict[str, pl.Series] = field(default_factory=dict)
+    missing: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     frozen: bool = False
 
     @property
@@ -92,6 +95,14 @@ class Orders:
         """
         texts = self.texts.get(column)
         return pl.Series(column, ids) if texts is None else texts.gather(ids).alias(column)
+
+    def order_ids(self) -> pl.Series:
+        """Ids of all orders, row by row, as the caller wrote them; null where the caller wrote null."""
+        if self.order is None:
+            return pl.Series("order", np.arange(self.n, dtype=np.int64))
+        names = self.names("order", self.order)
+        missing = self.missing.get("order")
+        return names if missing is None else names.set(pl.Series(missing), None)
 
 
 def encode(orders: object, units: Units | None = None) -> Orders:
@@ -124,6 +135,11 @@ def encode(orders: object, units: Units | None = None) -> Orders:
             )
     flaws = _Flaws(n)
     texts: dict[str, pl.Series] = {}
+    missing: dict[str, NDArray[np.bool_]] = {}
+
+    def ids(name: str) -> NDArray[np.int64] | None:
+        return _id(columns[name], name, texts, missing, flaws) if name in columns else None
+
     kinds = _market_orders(columns["type"], flaws) if "type" in columns else None
     encoded = Orders(
         side=_side(side, flaws),
@@ -133,13 +149,14 @@ def encode(orders: object, units: Units | None = None) -> Orders:
         quantity=_number(
             columns["quantity"], "quantity", None if units is None else (units.lots, units.rounding), flaws
         ),
-        market=_id(columns["market"], "market", texts, flaws) if "market" in columns else None,
-        order=_id(columns["order"], "order", texts, flaws) if "order" in columns else None,
-        participant=_id(columns["participant"], "participant", texts, flaws) if "participant" in columns else None,
+        market=ids("market"),
+        order=ids("order"),
+        participant=ids("participant"),
         time=_time(columns["time"], flaws) if "time" in columns else None,
         is_market_order=kinds,
         refused=flaws.codes,
         texts=texts,
+        missing=missing,
     )
     arrays = (encoded.side, encoded.price, encoded.quantity, encoded.market, encoded.order, encoded.time)
     object.__setattr__(encoded, "frozen", all(array is None or _nobody_writes(array) for array in arrays))
@@ -205,20 +222,19 @@ def _columns(orders: object) -> dict[str, NDArray[Any] | pl.Series]:
 
 def _series_or_array(name: str, column: object) -> NDArray[Any] | pl.Series:
     """Plain numeric columns as numpy arrays without a copy where that is possible, all others as polars series."""
-    if isinstance(column, np.ndarray):
+    if isinstance(column, np.ma.MaskedArray):
+        column = column.tolist()  # masked values become None
+    elif isinstance(column, np.ndarray):
         if column.ndim != 1:
             raise SchemaError(f"column '{name}' has {column.ndim} dimensions; give one", column=name)
         if column.dtype.kind in "biuf" and column.dtype.byteorder in "=|":
             return np.ascontiguousarray(column)
     elif hasattr(column, "to_numpy") and hasattr(column, "iloc"):  # a pandas series
-        array = cast("Any", column).to_numpy()
-        if array.dtype.kind in "biuf":
-            return np.ascontiguousarray(array)
-        if hasattr(column, "__arrow_c_stream__") and str(cast("Any", column).dtype).startswith(
-            ("datetime64", "category")
-        ):
-            return pl.Series(name, cast("Any", column))
-        column = [None if value is None or value != value else value for value in array.tolist()]
+        column = _from_pandas(name, column)
+        if isinstance(column, np.ndarray):
+            return column
+    if name in ("price", "quantity") and isinstance(column, list | tuple):
+        column = [_near(value) for value in column]
     try:
         series = column if isinstance(column, pl.Series) else pl.Series(name, cast("Any", column), strict=True)
     except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
@@ -227,6 +243,26 @@ def _series_or_array(name: str, column: object) -> NDArray[Any] | pl.Series:
     if (dtype.is_integer() or dtype.is_float()) and dtype != pl.Int128 and series.null_count() == 0:
         return np.ascontiguousarray(series.rechunk().to_numpy())
     return series
+
+
+def _near(value: object) -> object:
+    """An integer beyond every range as one that 64 bits hold and no range does; all else as it is."""
+    if isinstance(value, int) and not -_FAR_OUT <= value <= _FAR_OUT:
+        return _FAR_OUT if value > 0 else -_FAR_OUT
+    return value
+
+
+def _from_pandas(name: str, column: Any) -> NDArray[Any] | pl.Series | list[Any]:
+    """A pandas series, with pyarrow beside it or without."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
+        return np.ascontiguousarray(column.to_numpy())
+    if column.dtype.kind == "M":
+        stamps = column.astype("datetime64[ns]" if column.dt.tz is None else f"datetime64[ns, {column.dt.tz}]")
+        zone = None if column.dt.tz is None else "UTC"
+        ticks = pl.Series(name, stamps.to_numpy("datetime64[ns]").view(np.int64))
+        stamps_as_read = ticks.cast(pl.Datetime("ns", zone))
+        return stamps_as_read.set(pl.Series(column.isna().to_numpy()), None)
+    return cast("list[Any]", column.astype(object).where(column.notna(), None).to_list())
 
 
 def _wrong_type(name: str, dtype: object, wanted: str) -> SchemaError:
@@ -293,9 +329,9 @@ def _number(
             column = column.cast(pl.Int64)
         mark(column.is_null().to_numpy(), missing_reason)
         if column.dtype.is_decimal():
-            whole, off_grid = _decimal(column, _declared(scale, name, column.dtype))
+            ticks, off_grid = _decimal(column, _declared(scale, name, column.dtype))
             mark(off_grid, grid_reason)
-            return whole
+            return ticks
         if not (column.dtype.is_integer() or column.dtype.is_float()):
             raise _wrong_type(name, column.dtype, "integers, or numbers with units=fc.Units(...)")
         if column.dtype == pl.Int128:
@@ -315,7 +351,8 @@ def _number(
         if rounding == "refuse":
             # On the grid is what is the closest floating-point number to some whole tick: 0.1 ct is, 0.1 + 0.2 is not.
             mark((nearest / factor != exact) & np.isfinite(exact), grid_reason)
-    return np.clip(nearest, -_FAR_OUT, _FAR_OUT).astype(np.int64)
+    whole: NDArray[np.int64] = np.clip(nearest, -_FAR_OUT, _FAR_OUT).astype(np.int64)
+    return whole
 
 
 def _declared(scale: tuple[int, str] | None, name: str, dtype: object) -> tuple[int, str]:
@@ -334,8 +371,9 @@ def _whole(column: NDArray[Any], factor: int) -> NDArray[np.int64]:
         return cast("NDArray[np.int64]", column)
     bound = _FAR_OUT // factor
     if column.dtype == np.uint64:
-        return np.minimum(column, np.uint64(bound)).astype(np.int64) * factor
-    return np.clip(column.astype(np.int64), -bound, bound) * factor
+        column = np.minimum(column, np.uint64(bound))
+    whole: NDArray[np.int64] = np.clip(column.astype(np.int64), -bound, bound) * factor
+    return whole
 
 
 def _decimal(column: pl.Series, scale: tuple[int, str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -350,7 +388,13 @@ def _decimal(column: pl.Series, scale: tuple[int, str]) -> tuple[NDArray[np.int6
     return np.array(whole, np.int64), np.array(off_grid, bool)
 
 
-def _id(column: NDArray[Any] | pl.Series, name: str, texts: dict[str, pl.Series], flaws: _Flaws) -> NDArray[np.int64]:
+def _id(
+    column: NDArray[Any] | pl.Series,
+    name: str,
+    texts: dict[str, pl.Series],
+    missing: dict[str, NDArray[np.bool_]],
+    flaws: _Flaws,
+) -> NDArray[np.int64]:
     """Ids as integers; text becomes its rank among the distinct texts, compared as bytes."""
     if isinstance(column, np.ndarray):
         if column.dtype.kind not in "iu":
@@ -358,19 +402,23 @@ def _id(column: NDArray[Any] | pl.Series, name: str, texts: dict[str, pl.Series]
         if column.dtype == np.uint64 and len(column) and int(column.max()) > _INT64_MAX:
             raise SchemaError(f"column '{name}' holds ids beyond 2**63 - 1; give smaller ids or text", column=name)
         return column.astype(np.int64, copy=False)
-    missing = column.is_null()
-    if missing.any():
-        flaws.mark(missing.to_numpy(), RejectReason.ID_MISSING)
-        present = column.drop_nulls()
-        if column.dtype == pl.Null or not len(present):
-            return np.zeros(len(column), np.int64)
-        column = column.fill_null(present[0])  # the row is refused: any id that the column has will do
-    if column.dtype in (pl.Categorical, pl.Enum):
+    if column.dtype == pl.Null:
+        column = column.cast(pl.Int64)
+    elif column.dtype in (pl.Categorical, pl.Enum):
         column = column.cast(pl.String)
-    if column.dtype.is_integer():
-        return _id(column.rechunk().to_numpy(), name, texts, flaws)
-    if column.dtype != pl.String:
+    is_text = column.dtype == pl.String
+    if not (is_text or column.dtype.is_integer()):
         raise _wrong_type(name, column.dtype, "integers or text")
+    if column.null_count():
+        missing[name] = column.is_null().to_numpy()
+        flaws.mark(missing[name], RejectReason.ID_MISSING)
+        # The row is refused: any id that the column has will do.
+        present = column.drop_nulls()
+        column = column.fill_null(present[0] if len(present) else ("" if is_text else 0))
+    if not is_text:
+        if column.dtype == pl.Int128:
+            raise SchemaError(f"column '{name}' holds ids beyond 64 bits; give smaller ids or text", column=name)
+        return _id(column.rechunk().to_numpy(), name, texts, missing, flaws)
     distinct = column.unique().sort()  # polars sorts text by its bytes
     texts[name] = distinct.alias(name)
     return column.cast(pl.Enum(distinct)).to_physical().cast(pl.Int64).rechunk().to_numpy()
@@ -393,7 +441,7 @@ def _time(column: NDArray[Any] | pl.Series, flaws: _Flaws) -> NDArray[np.int64]:
                 column="time",
             )
         column = column.dt.timestamp("ns")
-    elif not column.dtype.is_integer():
+    elif not column.dtype.is_integer() or column.dtype in (pl.Int128, pl.UInt64):
         raise _wrong_type("time", column.dtype, wanted)
     flaws.mark(column.is_null().to_numpy(), RejectReason.TIME_MISSING)
     return column.fill_null(0).cast(pl.Int64).rechunk().to_numpy()

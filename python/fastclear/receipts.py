@@ -89,17 +89,13 @@ class Receipts:
         }
         order = ["seq", "time_ns", "kind", "line", "payer", "payee", "quantity", "price", "amount"]
         rest = [name for name in columns if name not in order]
-        return pl.DataFrame(
-            [named[name] if name in named else pl.Series(name, columns[name]) for name in order + rest]
-        )
+        return pl.DataFrame([named[name] if name in named else pl.Series(name, columns[name]) for name in order + rest])
 
     def by_participant(self) -> pl.DataFrame:
         """Return each member's bill: ``participant``, ``account``, the lines of :attr:`bill_columns`."""
         bills = self.bill_columns
         names = self._bank.names(bills["account"].tolist())
-        return pl.DataFrame(
-            [participant_series(names), *(pl.Series(name, column) for name, column in bills.items())]
-        )
+        return pl.DataFrame([participant_series(names), *(pl.Series(name, column) for name, column in bills.items())])
 
     def pseudonyms(self, clearing: Cleared) -> NDArray[np.uint64]:
         """Account id of each order of ``clearing``, shape (n,); 0 for participants of no account."""

@@ -107,9 +107,7 @@ class Settlement:
             raise SettlementError(f"tariff is a {type(tariff).__name__}; give a fc.Tariff")
         self.profile = profile
         self.tariff = tariff
-        self._bank = _core.Bank(
-            tariff.retail, tariff.feed_in, tariff.platform_fee, tariff.network_fee, tariff.tax_ppm
-        )
+        self._bank = _core.Bank(tariff.retail, tariff.feed_in, tariff.platform_fee, tariff.network_fee, tariff.tax_ppm)
         self._accounts: dict[Participant, int] = {}
         self._names: list[Participant] = []
         self._int_keys = np.empty(0, np.int64)
@@ -142,9 +140,7 @@ class Settlement:
         first = self._bank.open([str(name) for name in names], int(int64("limit", [limit])[0]))
         self._accounts.update((name, first + index) for index, name in enumerate(names))
         self._names.extend(names)
-        integers = sorted(
-            (name, account) for name, account in self._accounts.items() if isinstance(name, int)
-        )
+        integers = sorted((name, account) for name, account in self._accounts.items() if isinstance(name, int))
         self._int_keys = np.array([name for name, _ in integers], np.int64)
         self._int_accounts = np.array([account for _, account in integers], np.uint64)
 
@@ -379,9 +375,7 @@ class Settlement:
     def names(self, accounts: Iterable[int]) -> list[Participant | None]:
         """Participants of these account ids; None for house accounts."""
         first, names = _core.FIRST_MEMBER, self._names
-        return [
-            names[account - first] if first <= account < first + len(names) else None for account in accounts
-        ]
+        return [names[account - first] if first <= account < first + len(names) else None for account in accounts]
 
     def pseudonyms(self, orders: Orders) -> NDArray[np.uint64]:
         """Account id of each order, shape (n,); 0 where the participant is none of this bank's."""
@@ -405,9 +399,7 @@ class Settlement:
                 strange &= orders.refused == 0  # an order without a participant is refused, not a stranger's
             if strange.any():
                 row = int(strange.argmax())
-                raise _stranger(
-                    orders.names("participant", cast("Any", orders.participant)[row : row + 1])[0]
-                )
+                raise _stranger(orders.names("participant", cast("Any", orders.participant)[row : row + 1])[0])
         return accounts
 
     def _of_integers(self, column: NDArray[Any]) -> NDArray[np.uint64]:
@@ -479,9 +471,7 @@ class Settlement:
             return np.empty(0, np.uint64), np.empty(0, np.int64)
         if not isinstance(meter, Mapping | pl.DataFrame) and not hasattr(meter, "iloc"):
             if not hasattr(meter, "__arrow_c_stream__"):
-                raise SettlementError(
-                    f"meter is a {type(meter).__name__}; give a frame with participant and energy_wh"
-                )
+                raise SettlementError(f"meter is a {type(meter).__name__}; give a frame with participant and energy_wh")
             meter = pl.DataFrame(cast("Any", meter))
         columns = cast("Mapping[str, Any]", meter)
         for name in ("participant", "energy_wh"):

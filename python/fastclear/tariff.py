@@ -89,9 +89,7 @@ class Tariff:
 def _scaled(name: str, value: object) -> int:
     """Ct/kWh in ticks, or percent in ppm: both are 10,000 to one."""
     if isinstance(value, bool | float) or not isinstance(value, str | int | Decimal):
-        raise SettlementError(
-            f"{name} = {value!r} is a {type(value).__name__}; give text, an int or a Decimal"
-        )
+        raise SettlementError(f"{name} = {value!r} is a {type(value).__name__}; give text, an int or a Decimal")
     try:
         exact = Fraction(Decimal(value)) * _TICKS_PER_CT
     except (InvalidOperation, ValueError, OverflowError) as error:

@@ -402,9 +402,7 @@ def _frame(
     columns: dict[str, pl.Series] = {
         "side": pl.Series(side, dtype=pl.String),
         "price": pl.Series(_column(draw, st, _numbers(draw, st, prices, _PRICES_END), n), dtype=pl.Int64),
-        "quantity": pl.Series(
-            _column(draw, st, _numbers(draw, st, quantities, _QUANTITIES_END), n), dtype=pl.Int64
-        ),
+        "quantity": pl.Series(_column(draw, st, _numbers(draw, st, quantities, _QUANTITIES_END), n), dtype=pl.Int64),
     }
     if market_orders:
         kinds = _column(draw, st, st.sampled_from(["limit", "limit", "limit", "market"]), n)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
@@ -108,12 +108,15 @@ class Clearing:
         int64 unless said otherwise: ``market`` (encoded id), ``has_price`` (bool: something traded, at one price a
         side), ``price``, ``price_low``, ``price_high``, ``price_buy``, ``price_sell`` (0 where ``has_price`` is false),
         ``volume``, ``buy_orders``, ``sell_orders`` (uint32), ``best_bid``, ``best_ask`` (where nothing traded;
-        the extremes of int64 where there is none), ``welfare``, ``buyer_payment``, ``seller_revenue``, ``surplus`` (int64, or Python integers in
-        an object array where a total leaves 64 bits).
+        the extremes of int64 where there is none), ``welfare``, ``buyer_payment``, ``seller_revenue``, ``surplus``
+        (int64, or Python integers in an object array where a total leaves 64 bits).
         """
         columns: dict[str, NDArray[Any]] = {}
         for name, values in self._cleared.markets().items():
             columns[name] = _read_only(values if isinstance(values, np.ndarray) else np.array(values, dtype=object))
+        nowhere = self.orders.missing.get("market")
+        if nowhere is not None and nowhere.all():  # every id was null: there is no market to report on
+            columns = {name: _read_only(values[:0]) for name, values in columns.items()}
         has_price = columns["volume"] > 0
         if not self._one_price:
             has_price = np.zeros(len(has_price), bool)
@@ -164,8 +167,8 @@ class Clearing:
         ``market``, ``price``, ``price_low``, ``price_high`` (ticks; null where nothing traded or buyers and sellers
         pay different prices), ``price_buy``, ``price_sell`` (ticks; null where nothing traded or prices differ from
         trade to trade), ``volume`` (lots), ``buy_orders``, ``sell_orders`` (accepted), ``best_bid``, ``best_ask``
-        (ticks; where nothing traded: the best of each side), ``welfare``, ``buyer_payment``, ``seller_revenue``, ``surplus``
-        (nano-currency, Decimal(38, 0)).
+        (ticks; where nothing traded: the best of each side), ``welfare``, ``buyer_payment``,
+        ``seller_revenue``, ``surplus`` (nano-currency, Decimal(38, 0)).
         """
         columns = self.market_columns
         frame: dict[str, pl.Series] = {"market": self.orders.names("market", columns["market"])}
@@ -190,11 +193,9 @@ class Clearing:
     @cached_property
     def fills(self) -> pl.DataFrame:
         """One row an order, in input order: ``order``, ``filled``, ``payment`` (+ pays, - receives), ``reject``."""
-        n = self.orders.n
-        ids = np.arange(n, dtype=np.int64) if self.orders.order is None else self.orders.order
         return pl.DataFrame(
             [
-                self.orders.names("order", ids).alias("order"),
+                self.orders.order_ids().alias("order"),
                 pl.Series("filled", self.filled.copy()),
                 pl.Series("payment", self.payment),
                 pl.Series("reject", self.reject),
@@ -203,7 +204,9 @@ class Clearing:
 
     @cached_property
     def trades(self) -> pl.DataFrame:
-        """One row a trade: ``market``, ``trade``, ``buy_order``, ``sell_order``, ``quantity``, ``buy_price``, ``sell_price``.
+        """One row a trade: its market, number, both order ids, quantity (lots) and both prices (ticks).
+
+        ``market``, ``trade``, ``buy_order``, ``sell_order``, ``quantity``, ``buy_price``, ``sell_price``.
 
         Fills are paired in price, then time, then id order, so that a market of b winning bids and a winning asks has
         at most a + b - 1 trades.
@@ -265,7 +268,8 @@ class Clearing:
         volume = int(columns["volume"].sum()) / 1000
         refused = int(np.count_nonzero(self.reject))
         note = f", {refused:,} refused" if refused else ""
-        return f"Clearing of {self.orders.n:,} orders{note} in {len(columns['market']):,} markets: {volume:,.3f} kWh traded"
+        markets = f"{len(columns['market']):,} market{'' if len(columns['market']) == 1 else 's'}"
+        return f"Clearing of {self.orders.n:,} orders{note} in {markets}: {volume:,.3f} kWh traded"
 
     def to_polars(self) -> pl.DataFrame:
         """:attr:`markets`."""
@@ -303,4 +307,4 @@ def money(values: NDArray[Any]) -> pl.Series:
     """
     if values.dtype == object:
         return pl.Series([Decimal(int(value)) for value in values], dtype=MONEY)
-    return cast("pl.Series", pl.Series(values).cast(MONEY))
+    return pl.Series(values).cast(MONEY)

@@ -18,9 +18,7 @@ from reference.refusal import accept
 ROUNDINGS = {"floor": floor, "ceil": ceil, "half_up": lambda x: floor(x + Fraction(1, 2))}
 
 
-def naive_uniform(
-    orders, k=Fraction(1, 2), rationing="pro_rata", price_round="floor", zero_surplus=True, fee=0
-):
+def naive_uniform(orders, k=Fraction(1, 2), rationing="pro_rata", price_round="floor", zero_surplus=True, fee=0):
     def clear_market(buys, sells):
         volume, low, high = crossing(buys, sells, zero_surplus)
         fills = {}

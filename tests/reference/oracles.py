@@ -105,9 +105,7 @@ def brute_force(bids, asks, ticks):
     """Volume max min(D, S) and the set of prices at which what must trade can, over all `ticks`."""
     volume = max(min(demand(bids, p), supply(asks, p)) for p in ticks)
     clearing = [
-        p
-        for p in ticks
-        if max(demand(bids, p + 1), supply(asks, p - 1)) <= min(demand(bids, p), supply(asks, p))
+        p for p in ticks if max(demand(bids, p + 1), supply(asks, p - 1)) <= min(demand(bids, p), supply(asks, p))
     ]
     return volume, clearing
 

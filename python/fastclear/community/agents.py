@@ -59,9 +59,7 @@ class OrderColumns:
         }
 
 
-def zero_intelligence(
-    net_wh: ArrayLike, *, retail: int, feed_in: int, fees: int, seed: int, slot: int
-) -> OrderColumns:
+def zero_intelligence(net_wh: ArrayLike, *, retail: int, feed_in: int, fees: int, seed: int, slot: int) -> OrderColumns:
     """Bids and asks of one slot, drawn at random where nobody can lose.
 
     Who expects to consume buys its deficit, who expects a surplus sells it; zero stays away. Both draw a
@@ -109,21 +107,13 @@ def zero_intelligence(
     """
     net = _whole(net_wh)
     for name, value in (("retail", retail), ("feed_in", feed_in), ("fees", fees)):
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, (int, np.integer))
-            or not abs(value) < _PRICE_LIMIT
-        ):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not abs(value) < _PRICE_LIMIT:
             raise PresetError(f"{name} must be whole ticks between -2^31 and 2^31, got {value!r}")
     if fees < 0:
-        raise PresetError(
-            f"fees must not be negative, got {fees}; a subsidy belongs into the feed-in or retail price"
-        )
+        raise PresetError(f"fees must not be negative, got {fees}; a subsidy belongs into the feed-in or retail price")
     generator = _generator(seed, _BIDS, slot)
     low, high = int(feed_in), int(retail) - int(fees)
-    price = (
-        generator.integers(low, high, size=len(net), endpoint=True) if low <= high else np.zeros(0, np.int64)
-    )
+    price = generator.integers(low, high, size=len(net), endpoint=True) if low <= high else np.zeros(0, np.int64)
     who = np.flatnonzero(net) if low <= high else np.zeros(0, np.int64)
     return OrderColumns(
         side=(net[who] > 0).astype(np.uint8),
@@ -168,11 +158,7 @@ def forecast(net_wh: ArrayLike, *, seed: int, slot: int, error_ppm: int) -> NDAr
     array([ 1000, -2000])
     """
     net = _whole(net_wh)
-    if (
-        isinstance(error_ppm, bool)
-        or not isinstance(error_ppm, (int, np.integer))
-        or not 0 <= error_ppm <= _PPM
-    ):
+    if isinstance(error_ppm, bool) or not isinstance(error_ppm, (int, np.integer)) or not 0 <= error_ppm <= _PPM:
         raise PresetError(f"error_ppm must be a whole number from 0 to 1000000, got {error_ppm!r}")
     generator = _generator(seed, _FORECAST, slot)
     error = generator.integers(-error_ppm, error_ppm, size=(len(net), 3), endpoint=True).sum(axis=1)
@@ -192,17 +178,13 @@ def _generator(seed: int, purpose: int, slot: int) -> np.random.Generator:
     for name, value, top in (("seed", seed, 2**64), ("slot", slot, 2**31)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value < top:
             raise PresetError(f"{name} must be a whole number from 0 to {top - 1}, got {value!r}")
-    return np.random.Generator(
-        np.random.PCG64(np.random.SeedSequence(int(seed), spawn_key=(purpose, int(slot))))
-    )
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(int(seed), spawn_key=(purpose, int(slot)))))
 
 
 def _whole(net_wh: ArrayLike) -> NDArray[np.int64]:
     net = np.asarray(net_wh)
     if net.ndim != 1 or (net.size and net.dtype.kind not in "iu"):
-        raise PresetError(
-            f"net_wh must be one whole number of Wh a member, got {net.dtype} of shape {net.shape}"
-        )
+        raise PresetError(f"net_wh must be one whole number of Wh a member, got {net.dtype} of shape {net.shape}")
     if ((net <= -_QUANTITY_LIMIT) | (net >= _QUANTITY_LIMIT)).any():
         raise PresetError("net_wh must stay between -2^31 and 2^31 Wh a slot, the range of an order")
     return net.astype(np.int64)

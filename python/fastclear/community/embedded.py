@@ -58,9 +58,7 @@ def load_community(name: str = "embedded", season: str | None = None, tz: str | 
     if name == "embedded":
         return _embedded(season)
     if season is not None:
-        raise PresetError(
-            f"season is a choice of the embedded data; {name!r} has none, use .days(n, start=...)"
-        )
+        raise PresetError(f"season is a choice of the embedded data; {name!r} has none, use .days(n, start=...)")
     if name.lower().endswith(_FILE_ENDINGS):
         return community_from_frame(name, tz=tz)
     kind, _, code = name.partition(":")
@@ -113,7 +111,5 @@ def _table(name: str, expected: str) -> pl.DataFrame:
         for c in frame.columns
     }
     if columns_digest(columns) != expected:
-        raise PresetError(
-            f"the embedded data {name}.parquet is not what was shipped; install fastclear again"
-        )
+        raise PresetError(f"the embedded data {name}.parquet is not what was shipped; install fastclear again")
     return frame

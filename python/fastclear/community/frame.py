@@ -121,9 +121,7 @@ class Community:
                 f"column a member: {shape}"
             )
         if 0 in shape:
-            raise PresetError(
-                f"a community needs at least one slot and one member, this has {shape[0]} and {shape[1]}"
-            )
+            raise PresetError(f"a community needs at least one slot and one member, this has {shape[0]} and {shape[1]}")
         if self.slot_ns <= 0 or bool((np.diff(self.slots) < self.slot_ns).any()):
             raise PresetError("slots must rise, each by at least slot_ns")
         for column in ("slots", "load_wh", "pv_wh"):
@@ -315,9 +313,7 @@ def _checked_members(members: pl.DataFrame) -> pl.DataFrame:
         raise PresetError(f"members have a column of the wrong type: {error}") from error
     twice = members.filter(members["participant"].is_duplicated())
     if twice.height:
-        raise PresetError(
-            f"members: participant {twice['participant'][0]!r} is there twice; keep one row a member"
-        )
+        raise PresetError(f"members: participant {twice['participant'][0]!r} is there twice; keep one row a member")
     for name in (
         "participant",
         "kind",
@@ -338,14 +334,12 @@ def _checked_members(members: pl.DataFrame) -> pl.DataFrame:
         wild = members.filter((members[name] < 0) | (members[name] > top))
         if wild.height:
             raise PresetError(
-                f"members: {name} of {wild['participant'][0]!r} is {wild[name][0]}; it must be from 0 to "
-                f"{top}"
+                f"members: {name} of {wild['participant'][0]!r} is {wild[name][0]}; it must be from 0 to {top}"
             )
     # a battery that keeps nothing of what it takes is a missing number, not a battery
     dead = members.filter((members["battery_wh"] > 0) & (members["battery_efficiency_ppm"] == 0))
     if dead.height:
         raise PresetError(
-            f"members: {dead['participant'][0]!r} has a battery with battery_efficiency_ppm 0; give it, "
-            "e.g. 900000"
+            f"members: {dead['participant'][0]!r} has a battery with battery_efficiency_ppm 0; give it, e.g. 900000"
         )
     return members

@@ -65,9 +65,7 @@ class Batteries:
         members = len(capacity)
         power = _column("power_w", power_w, members, top=_LIMIT - 1)
         efficiency = _column("efficiency_ppm", efficiency_ppm, members, top=PPM)
-        stored = _column(
-            "stored_wh", np.zeros(members, np.int64) if stored_wh is None else stored_wh, members
-        )
+        stored = _column("stored_wh", np.zeros(members, np.int64) if stored_wh is None else stored_wh, members)
         if not 0 < slot_ns <= 24 * _NS_PER_HOUR:
             raise PresetError(f"slot_ns must be from 1 ns to 24 hours, got {slot_ns}")
         if ((efficiency == 0) & (capacity > 0)).any():
@@ -81,9 +79,7 @@ class Batteries:
         # W * ns can pass 2^63 (a 2 GW battery, an hour): split off whole seconds first
         seconds, rest = divmod(slot_ns, 10**9)
         self._power_wh = (power * seconds + power * rest // 10**9) // 3600
-        self._efficiency = np.maximum(
-            efficiency, 1
-        )  # divides below; where there is no battery any divisor will do
+        self._efficiency = np.maximum(efficiency, 1)  # divides below; where there is no battery any divisor will do
         self._stored = stored * PPM
 
     @classmethod
@@ -176,9 +172,7 @@ def _column(
     """One-dimensional int64 copy within bounds, or a PresetError."""
     array = np.asarray(values)
     if array.ndim != 1 or (length is not None and len(array) != length):
-        raise PresetError(
-            f"{name} must have one value a member{f' ({length})' if length else ''}, got {array.shape}"
-        )
+        raise PresetError(f"{name} must have one value a member{f' ({length})' if length else ''}, got {array.shape}")
     if array.dtype.kind not in "iu" and array.size:
         raise PresetError(f"{name} must be whole numbers, got {array.dtype}; round first and cast to int64")
     wild = (array < low) | (array > top)

@@ -111,9 +111,7 @@ def community_from_frame(
                 f"{', '.join(table.columns) or 'none'}"
             )
     if table.height == 0:
-        raise PresetError(
-            "the community frame is empty: it has columns but no row; give one row a member and slot"
-        )
+        raise PresetError("the community frame is empty: it has columns but no row; give one row a member and slot")
     _refuse_nulls(table, PROFILE_COLUMNS)
     labels = _labels(table["participant"], "the community frame")
     energy = {column: _energy(table[column], rounding) for column in _ENERGY}
@@ -138,9 +136,7 @@ def community_from_frame(
 def _origin(frame: object) -> str:
     if isinstance(frame, (str, Path)):
         return Path(frame).name
-    return f"a {type(frame).__module__.partition('.')[0]} frame".replace(
-        "a builtins frame", "a mapping of columns"
-    )
+    return f"a {type(frame).__module__.partition('.')[0]} frame".replace("a builtins frame", "a mapping of columns")
 
 
 def _frame(frame: Any, what: str) -> pl.DataFrame:
@@ -159,9 +155,7 @@ def _frame(frame: Any, what: str) -> pl.DataFrame:
             if isinstance(table, pl.DataFrame):
                 return table
     except ImportError as error:
-        raise PresetError(
-            f"{what}: its library cannot hand over Arrow data ({error}); install pyarrow"
-        ) from error
+        raise PresetError(f"{what}: its library cannot hand over Arrow data ({error}); install pyarrow") from error
     except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
         raise PresetError(f"{what} cannot be read as columns: {error}") from error
     raise PresetError(
@@ -194,8 +188,7 @@ def _refuse_nulls(table: pl.DataFrame, columns: tuple[str, ...]) -> None:
         if table[column].null_count():
             row = int(table[column].is_null().arg_max() or 0)
             raise PresetError(
-                f"column {column}, row {row}: a value is missing (null); fill it, or leave out that "
-                "participant"
+                f"column {column}, row {row}: a value is missing (null); fill it, or leave out that participant"
             )
 
 
@@ -204,9 +197,7 @@ def _labels(participant: pl.Series, what: str) -> pl.Series:
     if isinstance(participant.dtype, (pl.Categorical, pl.Enum)):
         participant = participant.cast(pl.String)
     if not (participant.dtype == pl.String or participant.dtype.is_integer()):
-        raise PresetError(
-            f"{what}: column participant has the type {participant.dtype}; give text or integers"
-        )
+        raise PresetError(f"{what}: column participant has the type {participant.dtype}; give text or integers")
     order = participant.unique().sort().cast(pl.String)
     return participant.cast(pl.String).cast(pl.Enum(order))
 
@@ -215,9 +206,7 @@ def _energy(values: pl.Series, rounding: str) -> pl.Series:
     """One energy column as whole Wh, Int64."""
     column = values.name
     if not values.dtype.is_numeric():
-        raise PresetError(
-            f"column {column} has the type {values.dtype}; give whole Wh as integers (1 kWh = 1000)"
-        )
+        raise PresetError(f"column {column} has the type {values.dtype}; give whole Wh as integers (1 kWh = 1000)")
     if not values.dtype.is_integer():
         values = values.cast(pl.Float64)
         broken = ~values.is_finite()
@@ -252,11 +241,7 @@ def _grid(long: pl.DataFrame, slot_minutes: int | None, *, allow_gaps: bool) -> 
     slots = long["slot"].unique().sort().to_numpy()
     steps = np.diff(slots)
     if slot_minutes is not None:
-        if (
-            isinstance(slot_minutes, bool)
-            or not isinstance(slot_minutes, int)
-            or not 0 < slot_minutes <= 1440
-        ):
+        if isinstance(slot_minutes, bool) or not isinstance(slot_minutes, int) or not 0 < slot_minutes <= 1440:
             raise PresetError(f"slot_minutes must be a whole number from 1 to 1440, got {slot_minutes!r}")
         slot_ns = slot_minutes * 60 * 10**9
     elif len(steps):
@@ -298,9 +283,7 @@ def _refuse_holes(long: pl.DataFrame, slots: NDArray[np.int64], names: pl.Series
     if long.height == len(slots) * len(names):
         return
     there = np.zeros((len(slots), len(names)), dtype=bool)
-    there[np.searchsorted(slots, long["slot"].to_numpy()), long["participant"].to_physical().to_numpy()] = (
-        True
-    )
+    there[np.searchsorted(slots, long["slot"].to_numpy()), long["participant"].to_physical().to_numpy()] = True
     slot, member = np.argwhere(~there)[0]
     raise PresetError(
         f"a gap: {names[int(member)]!r} has no row for the slot {utc_text(int(slots[slot]))}; fill it, or "
@@ -318,14 +301,10 @@ def _members(names: pl.Series, table: pl.DataFrame, members: Any) -> pl.DataFram
         if torn.height:
             who = torn["participant"][0]
             column = next(c for c in inside if given.filter(pl.col("participant") == who)[c].n_unique() > 1)
-            raise PresetError(
-                f"column {column} changes between slots for {who!r}; it must be one value a participant"
-            )
+            raise PresetError(f"column {column} changes between slots for {who!r}; it must be one value a participant")
     else:
         if inside:
-            raise PresetError(
-                f"column {inside[0]} is in the frame and members= is given too; say it in one place"
-            )
+            raise PresetError(f"column {inside[0]} is in the frame and members= is given too; say it in one place")
         given = _frame(members, "members")
         if "participant" not in given.columns:
             raise PresetError("members lack the column 'participant'")
@@ -335,9 +314,7 @@ def _members(names: pl.Series, table: pl.DataFrame, members: Any) -> pl.DataFram
     known = set(names.cast(pl.String).to_list())
     for who in given["participant"]:
         if who not in known:
-            raise PresetError(
-                f"members: {who!r} has no row in the community frame; leave it out or add its profile"
-            )
+            raise PresetError(f"members: {who!r} has no row in the community frame; leave it out or add its profile")
     for who in names.cast(pl.String):
         if who not in set(given["participant"]):
             raise PresetError(f"members: {who!r} of the community frame is missing; add a row for it")
@@ -352,9 +329,7 @@ def _members(names: pl.Series, table: pl.DataFrame, members: Any) -> pl.DataFram
     if twice.height:
         raise PresetError(f"members: participant {twice['participant'][0]!r} is there twice; keep one row")
     return (
-        names.cast(pl.String)
-        .to_frame("participant")
-        .join(filled, on="participant", how="left", maintain_order="left")
+        names.cast(pl.String).to_frame("participant").join(filled, on="participant", how="left", maintain_order="left")
     )
 
 

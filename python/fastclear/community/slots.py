@@ -40,15 +40,11 @@ def slots_to_utc(frame: pl.DataFrame, tz: str | None) -> pl.Series:
             # polars brings its own zones; those of the standard library are missing on Windows
             pl.Series([0]).cast(pl.Datetime("ns")).dt.replace_time_zone(tz or "(none)")  # "" would mean naive
         except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
-            raise PresetError(
-                f"tz={tz!r} is no time zone; use a name such as 'Europe/Berlin' or 'UTC'"
-            ) from error
+            raise PresetError(f"tz={tz!r} is no time zone; use a name such as 'Europe/Berlin' or 'UTC'") from error
     if slot.dtype.is_integer():
         largest = slot.sort()[-1] if slot.len() else 0
         if largest >= 2**63:
-            raise PresetError(
-                "column slot: integers are nanoseconds since 1970 UTC and must fit 64 signed bits"
-            )
+            raise PresetError("column slot: integers are nanoseconds since 1970 UTC and must fit 64 signed bits")
         # 1970-04-26 in nanoseconds: seconds or milliseconds of any day since would lie below
         if 0 < largest < 10**16:
             raise PresetError(
@@ -91,8 +87,7 @@ def _parsed(text: pl.Series) -> pl.Series:
     if parsed.null_count():
         row = int(parsed.is_null().arg_max() or 0)
         raise PresetError(
-            f"column slot, row {row}: cannot read {text[row]!r}; write ISO 8601, such as "
-            "2024-07-08T12:15+02:00"
+            f"column slot, row {row}: cannot read {text[row]!r}; write ISO 8601, such as 2024-07-08T12:15+02:00"
         )
     return parsed
 
@@ -103,9 +98,7 @@ def _localised(frame: pl.DataFrame, tz: str) -> pl.Series:
     # first is the earlier one. A third would stay a duplicate and is reported as one later on.
     turn = pl.int_range(pl.len()).over("slot", "participant")
     choice = pl.when(turn == 0).then(pl.lit("earliest")).otherwise(pl.lit("latest"))
-    local = frame.select(
-        pl.col("slot").dt.replace_time_zone(tz, ambiguous=choice, non_existent="null")
-    ).to_series()
+    local = frame.select(pl.col("slot").dt.replace_time_zone(tz, ambiguous=choice, non_existent="null")).to_series()
     if local.null_count():
         row = int(local.is_null().arg_max() or 0)
         raise PresetError(

@@ -103,9 +103,7 @@ def load_simbench(
     <Community 1-LV-rural3--1-sw: 118 members, 7 days of 15-minute slots, 2016-07-04 to 2016-07-10>
     """
     if not isinstance(code, str) or not _CODE.fullmatch(code) or "-LV-" not in code:
-        raise PresetError(
-            f"{code!r} is no code of a SimBench low-voltage grid; use one such as {DEFAULT_GRID!r}"
-        )
+        raise PresetError(f"{code!r} is no code of a SimBench low-voltage grid; use one such as {DEFAULT_GRID!r}")
     for name, value, top in (("seed", seed, 2**64 - 1), ("jitter_ppm", jitter_ppm, _PPM)):
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= top:
             raise PresetError(f"{name} must be a whole number from 0 to {top}, got {value!r}")
@@ -117,16 +115,13 @@ def load_simbench(
     slots, members, load_wh, pv_wh = _grid(code, _cache_folder(cache_dir))
     first = int(np.searchsorted(slots, monday))
     if len(slots) - first < 96 or slots[first] != monday:
-        raise PresetError(
-            f"start {start} is beyond the data: SimBench has 2016-01-01 to 2016-12-30 (days of UTC)"
-        )
+        raise PresetError(f"start {start} is beyond the data: SimBench has 2016-01-01 to 2016-12-30 (days of UTC)")
     last = first + (len(slots) - first) // 96 * 96
     window = slice(first, last)
     note = f"load jittered by up to {jitter_ppm / 1e4:g} %, seed {seed}" if jitter_ppm else "no jitter"
     community = Community(
         name=code,
-        source=f"SimBench {code}, 2016, {members.height} connection points (ODbL; {note}; "
-        "grid losses ignored)",
+        source=f"SimBench {code}, 2016, {members.height} connection points (ODbL; {note}; grid losses ignored)",
         slots=slots[window],
         slot_ns=_SLOT_NS,
         members=members,
@@ -164,9 +159,7 @@ def _cache_folder(cache_dir: str | os.PathLike[str] | None) -> Path:
     return Path(base) / "fastclear" / "simbench"
 
 
-def _grid(
-    code: str, folder: Path
-) -> tuple[NDArray[np.int64], pl.DataFrame, NDArray[np.int64], NDArray[np.int64]]:
+def _grid(code: str, folder: Path) -> tuple[NDArray[np.int64], pl.DataFrame, NDArray[np.int64], NDArray[np.int64]]:
     """Slots, members, load and PV of the year, from the cache or from SimBench."""
     profiles, members = (folder / f"{code}.v{_FORMAT}.{part}.parquet" for part in ("profiles", "members"))
     if not (profiles.is_file() and members.is_file()):
@@ -186,8 +179,7 @@ def _grid(
         raise StoreError(f"the cache {profiles} cannot be read: {error}; delete it and run again") from error
     names = who["participant"].to_list()
     load, pv = (
-        year.select(pl.col(f"{name}.{what}").cast(pl.Int64) for name in names).to_numpy()
-        for what in ("load", "pv")
+        year.select(pl.col(f"{name}.{what}").cast(pl.Int64) for name in names).to_numpy() for what in ("load", "pv")
     )
     return year["slot"].to_physical().to_numpy(), who, load, pv
 
@@ -251,9 +243,7 @@ def _utc(stamps: list[str]) -> pl.Series:
     )
     steps = slots.to_physical().diff().drop_nulls()
     if slots.null_count() or not (steps == _SLOT_NS).all():
-        raise PresetError(
-            f"the stamps of this SimBench version are not quarter-hours of {_ZONE}; please report it"
-        )
+        raise PresetError(f"the stamps of this SimBench version are not quarter-hours of {_ZONE}; please report it")
     return slots
 
 

@@ -2,12 +2,12 @@
 //!
 //! Prices are ticks (10⁻⁶ currency per kWh by default), quantities are lots (Wh), money is ticks × lots exactly
 //! (nano-currency). With the two ranges below no payment can leave 64 bits and no total 128, by construction:
-//! |price × quantity| < 2³¹ · 2³¹ = 2⁶².
+//! the product of the two is below 2³¹ · 2³¹ = 2⁶².
 
 /// Largest price in ticks; the smallest is its negative. ±2,147 currency per kWh.
 pub const PRICE_MAX: i64 = (1 << 31) - 1;
 
-/// Largest quantity of one order in lots. 2.1 GWh.
+/// Largest quantity of one order in lots: 2.1 gigawatt-hours.
 pub const QUANTITY_MAX: i64 = (1 << 31) - 1;
 
 /// Whether `ticks` is a price that an order may carry.

@@ -1,10 +1,5 @@
 //! A small ledger, sealed, replayed, and tampered with at every bit and length.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test fails by panicking")]
 
 use fastclear_core::ledger::header::HEADER_LEN;
 use fastclear_core::ledger::order_leaf::ORDER_ENTRY_LEN;
@@ -23,13 +18,7 @@ struct Bytes([Vec<u8>; 5]);
 impl Bytes {
     fn files(&self) -> Files<'_> {
         let [params, headers, records, orders, head] = &self.0;
-        Files {
-            params,
-            headers,
-            records,
-            orders,
-            head,
-        }
+        Files { params, headers, records, orders, head }
     }
 }
 
@@ -55,11 +44,7 @@ fn posting(seq: u64, kind: Kind, debit: u64, credit: u64, amount: i64) -> Postin
 
 fn trade(seq: u64, price: i64, quantity: i64) -> Posting {
     let amount = price * quantity;
-    Posting {
-        price,
-        quantity,
-        ..posting(seq, Kind::Trade, 1000, 1001, amount)
-    }
+    Posting { price, quantity, ..posting(seq, Kind::Trade, 1000, 1001, amount) }
 }
 
 fn order(order: u64, side: u8) -> OrderLeaf {
@@ -86,10 +71,7 @@ fn history() -> [(Vec<OrderLeaf>, Vec<Posting>); 3] {
     ];
     [
         (Vec::new(), genesis),
-        (
-            vec![order(2, 0), order(0, 1), order(1, 1)],
-            vec![trade(4, 7, 9), trade(5, 2, 3)],
-        ),
+        (vec![order(2, 0), order(0, 1), order(1, 1)], vec![trade(4, 7, 9), trade(5, 2, 3)]),
         (Vec::new(), Vec::new()),
     ]
 }
@@ -99,13 +81,7 @@ fn sealed(seed: u64) -> (Chain, Bytes) {
     let mut bytes = Bytes::default();
     bytes.0[0] = PARAMS.to_vec();
     for (orders, postings) in history() {
-        let draft = Draft {
-            orders,
-            postings: &postings,
-            with_state: true,
-            slot: 3,
-            not_before: 0,
-        };
+        let draft = Draft { orders, postings: &postings, with_state: true, slot: 3, not_before: 0 };
         let block = chain.draft(draft).unwrap();
         chain.push(&block).unwrap();
         bytes.0[1].extend(block.header.encode());
@@ -127,10 +103,8 @@ fn replayed(bytes: &Bytes) -> Replay {
 
 /// Replaces the header of one block and re-links everything behind it, as an operator with every key could.
 fn relink(bytes: &mut Bytes, height: usize, change: impl Fn(&mut Header)) {
-    let mut headers: Vec<Header> = bytes.0[1]
-        .chunks_exact(HEADER_LEN)
-        .map(|header| Header::decode(header).unwrap())
-        .collect();
+    let mut headers: Vec<Header> =
+        bytes.0[1].chunks_exact(HEADER_LEN).map(|header| Header::decode(header).unwrap()).collect();
     change(&mut headers[height]);
     for next in height + 1..headers.len() {
         headers[next].prev = headers[next - 1].hash();
@@ -154,11 +128,7 @@ fn a_sealed_ledger_verifies_and_goes_on() {
     assert_eq!(replay.headers()[1].gross, 7 * 9 + 2 * 3);
     assert_eq!(replay.position().accounts().get(1001).unwrap().posted, 69);
     let postings = [trade(6, 1, 1)];
-    let draft = || Draft {
-        postings: &postings,
-        with_state: true,
-        ..Draft::default()
-    };
+    let draft = || Draft { postings: &postings, with_state: true, ..Draft::default() };
     let key = SaltKey::from_seed(1);
     let resumed = replay.into_chain(key).draft(draft()).unwrap();
     assert_eq!(resumed.hash, chain.draft(draft()).unwrap().hash);
@@ -193,11 +163,7 @@ fn every_flipped_bit_is_caught_in_its_block() {
             flipped.0[part][bit / 8] ^= 1 << (bit % 8);
             let fault = refused(&flipped);
             if part != 4 {
-                assert_eq!(
-                    fault.height,
-                    block_of(part, bit / 8),
-                    "bit {bit} of file {part}: {fault}"
-                );
+                assert_eq!(fault.height, block_of(part, bit / 8), "bit {bit} of file {part}: {fault}");
             }
         }
     }
@@ -212,10 +178,7 @@ fn every_cut_and_every_extra_byte_is_caught() {
             cut.0[part].truncate(len);
             let fault = refused(&cut);
             if part == 1 || part == 2 || part == 3 {
-                assert_eq!(
-                    (fault.height, fault.reason),
-                    (block_of(part, len), Reason::Truncated)
-                );
+                assert_eq!((fault.height, fault.reason), (block_of(part, len), Reason::Truncated));
             }
         }
         let mut longer = bytes.clone();
@@ -230,10 +193,7 @@ fn dropped_repeated_swapped_and_moved_leaves_are_caught() {
     for (part, len, first) in [(2, RECORD_ENTRY_LEN, 4), (3, ORDER_ENTRY_LEN, 0)] {
         let at = |index: usize| index * len..(index + 1) * len;
         let mut swapped = bytes.clone();
-        let (a, b) = (
-            bytes.0[part][at(first)].to_vec(),
-            bytes.0[part][at(first + 1)].to_vec(),
-        );
+        let (a, b) = (bytes.0[part][at(first)].to_vec(), bytes.0[part][at(first + 1)].to_vec());
         swapped.0[part][at(first)].copy_from_slice(&b);
         swapped.0[part][at(first + 1)].copy_from_slice(&a);
         assert_eq!(refused(&swapped).height, 1);
@@ -247,10 +207,7 @@ fn dropped_repeated_swapped_and_moved_leaves_are_caught() {
     // A record moved to the block before: the counts change, the files do not.
     let mut moved = bytes.clone();
     relink(&mut moved, 0, |header| header.records += 1);
-    assert_eq!(
-        (refused(&moved).height, refused(&moved).part),
-        (0, Part::Records)
-    );
+    assert_eq!((refused(&moved).height, refused(&moved).part), (0, Part::Records));
 }
 
 #[test]
@@ -264,11 +221,7 @@ fn whoever_relinks_the_chain_is_still_caught_by_the_replay() {
         (1, |h| h.height = 7, Reason::Place("height")),
         (1, |h| h.time_ns = 0, Reason::Place("engine time")),
         (1, |h| h.params_hash = [9; 32], Reason::Params),
-        (
-            2,
-            |h| (h.has_state, h.state_root) = (false, [0; 32]),
-            Reason::Place("state flag"),
-        ),
+        (2, |h| (h.has_state, h.state_root) = (false, [0; 32]), Reason::Place("state flag")),
         (2, |h| h.orders_root = [9; 32], Reason::OrdersRoot),
     ];
     for (height, change, reason) in cases {
@@ -294,26 +247,17 @@ fn a_changed_record_under_a_fresh_root_is_caught_by_what_it_says() {
     reseal(&mut amount);
     let fault = refused(&amount);
     assert_eq!(fault.record, Some(1));
-    assert_eq!(
-        fault.reason,
-        Reason::Malformed(LedgerError::TradeAmount { record: 1 })
-    );
+    assert_eq!(fault.reason, Reason::Malformed(LedgerError::TradeAmount { record: 1 }));
 
     let mut payee = honest.clone();
     payee.0[2][start + 56] = 0;
     reseal(&mut payee);
-    assert!(matches!(
-        refused(&payee).reason,
-        Reason::Malformed(LedgerError::Fold { record: 1, .. })
-    ));
+    assert!(matches!(refused(&payee).reason, Reason::Malformed(LedgerError::Fold { record: 1, .. })));
 
     let mut back_in_time = honest;
     back_in_time.0[2][start + 16] = 0;
     reseal(&mut back_in_time);
-    assert!(matches!(
-        refused(&back_in_time).reason,
-        Reason::Malformed(LedgerError::Time { record: 1, .. })
-    ));
+    assert!(matches!(refused(&back_in_time).reason, Reason::Malformed(LedgerError::Time { record: 1, .. })));
 }
 
 #[test]
@@ -321,76 +265,23 @@ fn a_chain_refuses_what_does_not_continue_it_and_stays_as_it_was() {
     let (mut chain, _) = sealed(1);
     let before = chain.head();
     let refuse = |chain: &Chain, postings: &[Posting]| {
-        chain
-            .draft(Draft {
-                postings,
-                with_state: true,
-                ..Draft::default()
-            })
-            .unwrap_err()
+        chain.draft(Draft { postings, with_state: true, ..Draft::default() }).unwrap_err()
     };
-    assert!(matches!(
-        refuse(&chain, &[trade(7, 1, 1)]),
-        LedgerError::Sequence {
-            expected: 6,
-            got: 7,
-            ..
-        }
-    ));
-    assert!(matches!(
-        refuse(&chain, &[trade(5, 1, 1)]),
-        LedgerError::Sequence { .. }
-    ));
-    let late = Posting {
-        time_ns: 0,
-        ..trade(6, 1, 1)
-    };
+    assert!(matches!(refuse(&chain, &[trade(7, 1, 1)]), LedgerError::Sequence { expected: 6, got: 7, .. }));
+    assert!(matches!(refuse(&chain, &[trade(5, 1, 1)]), LedgerError::Sequence { .. }));
+    let late = Posting { time_ns: 0, ..trade(6, 1, 1) };
     assert!(matches!(refuse(&chain, &[late]), LedgerError::Time { .. }));
-    let strange = Posting {
-        debit: 77,
-        ..trade(6, 1, 1)
-    };
-    assert!(matches!(
-        refuse(&chain, &[strange]),
-        LedgerError::Fold { .. }
-    ));
-    let wrong = Posting {
-        amount: 2,
-        ..trade(6, 1, 1)
-    };
-    assert_eq!(
-        refuse(&chain, &[wrong]),
-        LedgerError::TradeAmount { record: 0 }
-    );
-    let flagged = Posting {
-        flags: 0x80,
-        ..trade(6, 1, 1)
-    };
-    assert!(matches!(
-        refuse(&chain, &[flagged]),
-        LedgerError::Field { .. }
-    ));
+    let strange = Posting { debit: 77, ..trade(6, 1, 1) };
+    assert!(matches!(refuse(&chain, &[strange]), LedgerError::Fold { .. }));
+    let wrong = Posting { amount: 2, ..trade(6, 1, 1) };
+    assert_eq!(refuse(&chain, &[wrong]), LedgerError::TradeAmount { record: 0 });
+    let flagged = Posting { flags: 0x80, ..trade(6, 1, 1) };
+    assert!(matches!(refuse(&chain, &[flagged]), LedgerError::Field { .. }));
     let stateless = chain.draft(Draft::default()).unwrap_err();
-    assert_eq!(
-        stateless,
-        LedgerError::StateChange {
-            ledger_has_state: true
-        }
-    );
+    assert_eq!(stateless, LedgerError::StateChange { ledger_has_state: true });
 
-    let block = chain
-        .draft(Draft {
-            with_state: true,
-            ..Draft::default()
-        })
-        .unwrap();
-    let other = sealed(2)
-        .0
-        .draft(Draft {
-            with_state: true,
-            ..Draft::default()
-        })
-        .unwrap();
+    let block = chain.draft(Draft { with_state: true, ..Draft::default() }).unwrap();
+    let other = sealed(2).0.draft(Draft { with_state: true, ..Draft::default() }).unwrap();
     assert_eq!(chain.push(&other), Err(LedgerError::NotNext));
     assert_eq!(chain.head(), before);
     chain.push(&block).unwrap();
@@ -401,18 +292,9 @@ fn a_chain_refuses_what_does_not_continue_it_and_stays_as_it_was() {
 fn order_leaves_do_not_depend_on_the_order_of_arrival() {
     let root = |orders: Vec<OrderLeaf>| {
         let chain = Replay::new(PARAMS).into_chain(SaltKey::from_seed(1));
-        chain
-            .draft(Draft {
-                orders,
-                ..Draft::default()
-            })
-            .unwrap()
-            .header
-            .orders_root
+        chain.draft(Draft { orders, ..Draft::default() }).unwrap().header.orders_root
     };
-    let orders: Vec<OrderLeaf> = (0..20)
-        .map(|id| order(id * 7 % 20, (id % 2) as u8))
-        .collect();
+    let orders: Vec<OrderLeaf> = (0..20).map(|id| order(id * 7 % 20, (id % 2) as u8)).collect();
     let mut reversed = orders.clone();
     reversed.reverse();
     assert_eq!(root(orders), root(reversed));
@@ -424,8 +306,5 @@ fn an_empty_ledger_verifies_and_its_parameters_are_covered() {
     let mut bytes = Bytes([PARAMS.to_vec(), Vec::new(), Vec::new(), Vec::new(), head]);
     assert!(verify(&bytes.files()).is_ok());
     bytes.0[0][3] ^= 1;
-    assert_eq!(
-        (refused(&bytes).part, refused(&bytes).reason),
-        (Part::Params, Reason::Params)
-    );
+    assert_eq!((refused(&bytes).part, refused(&bytes).reason), (Part::Params, Reason::Params));
 }

@@ -1,27 +1,15 @@
 //! The tree against published roots, against the recursive definition of RFC 6962, and against hostile proofs.
-#![allow(
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
 use fastclear_core::ledger::head::hex;
 use fastclear_core::ledger::merkle::{
-    Hash, consistency_proof, empty_root, inclusion_proof, leaf_hash, node_hash, root,
-    verify_consistency, verify_inclusion,
+    Hash, consistency_proof, empty_root, inclusion_proof, leaf_hash, node_hash, root, verify_consistency,
+    verify_inclusion,
 };
 
 /// The eight leaves of the Certificate Transparency test vectors.
-const LEAVES: [&str; 8] = [
-    "",
-    "00",
-    "10",
-    "2021",
-    "3031",
-    "40414243",
-    "5051525354555657",
-    "606162636465666768696a6b6c6d6e6f",
-];
+const LEAVES: [&str; 8] =
+    ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
 
 /// Their published roots, by number of leaves.
 const ROOTS: [&str; 9] = [
@@ -37,10 +25,7 @@ const ROOTS: [&str; 9] = [
 ];
 
 fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len())
-        .step_by(2)
-        .map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap())
-        .collect()
+    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
 }
 
 /// The definition in RFC 6962 section 2.1, word for word.
@@ -66,11 +51,7 @@ fn leaves(count: u64) -> Vec<Hash> {
 fn the_published_roots_come_out() {
     let hashes: Vec<Hash> = LEAVES.iter().map(|leaf| leaf_hash(&unhex(leaf))).collect();
     for (count, expected) in ROOTS.iter().enumerate() {
-        assert_eq!(
-            hex(&root(hashes[..count].to_vec())),
-            *expected,
-            "{count} leaves"
-        );
+        assert_eq!(hex(&root(hashes[..count].to_vec())), *expected, "{count} leaves");
     }
 }
 
@@ -78,11 +59,7 @@ fn the_published_roots_come_out() {
 fn the_array_tree_is_the_recursive_tree() {
     for count in 0..300 {
         let leaves = leaves(count);
-        assert_eq!(
-            root(leaves.clone()),
-            defined_root(&leaves),
-            "{count} leaves"
-        );
+        assert_eq!(root(leaves.clone()), defined_root(&leaves), "{count} leaves");
     }
 }
 
@@ -94,14 +71,10 @@ fn every_leaf_of_every_small_tree_is_proven_and_nothing_else() {
         for index in 0..size {
             let path = inclusion_proof(&leaves, index).unwrap();
             let leaf = leaves[index as usize];
-            let check =
-                |index, size, path: &[Hash]| verify_inclusion(&leaf, index, size, path, &root);
+            let check = |index, size, path: &[Hash]| verify_inclusion(&leaf, index, size, path, &root);
             assert_eq!(check(index, size, &path), Ok(()));
             for other in (0..size).filter(|&other| other != index) {
-                assert!(
-                    check(other, size, &path).is_err(),
-                    "{index} of {size} shown as {other}"
-                );
+                assert!(check(other, size, &path).is_err(), "{index} of {size} shown as {other}");
             }
             assert!(check(size, size, &path).is_err());
             assert!(check(index, 0, &path).is_err());
@@ -109,10 +82,7 @@ fn every_leaf_of_every_small_tree_is_proven_and_nothing_else() {
             assert!(check(index, size, &longer).is_err(), "an extra hash");
             if !path.is_empty() {
                 assert!(check(index, size, &path[1..]).is_err(), "a missing hash");
-                assert!(
-                    check(index, size, &path[..path.len() - 1]).is_err(),
-                    "a missing hash"
-                );
+                assert!(check(index, size, &path[..path.len() - 1]).is_err(), "a missing hash");
             }
             for level in 0..path.len() {
                 let mut wrong = path.clone();
@@ -134,27 +104,17 @@ fn every_prefix_of_every_small_tree_is_proven_and_nothing_else() {
         for old in 1..=new {
             let path = consistency_proof(&all[..new as usize], old).unwrap();
             let (old_root, new_root) = (roots[old as usize], roots[new as usize]);
-            let check =
-                |old, new, path: &[Hash]| verify_consistency(old, new, path, &old_root, &new_root);
+            let check = |old, new, path: &[Hash]| verify_consistency(old, new, path, &old_root, &new_root);
             assert_eq!(check(old, new, &path), Ok(()), "{old} in {new}");
             let longer: Vec<Hash> = path.iter().copied().chain([new_root]).collect();
-            assert!(
-                check(old, new, &longer).is_err(),
-                "an extra hash, {old} in {new}"
-            );
+            assert!(check(old, new, &longer).is_err(), "an extra hash, {old} in {new}");
             for level in 0..path.len() {
                 let mut wrong = path.clone();
                 wrong[level][31] ^= 0x80;
-                assert!(
-                    check(old, new, &wrong).is_err(),
-                    "a wrong hash, {old} in {new}"
-                );
+                assert!(check(old, new, &wrong).is_err(), "a wrong hash, {old} in {new}");
                 let mut fewer = path.clone();
                 fewer.remove(level);
-                assert!(
-                    check(old, new, &fewer).is_err(),
-                    "a missing hash, {old} in {new}"
-                );
+                assert!(check(old, new, &fewer).is_err(), "a missing hash, {old} in {new}");
             }
             if old != new {
                 let swapped = verify_consistency(old, new, &path, &new_root, &old_root);
@@ -186,10 +146,7 @@ fn a_repeated_last_leaf_is_another_tree() {
 fn a_node_does_not_pass_as_a_leaf() {
     let leaves = leaves(4);
     let root = root(leaves.clone());
-    let (left, right) = (
-        node_hash(&leaves[0], &leaves[1]),
-        node_hash(&leaves[2], &leaves[3]),
-    );
+    let (left, right) = (node_hash(&leaves[0], &leaves[1]), node_hash(&leaves[2], &leaves[3]));
     let entry: Vec<u8> = leaves[0].iter().chain(&leaves[1]).copied().collect();
     assert_ne!(leaf_hash(&entry), left);
     assert!(verify_inclusion(&leaf_hash(&entry), 0, 2, &[right], &root).is_err());

@@ -4,9 +4,7 @@
 use std::collections::HashMap;
 
 use fastclear_core::settlement::tariff::TAX_PPM_MAX;
-use fastclear_core::settlement::{
-    Accounts, Bank, ClearedSlot, Kind, Meter, Orders, Posting, Tariff, bills,
-};
+use fastclear_core::settlement::{Accounts, Bank, ClearedSlot, Kind, Meter, Orders, Posting, Tariff, bills};
 use proptest::prelude::*;
 
 type Key = (u64, u64, u64);
@@ -25,12 +23,7 @@ struct Twin {
 
 impl Twin {
     fn free(&self, account: u64) -> i128 {
-        let held: i128 = self
-            .held
-            .iter()
-            .filter(|h| h.1.0 == account)
-            .map(|h| h.2)
-            .sum();
+        let held: i128 = self.held.iter().filter(|h| h.1.0 == account).map(|h| h.2).sum();
         self.cash[&account] + self.limit[&account] - held
     }
 
@@ -40,19 +33,8 @@ impl Twin {
     }
 
     /// Moves money and returns the seq; None if it does not fit a posting.
-    fn pay(
-        &mut self,
-        kind: Kind,
-        code: u16,
-        (from, to): (u64, u64),
-        amount: i128,
-        group: Option<u64>,
-    ) -> Option<u64> {
-        let (from, to, amount) = if amount < 0 {
-            (to, from, -amount)
-        } else {
-            (from, to, amount)
-        };
+    fn pay(&mut self, kind: Kind, code: u16, (from, to): (u64, u64), amount: i128, group: Option<u64>) -> Option<u64> {
+        let (from, to, amount) = if amount < 0 { (to, from, -amount) } else { (from, to, amount) };
         if amount > i128::from(i64::MAX) {
             return None;
         }
@@ -67,9 +49,7 @@ impl Twin {
         let n = base * self.tariff[4];
         let d = 1_000_000;
         let middle = n / d;
-        (middle - 2..=middle + 2)
-            .min_by_key(|q| ((n - q * d).abs(), q.rem_euclid(2)))
-            .unwrap_or(0)
+        (middle - 2..=middle + 2).min_by_key(|q| ((n - q * d).abs(), q.rem_euclid(2))).unwrap_or(0)
     }
 
     fn reserve(&mut self, orders: &Rows, codes: &mut [u16]) {
@@ -86,11 +66,7 @@ impl Twin {
             if unit >= 1000 {
                 tax = (unit * self.tariff[4] + 999_999) / 1_000_000;
             }
-            let cover = if unit > 0 {
-                (unit + tax) * i128::from(quantity)
-            } else {
-                0
-            };
+            let cover = if unit > 0 { (unit + tax) * i128::from(quantity) } else { 0 };
             let account = orders.account[row];
             *code = match () {
                 () if price.abs() >= 1 << 31 => 5,
@@ -99,8 +75,7 @@ impl Twin {
                 () => {
                     let seq = self.lines.len() as u64;
                     self.note((Kind::Reserve, 0, account, 2, cover, seq));
-                    self.held
-                        .push((seq, (account, orders.market[row], orders.order[row]), cover));
+                    self.held.push((seq, (account, orders.market[row], orders.order[row]), cover));
                     0
                 }
             };
@@ -125,26 +100,13 @@ impl Twin {
         let mut post_of = HashMap::new();
         for (index, rows) in &bills {
             let mine: Vec<&Trade> = trades.iter().filter(|t| rows.contains(&t.buy)).collect();
-            let due: i128 = mine
-                .iter()
-                .map(|t| self.base(t) + self.tax(self.base(t)))
-                .sum();
+            let due: i128 = mine.iter().map(|t| self.base(t) + self.tax(self.base(t))).sum();
             let (account, ..) = key(rows[0]);
             let (seq, cover) = match index {
                 Some(i) => (held[*i].0, held[*i].2),
                 None if mine.is_empty() => continue,
                 None if due > 0 && due > self.free(account) => return None,
-                None => (
-                    self.note((
-                        Kind::Reserve,
-                        0,
-                        account,
-                        2,
-                        due.max(0),
-                        self.lines.len() as u64,
-                    )),
-                    due.max(0),
-                ),
+                None => (self.note((Kind::Reserve, 0, account, 2, due.max(0), self.lines.len() as u64)), due.max(0)),
             };
             self.held.retain(|h| h.0 != seq);
             if mine.is_empty() {
@@ -166,13 +128,7 @@ impl Twin {
             let (buyer, seller) = (o.account[t.buy], o.account[t.sell]);
             *contract.entry(buyer).or_default() += q;
             *contract.entry(seller).or_default() -= q;
-            let trade = self.pay(
-                Kind::Trade,
-                0,
-                (2, seller),
-                i128::from(t.sell_price) * q,
-                Some(post_of[&t.buy]),
-            )?;
+            let trade = self.pay(Kind::Trade, 0, (2, seller), i128::from(t.sell_price) * q, Some(post_of[&t.buy]))?;
             for (kind, code, to, amount) in [
                 (Kind::Fee, 1, 3, self.tariff[2] * q),
                 (Kind::Fee, 2, 4, self.tariff[3] * q),
@@ -193,22 +149,10 @@ impl Twin {
             let seq = self.note((Kind::Meter, 0, account, 0, 0, self.lines.len() as u64));
             let m = i128::from(metered);
             let d = m - contract.get(&account).copied().unwrap_or(0);
-            let own = if d > 0 {
-                d.min(m.max(0))
-            } else {
-                d.max(m.min(0))
-            };
+            let own = if d > 0 { d.min(m.max(0)) } else { d.max(m.min(0)) };
             for (code, energy, price, taxed) in [
-                if d > 0 {
-                    (1, own, self.tariff[0], true)
-                } else {
-                    (3, own, self.tariff[1], false)
-                },
-                if d > 0 {
-                    (2, d - own, self.tariff[0], false)
-                } else {
-                    (4, d - own, self.tariff[1], false)
-                },
+                if d > 0 { (1, own, self.tariff[0], true) } else { (3, own, self.tariff[1], false) },
+                if d > 0 { (2, d - own, self.tariff[0], false) } else { (4, d - own, self.tariff[1], false) },
             ] {
                 if energy != 0 {
                     let direction = if d > 0 { (account, 6) } else { (6, account) };
@@ -275,18 +219,9 @@ fn money() -> impl Strategy<Value = i64> {
 
 fn call() -> impl Strategy<Value = Call> {
     let order = (any::<bool>(), price(), quantity(), 0..6_u64, 0..3_u64);
-    let trade = (
-        any::<prop::sample::Index>(),
-        any::<prop::sample::Index>(),
-        quantity(),
-        0..8_u8,
-        -3..3_i64,
-    )
+    let trade = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), quantity(), 0..8_u8, -3..3_i64)
         .prop_map(|(b, s, q, how, spread)| (b.index(1 << 20), s.index(1 << 20), q, how, spread));
-    let reading = (
-        0..6_u64,
-        prop_oneof![8 => -25..25_i64, 1 => Just(i64::MAX), 1 => Just(i64::MIN + 1)],
-    );
+    let reading = (0..6_u64, prop_oneof![8 => -25..25_i64, 1 => Just(i64::MAX), 1 => Just(i64::MIN + 1)]);
     prop_oneof![
         1 => (1..3_u64, prop_oneof![3 => Just(0_i64), 1 => money()]).prop_map(|(n, limit)| Call::Open(n, limit)),
         2 => (0..6_u64, money()).prop_map(|(m, a)| Call::Deposit(m, a)),
@@ -301,25 +236,12 @@ fn call() -> impl Strategy<Value = Call> {
 }
 
 fn tariff() -> impl Strategy<Value = [i64; 5]> {
-    let tax = prop_oneof![
-        Just(0),
-        Just(200_000),
-        Just(500_000),
-        Just(333_333),
-        Just(i64::from(TAX_PPM_MAX))
-    ];
+    let tax = prop_oneof![Just(0), Just(200_000), Just(500_000), Just(333_333), Just(i64::from(TAX_PPM_MAX))];
     (-5..40_i64, -5..20_i64, -2..3_i64, 0..4_i64, tax).prop_map(|(r, f, p, n, t)| [r, f, p, n, t])
 }
 
 fn line(p: &Posting) -> Line {
-    (
-        p.kind,
-        p.code,
-        p.debit,
-        p.credit,
-        i128::from(p.amount),
-        p.group,
-    )
+    (p.kind, p.code, p.debit, p.credit, i128::from(p.amount), p.group)
 }
 
 /// Postings, balances, cover, totals, and the replay of the history from nothing.
@@ -327,22 +249,13 @@ fn agree(bank: &Bank, twin: &Twin, history: &[Posting]) -> Result<(), TestCaseEr
     let lines: Vec<Line> = history.iter().map(line).collect();
     prop_assert_eq!(&lines, &twin.lines);
     for (id, account) in bank.accounts().iter() {
-        prop_assert_eq!(
-            account.posted,
-            twin.cash.get(&id).copied().unwrap_or(0),
-            "posted of {}",
-            id
-        );
+        prop_assert_eq!(account.posted, twin.cash.get(&id).copied().unwrap_or(0), "posted of {}", id);
         if id >= 1000 {
             prop_assert_eq!(account.available(), twin.free(id), "available of {}", id);
         }
     }
     prop_assert!(bank.accounts().audit());
-    prop_assert_eq!(
-        bank.accounts().get(2).map(|a| a.posted),
-        Some(0),
-        "the clearing house keeps nothing"
-    );
+    prop_assert_eq!(bank.accounts().get(2).map(|a| a.posted), Some(0), "the clearing house keeps nothing");
     let mut replayed = Accounts::new();
     for (i, p) in history.iter().enumerate() {
         prop_assert_eq!(p.seq, i as u64);

@@ -122,6 +122,9 @@ impl IntegerColumn<'_> {
     }
 }
 
+/// A total of money of a market.
+type Money = fn(&MarketOutcome) -> i128;
+
 /// What `clear` computed, kept as Rust columns until asked for.
 #[pyclass(frozen, module = "fastclear._core")]
 pub struct Cleared {
@@ -136,6 +139,7 @@ pub struct Cleared {
 #[pyfunction]
 #[pyo3(signature = (side, price, quantity, market, order, time, is_market_order, refused, mechanism, out, payment, trades, threads, frozen))]
 #[expect(clippy::too_many_arguments, reason = "one argument a column")]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 hands extracted arguments over by value")]
 fn clear(
     py: Python<'_>,
     side: PyReadonlyArray1<'_, u8>,
@@ -237,7 +241,7 @@ impl Cleared {
         columns.set_item("sell_orders", count(|market| market.sell_orders))?;
         columns.set_item("best_bid", wide(|market| market.best_bid))?;
         columns.set_item("best_ask", wide(|market| market.best_ask))?;
-        let money: [(&str, fn(&MarketOutcome) -> i128); 4] = [
+        let money: [(&str, Money); 4] = [
             ("welfare", |market| market.welfare),
             ("buyer_payment", |market| market.buyer_payment),
             ("seller_revenue", |market| market.seller_revenue),

@@ -2,10 +2,7 @@
 //!
 //! `Chain` is shared behind a lock; sealing and reading run detached, because they may wait for a disk. Columns are
 //! copied while attached.
-#![allow(
-    clippy::needless_pass_by_value,
-    reason = "arguments of Python functions arrive by value"
-)]
+#![allow(clippy::needless_pass_by_value, reason = "arguments of Python functions arrive by value")]
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -88,14 +85,10 @@ struct TradeColumns<'py> {
 
 /// A contiguous column of `n` values.
 fn values<'a, T: Element>(column: &'a Column<'_, T>, n: usize, name: &str) -> PyResult<&'a [T]> {
-    let slice = column
-        .as_slice()
-        .map_err(|_| Exception::Schema.with(format!("column '{name}' is not contiguous")))?;
+    let slice = column.as_slice().map_err(|_| Exception::Schema.with(format!("column '{name}' is not contiguous")))?;
     if slice.len() != n {
-        return Err(Exception::Schema.with(format!(
-            "column '{name}' has {} rows instead of {n}; give columns of one length",
-            slice.len()
-        )));
+        return Err(Exception::Schema
+            .with(format!("column '{name}' has {} rows instead of {n}; give columns of one length", slice.len())));
     }
     Ok(slice)
 }
@@ -103,20 +96,11 @@ fn values<'a, T: Element>(column: &'a Column<'_, T>, n: usize, name: &str) -> Py
 impl OrderColumns<'_> {
     fn append(&self, out: &mut Vec<OrderLeaf>) -> PyResult<()> {
         let n = self.side.len()?;
-        let (side, kind) = (
-            values(&self.side, n, "side")?,
-            values(&self.kind, n, "type")?,
-        );
-        let (reject, order) = (
-            values(&self.reject, n, "reject")?,
-            values(&self.order, n, "order")?,
-        );
+        let (side, kind) = (values(&self.side, n, "side")?, values(&self.kind, n, "type")?);
+        let (reject, order) = (values(&self.reject, n, "reject")?, values(&self.order, n, "order")?);
         let participant = values(&self.participant, n, "participant")?;
         let market = values(&self.market, n, "market")?;
-        let (price, quantity) = (
-            values(&self.price, n, "price")?,
-            values(&self.quantity, n, "quantity")?,
-        );
+        let (price, quantity) = (values(&self.price, n, "price")?, values(&self.quantity, n, "quantity")?);
         let time_ns = values(&self.time_ns, n, "time")?;
         let known = |value: u8| if value <= 1 { value } else { UNKNOWN };
         out.extend((0..n).map(|i| OrderLeaf {
@@ -137,40 +121,19 @@ impl OrderColumns<'_> {
 impl PostingColumns<'_> {
     fn postings(&self) -> PyResult<Vec<Posting>> {
         let n = self.kind.len()?;
-        let (kind, flags) = (
-            values(&self.kind, n, "kind")?,
-            values(&self.flags, n, "flags")?,
-        );
-        let (code, asset) = (
-            values(&self.code, n, "code")?,
-            values(&self.asset, n, "asset")?,
-        );
-        let (seq, time_ns) = (
-            values(&self.seq, n, "seq")?,
-            values(&self.time_ns, n, "time_ns")?,
-        );
+        let (kind, flags) = (values(&self.kind, n, "kind")?, values(&self.flags, n, "flags")?);
+        let (code, asset) = (values(&self.code, n, "code")?, values(&self.asset, n, "asset")?);
+        let (seq, time_ns) = (values(&self.seq, n, "seq")?, values(&self.time_ns, n, "time_ns")?);
         let market = values(&self.market, n, "market")?;
         let buy_order = values(&self.buy_order, n, "buy_order")?;
         let sell_order = values(&self.sell_order, n, "sell_order")?;
-        let (debit, credit) = (
-            values(&self.debit, n, "debit")?,
-            values(&self.credit, n, "credit")?,
-        );
-        let (quantity, price) = (
-            values(&self.quantity, n, "quantity")?,
-            values(&self.price, n, "price")?,
-        );
-        let (amount, group) = (
-            values(&self.amount, n, "amount")?,
-            values(&self.group, n, "group")?,
-        );
+        let (debit, credit) = (values(&self.debit, n, "debit")?, values(&self.credit, n, "credit")?);
+        let (quantity, price) = (values(&self.quantity, n, "quantity")?, values(&self.price, n, "price")?);
+        let (amount, group) = (values(&self.amount, n, "amount")?, values(&self.group, n, "group")?);
         let mut out = Vec::with_capacity(n);
         for i in 0..n {
             let kind = Kind::from_number(kind[i]).ok_or_else(|| {
-                Exception::Ledger.with(format!(
-                    "posting {i} has kind {}, which no record has",
-                    kind[i]
-                ))
+                Exception::Ledger.with(format!("posting {i} has kind {}, which no record has", kind[i]))
             })?;
             out.push(Posting {
                 kind,
@@ -246,13 +209,8 @@ impl Chain {
     }
 
     fn seal_draft<'py>(&self, py: Python<'py>, draft: Draft<'_>) -> PyResult<Sealed<'py>> {
-        let block = py
-            .detach(|| self.lock().seal(draft))
-            .map_err(|error| raised(&error))?;
-        Ok((
-            PyBytes::new(py, &block.header.encode()),
-            PyBytes::new(py, &block.hash),
-        ))
+        let block = py.detach(|| self.lock().seal(draft)).map_err(|error| raised(&error))?;
+        Ok((PyBytes::new(py, &block.header.encode()), PyBytes::new(py, &block.hash)))
     }
 }
 
@@ -263,29 +221,17 @@ type Sealed<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>);
 impl Chain {
     /// `key` is a seed, or 32 random bytes.
     #[new]
-    fn new(
-        py: Python<'_>,
-        path: Option<PathBuf>,
-        params: Option<Vec<u8>>,
-        key: Key,
-        sync: bool,
-    ) -> PyResult<Self> {
+    fn new(py: Python<'_>, path: Option<PathBuf>, params: Option<Vec<u8>>, key: Key, sync: bool) -> PyResult<Self> {
         let key = match key {
             Key::Seed(seed) => SaltKey::from_seed(seed),
             Key::Random(bytes) => SaltKey::new(bytes),
         };
-        let durability = if sync {
-            Durability::Sync
-        } else {
-            Durability::None
-        };
+        let durability = if sync { Durability::Sync } else { Durability::None };
         let opened = py.detach(|| match path {
             Some(path) => Ledger::open(&path, params.as_deref(), key, durability),
             None => Ok(Ledger::in_memory(params.as_deref(), key)),
         });
-        opened
-            .map(|ledger| Self(Mutex::new(ledger)))
-            .map_err(|error| raised(&error))
+        opened.map(|ledger| Self(Mutex::new(ledger))).map_err(|error| raised(&error))
     }
 
     #[getter]
@@ -318,17 +264,9 @@ impl Chain {
         not_before: u64,
     ) -> PyResult<Sealed<'py>> {
         let mut leaves = Vec::new();
-        orders
-            .iter()
-            .try_for_each(|columns| columns.append(&mut leaves))?;
+        orders.iter().try_for_each(|columns| columns.append(&mut leaves))?;
         let postings = postings.postings()?;
-        let draft = Draft {
-            orders: leaves,
-            postings: &postings,
-            with_state: true,
-            slot,
-            not_before,
-        };
+        let draft = Draft { orders: leaves, postings: &postings, with_state: true, slot, not_before };
         self.seal_draft(py, draft)
     }
 
@@ -342,35 +280,17 @@ impl Chain {
         not_before: u64,
     ) -> PyResult<Sealed<'py>> {
         let (mut leaves, mut rows) = (Vec::new(), Vec::new());
-        orders
-            .iter()
-            .try_for_each(|columns| columns.append(&mut leaves))?;
-        trades
-            .iter()
-            .try_for_each(|columns| columns.append(&mut rows))?;
+        orders.iter().try_for_each(|columns| columns.append(&mut leaves))?;
+        trades.iter().try_for_each(|columns| columns.append(&mut rows))?;
         let postings = trade_postings(self.lock().chain().position(), &rows, not_before)
-            .ok_or_else(|| {
-                Exception::Ledger.with("an amount, seq or engine time leaves 64 bits")
-            })?;
-        let draft = Draft {
-            orders: leaves,
-            postings: &postings,
-            with_state: false,
-            slot,
-            not_before,
-        };
+            .ok_or_else(|| Exception::Ledger.with("an amount, seq or engine time leaves 64 bits"))?;
+        let draft = Draft { orders: leaves, postings: &postings, with_state: false, slot, not_before };
         self.seal_draft(py, draft)
     }
 
     /// The 280 bytes of each header, one after another.
     fn headers<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let bytes: Vec<u8> = self
-            .lock()
-            .chain()
-            .headers()
-            .iter()
-            .flat_map(Header::encode)
-            .collect();
+        let bytes: Vec<u8> = self.lock().chain().headers().iter().flat_map(Header::encode).collect();
         PyBytes::new(py, &bytes)
     }
 
@@ -384,37 +304,25 @@ impl Chain {
 
     /// The record entries of one block, 112 bytes each.
     fn records<'py>(&self, py: Python<'py>, height: u64) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = py
-            .detach(|| self.lock().records(height))
-            .map_err(|error| raised(&error))?;
+        let bytes = py.detach(|| self.lock().records(height)).map_err(|error| raised(&error))?;
         Ok(PyBytes::new(py, &bytes))
     }
 
     /// The order entries of one block, 80 bytes each.
     fn orders<'py>(&self, py: Python<'py>, height: u64) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = py
-            .detach(|| self.lock().orders(height))
-            .map_err(|error| raised(&error))?;
+        let bytes = py.detach(|| self.lock().orders(height)).map_err(|error| raised(&error))?;
         Ok(PyBytes::new(py, &bytes))
     }
 
     /// Path from a record (or order) to its root.
-    fn prove<'py>(
-        &self,
-        py: Python<'py>,
-        height: u64,
-        index: u64,
-        order: bool,
-    ) -> PyResult<Bound<'py, PyList>> {
+    fn prove<'py>(&self, py: Python<'py>, height: u64, index: u64, order: bool) -> PyResult<Bound<'py, PyList>> {
         let (bytes, len) = py
             .detach(|| {
                 let mut ledger = self.lock();
                 if order {
                     ledger.orders(height).map(|bytes| (bytes, ORDER_ENTRY_LEN))
                 } else {
-                    ledger
-                        .records(height)
-                        .map(|bytes| (bytes, RECORD_ENTRY_LEN))
+                    ledger.records(height).map(|bytes| (bytes, RECORD_ENTRY_LEN))
                 }
             })
             .map_err(|error| raised(&error))?;
@@ -430,26 +338,14 @@ impl Chain {
     }
 
     /// Path from a header to the root of the first `size` headers.
-    fn prove_header<'py>(
-        &self,
-        py: Python<'py>,
-        height: u64,
-        size: u64,
-    ) -> PyResult<Bound<'py, PyList>> {
-        let path =
-            merkle::inclusion_proof(&self.log(size)?, height).map_err(|error| refused(&error))?;
+    fn prove_header<'py>(&self, py: Python<'py>, height: u64, size: u64) -> PyResult<Bound<'py, PyList>> {
+        let path = merkle::inclusion_proof(&self.log(size)?, height).map_err(|error| refused(&error))?;
         hashes(py, &path)
     }
 
     /// Proof that the first `old` headers are a prefix of the first `new` ones.
-    fn prove_growth<'py>(
-        &self,
-        py: Python<'py>,
-        old: u64,
-        new: u64,
-    ) -> PyResult<Bound<'py, PyList>> {
-        let path =
-            merkle::consistency_proof(&self.log(new)?, old).map_err(|error| refused(&error))?;
+    fn prove_growth<'py>(&self, py: Python<'py>, old: u64, new: u64) -> PyResult<Bound<'py, PyList>> {
+        let path = merkle::consistency_proof(&self.log(new)?, old).map_err(|error| refused(&error))?;
         hashes(py, &path)
     }
 }
@@ -461,12 +357,7 @@ impl Chain {
         let log = usize::try_from(size)
             .ok()
             .and_then(|size| hashes.get(..size))
-            .ok_or_else(|| {
-                Exception::Ledger.with(format!(
-                    "the ledger has {} blocks, not {size}",
-                    hashes.len()
-                ))
-            })?;
+            .ok_or_else(|| Exception::Ledger.with(format!("the ledger has {} blocks, not {size}", hashes.len())))?;
         Ok(log.to_vec())
     }
 }
@@ -481,11 +372,7 @@ enum Key {
 /// The 64-bit ids under which texts enter the ledger.
 #[pyfunction]
 fn text_ids(py: Python<'_>, texts: Vec<PyBackedStr>) -> Bound<'_, PyArray1<u64>> {
-    texts
-        .iter()
-        .map(|text| text_id(text))
-        .collect::<Vec<_>>()
-        .into_pyarray(py)
+    texts.iter().map(|text| text_id(text)).collect::<Vec<_>>().into_pyarray(py)
 }
 
 /// `(height, record, file, offset, message)` of the first bad block.
@@ -508,13 +395,9 @@ fn verify_ledger(py: Python<'_>, path: PathBuf) -> PyResult<Verdict> {
                 headers.last().is_some_and(|header| header.has_state),
             )))
         }
-        Err(StoreError::Corrupt { fault, .. }) => Ok(Verdict::Bad((
-            fault.height,
-            fault.record,
-            fault.part.file(),
-            fault.offset,
-            fault.reason.to_string(),
-        ))),
+        Err(StoreError::Corrupt { fault, .. }) => {
+            Ok(Verdict::Bad((fault.height, fault.record, fault.part.file(), fault.offset, fault.reason.to_string())))
+        }
         Err(error) => Err(raised(&error)),
     }
 }
@@ -528,24 +411,12 @@ enum Verdict {
 
 /// Whether the entry stands at `index` of the tree with this root.
 #[pyfunction]
-fn verify_inclusion(
-    entry: &[u8],
-    index: u64,
-    size: u64,
-    path: Vec<[u8; 32]>,
-    root: [u8; 32],
-) -> bool {
+fn verify_inclusion(entry: &[u8], index: u64, size: u64, path: Vec<[u8; 32]>, root: [u8; 32]) -> bool {
     merkle::verify_inclusion(&merkle::leaf_hash(entry), index, size, &path, &root).is_ok()
 }
 
 /// Whether the first tree is a prefix of the second.
 #[pyfunction]
-fn verify_consistency(
-    old: u64,
-    new: u64,
-    path: Vec<[u8; 32]>,
-    old_root: [u8; 32],
-    new_root: [u8; 32],
-) -> bool {
+fn verify_consistency(old: u64, new: u64, path: Vec<[u8; 32]>, old_root: [u8; 32], new_root: [u8; 32]) -> bool {
     merkle::verify_consistency(old, new, &path, &old_root, &new_root).is_ok()
 }

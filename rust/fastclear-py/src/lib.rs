@@ -12,7 +12,7 @@
 //! | `numpy.ndarray[uint64]` | `&[u64]` |
 //! | `bytes` | `&[u8]` in, fresh `PyBytes` out |
 //! | `int` | `i128`, `i64`, `u64` by range |
-//! | exceptions of `fastclear.errors` | [`errors::Exception`] |
+//! | exceptions of `fastclear.errors` | `errors::Exception` |
 //!
 //! Arrays that go out are fresh, owned by Python, and marked read-only by the Python layer.
 
@@ -28,6 +28,10 @@ mod settlement;
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     m.add("DEBUG_BUILD", cfg!(debug_assertions))?;
+    if std::env::var("FASTCLEAR_SIMD").is_ok_and(|path| path == "scalar") {
+        fastclear_core::simd::force(fastclear_core::simd::Path::Scalar);
+    }
+    m.add("SIMD", fastclear_core::simd::name())?;
     clearing::register(m)?;
     settlement::register(m)?;
     ledger::register(m)?;

@@ -12,7 +12,7 @@
 use fastclear_core::settlement::accounts::{FIRST_MEMBER, HOUSE};
 use fastclear_core::settlement::slot::LINES;
 use fastclear_core::settlement::{
-    Bank, ClearedSlot, Kind, Meter, Orders, Posting, SettleError, Tariff, bills,
+    Account, Bank, Bill, ClearedSlot, Kind, Meter, Orders, Posting, SettleError, Tariff, bills,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -21,6 +21,8 @@ use pyo3::types::PyDict;
 use crate::errors::Exception;
 
 type Column<'py, T> = PyReadonlyArray1<'py, T>;
+/// Account, opening, deposited, net, closing.
+type CycleRow = (u64, i128, i128, i128, i128);
 /// side, account, market, order, buy row, sell row, quantity, buy price, sell price.
 type ClearedColumns<'py> = (
     Column<'py, u8>,
@@ -47,9 +49,7 @@ impl PyBank {
         let Some(account) = error.account() else {
             return Exception::Settlement.with(error.to_string());
         };
-        let member = account
-            .checked_sub(FIRST_MEMBER)
-            .and_then(|index| self.names.get(usize::try_from(index).ok()?));
+        let member = account.checked_sub(FIRST_MEMBER).and_then(|index| self.names.get(usize::try_from(index).ok()?));
         Exception::Settlement.with(match member {
             Some(name) => format!("participant {name}: {error}"),
             None => format!("account {account}: {error}"),
@@ -60,63 +60,35 @@ impl PyBank {
 #[pymethods]
 impl PyBank {
     #[new]
-    fn new(
-        retail: i64,
-        feed_in: i64,
-        platform_fee: i64,
-        network_fee: i64,
-        tax_ppm: u32,
-    ) -> PyResult<Self> {
+    fn new(retail: i64, feed_in: i64, platform_fee: i64, network_fee: i64, tax_ppm: u32) -> PyResult<Self> {
         let tariff = tariff(retail, feed_in, platform_fee, network_fee, tax_ppm)?;
-        let bank =
-            Bank::new(tariff).map_err(|error| Exception::Settlement.with(error.to_string()))?;
-        Ok(Self {
-            bank,
-            names: Vec::new(),
-        })
+        let bank = Bank::new(tariff).map_err(|error| Exception::Settlement.with(error.to_string()))?;
+        Ok(Self { bank, names: Vec::new() })
     }
 
     /// Opens one account a name and returns the id of the first.
     fn open(&mut self, names: Vec<String>, limit: i64) -> PyResult<u64> {
-        let first = self
-            .bank
-            .open(names.len(), limit)
-            .map_err(|error| self.error(&error))?;
+        let first = self.bank.open(names.len(), limit).map_err(|error| self.error(&error))?;
         self.names.extend(names);
         Ok(first)
     }
 
     fn set_limit(&mut self, account: u64, limit: i64) -> PyResult<()> {
-        self.bank
-            .set_limit(account, limit)
-            .map_err(|error| self.error(&error))
+        self.bank.set_limit(account, limit).map_err(|error| self.error(&error))
     }
 
-    #[allow(
-        clippy::needless_pass_by_value,
-        reason = "pyo3 hands arrays over by value"
-    )]
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
     fn deposit(&mut self, accounts: Column<'_, u64>, amounts: Column<'_, i64>) -> PyResult<()> {
-        self.bank
-            .deposit(accounts.as_slice()?, amounts.as_slice()?)
-            .map_err(|error| self.error(&error))
+        self.bank.deposit(accounts.as_slice()?, amounts.as_slice()?).map_err(|error| self.error(&error))
     }
 
-    #[allow(
-        clippy::needless_pass_by_value,
-        reason = "pyo3 hands arrays over by value"
-    )]
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
     fn withdraw(&mut self, accounts: Column<'_, u64>, amounts: Column<'_, i64>) -> PyResult<()> {
-        self.bank
-            .withdraw(accounts.as_slice()?, amounts.as_slice()?)
-            .map_err(|error| self.error(&error))
+        self.bank.withdraw(accounts.as_slice()?, amounts.as_slice()?).map_err(|error| self.error(&error))
     }
 
     /// One reject code a row; `codes` holds those that are known already.
-    #[allow(
-        clippy::needless_pass_by_value,
-        reason = "pyo3 hands arrays over by value"
-    )]
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
     #[allow(clippy::too_many_arguments, reason = "one a column")]
     fn reserve<'py>(
         &mut self,
@@ -138,17 +110,12 @@ impl PyBank {
             order: order.as_slice()?,
         };
         let mut codes = codes.as_slice()?.to_vec();
-        self.bank
-            .reserve(&orders, &mut codes)
-            .map_err(|error| self.error(&error))?;
+        self.bank.reserve(&orders, &mut codes).map_err(|error| self.error(&error))?;
         Ok(codes.into_pyarray(py))
     }
 
     /// Settles one slot.
-    #[allow(
-        clippy::needless_pass_by_value,
-        reason = "pyo3 hands arrays over by value"
-    )]
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
     fn settle(
         &mut self,
         clearings: Vec<ClearedColumns<'_>>,
@@ -171,61 +138,34 @@ impl PyBank {
                 })
             })
             .collect::<PyResult<Vec<_>>>()?;
-        let meter = Meter {
-            account: meter_account.as_slice()?,
-            energy: meter_energy.as_slice()?,
-        };
-        self.bank
-            .settle(&clearings, &meter)
-            .map_err(|error| self.error(&error))
+        let meter = Meter { account: meter_account.as_slice()?, energy: meter_energy.as_slice()? };
+        self.bank.settle(&clearings, &meter).map_err(|error| self.error(&error))
     }
 
     /// Every posting since the last call.
     fn take(&mut self) -> PyPostings {
-        PyPostings {
-            postings: self.bank.take(),
-        }
+        PyPostings { postings: self.bank.take() }
     }
 
     /// Account, opening, deposited, net, closing: one tuple an account.
-    fn close_cycle(&mut self) -> PyResult<Vec<(u64, i128, i128, i128, i128)>> {
-        let lines = self
-            .bank
-            .close_cycle()
-            .map_err(|error| self.error(&error))?;
-        Ok(lines
-            .iter()
-            .map(|l| (l.account, l.opening, l.deposited, l.net, l.closing))
-            .collect())
+    fn close_cycle(&mut self) -> PyResult<Vec<CycleRow>> {
+        let lines = self.bank.close_cycle().map_err(|error| self.error(&error))?;
+        Ok(lines.iter().map(|l| (l.account, l.opening, l.deposited, l.net, l.closing)).collect())
     }
 
     fn advance(&mut self, time_ns: u64) -> PyResult<()> {
-        self.bank
-            .advance(time_ns)
-            .map_err(|error| self.error(&error))
+        self.bank.advance(time_ns).map_err(|error| self.error(&error))
     }
 
     /// Account, posted, pending out, pending in, available, limit, version: one tuple an account.
     fn balances(&self) -> Vec<(u64, i128, i128, i128, i128, i128, u64)> {
         let accounts = self.bank.accounts().iter();
-        accounts
-            .map(|(id, a)| {
-                (
-                    id,
-                    a.posted,
-                    a.pending_out,
-                    a.pending_in,
-                    a.available(),
-                    a.limit,
-                    a.version,
-                )
-            })
-            .collect()
+        accounts.map(|(id, a)| (id, a.posted, a.pending_out, a.pending_in, a.available(), a.limit, a.version)).collect()
     }
 
     /// Available money of one account, None if it is not open.
     fn available(&self, account: u64) -> Option<i128> {
-        self.bank.accounts().get(account).map(|a| a.available())
+        self.bank.accounts().get(account).map(Account::available)
     }
 }
 
@@ -299,7 +239,7 @@ impl PyPostings {
             feed_in: |b| b.feed_in,
             imbalance: |b| b.imbalance,
             tax: |b| b.tax,
-            net: |b| b.net(),
+            net: Bill::net,
         }
         Ok(columns)
     }
@@ -307,23 +247,11 @@ impl PyPostings {
 
 /// Refuses a tariff that cannot be.
 #[pyfunction]
-fn check_tariff(
-    retail: i64,
-    feed_in: i64,
-    platform_fee: i64,
-    network_fee: i64,
-    tax_ppm: u32,
-) -> PyResult<()> {
+fn check_tariff(retail: i64, feed_in: i64, platform_fee: i64, network_fee: i64, tax_ppm: u32) -> PyResult<()> {
     tariff(retail, feed_in, platform_fee, network_fee, tax_ppm).map(|_| ())
 }
 
-fn tariff(
-    retail: i64,
-    feed_in: i64,
-    platform_fee: i64,
-    network_fee: i64,
-    tax_ppm: u32,
-) -> PyResult<Tariff> {
+fn tariff(retail: i64, feed_in: i64, platform_fee: i64, network_fee: i64, tax_ppm: u32) -> PyResult<Tariff> {
     Tariff::new(retail, feed_in, platform_fee, network_fee, tax_ppm)
         .map_err(|error| Exception::Settlement.with(error.to_string()))
 }
@@ -335,15 +263,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(check_tariff, m)?)?;
     m.add("HOUSE_ACCOUNTS", HOUSE.to_vec())?;
     m.add("FIRST_MEMBER", FIRST_MEMBER)?;
-    m.add(
-        "KIND_NAMES",
-        Kind::ALL.map(|kind| (kind as u8, kind.name())).to_vec(),
-    )?;
-    m.add(
-        "LINE_NAMES",
-        LINES
-            .map(|(kind, code, name)| (kind as u8, code, name))
-            .to_vec(),
-    )?;
+    m.add("KIND_NAMES", Kind::ALL.map(|kind| (kind as u8, kind.name())).to_vec())?;
+    m.add("LINE_NAMES", LINES.map(|(kind, code, name)| (kind as u8, code, name)).to_vec())?;
     Ok(())
 }

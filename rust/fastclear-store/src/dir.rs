@@ -45,12 +45,7 @@ impl LedgerDir {
     ///
     /// # Errors
     /// [`StoreError::Locked`], `NotALedger`, `OtherParams`, `Corrupt` or `Io`. A refused directory is unchanged.
-    pub fn open(
-        path: &Path,
-        params: Option<&[u8]>,
-        key: SaltKey,
-        durability: Durability,
-    ) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, params: Option<&[u8]>, key: SaltKey, durability: Durability) -> Result<Self, StoreError> {
         let new = is_new(path)?;
         if new {
             fs::create_dir_all(path).map_err(|source| files::failed("create", path, source))?;
@@ -60,9 +55,7 @@ impl LedgerDir {
         match headers.file().try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::Locked {
-                    path: path.to_owned(),
-                });
+                return Err(StoreError::Locked { path: path.to_owned() });
             }
             Err(TryLockError::Error(source)) => return Err(files::failed("lock", path, source)),
         }
@@ -71,14 +64,9 @@ impl LedgerDir {
         }
         let bytes = Bytes::read(path)?;
         if params.is_some_and(|params| params != bytes.params) {
-            return Err(StoreError::OtherParams {
-                path: path.to_owned(),
-            });
+            return Err(StoreError::OtherParams { path: path.to_owned() });
         }
-        let corrupt = |fault| StoreError::Corrupt {
-            path: path.to_owned(),
-            fault,
-        };
+        let corrupt = |fault| StoreError::Corrupt { path: path.to_owned(), fault };
         let replay = recover(&bytes).map_err(corrupt)?;
 
         let mut order_starts = vec![0];
@@ -147,17 +135,14 @@ impl LedgerDir {
     /// [`StoreError::Ledger`], `Io` or `Poisoned`.
     pub fn seal(&mut self, draft: Draft<'_>) -> Result<Block, StoreError> {
         if self.poisoned {
-            return Err(StoreError::Poisoned {
-                path: self.path.clone(),
-            });
+            return Err(StoreError::Poisoned { path: self.path.clone() });
         }
         let block = self.chain.draft(draft)?;
         // Whatever fails from here on leaves the disk in a state that only a fresh look can tell.
         self.poisoned = true;
         self.write(&block)?;
         self.chain.push(&block)?;
-        self.order_starts
-            .push(self.orders_end() + block.orders.len() as u64);
+        self.order_starts.push(self.orders_end() + block.orders.len() as u64);
         self.poisoned = false;
         Ok(block)
     }
@@ -172,28 +157,17 @@ impl LedgerDir {
             self.records.sync()?;
             self.orders.sync()?;
         }
-        self.headers.write_at(
-            block.header.height * HEADER_LEN as u64,
-            &block.header.encode(),
-        )?;
+        self.headers.write_at(block.header.height * HEADER_LEN as u64, &block.header.encode())?;
         if sync {
             self.headers.sync()?;
         }
-        let head = Head {
-            height: block.header.height + 1,
-            header: block.hash,
-            params: *self.chain.params_hash(),
-        };
+        let head = Head { height: block.header.height + 1, header: block.hash, params: *self.chain.params_hash() };
         self.write_head(&head.encode(), sync)
     }
 
     fn write_head(&self, text: &str, sync: bool) -> Result<(), StoreError> {
         files::replace(&self.path.join(Part::Head.file()), text.as_bytes(), sync)?;
-        if sync {
-            files::sync_dir(&self.path)
-        } else {
-            Ok(())
-        }
+        if sync { files::sync_dir(&self.path) } else { Ok(()) }
     }
 
     fn orders_end(&self) -> u64 {
@@ -205,14 +179,9 @@ impl LedgerDir {
     /// # Errors
     /// [`StoreError::NoBlock`] or `Io`.
     pub fn records(&mut self, height: u64) -> Result<Vec<u8>, StoreError> {
-        let header = self
-            .chain
-            .headers()
-            .get(height as usize)
-            .ok_or(self.no_block(height))?;
+        let header = self.chain.headers().get(height as usize).ok_or(self.no_block(height))?;
         let len = header.records as usize * RECORD_ENTRY_LEN;
-        self.records
-            .read_at(header.first_seq * RECORD_ENTRY_LEN as u64, len)
+        self.records.read_at(header.first_seq * RECORD_ENTRY_LEN as u64, len)
     }
 
     /// The order entries of one block.
@@ -220,20 +189,13 @@ impl LedgerDir {
     /// # Errors
     /// [`StoreError::NoBlock`] or `Io`.
     pub fn orders(&mut self, height: u64) -> Result<Vec<u8>, StoreError> {
-        let header = self
-            .chain
-            .headers()
-            .get(height as usize)
-            .ok_or(self.no_block(height))?;
+        let header = self.chain.headers().get(height as usize).ok_or(self.no_block(height))?;
         let len = header.orders as usize * ORDER_ENTRY_LEN;
         self.orders.read_at(self.order_starts[height as usize], len)
     }
 
     fn no_block(&self, height: u64) -> StoreError {
-        StoreError::NoBlock {
-            height,
-            blocks: self.chain.height(),
-        }
+        StoreError::NoBlock { height, blocks: self.chain.height() }
     }
 }
 
@@ -242,19 +204,12 @@ impl LedgerDir {
 /// # Errors
 /// [`StoreError::Corrupt`] with the first bad block, `NotALedger` or `Io`.
 pub fn verify_dir(path: &Path) -> Result<Replay, StoreError> {
-    let is_ledger = [Part::Head, Part::Headers]
-        .iter()
-        .any(|part| path.join(part.file()).is_file());
+    let is_ledger = [Part::Head, Part::Headers].iter().any(|part| path.join(part.file()).is_file());
     if !is_ledger {
-        return Err(StoreError::NotALedger {
-            path: path.to_owned(),
-        });
+        return Err(StoreError::NotALedger { path: path.to_owned() });
     }
     let bytes = Bytes::read(path)?;
-    verify(&bytes.files()).map_err(|fault| StoreError::Corrupt {
-        path: path.to_owned(),
-        fault,
-    })
+    verify(&bytes.files()).map_err(|fault| StoreError::Corrupt { path: path.to_owned(), fault })
 }
 
 /// The five files in memory; a missing one is empty, which never verifies once a head names a block.
@@ -268,9 +223,7 @@ struct Bytes {
 
 impl Bytes {
     fn read(path: &Path) -> Result<Self, StoreError> {
-        let read = |part: Part| {
-            files::read_if_there(&path.join(part.file())).map(Option::unwrap_or_default)
-        };
+        let read = |part: Part| files::read_if_there(&path.join(part.file())).map(Option::unwrap_or_default);
         Ok(Self {
             // The head first: a writer at work only ever adds bytes behind what it names.
             head: read(Part::Head)?,
@@ -295,9 +248,7 @@ impl Bytes {
 /// Verifies everything the head names, then the one block that a crash can leave beyond it.
 fn recover(bytes: &Bytes) -> Result<Replay, Fault> {
     let head = Head::decode(&bytes.head);
-    let named = head
-        .map_or(0, |head| head.height as usize)
-        .saturating_mul(HEADER_LEN);
+    let named = head.map_or(0, |head| head.height as usize).saturating_mul(HEADER_LEN);
     let beyond = bytes.headers.len().saturating_sub(named);
     let one_block_at_most = head.is_some() && beyond <= HEADER_LEN;
     let trailing = match verify(&bytes.files()) {
@@ -315,10 +266,7 @@ fn recover(bytes: &Bytes) -> Result<Replay, Fault> {
     }
     if beyond == HEADER_LEN {
         let mut longer = replay.clone();
-        if longer
-            .block(&bytes.headers[named..], &bytes.records, &bytes.orders)
-            .is_ok()
-        {
+        if longer.block(&bytes.headers[named..], &bytes.records, &bytes.orders).is_ok() {
             return Ok(longer);
         }
     }
@@ -336,9 +284,7 @@ fn is_new(path: &Path) -> Result<bool, StoreError> {
     let (mut empty, mut ours, mut head, mut blocks) = (true, false, false, false);
     for entry in entries {
         let entry = entry.map_err(|source| files::failed("read", path, source))?;
-        let meta = entry
-            .metadata()
-            .map_err(|source| files::failed("read", path, source))?;
+        let meta = entry.metadata().map_err(|source| files::failed("read", path, source))?;
         empty = false;
         match entry.file_name().to_str() {
             Some("head") => head = true,
@@ -348,9 +294,7 @@ fn is_new(path: &Path) -> Result<bool, StoreError> {
         }
     }
     if !(empty || head || ours) {
-        return Err(StoreError::NotALedger {
-            path: path.to_owned(),
-        });
+        return Err(StoreError::NotALedger { path: path.to_owned() });
     }
     // Blocks without a head are no broken start: opening goes on and refuses with file and reason.
     Ok(!head && !blocks)
@@ -367,10 +311,7 @@ fn begin(path: &Path, params: &[u8], durability: Durability) -> Result<(), Store
     files::replace(&path.join(Part::Head.file()), head.as_bytes(), sync)?;
     if sync {
         files::sync_dir(path)?;
-        if let Some(parent) = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-        {
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             files::sync_dir(parent)?;
         }
     }

@@ -60,21 +60,13 @@ pub enum StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io {
-                action,
-                path,
-                source,
-            } => write!(f, "cannot {action} {}: {source}", path.display()),
-            Self::Locked { path } => write!(
-                f,
-                "{} is open for writing elsewhere; close that ledger first",
-                path.display()
-            ),
-            Self::NotALedger { path } => write!(
-                f,
-                "{} exists and is not a ledger directory; choose a new or empty directory",
-                path.display()
-            ),
+            Self::Io { action, path, source } => write!(f, "cannot {action} {}: {source}", path.display()),
+            Self::Locked { path } => {
+                write!(f, "{} is open for writing elsewhere; close that ledger first", path.display())
+            }
+            Self::NotALedger { path } => {
+                write!(f, "{} exists and is not a ledger directory; choose a new or empty directory", path.display())
+            }
             Self::OtherParams { path } => write!(
                 f,
                 "{} was begun with other parameters (see its params.json); open it without params, or with the same",
@@ -82,16 +74,11 @@ impl fmt::Display for StoreError {
             ),
             Self::Corrupt { path, fault } => write!(f, "{}: {fault}", path.display()),
             Self::Ledger(error) => error.fmt(f),
-            Self::Poisoned { path } => write!(
-                f,
-                "an earlier write to {} failed; open the ledger again before sealing",
-                path.display()
-            ),
+            Self::Poisoned { path } => {
+                write!(f, "an earlier write to {} failed; open the ledger again before sealing", path.display())
+            }
             Self::NoBlock { height, blocks } => {
-                write!(
-                    f,
-                    "there is no block {height}; the ledger has {blocks} blocks"
-                )
+                write!(f, "there is no block {height}; the ledger has {blocks} blocks")
             }
         }
     }

@@ -16,12 +16,7 @@ pub struct Named {
 impl Named {
     /// Opens for reading and writing; makes the file if asked.
     pub fn open(path: PathBuf, create: bool) -> Result<Self, StoreError> {
-        let opened = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(create)
-            .truncate(false)
-            .open(&path);
+        let opened = OpenOptions::new().read(true).write(true).create(create).truncate(false).open(&path);
         let file = opened.map_err(|source| failed("open", &path, source))?;
         Ok(Self { file, path })
     }
@@ -47,15 +42,11 @@ impl Named {
     }
 
     pub fn cut(&mut self, len: u64) -> Result<(), StoreError> {
-        self.file
-            .set_len(len)
-            .map_err(|source| failed("cut", &self.path, source))
+        self.file.set_len(len).map_err(|source| failed("cut", &self.path, source))
     }
 
     pub fn sync(&self) -> Result<(), StoreError> {
-        self.file
-            .sync_all()
-            .map_err(|source| failed("sync", &self.path, source))
+        self.file.sync_all().map_err(|source| failed("sync", &self.path, source))
     }
 }
 
@@ -90,9 +81,5 @@ pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
 }
 
 pub fn failed(action: &'static str, path: &Path, source: io::Error) -> StoreError {
-    StoreError::Io {
-        action,
-        path: path.to_owned(),
-        source,
-    }
+    StoreError::Io { action, path: path.to_owned(), source }
 }

@@ -43,12 +43,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Those of [`LedgerDir::open`].
-    pub fn open(
-        path: &Path,
-        params: Option<&[u8]>,
-        key: SaltKey,
-        durability: Durability,
-    ) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, params: Option<&[u8]>, key: SaltKey, durability: Durability) -> Result<Self, StoreError> {
         let dir = LedgerDir::open(path, params, key, durability)?;
         Ok(Self(Place::Dir(Box::new(dir))))
     }
@@ -110,16 +105,12 @@ impl Memory {
         let (records, orders) = (self.records.len(), self.orders.len());
         self.records.extend_from_slice(&block.records);
         self.orders.extend_from_slice(&block.orders);
-        self.ranges
-            .push((records..self.records.len(), orders..self.orders.len()));
+        self.ranges.push((records..self.records.len(), orders..self.orders.len()));
         Ok(block)
     }
 
     fn ranges(&self, height: u64) -> Result<(Range<usize>, Range<usize>), StoreError> {
         let blocks = self.chain.height();
-        self.ranges
-            .get(height as usize)
-            .cloned()
-            .ok_or(StoreError::NoBlock { height, blocks })
+        self.ranges.get(height as usize).cloned().ok_or(StoreError::NoBlock { height, blocks })
     }
 }

@@ -1,10 +1,5 @@
 //! The ledger directory: locks, broken appends at every byte, corruption.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::Path;
@@ -15,27 +10,14 @@ use fastclear_core::ledger::salt::SaltKey;
 use fastclear_core::ledger::{Draft, OrderLeaf};
 use fastclear_store::{Durability, LedgerDir, StoreError, verify_dir};
 
-const FILES: [&str; 5] = [
-    "params.json",
-    "headers.bin",
-    "records.bin",
-    "orders.bin",
-    "head",
-];
+const FILES: [&str; 5] = ["params.json", "headers.bin", "records.bin", "orders.bin", "head"];
 
 fn open(path: &Path) -> Result<LedgerDir, StoreError> {
     LedgerDir::open(path, None, SaltKey::from_seed(1), Durability::None)
 }
 
 fn seal(ledger: &mut LedgerDir) {
-    let trade = PlainTrade {
-        market: 1,
-        buy_order: 2,
-        sell_order: 3,
-        quantity: 5,
-        buy_price: 7,
-        sell_price: 7,
-    };
+    let trade = PlainTrade { market: 1, buy_order: 2, sell_order: 3, quantity: 5, buy_price: 7, sell_price: 7 };
     let postings = trade_postings(ledger.chain().position(), &[trade, trade], 100).unwrap();
     let order = |order, side| OrderLeaf {
         side,
@@ -48,11 +30,7 @@ fn seal(ledger: &mut LedgerDir) {
         quantity: 5,
         time_ns: 0,
     };
-    let draft = Draft {
-        orders: vec![order(2, 1), order(3, 0)],
-        postings: &postings,
-        ..Draft::default()
-    };
+    let draft = Draft { orders: vec![order(2, 1), order(3, 0)], postings: &postings, ..Draft::default() };
     ledger.seal(draft).unwrap();
 }
 
@@ -61,10 +39,7 @@ fn files_after(blocks: usize) -> Vec<Vec<u8>> {
     let dir = tempfile::tempdir().unwrap();
     let mut ledger = open(dir.path()).unwrap();
     (0..blocks).for_each(|_| seal(&mut ledger));
-    FILES
-        .iter()
-        .map(|name| fs::read(dir.path().join(name)).unwrap())
-        .collect()
+    FILES.iter().map(|name| fs::read(dir.path().join(name)).unwrap()).collect()
 }
 
 fn write(path: &Path, files: &[Vec<u8>]) {
@@ -74,10 +49,7 @@ fn write(path: &Path, files: &[Vec<u8>]) {
 }
 
 fn read(path: &Path) -> Vec<Vec<u8>> {
-    FILES
-        .iter()
-        .map(|name| fs::read(path.join(name)).unwrap())
-        .collect()
+    FILES.iter().map(|name| fs::read(path.join(name)).unwrap()).collect()
 }
 
 #[test]
@@ -86,25 +58,12 @@ fn a_ledger_is_there_again_after_closing() {
     let path = dir.path().join("new/ledger");
     let mut ledger = LedgerDir::open(&path, None, SaltKey::from_seed(1), Durability::Sync).unwrap();
     (0..3).for_each(|_| seal(&mut ledger));
-    let (head, records, orders) = (
-        ledger.chain().head(),
-        ledger.records(1).unwrap(),
-        ledger.orders(2).unwrap(),
-    );
+    let (head, records, orders) = (ledger.chain().head(), ledger.records(1).unwrap(), ledger.orders(2).unwrap());
     drop(ledger);
     let mut ledger = open(&path).unwrap();
     assert_eq!(ledger.chain().head(), head);
-    assert_eq!(
-        (ledger.records(1).unwrap(), ledger.orders(2).unwrap()),
-        (records, orders)
-    );
-    assert!(matches!(
-        ledger.records(3),
-        Err(StoreError::NoBlock {
-            height: 3,
-            blocks: 3
-        })
-    ));
+    assert_eq!((ledger.records(1).unwrap(), ledger.orders(2).unwrap()), (records, orders));
+    assert!(matches!(ledger.records(3), Err(StoreError::NoBlock { height: 3, blocks: 3 })));
     seal(&mut ledger);
     assert_eq!(verify_dir(&path).unwrap().headers().len(), 4);
     drop(ledger);
@@ -128,42 +87,23 @@ fn a_directory_with_other_content_is_left_alone() {
         let path = dir.path().join(format!("with-{name}"));
         fs::create_dir(&path).unwrap();
         fs::write(path.join(name), b"mine").unwrap();
-        assert!(
-            matches!(open(&path), Err(StoreError::NotALedger { .. })),
-            "{name}"
-        );
-        assert!(
-            matches!(verify_dir(&path), Err(StoreError::NotALedger { .. })),
-            "{name}"
-        );
+        assert!(matches!(open(&path), Err(StoreError::NotALedger { .. })), "{name}");
+        assert!(matches!(verify_dir(&path), Err(StoreError::NotALedger { .. })), "{name}");
         assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
     }
     fs::write(dir.path().join("file"), b"").unwrap();
     assert!(open(&dir.path().join("file")).is_err());
-    assert!(matches!(
-        verify_dir(&dir.path().join("absent")),
-        Err(StoreError::NotALedger { .. })
-    ));
+    assert!(matches!(verify_dir(&dir.path().join("absent")), Err(StoreError::NotALedger { .. })));
 }
 
 #[test]
 fn other_parameters_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let with = |params: &[u8]| {
-        LedgerDir::open(
-            dir.path(),
-            Some(params),
-            SaltKey::from_seed(1),
-            Durability::None,
-        )
-        .map(|_| ())
-    };
+    let with =
+        |params: &[u8]| LedgerDir::open(dir.path(), Some(params), SaltKey::from_seed(1), Durability::None).map(|_| ());
     with(b"{\"a\":1}").unwrap();
     with(b"{\"a\":1}").unwrap();
-    assert!(matches!(
-        with(b"{\"a\":2}"),
-        Err(StoreError::OtherParams { .. })
-    ));
+    assert!(matches!(with(b"{\"a\":2}"), Err(StoreError::OtherParams { .. })));
     assert_eq!(open(dir.path()).unwrap().params(), b"{\"a\":1}");
 }
 
@@ -180,12 +120,7 @@ fn an_append_broken_off_at_any_byte_is_cut_or_finished() {
         assert!(verify_dir(dir.path()).is_ok());
     };
     for records in before[2].len()..=after[2].len() {
-        for orders in [
-            before[3].len(),
-            before[3].len() + 1,
-            after[3].len() - 1,
-            after[3].len(),
-        ] {
+        for orders in [before[3].len(), before[3].len() + 1, after[3].len() - 1, after[3].len()] {
             let mut files = before.clone();
             files[2] = after[2][..records].to_vec();
             files[3] = after[3][..orders].to_vec();
@@ -202,11 +137,7 @@ fn an_append_broken_off_at_any_byte_is_cut_or_finished() {
     files[4].clone_from(&before[4]);
     check(&files, &after, "all but the head");
     // A header that the disk has not written whole, though its length says so, or entries that it has lost.
-    for (part, at) in [
-        (1, after[1].len() - 1),
-        (2, after[2].len() - 1),
-        (3, before[3].len()),
-    ] {
+    for (part, at) in [(1, after[1].len() - 1), (2, after[2].len() - 1), (3, before[3].len())] {
         let mut files = after.clone();
         files[4].clone_from(&before[4]);
         files[part][at] ^= 1;
@@ -223,11 +154,7 @@ fn whatever_the_head_names_must_be_there() {
             let mut cut = files.clone();
             cut[part].truncate(len);
             write(dir.path(), &cut);
-            assert!(
-                matches!(open(dir.path()), Err(StoreError::Corrupt { .. })),
-                "{} at {len}",
-                FILES[part]
-            );
+            assert!(matches!(open(dir.path()), Err(StoreError::Corrupt { .. })), "{} at {len}", FILES[part]);
             assert_eq!(read(dir.path()), cut, "a refused directory is unchanged");
             assert!(verify_dir(dir.path()).is_err());
         }
@@ -246,9 +173,7 @@ fn blocks_beyond_an_old_head_are_no_broken_append() {
     files[4].clone_from(&files_after(1)[4]);
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &files);
-    let Err(StoreError::Corrupt { fault, .. }) = open(dir.path()) else {
-        panic!("opened")
-    };
+    let Err(StoreError::Corrupt { fault, .. }) = open(dir.path()) else { panic!("opened") };
     assert_eq!((fault.height, fault.offset), (1, HEADER_LEN as u64));
     assert_eq!(read(dir.path()), files);
 }
@@ -261,14 +186,7 @@ fn a_beginning_broken_off_begins_again() {
         let path = dir.path().join(format!("{missing}"));
         fs::create_dir(&path).unwrap();
         // Files are made in the order headers, params, records, orders, head.
-        for name in &[
-            "headers.bin",
-            "params.json",
-            "records.bin",
-            "orders.bin",
-            "head",
-        ][..missing]
-        {
+        for name in &["headers.bin", "params.json", "records.bin", "orders.bin", "head"][..missing] {
             let at = FILES.iter().position(|file| file == name).unwrap();
             fs::write(path.join(name), &files[at]).unwrap();
         }
@@ -286,14 +204,8 @@ fn a_failed_write_stops_the_ledger() {
     seal(&mut ledger);
     // The head cannot be replaced in a directory that is gone.
     fs::rename(&path, dir.path().join("moved")).unwrap();
-    assert!(matches!(
-        ledger.seal(Draft::default()),
-        Err(StoreError::Io { .. })
-    ));
-    assert!(matches!(
-        ledger.seal(Draft::default()),
-        Err(StoreError::Poisoned { .. })
-    ));
+    assert!(matches!(ledger.seal(Draft::default()), Err(StoreError::Io { .. })));
+    assert!(matches!(ledger.seal(Draft::default()), Err(StoreError::Poisoned { .. })));
     drop(ledger);
     let again = open(&dir.path().join("moved")).unwrap();
     assert_eq!(again.chain().height(), 2, "the block was whole: it is kept");

@@ -36,12 +36,7 @@ pub fn encode(id: u64, account: &Account) -> [u8; ACCOUNT_LEN] {
 
 /// RFC 9162 root over the account leaves in ascending id; SHA-256 of nothing where there is no account.
 pub fn state_root(accounts: &Accounts) -> Hash {
-    merkle::root(
-        accounts
-            .iter()
-            .map(|(id, account)| merkle::leaf_hash(&encode(id, account)))
-            .collect(),
-    )
+    merkle::root(accounts.iter().map(|(id, account)| merkle::leaf_hash(&encode(id, account))).collect())
 }
 
 #[cfg(test)]
@@ -50,13 +45,7 @@ mod tests {
 
     #[test]
     fn every_field_stands_at_its_place() {
-        let account = Account {
-            posted: -2,
-            pending_out: 3,
-            pending_in: 5,
-            limit: 7,
-            version: 11,
-        };
+        let account = Account { posted: -2, pending_out: 3, pending_in: 5, limit: 7, version: 11 };
         let bytes = encode(0x0102_0304_0506_0708, &account);
         assert_eq!(&bytes[..8], b"FCA1\0\0\0\0");
         assert_eq!(bytes[8..16], [8, 7, 6, 5, 4, 3, 2, 1]);

@@ -70,41 +70,20 @@ impl Position {
     ///
     /// # Errors
     /// [`LedgerError::Field`], `Sequence`, `Time`, `TradeAmount` or `Fold`; the position is then as before.
-    pub fn admit(
-        &mut self,
-        index: u64,
-        posting: &Posting,
-        with_state: bool,
-    ) -> Result<(), LedgerError> {
+    pub fn admit(&mut self, index: u64, posting: &Posting, with_state: bool) -> Result<(), LedgerError> {
         record::check(posting)?;
         // The last seq stays unused, so that the next one always has a number.
         if posting.seq != self.next_seq || posting.seq == u64::MAX {
-            return Err(LedgerError::Sequence {
-                record: index,
-                expected: self.next_seq,
-                got: posting.seq,
-            });
+            return Err(LedgerError::Sequence { record: index, expected: self.next_seq, got: posting.seq });
         }
-        if let Some(previous) = self
-            .last_time
-            .filter(|&previous| posting.time_ns <= previous)
-        {
-            return Err(LedgerError::Time {
-                record: index,
-                previous,
-                got: posting.time_ns,
-            });
+        if let Some(previous) = self.last_time.filter(|&previous| posting.time_ns <= previous) {
+            return Err(LedgerError::Time { record: index, previous, got: posting.time_ns });
         }
         if !record::trade_amount_holds(posting) {
             return Err(LedgerError::TradeAmount { record: index });
         }
         if with_state {
-            self.accounts
-                .apply(posting)
-                .map_err(|error| LedgerError::Fold {
-                    record: index,
-                    error,
-                })?;
+            self.accounts.apply(posting).map_err(|error| LedgerError::Fold { record: index, error })?;
         }
         self.next_seq += 1;
         self.last_time = Some(posting.time_ns);
@@ -127,14 +106,7 @@ impl Chain {
     /// A chain without blocks.
     pub fn new(params_hash: Hash, key: SaltKey) -> Self {
         let id = key.chain_id(&params_hash);
-        Self {
-            params_hash,
-            id,
-            key,
-            headers: Vec::new(),
-            hashes: Vec::new(),
-            position: Position::default(),
-        }
+        Self { params_hash, id, key, headers: Vec::new(), hashes: Vec::new(), position: Position::default() }
     }
 
     /// A chain whose blocks [`super::verify`] has replayed.
@@ -145,17 +117,8 @@ impl Chain {
         hashes: Vec<Hash>,
         position: Position,
     ) -> Self {
-        let id = headers
-            .first()
-            .map_or_else(|| key.chain_id(&params_hash), |first| first.chain_id);
-        Self {
-            params_hash,
-            id,
-            key,
-            headers,
-            hashes,
-            position,
-        }
+        let id = headers.first().map_or_else(|| key.chain_id(&params_hash), |first| first.chain_id);
+        Self { params_hash, id, key, headers, hashes, position }
     }
 
     /// SHA-256 of the parameters' text.
@@ -193,18 +156,10 @@ impl Chain {
     /// # Errors
     /// Whatever [`Position::admit`] refuses, an order without a valid leaf, `StateChange`, `TooMany` or `Gross`.
     pub fn draft(&self, draft: Draft<'_>) -> Result<Block, LedgerError> {
-        let Draft {
-            mut orders,
-            postings,
-            with_state,
-            slot,
-            not_before,
-        } = draft;
+        let Draft { mut orders, postings, with_state, slot, not_before } = draft;
         let last = self.headers.last();
         if let Some(last) = last.filter(|last| last.has_state != with_state) {
-            return Err(LedgerError::StateChange {
-                ledger_has_state: last.has_state,
-            });
+            return Err(LedgerError::StateChange { ledger_has_state: last.has_state });
         }
         let mut after = self.position.clone();
         for (index, posting) in postings.iter().enumerate() {
@@ -214,20 +169,11 @@ impl Chain {
         orders.sort_unstable_by(OrderLeaf::order);
 
         let height = self.height();
-        let earliest = last
-            .map_or(Some(0), |last| last.time_ns.checked_add(1))
-            .ok_or(LedgerError::NotNext)?;
+        let earliest = last.map_or(Some(0), |last| last.time_ns.checked_add(1)).ok_or(LedgerError::NotNext)?;
         let last_record = postings.last().map_or(0, |posting| posting.time_ns);
-        let records = entries::<RECORD_LEN, RECORD_ENTRY_LEN, _>(
-            postings,
-            self.key.records(height),
-            record::encode,
-        );
-        let orders_bytes = entries::<ORDER_LEN, ORDER_ENTRY_LEN, _>(
-            &orders,
-            self.key.orders(height),
-            OrderLeaf::encode,
-        );
+        let records = entries::<RECORD_LEN, RECORD_ENTRY_LEN, _>(postings, self.key.records(height), record::encode);
+        let orders_bytes =
+            entries::<ORDER_LEN, ORDER_ENTRY_LEN, _>(&orders, self.key.orders(height), OrderLeaf::encode);
         let header = Header {
             has_state: with_state,
             height,
@@ -235,28 +181,16 @@ impl Chain {
             prev: self.head(),
             orders_root: merkle::root(merkle::leaf_hashes(&orders_bytes, ORDER_ENTRY_LEN)),
             records_root: merkle::root(merkle::leaf_hashes(&records, RECORD_ENTRY_LEN)),
-            state_root: if with_state {
-                state_root(&after.accounts)
-            } else {
-                Hash::default()
-            },
+            state_root: if with_state { state_root(&after.accounts) } else { Hash::default() },
             params_hash: self.params_hash,
-            orders: u32::try_from(orders.len())
-                .map_err(|_| LedgerError::TooMany { what: "orders" })?,
-            records: u32::try_from(postings.len())
-                .map_err(|_| LedgerError::TooMany { what: "records" })?,
+            orders: u32::try_from(orders.len()).map_err(|_| LedgerError::TooMany { what: "orders" })?,
+            records: u32::try_from(postings.len()).map_err(|_| LedgerError::TooMany { what: "records" })?,
             first_seq: self.position.next_seq,
             time_ns: earliest.max(last_record).max(not_before),
             slot,
             gross: gross(postings)?,
         };
-        Ok(Block {
-            hash: header.hash(),
-            header,
-            records,
-            orders: orders_bytes,
-            after,
-        })
+        Ok(Block { hash: header.hash(), header, records, orders: orders_bytes, after })
     }
 
     /// Accepts a block that [`Chain::draft`] made of this chain as it stands.
@@ -283,9 +217,7 @@ impl Chain {
 /// # Errors
 /// [`LedgerError::Gross`] if it leaves 64 bits.
 pub(super) fn gross(postings: &[Posting]) -> Result<i64, LedgerError> {
-    let trades = postings
-        .iter()
-        .filter(|posting| posting.kind == Kind::Trade);
+    let trades = postings.iter().filter(|posting| posting.kind == Kind::Trade);
     let sum: i128 = trades.map(|posting| i128::from(posting.amount)).sum();
     i64::try_from(sum).map_err(|_| LedgerError::Gross)
 }

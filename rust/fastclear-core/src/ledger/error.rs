@@ -118,22 +118,23 @@ impl fmt::Display for LedgerError {
                 f,
                 "record {record} has seq {got}; the history goes on at {expected} (seal every posting once, in order)"
             ),
-            Self::Time { record, previous, got } => write!(
-                f,
-                "record {record} has engine time {got} ns, not later than {previous} ns of the record before"
-            ),
+            Self::Time { record, previous, got } => {
+                write!(f, "record {record} has engine time {got} ns, not later than {previous} ns of the record before")
+            }
             Self::TradeAmount { record } => {
                 write!(f, "record {record} is a trade whose amount is not |price × quantity|")
             }
             Self::Fold { record, error } => write!(f, "record {record} does not fit the accounts: {error}"),
-            Self::Gross => f.write_str("the trades of the block sum to more than 64 bits of money; seal them in several blocks"),
+            Self::Gross => {
+                f.write_str("the trades of the block sum to more than 64 bits of money; seal them in several blocks")
+            }
             Self::TooMany { what } => write!(f, "a block holds at most 2^32-1 {what}"),
             Self::StateChange { ledger_has_state: true } => {
                 f.write_str("this ledger carries account states in every block; seal with receipts")
             }
-            Self::StateChange { ledger_has_state: false } => {
-                f.write_str("this ledger was begun without account states; seal without receipts, or begin a new ledger")
-            }
+            Self::StateChange { ledger_has_state: false } => f.write_str(
+                "this ledger was begun without account states; seal without receipts, or begin a new ledger",
+            ),
             Self::NotNext => f.write_str("the block does not continue this chain"),
             Self::Index { index, size } => write!(f, "leaf {index} is outside a tree of {size} leaves"),
             Self::Sizes { old, new } => write!(f, "a tree of {old} leaves cannot be shown to grow into {new}"),

@@ -25,24 +25,16 @@ impl Head {
     /// The text.
     pub fn encode(&self) -> String {
         let (header, params) = (hex(&self.header), hex(&self.params));
-        format!(
-            "fastclear ledger 1\nheight {}\nheader {header}\nparams {params}\n",
-            self.height
-        )
+        format!("fastclear ledger 1\nheight {}\nheader {header}\nparams {params}\n", self.height)
     }
 
     /// Reads the text; `None` unless it is exactly what [`Head::encode`] writes.
     pub fn decode(text: &[u8]) -> Option<Self> {
-        let body = core::str::from_utf8(text)
-            .ok()?
-            .strip_prefix("fastclear ledger 1\nheight ")?;
+        let body = core::str::from_utf8(text).ok()?.strip_prefix("fastclear ledger 1\nheight ")?;
         let (height, rest) = body.split_once("\nheader ")?;
         let (header, params) = rest.split_once("\nparams ")?;
-        let head = Self {
-            height: height.parse().ok()?,
-            header: unhex(header)?,
-            params: unhex(params.strip_suffix('\n')?)?,
-        };
+        let head =
+            Self { height: height.parse().ok()?, header: unhex(header)?, params: unhex(params.strip_suffix('\n')?)? };
         // Leading zeros, plus signs and capital digits would parse: only the one form counts.
         (head.encode().as_bytes() == text).then_some(head)
     }
@@ -52,12 +44,7 @@ impl Head {
 pub fn hex(hash: &Hash) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     hash.iter()
-        .flat_map(|byte| {
-            [
-                DIGITS[usize::from(byte >> 4)],
-                DIGITS[usize::from(byte & 15)],
-            ]
-        })
+        .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
         .map(char::from)
         .collect()
 }
@@ -83,11 +70,7 @@ mod tests {
 
     #[test]
     fn the_head_has_one_form() {
-        let head = Head {
-            height: 42,
-            header: [0xAB; 32],
-            params: [0x0F; 32],
-        };
+        let head = Head { height: 42, header: [0xAB; 32], params: [0x0F; 32] };
         let text = head.encode();
         assert_eq!(Head::decode(text.as_bytes()).unwrap(), head);
         for broken in [
@@ -109,11 +92,7 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_changes_what_the_head_says() {
-        let head = Head {
-            height: 42,
-            header: [0xAB; 32],
-            params: [0x0F; 32],
-        };
+        let head = Head { height: 42, header: [0xAB; 32], params: [0x0F; 32] };
         let text = head.encode().into_bytes();
         for bit in 0..text.len() * 8 {
             let mut flipped = text.clone();

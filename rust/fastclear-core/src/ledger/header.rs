@@ -68,11 +68,7 @@ impl Header {
         let mut out = [0_u8; HEADER_LEN];
         put(&mut out, 0, HEADER_TAG);
         put(&mut out, 4, u16::from(VERSION).to_le_bytes());
-        put(
-            &mut out,
-            6,
-            (if self.has_state { FLAG_STATE } else { 0 }).to_le_bytes(),
-        );
+        put(&mut out, 6, (if self.has_state { FLAG_STATE } else { 0 }).to_le_bytes());
         put(&mut out, 8, self.height.to_le_bytes());
         put(&mut out, 16, self.chain_id);
         put(&mut out, PREV_OFFSET, self.prev);
@@ -96,21 +92,14 @@ impl Header {
     /// validators hash, a previous hash in block 0 or a negative gross.
     pub fn decode(bytes: &[u8]) -> Result<Self, LedgerError> {
         if bytes.len() != HEADER_LEN {
-            return Err(LedgerError::Length {
-                what: WHAT,
-                expected: HEADER_LEN,
-                got: bytes.len(),
-            });
+            return Err(LedgerError::Length { what: WHAT, expected: HEADER_LEN, got: bytes.len() });
         }
         if bytes[..4] != HEADER_TAG {
             return Err(LedgerError::Tag { what: WHAT });
         }
         let version = u16_at(bytes, 4);
         if version != u16::from(VERSION) {
-            return Err(LedgerError::Version {
-                what: WHAT,
-                got: version,
-            });
+            return Err(LedgerError::Version { what: WHAT, got: version });
         }
         let flags = u16_at(bytes, 6);
         if flags & !FLAG_STATE != 0 {
@@ -154,11 +143,7 @@ impl Header {
 }
 
 const fn field(field: &'static str, offset: usize) -> LedgerError {
-    LedgerError::Field {
-        what: WHAT,
-        field,
-        offset,
-    }
+    LedgerError::Field { what: WHAT, field, offset }
 }
 
 #[cfg(test)]
@@ -194,14 +179,7 @@ mod tests {
             (0, b'G', LedgerError::Tag { what: WHAT }),
             (3, b'2', LedgerError::Tag { what: WHAT }),
             (4, 2, LedgerError::Version { what: WHAT, got: 2 }),
-            (
-                5,
-                1,
-                LedgerError::Version {
-                    what: WHAT,
-                    got: 257,
-                },
-            ),
+            (5, 1, LedgerError::Version { what: WHAT, got: 257 }),
             (6, 3, field("flags", 6)),
             (7, 1, field("flags", 6)),
             (6, 0, field("state_root", 144)),
@@ -212,11 +190,7 @@ mod tests {
         ] {
             let mut bytes = SAMPLE.encode();
             bytes[offset] = value;
-            assert_eq!(
-                Header::decode(&bytes),
-                Err(refusal),
-                "byte {offset} = {value}"
-            );
+            assert_eq!(Header::decode(&bytes), Err(refusal), "byte {offset} = {value}");
         }
         assert!(Header::decode(&SAMPLE.encode()[..279]).is_err());
     }

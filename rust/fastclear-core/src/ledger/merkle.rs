@@ -123,13 +123,7 @@ pub fn consistency_proof(leaves: &[Hash], old: u64) -> Result<Vec<Hash>, LedgerE
 ///
 /// # Errors
 /// [`LedgerError::Index`], `ProofLength` (hashes missing or left over) or `RootMismatch`.
-pub fn verify_inclusion(
-    leaf: &Hash,
-    index: u64,
-    size: u64,
-    path: &[Hash],
-    expected: &Hash,
-) -> Result<(), LedgerError> {
+pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, path: &[Hash], expected: &Hash) -> Result<(), LedgerError> {
     if index >= size {
         return Err(LedgerError::Index { index, size });
     }
@@ -154,11 +148,7 @@ pub fn verify_inclusion(
     if last != 0 {
         return Err(LedgerError::ProofLength);
     }
-    if hash == *expected {
-        Ok(())
-    } else {
-        Err(LedgerError::RootMismatch)
-    }
+    if hash == *expected { Ok(()) } else { Err(LedgerError::RootMismatch) }
 }
 
 /// Checks that the tree of `old` leaves with root `old_root` is a prefix of the tree of `new` leaves (RFC 9162
@@ -217,11 +207,7 @@ pub fn verify_consistency(
     if last != 0 {
         return Err(LedgerError::ProofLength);
     }
-    if old_hash == *old_root && new_hash == *new_root {
-        Ok(())
-    } else {
-        Err(LedgerError::RootMismatch)
-    }
+    if old_hash == *old_root && new_hash == *new_root { Ok(()) } else { Err(LedgerError::RootMismatch) }
 }
 
 /// The largest power of two below `count`, for `count` ≥ 2.

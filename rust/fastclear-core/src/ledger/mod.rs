@@ -15,7 +15,7 @@
 //! | [`chain`] | appends blocks; the only place that makes a header |
 //! | [`plain`] | postings of a clearing that no bank has settled |
 //! | [`head`] | the text that names the last block |
-//! | [`verify`] | replays a ledger from its bytes and names the first bad block |
+//! | [`mod@verify`] | replays a ledger from its bytes and names the first bad block |
 //!
 //! Two first bytes keep hashes apart: `0x00` ‖ leaf, `0x01` ‖ two nodes (RFC 9162); each leaf starts with a tag and
 //! has one length, so that a record, an order, an account and a header can never stand for each other.

@@ -75,20 +75,13 @@ impl OrderLeaf {
     /// [`LedgerError::Length`], `Tag`, `Version` or `Field`.
     pub fn decode(bytes: &[u8]) -> Result<Self, LedgerError> {
         if bytes.len() != ORDER_LEN {
-            return Err(LedgerError::Length {
-                what: WHAT,
-                expected: ORDER_LEN,
-                got: bytes.len(),
-            });
+            return Err(LedgerError::Length { what: WHAT, expected: ORDER_LEN, got: bytes.len() });
         }
         if bytes[0] != ORDER_TAG {
             return Err(LedgerError::Tag { what: WHAT });
         }
         if bytes[1] != VERSION {
-            return Err(LedgerError::Version {
-                what: WHAT,
-                got: bytes[1].into(),
-            });
+            return Err(LedgerError::Version { what: WHAT, got: bytes[1].into() });
         }
         let leaf = Self {
             side: bytes[2],
@@ -123,11 +116,7 @@ impl OrderLeaf {
         if !names(self.kind) {
             return Err(field("type", 3));
         }
-        if self.reject != 0
-            && RejectReason::ALL
-                .iter()
-                .all(|reason| reason.code() != self.reject)
-        {
+        if self.reject != 0 && RejectReason::ALL.iter().all(|reason| reason.code() != self.reject) {
             return Err(field("reject", 4));
         }
         Ok(())
@@ -135,18 +124,12 @@ impl OrderLeaf {
 
     /// The order of leaves in a block: market, order id, then every other byte.
     pub fn order(&self, other: &Self) -> Ordering {
-        (self.market, self.order)
-            .cmp(&(other.market, other.order))
-            .then_with(|| self.encode().cmp(&other.encode()))
+        (self.market, self.order).cmp(&(other.market, other.order)).then_with(|| self.encode().cmp(&other.encode()))
     }
 }
 
 const fn field(field: &'static str, offset: usize) -> LedgerError {
-    LedgerError::Field {
-        what: WHAT,
-        field,
-        offset,
-    }
+    LedgerError::Field { what: WHAT, field, offset }
 }
 
 #[cfg(test)]
@@ -169,12 +152,7 @@ mod tests {
     #[test]
     fn an_order_survives_the_round_trip() {
         assert_eq!(OrderLeaf::decode(&SAMPLE.encode()).unwrap(), SAMPLE);
-        let refused = OrderLeaf {
-            side: UNKNOWN,
-            kind: UNKNOWN,
-            reject: 1,
-            ..SAMPLE
-        };
+        let refused = OrderLeaf { side: UNKNOWN, kind: UNKNOWN, reject: 1, ..SAMPLE };
         assert_eq!(OrderLeaf::decode(&refused.encode()).unwrap(), refused);
     }
 
@@ -194,11 +172,7 @@ mod tests {
         ] {
             let mut bytes = SAMPLE.encode();
             bytes[offset] = value;
-            assert_eq!(
-                OrderLeaf::decode(&bytes),
-                Err(refusal),
-                "byte {offset} = {value}"
-            );
+            assert_eq!(OrderLeaf::decode(&bytes), Err(refusal), "byte {offset} = {value}");
         }
         assert!(OrderLeaf::decode(&[ORDER_TAG; 63]).is_err());
         assert!(OrderLeaf::decode(&[ORDER_TAG; 80]).is_err());
@@ -206,17 +180,10 @@ mod tests {
 
     #[test]
     fn leaves_stand_by_market_then_order_as_numbers() {
-        let at = |market, order| OrderLeaf {
-            order,
-            market,
-            ..SAMPLE
-        };
+        let at = |market, order| OrderLeaf { order, market, ..SAMPLE };
         assert_eq!(at(1, 256).order(&at(2, 0)), Ordering::Less);
         assert_eq!(at(1, 255).order(&at(1, 256)), Ordering::Less);
         assert_eq!(SAMPLE.order(&SAMPLE), Ordering::Equal);
-        assert_eq!(
-            SAMPLE.order(&OrderLeaf { side: 0, ..SAMPLE }),
-            Ordering::Greater
-        );
+        assert_eq!(SAMPLE.order(&OrderLeaf { side: 0, ..SAMPLE }), Ordering::Greater);
     }
 }

@@ -28,11 +28,7 @@ pub struct PlainTrade {
 /// the record before if that is later.
 ///
 /// Returns `None` if an amount, `seq` or time leaves 64 bits, which prices and quantities in range cannot reach.
-pub fn trade_postings(
-    position: &Position,
-    trades: &[PlainTrade],
-    not_before: u64,
-) -> Option<Vec<Posting>> {
+pub fn trade_postings(position: &Position, trades: &[PlainTrade], not_before: u64) -> Option<Vec<Posting>> {
     let mut seq = position.next_seq();
     let mut time_ns = match position.last_time() {
         Some(last) => last.checked_add(1)?.max(not_before),
@@ -42,10 +38,7 @@ pub fn trade_postings(
     for trade in trades {
         let group = seq;
         let spread = trade.buy_price.checked_sub(trade.sell_price)?;
-        let lines = [
-            (Kind::Trade, 0, trade.sell_price),
-            (Kind::Fee, FEE_SPREAD, spread),
-        ];
+        let lines = [(Kind::Trade, 0, trade.sell_price), (Kind::Fee, FEE_SPREAD, spread)];
         for (kind, code, price) in lines {
             if kind == Kind::Fee && price == 0 {
                 continue;
@@ -82,24 +75,11 @@ mod tests {
 
     #[test]
     fn a_trade_is_one_posting_and_a_spread_another() {
-        let even = PlainTrade {
-            market: 1,
-            buy_order: 2,
-            sell_order: 3,
-            quantity: 10,
-            buy_price: -5,
-            sell_price: -5,
-        };
-        let spread = PlainTrade {
-            buy_price: 7,
-            sell_price: 4,
-            ..even
-        };
+        let even = PlainTrade { market: 1, buy_order: 2, sell_order: 3, quantity: 10, buy_price: -5, sell_price: -5 };
+        let spread = PlainTrade { buy_price: 7, sell_price: 4, ..even };
         let postings = trade_postings(&Position::default(), &[even, spread], 100).unwrap();
-        let lines: Vec<_> = postings
-            .iter()
-            .map(|p| (p.kind, p.code, p.seq, p.time_ns, p.price, p.amount, p.group))
-            .collect();
+        let lines: Vec<_> =
+            postings.iter().map(|p| (p.kind, p.code, p.seq, p.time_ns, p.price, p.amount, p.group)).collect();
         assert_eq!(
             lines,
             [
@@ -112,25 +92,9 @@ mod tests {
 
     #[test]
     fn what_leaves_64_bits_is_refused() {
-        let trade = PlainTrade {
-            market: 0,
-            buy_order: 0,
-            sell_order: 0,
-            quantity: 2,
-            buy_price: 0,
-            sell_price: i64::MAX,
-        };
+        let trade =
+            PlainTrade { market: 0, buy_order: 0, sell_order: 0, quantity: 2, buy_price: 0, sell_price: i64::MAX };
         assert_eq!(trade_postings(&Position::default(), &[trade], 0), None);
-        assert_eq!(
-            trade_postings(
-                &Position::default(),
-                &[PlainTrade {
-                    sell_price: 0,
-                    ..trade
-                }],
-                u64::MAX
-            ),
-            None
-        );
+        assert_eq!(trade_postings(&Position::default(), &[PlainTrade { sell_price: 0, ..trade }], u64::MAX), None);
     }
 }

@@ -66,20 +66,13 @@ pub fn encode(posting: &Posting) -> [u8; RECORD_LEN] {
 /// amount.
 pub fn decode(bytes: &[u8]) -> Result<Posting, LedgerError> {
     if bytes.len() != RECORD_LEN {
-        return Err(LedgerError::Length {
-            what: WHAT,
-            expected: RECORD_LEN,
-            got: bytes.len(),
-        });
+        return Err(LedgerError::Length { what: WHAT, expected: RECORD_LEN, got: bytes.len() });
     }
     if bytes[0] != RECORD_TAG {
         return Err(LedgerError::Tag { what: WHAT });
     }
     if bytes[1] != VERSION {
-        return Err(LedgerError::Version {
-            what: WHAT,
-            got: bytes[1].into(),
-        });
+        return Err(LedgerError::Version { what: WHAT, got: bytes[1].into() });
     }
     let kind = Kind::from_number(bytes[2]).ok_or(field("kind", 2))?;
     let posting = Posting {
@@ -125,11 +118,7 @@ pub fn trade_amount_holds(posting: &Posting) -> bool {
 }
 
 const fn field(field: &'static str, offset: usize) -> LedgerError {
-    LedgerError::Field {
-        what: WHAT,
-        field,
-        offset,
-    }
+    LedgerError::Field { what: WHAT, field, offset }
 }
 
 #[cfg(test)]
@@ -140,43 +129,27 @@ mod tests {
     use super::*;
 
     fn postings() -> impl Strategy<Value = Posting> {
-        let ids = (
-            any::<u64>(),
-            any::<u64>(),
-            any::<u64>(),
-            any::<u64>(),
-            any::<u64>(),
-            any::<u64>(),
-            any::<u64>(),
-        );
+        let ids = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>());
         let small = (1_u8..=19, 0_u8..4, any::<u16>(), any::<u16>());
-        (
-            small,
-            ids,
-            any::<i64>(),
-            any::<i64>(),
-            0..=i64::MAX,
-            any::<u64>(),
+        (small, ids, any::<i64>(), any::<i64>(), 0..=i64::MAX, any::<u64>()).prop_map(
+            |((kind, flags, code, asset), ids, quantity, price, amount, group)| Posting {
+                kind: Kind::from_number(kind).unwrap(),
+                flags,
+                code,
+                asset,
+                seq: ids.0,
+                time_ns: ids.1,
+                market: ids.2,
+                buy_order: ids.3,
+                sell_order: ids.4,
+                debit: ids.5,
+                credit: ids.6,
+                quantity,
+                price,
+                amount,
+                group,
+            },
         )
-            .prop_map(
-                |((kind, flags, code, asset), ids, quantity, price, amount, group)| Posting {
-                    kind: Kind::from_number(kind).unwrap(),
-                    flags,
-                    code,
-                    asset,
-                    seq: ids.0,
-                    time_ns: ids.1,
-                    market: ids.2,
-                    buy_order: ids.3,
-                    sell_order: ids.4,
-                    debit: ids.5,
-                    credit: ids.6,
-                    quantity,
-                    price,
-                    amount,
-                    group,
-                },
-            )
     }
 
     proptest! {
@@ -222,11 +195,7 @@ mod tests {
             assert_eq!(decode(&bytes), Err(refusal), "byte {offset} = {value}");
         }
         for length in [0, 95, 97, 112] {
-            let refusal = LedgerError::Length {
-                what: WHAT,
-                expected: RECORD_LEN,
-                got: length,
-            };
+            let refusal = LedgerError::Length { what: WHAT, expected: RECORD_LEN, got: length };
             assert_eq!(decode(&vec![RECORD_TAG; length]), Err(refusal));
         }
     }
@@ -242,11 +211,7 @@ mod tests {
             (i64::MIN, 1, i64::MAX, false),
         ] {
             (posting.price, posting.quantity, posting.amount) = (price, quantity, amount);
-            assert_eq!(
-                trade_amount_holds(&posting),
-                holds,
-                "{price} × {quantity} = {amount}"
-            );
+            assert_eq!(trade_amount_holds(&posting), holds, "{price} × {quantity} = {amount}");
         }
         posting.kind = Kind::Fee;
         assert!(trade_amount_holds(&posting));

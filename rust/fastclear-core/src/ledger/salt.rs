@@ -83,22 +83,14 @@ mod tests {
 
     #[test]
     fn one_seed_gives_the_same_salts_and_another_seed_others() {
-        assert_eq!(
-            first(SaltKey::from_seed(1).records(5)),
-            first(SaltKey::from_seed(1).records(5))
-        );
-        assert_ne!(
-            first(SaltKey::from_seed(1).records(5)),
-            first(SaltKey::from_seed(2).records(5))
-        );
+        assert_eq!(first(SaltKey::from_seed(1).records(5)), first(SaltKey::from_seed(1).records(5)));
+        assert_ne!(first(SaltKey::from_seed(1).records(5)), first(SaltKey::from_seed(2).records(5)));
     }
 
     #[test]
     fn blocks_and_trees_never_share_a_stream() {
         let key = SaltKey::from_seed(1);
-        let mut seen: Vec<_> = (0..50)
-            .flat_map(|h| [first(key.records(h)), first(key.orders(h))])
-            .collect();
+        let mut seen: Vec<_> = (0..50).flat_map(|h| [first(key.records(h)), first(key.orders(h))]).collect();
         seen.sort_unstable();
         seen.dedup();
         assert_eq!(seen.len(), 100);

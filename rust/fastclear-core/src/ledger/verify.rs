@@ -59,24 +59,14 @@ pub fn verify(files: &Files<'_>) -> Result<Replay, Fault> {
     let sealed = head.map_or(available, |head| head.height.min(available));
     for height in 0..sealed {
         let link = link(files.headers, head, height);
-        let at = |height: u64, part, offset, reason| Fault {
-            height,
-            record: None,
-            part,
-            offset,
-            reason,
-        };
+        let at = |height: u64, part, offset, reason| Fault { height, record: None, part, offset, reason };
         let start = height * HEADER_LEN as u64;
         match link {
             Link::Altered => return Err(at(height, Part::Headers, start, Reason::HeaderAltered)),
             Link::HeadDiffers => return Err(at(height, Part::Head, 0, Reason::HeadDiffers)),
             Link::Holds | Link::Unknown | Link::NextAltered => {}
         }
-        replay.block(
-            header_at(files.headers, height),
-            files.records,
-            files.orders,
-        )?;
+        replay.block(header_at(files.headers, height), files.records, files.orders)?;
         if matches!(link, Link::NextAltered) {
             let next = start + (HEADER_LEN + PREV_OFFSET) as u64;
             return Err(at(height + 1, Part::Headers, next, Reason::HeaderAltered));
@@ -176,13 +166,7 @@ impl Replay {
 
     /// The chain, ready for its next block.
     pub fn into_chain(self, key: SaltKey) -> Chain {
-        Chain::resume(
-            self.params_hash,
-            key,
-            self.headers,
-            self.hashes,
-            self.position,
-        )
+        Chain::resume(self.params_hash, key, self.headers, self.hashes, self.position)
     }
 
     /// Checks the next block: `header` is its 280 bytes, `records` and `orders` are the whole files.
@@ -192,55 +176,23 @@ impl Replay {
     pub fn block(&mut self, header: &[u8], records: &[u8], orders: &[u8]) -> Result<(), Fault> {
         let height = self.headers.len() as u64;
         let start = height * HEADER_LEN as u64;
-        let bad_header = |reason| Fault {
-            height,
-            record: None,
-            part: Part::Headers,
-            offset: start,
-            reason,
-        };
+        let bad_header = |reason| Fault { height, record: None, part: Part::Headers, offset: start, reason };
         let malformed = |error| bad_header(Reason::Malformed(error));
         let decoded = Header::decode(header).map_err(malformed)?;
         self.place(&decoded).map_err(|reason| {
-            let part = if reason == Reason::Params {
-                Part::Params
-            } else {
-                Part::Headers
-            };
-            Fault {
-                part,
-                offset: if part == Part::Params { 0 } else { start },
-                ..bad_header(reason)
-            }
+            let part = if reason == Reason::Params { Part::Params } else { Part::Headers };
+            Fault { part, offset: if part == Part::Params { 0 } else { start }, ..bad_header(reason) }
         })?;
 
         let entries = |file: &'_ [u8], part, from: usize, count: u32, len: usize| {
             let to = from + count as usize * len;
             if file.len() < to {
-                return Err(Fault {
-                    height,
-                    record: None,
-                    part,
-                    offset: file.len() as u64,
-                    reason: Reason::Truncated,
-                });
+                return Err(Fault { height, record: None, part, offset: file.len() as u64, reason: Reason::Truncated });
             }
             Ok(to)
         };
-        let records_to = entries(
-            records,
-            Part::Records,
-            self.records_len,
-            decoded.records,
-            RECORD_ENTRY_LEN,
-        )?;
-        let orders_to = entries(
-            orders,
-            Part::Orders,
-            self.orders_len,
-            decoded.orders,
-            ORDER_ENTRY_LEN,
-        )?;
+        let records_to = entries(records, Part::Records, self.records_len, decoded.records, RECORD_ENTRY_LEN)?;
+        let orders_to = entries(orders, Part::Orders, self.orders_len, decoded.orders, ORDER_ENTRY_LEN)?;
         self.check_orders(&decoded, &orders[self.orders_len..orders_to])?;
         self.check_records(&decoded, &records[self.records_len..records_to])?;
         if decoded.has_state && state_root(self.position.accounts()) != decoded.state_root {
@@ -257,35 +209,14 @@ impl Replay {
         let last = self.headers.last();
         let checks = [
             (header.params_hash == self.params_hash, Reason::Params),
-            (
-                header.height == self.headers.len() as u64,
-                Reason::Place("height"),
-            ),
-            (
-                header.prev == self.head().header,
-                Reason::Place("previous hash"),
-            ),
-            (
-                last.is_none_or(|last| last.chain_id == header.chain_id),
-                Reason::Place("chain id"),
-            ),
-            (
-                last.is_none_or(|last| last.has_state == header.has_state),
-                Reason::Place("state flag"),
-            ),
-            (
-                last.is_none_or(|last| last.time_ns < header.time_ns),
-                Reason::Place("engine time"),
-            ),
-            (
-                header.first_seq == self.position.next_seq(),
-                Reason::Place("first seq"),
-            ),
+            (header.height == self.headers.len() as u64, Reason::Place("height")),
+            (header.prev == self.head().header, Reason::Place("previous hash")),
+            (last.is_none_or(|last| last.chain_id == header.chain_id), Reason::Place("chain id")),
+            (last.is_none_or(|last| last.has_state == header.has_state), Reason::Place("state flag")),
+            (last.is_none_or(|last| last.time_ns < header.time_ns), Reason::Place("engine time")),
+            (header.first_seq == self.position.next_seq(), Reason::Place("first seq")),
         ];
-        checks
-            .into_iter()
-            .find(|(holds, _)| !holds)
-            .map_or(Ok(()), |(_, reason)| Err(reason))
+        checks.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, reason)| Err(reason))
     }
 
     fn check_orders(&self, header: &Header, entries: &[u8]) -> Result<(), Fault> {
@@ -333,22 +264,14 @@ impl Replay {
         for (index, entry) in entries.chunks_exact(RECORD_ENTRY_LEN).enumerate() {
             let bad = |error| fault(Some(index), Reason::Malformed(error));
             let posting = record::decode(&entry[..RECORD_LEN]).map_err(bad)?;
-            self.position
-                .admit(index as u64, &posting, header.has_state)
-                .map_err(bad)?;
+            self.position.admit(index as u64, &posting, header.has_state).map_err(bad)?;
             postings.push(posting);
         }
         if merkle::root(merkle::leaf_hashes(entries, RECORD_ENTRY_LEN)) != header.records_root {
             return Err(fault(None, Reason::RecordsRoot));
         }
-        if postings
-            .last()
-            .is_some_and(|last| last.time_ns > header.time_ns)
-        {
-            return Err(Fault {
-                part: Part::Headers,
-                ..fault(None, Reason::Place("engine time"))
-            });
+        if postings.last().is_some_and(|last| last.time_ns > header.time_ns) {
+            return Err(Fault { part: Part::Headers, ..fault(None, Reason::Place("engine time")) });
         }
         match chain::gross(&postings) {
             Ok(sum) if sum == header.gross => Ok(()),
@@ -359,54 +282,30 @@ impl Replay {
 
     /// What stands behind the last sealed block, and the head.
     fn end(&self, files: &Files<'_>, head: Option<Head>, sealed: u64) -> Result<(), Fault> {
-        let fault = |height, part, offset, reason| Fault {
-            height,
-            record: None,
-            part,
-            offset,
-            reason,
-        };
+        let fault = |height, part, offset, reason| Fault { height, record: None, part, offset, reason };
         let last = sealed.saturating_sub(1);
         let Some(head) = head else {
             return Err(fault(last, Part::Head, 0, Reason::HeadMalformed));
         };
         if head.height > sealed {
-            return Err(fault(
-                sealed,
-                Part::Headers,
-                files.headers.len() as u64,
-                Reason::Truncated,
-            ));
+            return Err(fault(sealed, Part::Headers, files.headers.len() as u64, Reason::Truncated));
         }
         if head.params != self.params_hash {
-            let part = if sealed == 0 {
-                Part::Params
-            } else {
-                Part::Head
-            };
+            let part = if sealed == 0 { Part::Params } else { Part::Head };
             return Err(fault(last, part, 0, Reason::Params));
         }
         if head != self.head() {
             return Err(fault(last, Part::Head, 0, Reason::HeadDiffers));
         }
         let ends = [
-            (
-                Part::Headers,
-                files.headers.len(),
-                sealed as usize * HEADER_LEN,
-            ),
+            (Part::Headers, files.headers.len(), sealed as usize * HEADER_LEN),
             (Part::Records, files.records.len(), self.records_len),
             (Part::Orders, files.orders.len(), self.orders_len),
         ];
         match ends.into_iter().find(|(_, len, used)| len != used) {
-            Some((part, len, used)) => Err(fault(
-                sealed,
-                part,
-                used as u64,
-                Reason::Trailing {
-                    bytes: (len - used) as u64,
-                },
-            )),
+            Some((part, len, used)) => {
+                Err(fault(sealed, part, used as u64, Reason::Trailing { bytes: (len - used) as u64 }))
+            }
             None => Ok(()),
         }
     }

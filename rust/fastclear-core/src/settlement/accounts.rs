@@ -147,10 +147,7 @@ impl fmt::Display for FoldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::NegativeAmount { seq, amount } => {
-                write!(
-                    f,
-                    "posting {seq}: amount {amount} is negative; exchange debit and credit instead"
-                )
+                write!(f, "posting {seq}: amount {amount} is negative; exchange debit and credit instead")
             }
             Self::UnknownAccount { seq, account } => {
                 write!(f, "posting {seq}: account {account} was never opened")
@@ -165,21 +162,10 @@ impl fmt::Display for FoldError {
                 write!(f, "posting {seq}: reservation {group} is not open")
             }
             Self::ReservationMismatch { seq, group } => {
-                write!(
-                    f,
-                    "posting {seq}: accounts or amount are not those of reservation {group}"
-                )
+                write!(f, "posting {seq}: accounts or amount are not those of reservation {group}")
             }
-            Self::ExceedsReservation {
-                seq,
-                group,
-                amount,
-                reserved,
-            } => {
-                write!(
-                    f,
-                    "posting {seq}: {amount} exceeds the {reserved} of reservation {group}"
-                )
+            Self::ExceedsReservation { seq, group, amount, reserved } => {
+                write!(f, "posting {seq}: {amount} exceeds the {reserved} of reservation {group}")
             }
             Self::OutOfRange { seq } => write!(f, "posting {seq}: a balance would leave its range"),
             Self::BrokenInvariant { seq } => {
@@ -255,9 +241,7 @@ impl Accounts {
 
     /// Open reservations in ascending `seq`.
     pub fn reservations(&self) -> impl ExactSizeIterator<Item = (u64, &Reservation)> {
-        self.reservations
-            .iter()
-            .map(|(&seq, reservation)| (seq, reservation))
+        self.reservations.iter().map(|(&seq, reservation)| (seq, reservation))
     }
 
     /// The running totals.
@@ -273,11 +257,7 @@ impl Accounts {
             sums.pending_out += account.pending_out;
             sums.pending_in += account.pending_in;
         }
-        sums.reserved = self
-            .reservations
-            .values()
-            .map(|r| i128::from(r.amount))
-            .sum();
+        sums.reserved = self.reservations.values().map(|r| i128::from(r.amount)).sum();
         sums == self.totals && sums.balanced()
     }
 
@@ -288,37 +268,20 @@ impl Accounts {
     pub fn apply(&mut self, p: &Posting) -> Result<(), FoldError> {
         let seq = p.seq;
         if p.amount < 0 {
-            return Err(FoldError::NegativeAmount {
-                seq,
-                amount: p.amount,
-            });
+            return Err(FoldError::NegativeAmount { seq, amount: p.amount });
         }
         let amount = i128::from(p.amount);
         match p.kind {
             Kind::AccountOpened => {
                 if self.by_id.contains_key(&p.debit) {
-                    return Err(FoldError::AccountExists {
-                        seq,
-                        account: p.debit,
-                    });
+                    return Err(FoldError::AccountExists { seq, account: p.debit });
                 }
-                self.by_id.insert(
-                    p.debit,
-                    Account {
-                        version: 1,
-                        ..Account::default()
-                    },
-                );
+                self.by_id.insert(p.debit, Account { version: 1, ..Account::default() });
                 Ok(())
             }
             Kind::Limit => {
-                let account = self
-                    .by_id
-                    .get_mut(&p.debit)
-                    .ok_or(FoldError::UnknownAccount {
-                        seq,
-                        account: p.debit,
-                    })?;
+                let account =
+                    self.by_id.get_mut(&p.debit).ok_or(FoldError::UnknownAccount { seq, account: p.debit })?;
                 account.limit = amount;
                 account.version += 1;
                 Ok(())
@@ -327,37 +290,15 @@ impl Accounts {
                 if self.reservations.contains_key(&seq) {
                     return Err(FoldError::ReservationExists { seq });
                 }
-                self.move_money(
-                    p,
-                    Move {
-                        posted: 0,
-                        pending: amount,
-                    },
-                )?;
-                self.reservations.insert(
-                    seq,
-                    Reservation {
-                        debit: p.debit,
-                        credit: p.credit,
-                        amount: p.amount,
-                    },
-                );
+                self.move_money(p, Move { posted: 0, pending: amount })?;
+                self.reservations.insert(seq, Reservation { debit: p.debit, credit: p.credit, amount: p.amount });
                 Ok(())
             }
             Kind::Post | Kind::Void => {
-                let held = *self
-                    .reservations
-                    .get(&p.group)
-                    .ok_or(FoldError::NoReservation {
-                        seq,
-                        group: p.group,
-                    })?;
+                let held = *self.reservations.get(&p.group).ok_or(FoldError::NoReservation { seq, group: p.group })?;
                 let whole = p.kind == Kind::Post || p.amount == held.amount;
                 if held.debit != p.debit || held.credit != p.credit || !whole {
-                    return Err(FoldError::ReservationMismatch {
-                        seq,
-                        group: p.group,
-                    });
+                    return Err(FoldError::ReservationMismatch { seq, group: p.group });
                 }
                 if p.amount > held.amount {
                     return Err(FoldError::ExceedsReservation {
@@ -368,13 +309,7 @@ impl Accounts {
                     });
                 }
                 let posted = if p.kind == Kind::Post { amount } else { 0 };
-                self.move_money(
-                    p,
-                    Move {
-                        posted,
-                        pending: -i128::from(held.amount),
-                    },
-                )?;
+                self.move_money(p, Move { posted, pending: -i128::from(held.amount) })?;
                 self.reservations.remove(&p.group);
                 Ok(())
             }
@@ -385,25 +320,12 @@ impl Accounts {
             | Kind::Imbalance
             | Kind::Fee
             | Kind::Tax
-            | Kind::Correction => self.move_money(
-                p,
-                Move {
-                    posted: amount,
-                    pending: 0,
-                },
-            ),
+            | Kind::Correction => self.move_money(p, Move { posted: amount, pending: 0 }),
             Kind::Meter => match self.by_id.get(&p.debit) {
                 Some(_) => Ok(()),
-                None => Err(FoldError::UnknownAccount {
-                    seq,
-                    account: p.debit,
-                }),
+                None => Err(FoldError::UnknownAccount { seq, account: p.debit }),
             },
-            Kind::Certificate
-            | Kind::MarketOpened
-            | Kind::Membership
-            | Kind::Parameter
-            | Kind::Dispute => Ok(()),
+            Kind::Certificate | Kind::MarketOpened | Kind::Membership | Kind::Parameter | Kind::Dispute => Ok(()),
         }
     }
 
@@ -420,11 +342,7 @@ impl Accounts {
         };
         // An account that pays itself is read again after its own debit.
         let same = p.debit == p.credit;
-        let payee = if same {
-            paid
-        } else {
-            *self.by_id.get(&p.credit).ok_or(unknown(p.credit))?
-        };
+        let payee = if same { paid } else { *self.by_id.get(&p.credit).ok_or(unknown(p.credit))? };
         let received = Account {
             posted: payee.posted + step.posted,
             pending_in: payee.pending_in + step.pending,
@@ -432,9 +350,7 @@ impl Accounts {
             ..payee
         };
         let totals = Totals {
-            posted: self.totals.posted
-                + (paid.posted - payer.posted)
-                + (received.posted - payee.posted),
+            posted: self.totals.posted + (paid.posted - payer.posted) + (received.posted - payee.posted),
             pending_out: self.totals.pending_out + (paid.pending_out - payer.pending_out),
             pending_in: self.totals.pending_in + (received.pending_in - payee.pending_in),
             reserved: self.totals.reserved + step.pending,
@@ -454,11 +370,7 @@ impl Accounts {
 
     /// What `apply(p)` may change, as it is now, for [`Accounts::restore`].
     pub(super) fn before(&self, p: &Posting) -> Before {
-        let held = if matches!(p.kind, Kind::Post | Kind::Void) {
-            p.group
-        } else {
-            p.seq
-        };
+        let held = if matches!(p.kind, Kind::Post | Kind::Void) { p.group } else { p.seq };
         Before {
             debit: (p.debit, self.get(p.debit).copied()),
             credit: (p.credit, self.get(p.credit).copied()),

@@ -105,10 +105,7 @@ impl Bank {
     pub fn open(&mut self, count: usize, limit: i64) -> Result<u64, SettleError> {
         let first = self.next_member;
         if limit < 0 {
-            return Err(SettleError::NegativeAmount {
-                account: first,
-                amount: limit,
-            });
+            return Err(SettleError::NegativeAmount { account: first, amount: limit });
         }
         let mut draft = Draft::new(&mut self.accounts, self.next);
         let end = first + count as u64;
@@ -129,9 +126,7 @@ impl Bank {
     /// # Errors
     /// A stranger or a negative limit.
     pub fn set_limit(&mut self, account: u64, limit: i64) -> Result<(), SettleError> {
-        self.move_each(&[account], &[limit], |_, account, amount| {
-            Ok(Line::new(Kind::Limit, account, 0, amount))
-        })
+        self.move_each(&[account], &[limit], |_, account, amount| Ok(Line::new(Kind::Limit, account, 0, amount)))
     }
 
     /// Brings money in, one row a deposit; a row of 0 leaves no posting.
@@ -139,9 +134,7 @@ impl Bank {
     /// # Errors
     /// A stranger or a negative amount; then no row is done.
     pub fn deposit(&mut self, accounts: &[u64], amounts: &[i64]) -> Result<(), SettleError> {
-        self.move_each(accounts, amounts, |_, account, amount| {
-            Ok(Line::new(Kind::Deposit, BOUNDARY, account, amount))
-        })
+        self.move_each(accounts, amounts, |_, account, amount| Ok(Line::new(Kind::Deposit, BOUNDARY, account, amount)))
     }
 
     /// Pays money out, one row a withdrawal. A member may take what is posted and not reserved: credit is for trading.
@@ -152,11 +145,7 @@ impl Bank {
         self.move_each(accounts, amounts, |held, account, amount| {
             let free = held.posted.min(held.available());
             if amount > free {
-                return Err(SettleError::WithdrawalTooLarge {
-                    account,
-                    amount: amount as i64,
-                    free,
-                });
+                return Err(SettleError::WithdrawalTooLarge { account, amount: amount as i64, free });
             }
             Ok(Line::new(Kind::Withdrawal, account, BOUNDARY, amount))
         })
@@ -253,11 +242,7 @@ impl Bank {
     ///
     /// # Errors
     /// Anything that makes no sense, and a buyer who is not covered; then nothing has happened.
-    pub fn settle(
-        &mut self,
-        clearings: &[ClearedSlot<'_>],
-        meter: &Meter<'_>,
-    ) -> Result<(), SettleError> {
+    pub fn settle(&mut self, clearings: &[ClearedSlot<'_>], meter: &Meter<'_>) -> Result<(), SettleError> {
         let mut draft = Draft::new(&mut self.accounts, self.next);
         let closed = slot::settle(&mut draft, &self.open, &self.tariff, clearings, meter)?;
         let (postings, next) = draft.commit();
@@ -286,24 +271,14 @@ impl Bank {
             .map(|(id, account)| {
                 let (opening, deposited) = self.cycle.get(&id).copied().unwrap_or_default();
                 let closing = account.posted;
-                CycleLine {
-                    account: id,
-                    opening,
-                    deposited,
-                    net: closing - opening - deposited,
-                    closing,
-                }
+                CycleLine { account: id, opening, deposited, net: closing - opening - deposited, closing }
             })
             .collect();
         let sums_to_zero = lines.iter().map(|line| line.net).sum::<i128>() == 0;
         if !(sums_to_zero && self.accounts.audit()) {
             return Err(SettleError::AuditFailed);
         }
-        self.cycle = self
-            .accounts
-            .iter()
-            .map(|(id, account)| (id, (account.posted, 0)))
-            .collect();
+        self.cycle = self.accounts.iter().map(|(id, account)| (id, (account.posted, 0))).collect();
         Ok(lines)
     }
 
@@ -327,11 +302,7 @@ impl Bank {
                 Kind::Withdrawal => -i128::from(p.amount),
                 _ => continue,
             };
-            let (member, boundary) = if outside > 0 {
-                (p.credit, p.debit)
-            } else {
-                (p.debit, p.credit)
-            };
+            let (member, boundary) = if outside > 0 { (p.credit, p.debit) } else { (p.debit, p.credit) };
             self.cycle.entry(member).or_default().1 += outside;
             self.cycle.entry(boundary).or_default().1 -= outside;
         }
@@ -343,11 +314,7 @@ impl Bank {
 /// Refuses columns whose lengths differ from `expected`.
 fn same_length(expected: usize, columns: &[(&'static str, usize)]) -> Result<(), SettleError> {
     match columns.iter().find(|(_, len)| *len != expected) {
-        Some(&(column, len)) => Err(SettleError::Length {
-            column,
-            len,
-            expected,
-        }),
+        Some(&(column, len)) => Err(SettleError::Length { column, len, expected }),
         None => Ok(()),
     }
 }

@@ -42,10 +42,7 @@ fn cleared<'a>(quantity: &'a [i64], price: &'a [i64]) -> ClearedSlot<'a> {
     }
 }
 
-const NO_METER: Meter<'static> = Meter {
-    account: &[],
-    energy: &[],
-};
+const NO_METER: Meter<'static> = Meter { account: &[], energy: &[] };
 
 fn reserve(bank: &mut Bank, orders: &Orders<'_>) -> Result<Vec<u16>, SettleError> {
     let mut codes = vec![0; orders.side.len()];
@@ -69,23 +66,9 @@ fn a_bid_is_covered_at_its_worst_case_and_drawn_at_its_price() -> Result<(), Set
     assert_eq!(available(&bank, 1000), 300 - 280);
     bank.settle(&[cleared(&[6], &[18])], &NO_METER)?;
     // 6 * (18 + 3) = 126, tax 25.2 -> 25.
-    assert_eq!(
-        (posted(&bank, 1000), available(&bank, 1000)),
-        (300 - 151, 300 - 151)
-    );
-    assert_eq!(
-        (
-            posted(&bank, 1001),
-            posted(&bank, 3),
-            posted(&bank, 4),
-            posted(&bank, 5)
-        ),
-        (408, 6, 12, 25)
-    );
-    assert_eq!(
-        (posted(&bank, 2), bank.accounts().reservations().len()),
-        (0, 0)
-    );
+    assert_eq!((posted(&bank, 1000), available(&bank, 1000)), (300 - 151, 300 - 151));
+    assert_eq!((posted(&bank, 1001), posted(&bank, 3), posted(&bank, 4), posted(&bank, 5)), (408, 6, 12, 25));
+    assert_eq!((posted(&bank, 2), bank.accounts().reservations().len()), (0, 0));
     let postings = bank.take();
     let kinds: Vec<(Kind, u16, u64)> = postings.iter().map(|p| (p.kind, p.code, p.group)).collect();
     let reserve = postings[0].seq;
@@ -117,13 +100,7 @@ fn what_does_not_trade_is_released() -> Result<(), SettleError> {
 fn a_reservation_of_another_slot_stays_open() -> Result<(), SettleError> {
     let mut bank = bank(2, 600)?;
     reserve(&mut bank, &ORDERS)?;
-    reserve(
-        &mut bank,
-        &Orders {
-            market: &[8, 8],
-            ..ORDERS
-        },
-    )?;
+    reserve(&mut bank, &Orders { market: &[8, 8], ..ORDERS })?;
     bank.settle(&[cleared(&[6], &[18])], &NO_METER)?;
     assert_eq!(bank.accounts().reservations().len(), 1);
     assert_eq!(available(&bank, 1000), 600 - 151 - 280);
@@ -133,10 +110,7 @@ fn a_reservation_of_another_slot_stays_open() -> Result<(), SettleError> {
 #[test]
 fn cover_that_is_not_there_is_a_code() -> Result<(), SettleError> {
     let mut bank = bank(2, 279)?;
-    assert_eq!(
-        reserve(&mut bank, &ORDERS)?,
-        [RejectReason::CreditExceeded.code(), 0]
-    );
+    assert_eq!(reserve(&mut bank, &ORDERS)?, [RejectReason::CreditExceeded.code(), 0]);
     assert_eq!(available(&bank, 1000), 279);
     bank.set_limit(1000, 1)?;
     assert_eq!(reserve(&mut bank, &ORDERS)?, [0, 0], "a limit is credit");
@@ -157,11 +131,7 @@ fn every_code_the_bank_can_give() -> Result<(), SettleError> {
     };
     let mut codes = [0, 0, 0, 0, 0, 0, 11];
     bank.reserve(&orders, &mut codes)?;
-    assert_eq!(
-        codes,
-        [5, 5, 8, 8, 1, 0, 11],
-        "a code given on entry stands"
-    );
+    assert_eq!(codes, [5, 5, 8, 8, 1, 0, 11], "a code given on entry stands");
     assert_eq!(bank.accounts().reservations().len(), 0);
     Ok(())
 }
@@ -173,12 +143,7 @@ fn an_unreserved_buyer_pays_on_the_spot_or_not_at_all() -> Result<(), SettleErro
     assert_eq!(posted(&rich, 1000), 0);
     let mut poor = bank(2, 150)?;
     let before = poor.clone();
-    let error = SettleError::NotCovered {
-        account: 1000,
-        order: 3,
-        due: 151,
-        available: 150,
-    };
+    let error = SettleError::NotCovered { account: 1000, order: 3, due: 151, available: 150 };
     assert_eq!(poor.settle(&[cleared(&[6], &[18])], &NO_METER), Err(error));
     assert_eq!(poor.accounts(), before.accounts());
     assert_eq!(poor.postings(), before.postings());
@@ -211,12 +176,7 @@ fn a_buyer_cannot_be_made_to_pay_beyond_the_cover() -> Result<(), SettleError> {
     let mut bank = bank(2, 10_000)?;
     reserve(&mut bank, &ORDERS)?;
     let before = bank.clone();
-    let error = SettleError::ExceedsCover {
-        account: 1000,
-        order: 3,
-        due: 324,
-        reserved: 280,
-    };
+    let error = SettleError::ExceedsCover { account: 1000, order: 3, due: 324, reserved: 280 };
     assert_eq!(bank.settle(&[cleared(&[10], &[24])], &NO_METER), Err(error));
     assert_eq!(bank.accounts(), before.accounts());
     Ok(())
@@ -225,28 +185,12 @@ fn a_buyer_cannot_be_made_to_pay_beyond_the_cover() -> Result<(), SettleError> {
 #[test]
 fn at_a_negative_price_the_seller_pays() -> Result<(), SettleError> {
     let mut bank = bank(2, 100)?;
-    reserve(
-        &mut bank,
-        &Orders {
-            price: &[-10, -20],
-            ..ORDERS
-        },
-    )?;
-    assert_eq!(
-        available(&bank, 1000),
-        100,
-        "a bid that can only receive needs no cover"
-    );
+    reserve(&mut bank, &Orders { price: &[-10, -20], ..ORDERS })?;
+    assert_eq!(available(&bank, 1000), 100, "a bid that can only receive needs no cover");
     bank.settle(&[cleared(&[10], &[-15])], &NO_METER)?;
     // Buyer: 10 * (-15 + 3) = -120, tax -24.
-    assert_eq!(
-        (posted(&bank, 1000), posted(&bank, 1001), posted(&bank, 2)),
-        (244, -50, 0)
-    );
-    assert_eq!(
-        (posted(&bank, 3), posted(&bank, 4), posted(&bank, 5)),
-        (10, 20, -24)
-    );
+    assert_eq!((posted(&bank, 1000), posted(&bank, 1001), posted(&bank, 2)), (244, -50, 0));
+    assert_eq!((posted(&bank, 3), posted(&bank, 4), posted(&bank, 5)), (10, 20, -24));
     let postings = bank.take();
     assert!(postings.iter().all(|p| p.amount >= 0));
     let bills = bills(&postings);
@@ -258,45 +202,22 @@ fn at_a_negative_price_the_seller_pays() -> Result<(), SettleError> {
 #[test]
 fn the_spread_goes_to_the_platform() -> Result<(), SettleError> {
     let mut bank = bank(2, 300)?;
-    let slot = ClearedSlot {
-        sell_price: &[16],
-        ..cleared(&[10], &[18])
-    };
+    let slot = ClearedSlot { sell_price: &[16], ..cleared(&[10], &[18]) };
     bank.settle(&[slot], &NO_METER)?;
-    assert_eq!(
-        (posted(&bank, 3), posted(&bank, 1001)),
-        (10 + 20, 300 + 160)
-    );
+    assert_eq!((posted(&bank, 3), posted(&bank, 1001)), (10 + 20, 300 + 160));
     let postings = bank.take();
-    assert_eq!(
-        bills(&postings)[&1000].energy,
-        180,
-        "the buyer's price holds the spread"
-    );
+    assert_eq!(bills(&postings)[&1000].energy, 180, "the buyer's price holds the spread");
     Ok(())
 }
 
 #[test]
 fn metering_is_forced_and_restricts_until_it_is_paid() -> Result<(), SettleError> {
     let mut bank = bank(2, 100)?;
-    bank.settle(
-        &[],
-        &Meter {
-            account: &[1000],
-            energy: &[3],
-        },
-    )?;
+    bank.settle(&[], &Meter { account: &[1000], energy: &[3] })?;
     // 3 * 30 = 90, tax 18.
     assert_eq!(available(&bank, 1000), -8);
-    let free = Orders {
-        price: &[-4, 15],
-        ..ORDERS
-    };
-    assert_eq!(
-        reserve(&mut bank, &free)?,
-        [13, 0],
-        "restricted even where no cover is needed"
-    );
+    let free = Orders { price: &[-4, 15], ..ORDERS };
+    assert_eq!(reserve(&mut bank, &free)?, [13, 0], "restricted even where no cover is needed");
     bank.deposit(&[1000], &[8])?;
     assert_eq!(reserve(&mut bank, &free)?, [0, 0]);
     Ok(())
@@ -305,47 +226,22 @@ fn metering_is_forced_and_restricts_until_it_is_paid() -> Result<(), SettleError
 #[test]
 fn each_deviation_has_its_line() -> Result<(), SettleError> {
     // contract of 1000: +6, of 1001: -6
-    for (member, metered, code, quantity, amount) in [
-        (1000, 9, 1, 3, 90),
-        (1000, 2, 4, 4, 20),
-        (1001, -8, 3, 2, 10),
-        (1001, -4, 2, 2, 60),
-    ] {
+    for (member, metered, code, quantity, amount) in
+        [(1000, 9, 1, 3, 90), (1000, 2, 4, 4, 20), (1001, -8, 3, 2, 10), (1001, -4, 2, 2, 60)]
+    {
         let mut bank = bank(2, 1000)?;
-        bank.settle(
-            &[cleared(&[6], &[18])],
-            &Meter {
-                account: &[member],
-                energy: &[metered],
-            },
-        )?;
-        let lines: Vec<Posting> = bank
-            .take()
-            .into_iter()
-            .filter(|p| p.kind == Kind::Imbalance)
-            .collect();
+        bank.settle(&[cleared(&[6], &[18])], &Meter { account: &[member], energy: &[metered] })?;
+        let lines: Vec<Posting> = bank.take().into_iter().filter(|p| p.kind == Kind::Imbalance).collect();
         assert_eq!(lines.len(), 1);
-        assert_eq!(
-            (lines[0].code, lines[0].quantity, lines[0].amount),
-            (code, quantity, amount)
-        );
+        assert_eq!((lines[0].code, lines[0].quantity, lines[0].amount), (code, quantity, amount));
     }
     // A seller that consumes: 6 short, 2 at home. A buyer that feeds in: 6 back, 1 of its own.
     for (member, metered, lines) in [(1001, 2, [(1, 2), (2, 6)]), (1000, -1, [(3, 1), (4, 6)])] {
         let mut bank = bank(2, 1000)?;
-        bank.settle(
-            &[cleared(&[6], &[18])],
-            &Meter {
-                account: &[member],
-                energy: &[metered],
-            },
-        )?;
+        bank.settle(&[cleared(&[6], &[18])], &Meter { account: &[member], energy: &[metered] })?;
         let postings = bank.take();
-        let found: Vec<(u16, i64)> = postings
-            .iter()
-            .filter(|p| p.kind == Kind::Imbalance)
-            .map(|p| (p.code, p.quantity))
-            .collect();
+        let found: Vec<(u16, i64)> =
+            postings.iter().filter(|p| p.kind == Kind::Imbalance).map(|p| (p.code, p.quantity)).collect();
         assert_eq!(found, lines);
     }
     Ok(())
@@ -357,176 +253,41 @@ fn calls_that_make_no_sense_change_nothing() -> Result<(), SettleError> {
     reserve(&mut bank, &ORDERS)?;
     let before = bank.clone();
     let good = cleared(&[6], &[18]);
-    let bad = |fault| SettleError::BadTrade {
-        clearing: 0,
-        trade: 0,
-        fault,
-    };
+    let bad = |fault| SettleError::BadTrade { clearing: 0, trade: 0, fault };
     let big = &[1_i64 << 31];
     for (slot, error) in [
-        (
-            ClearedSlot {
-                buy_row: &[1],
-                ..good
-            },
-            bad(TradeFault::BuyRow),
-        ),
-        (
-            ClearedSlot {
-                buy_row: &[2],
-                ..good
-            },
-            bad(TradeFault::BuyRow),
-        ),
-        (
-            ClearedSlot {
-                buy_row: &[-1],
-                ..good
-            },
-            bad(TradeFault::BuyRow),
-        ),
-        (
-            ClearedSlot {
-                sell_row: &[0],
-                ..good
-            },
-            bad(TradeFault::SellRow),
-        ),
-        (
-            ClearedSlot {
-                quantity: &[0],
-                ..good
-            },
-            bad(TradeFault::Quantity),
-        ),
-        (
-            ClearedSlot {
-                quantity: big,
-                ..good
-            },
-            bad(TradeFault::Quantity),
-        ),
-        (
-            ClearedSlot {
-                sell_price: big,
-                ..good
-            },
-            bad(TradeFault::Price),
-        ),
-        (
-            ClearedSlot {
-                account: &[1000, 9],
-                ..good
-            },
-            SettleError::UnknownMember { account: 9 },
-        ),
-        (
-            ClearedSlot {
-                account: &[1000, 3],
-                ..good
-            },
-            SettleError::UnknownMember { account: 3 },
-        ),
-        (
-            ClearedSlot {
-                order: &[3],
-                ..good
-            },
-            SettleError::Length {
-                column: "order",
-                len: 1,
-                expected: 2,
-            },
-        ),
-        (
-            ClearedSlot {
-                buy_price: &[],
-                ..good
-            },
-            SettleError::Length {
-                column: "buy_price",
-                len: 0,
-                expected: 1,
-            },
-        ),
+        (ClearedSlot { buy_row: &[1], ..good }, bad(TradeFault::BuyRow)),
+        (ClearedSlot { buy_row: &[2], ..good }, bad(TradeFault::BuyRow)),
+        (ClearedSlot { buy_row: &[-1], ..good }, bad(TradeFault::BuyRow)),
+        (ClearedSlot { sell_row: &[0], ..good }, bad(TradeFault::SellRow)),
+        (ClearedSlot { quantity: &[0], ..good }, bad(TradeFault::Quantity)),
+        (ClearedSlot { quantity: big, ..good }, bad(TradeFault::Quantity)),
+        (ClearedSlot { sell_price: big, ..good }, bad(TradeFault::Price)),
+        (ClearedSlot { account: &[1000, 9], ..good }, SettleError::UnknownMember { account: 9 }),
+        (ClearedSlot { account: &[1000, 3], ..good }, SettleError::UnknownMember { account: 3 }),
+        (ClearedSlot { order: &[3], ..good }, SettleError::Length { column: "order", len: 1, expected: 2 }),
+        (ClearedSlot { buy_price: &[], ..good }, SettleError::Length { column: "buy_price", len: 0, expected: 1 }),
     ] {
         assert_eq!(bank.settle(&[slot], &NO_METER), Err(error));
     }
     for (meter, error) in [
-        (
-            Meter {
-                account: &[1000, 1000],
-                energy: &[1, 2],
-            },
-            SettleError::DuplicateMeter { account: 1000 },
-        ),
-        (
-            Meter {
-                account: &[1002],
-                energy: &[1],
-            },
-            SettleError::UnknownMember { account: 1002 },
-        ),
-        (
-            Meter {
-                account: &[1000],
-                energy: &[i64::MAX],
-            },
-            SettleError::AmountOutOfRange { account: 1000 },
-        ),
-        (
-            Meter {
-                account: &[1000],
-                energy: &[],
-            },
-            SettleError::Length {
-                column: "energy_wh",
-                len: 0,
-                expected: 1,
-            },
-        ),
+        (Meter { account: &[1000, 1000], energy: &[1, 2] }, SettleError::DuplicateMeter { account: 1000 }),
+        (Meter { account: &[1002], energy: &[1] }, SettleError::UnknownMember { account: 1002 }),
+        (Meter { account: &[1000], energy: &[i64::MAX] }, SettleError::AmountOutOfRange { account: 1000 }),
+        (Meter { account: &[1000], energy: &[] }, SettleError::Length { column: "energy_wh", len: 0, expected: 1 }),
     ] {
-        assert_eq!(
-            bank.settle(&[good], &meter),
-            Err(error),
-            "the meter comes last: everything before is undone"
-        );
+        assert_eq!(bank.settle(&[good], &meter), Err(error), "the meter comes last: everything before is undone");
     }
-    assert_eq!(
-        bank.deposit(&[1000, 1001], &[1, -1]),
-        Err(SettleError::NegativeAmount {
-            account: 1001,
-            amount: -1
-        })
-    );
-    assert_eq!(
-        bank.deposit(&[1000, 1], &[1, 1]),
-        Err(SettleError::UnknownMember { account: 1 })
-    );
-    assert_eq!(
-        bank.open(1, -1),
-        Err(SettleError::NegativeAmount {
-            account: 1002,
-            amount: -1
-        })
-    );
+    assert_eq!(bank.deposit(&[1000, 1001], &[1, -1]), Err(SettleError::NegativeAmount { account: 1001, amount: -1 }));
+    assert_eq!(bank.deposit(&[1000, 1], &[1, 1]), Err(SettleError::UnknownMember { account: 1 }));
+    assert_eq!(bank.open(1, -1), Err(SettleError::NegativeAmount { account: 1002, amount: -1 }));
     let free = 1000 - 280;
     assert_eq!(
         bank.withdraw(&[1000], &[721]),
-        Err(SettleError::WithdrawalTooLarge {
-            account: 1000,
-            amount: 721,
-            free
-        })
+        Err(SettleError::WithdrawalTooLarge { account: 1000, amount: 721, free })
     );
-    assert_eq!(
-        bank.advance(1 << 63),
-        Err(SettleError::TimeOutOfRange { time_ns: 1 << 63 })
-    );
-    assert_eq!(
-        (bank.accounts(), bank.postings()),
-        (before.accounts(), before.postings())
-    );
+    assert_eq!(bank.advance(1 << 63), Err(SettleError::TimeOutOfRange { time_ns: 1 << 63 }));
+    assert_eq!((bank.accounts(), bank.postings()), (before.accounts(), before.postings()));
     bank.settle(&[good], &NO_METER)?;
     Ok(())
 }
@@ -547,21 +308,8 @@ fn a_cycle_nets_to_zero() -> Result<(), SettleError> {
     bank.settle(&[cleared(&[6], &[18])], &NO_METER)?;
     let lines = bank.close_cycle()?;
     let buyer = lines.iter().find(|line| line.account == 1000).copied();
-    assert_eq!(
-        buyer,
-        Some(CycleLine {
-            account: 1000,
-            opening: 0,
-            deposited: 300,
-            net: -151,
-            closing: 149
-        })
-    );
-    assert!(
-        bank.close_cycle()?
-            .iter()
-            .all(|line| line.net == 0 && line.deposited == 0)
-    );
+    assert_eq!(buyer, Some(CycleLine { account: 1000, opening: 0, deposited: 300, net: -151, closing: 149 }));
+    assert!(bank.close_cycle()?.iter().all(|line| line.net == 0 && line.deposited == 0));
     Ok(())
 }
 

@@ -28,13 +28,7 @@ pub struct Bill {
 impl Bill {
     /// The sum of the lines.
     pub const fn net(&self) -> i128 {
-        self.energy
-            + self.platform
-            + self.network
-            + self.residual
-            + self.feed_in
-            + self.imbalance
-            + self.tax
+        self.energy + self.platform + self.network + self.residual + self.feed_in + self.imbalance + self.tax
     }
 }
 
@@ -45,20 +39,13 @@ impl Bill {
 pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
     let mut bills: BTreeMap<u64, Bill> = BTreeMap::new();
     let first = postings.first().map_or(0, |p| p.seq);
-    let at = |seq: u64| {
-        seq.checked_sub(first)
-            .and_then(|i| postings.get(usize::try_from(i).ok()?))
-    };
+    let at = |seq: u64| seq.checked_sub(first).and_then(|i| postings.get(usize::try_from(i).ok()?));
     for p in postings {
         let amount = i128::from(p.amount);
         match p.kind {
             Kind::Trade if p.code == TRADE_SELLER => {
                 // Negative prices exchange debit and credit; then the seller pays.
-                let (seller, received) = if p.debit == CLEARING {
-                    (p.credit, amount)
-                } else {
-                    (p.debit, -amount)
-                };
+                let (seller, received) = if p.debit == CLEARING { (p.credit, amount) } else { (p.debit, -amount) };
                 bills.entry(seller).or_default().energy -= received;
                 if let Some(post) = at(p.group) {
                     bills.entry(post.debit).or_default().energy += received;
@@ -78,11 +65,7 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
                 }
             }
             Kind::Imbalance | Kind::Tax => {
-                let (member, paid) = if p.debit >= FIRST_MEMBER {
-                    (p.debit, amount)
-                } else {
-                    (p.credit, -amount)
-                };
+                let (member, paid) = if p.debit >= FIRST_MEMBER { (p.debit, amount) } else { (p.credit, -amount) };
                 let bill = bills.entry(member).or_default();
                 match (p.kind, p.code) {
                     (Kind::Tax, _) => bill.tax += paid,

@@ -58,12 +58,7 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub fn new(accounts: &'a mut Accounts, next: Position) -> Self {
-        Self {
-            accounts,
-            next,
-            postings: Vec::new(),
-            undo: Vec::new(),
-        }
+        Self { accounts, next, postings: Vec::new(), undo: Vec::new() }
     }
 
     /// The accounts with everything pushed so far.
@@ -74,16 +69,9 @@ impl<'a> Draft<'a> {
     /// Folds one line in and returns its `seq`. A negative amount exchanges debit and credit: this is the only place
     /// where the sign rule lives.
     pub fn push(&mut self, line: Line) -> Result<u64, SettleError> {
-        let (debit, credit) = if line.amount < 0 {
-            (line.credit, line.debit)
-        } else {
-            (line.debit, line.credit)
-        };
-        let amount = i64::try_from(line.amount.unsigned_abs()).map_err(|_| {
-            SettleError::AmountOutOfRange {
-                account: debit.max(credit),
-            }
-        })?;
+        let (debit, credit) = if line.amount < 0 { (line.credit, line.debit) } else { (line.debit, line.credit) };
+        let amount = i64::try_from(line.amount.unsigned_abs())
+            .map_err(|_| SettleError::AmountOutOfRange { account: debit.max(credit) })?;
         let Position { seq, time_ns } = self.next;
         let posting = Posting {
             kind: line.kind,
@@ -106,10 +94,7 @@ impl<'a> Draft<'a> {
         self.accounts.apply(&posting)?;
         self.undo.push(before);
         self.postings.push(posting);
-        self.next = Position {
-            seq: seq + 1,
-            time_ns: time_ns + 1,
-        };
+        self.next = Position { seq: seq + 1, time_ns: time_ns + 1 };
         Ok(seq)
     }
 

@@ -133,73 +133,42 @@ impl From<FoldError> for SettleError {
 impl fmt::Display for SettleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Length {
-                column,
-                len,
-                expected,
-            } => {
+            Self::Length { column, len, expected } => {
                 write!(f, "column {column} has {len} rows, the others {expected}")
             }
             Self::UnknownMember { account } => {
                 write!(f, "account {account} is no member's; open it first")
             }
             Self::NegativeAmount { amount, .. } => {
-                write!(
-                    f,
-                    "amount {amount} is negative; give nano-currency, 0 or more"
-                )
+                write!(f, "amount {amount} is negative; give nano-currency, 0 or more")
             }
             Self::WithdrawalTooLarge { amount, free, .. } => write!(
                 f,
                 "cannot withdraw {amount}: {free} nano-currency is there and not reserved; withdraw less, or after the slot"
             ),
-            Self::BadTrade {
-                clearing,
-                trade,
-                fault,
-            } => {
+            Self::BadTrade { clearing, trade, fault } => {
                 let fault = match fault {
                     TradeFault::BuyRow => "buy_row names no buy order of this clearing",
                     TradeFault::SellRow => "sell_row names no sell order of this clearing",
                     TradeFault::Quantity => "quantity is not between 1 and 2^31-1 lots",
                     TradeFault::Price => "a price is not below 2^31 ticks in size",
                 };
-                write!(
-                    f,
-                    "clearing {clearing}, trade {trade}: {fault}; settle a result of fc.clear as it is"
-                )
+                write!(f, "clearing {clearing}, trade {trade}: {fault}; settle a result of fc.clear as it is")
             }
-            Self::ExceedsCover {
-                order,
-                due,
-                reserved,
-                ..
-            } => write!(
+            Self::ExceedsCover { order, due, reserved, .. } => write!(
                 f,
                 "order {order} owes {due} nano-currency, more than the {reserved} reserved for it; \
                  clear the orders that were reserved, at the same prices and fees"
             ),
-            Self::NotCovered {
-                order,
-                due,
-                available,
-                ..
-            } => write!(
+            Self::NotCovered { order, due, available, .. } => write!(
                 f,
                 "order {order} was not reserved and owes {due} nano-currency of {available} available; \
                  reserve orders before clearing them and leave the refused ones out"
             ),
-            Self::DuplicateMeter { .. } => {
-                f.write_str("two meter readings for one slot; give one row a member")
-            }
-            Self::AmountOutOfRange { .. } => {
-                f.write_str("a line of this slot does not fit 64 bits; check quantities")
-            }
+            Self::DuplicateMeter { .. } => f.write_str("two meter readings for one slot; give one row a member"),
+            Self::AmountOutOfRange { .. } => f.write_str("a line of this slot does not fit 64 bits; check quantities"),
             Self::TimeOutOfRange { time_ns } => write!(f, "time {time_ns} is past 2^63 ns"),
-            Self::ClearingNotEmpty { posted } => write!(
-                f,
-                "the clearing account is left with {posted}; please report"
-            ),
+            Self::ClearingNotEmpty { posted } => write!(f, "the clearing account is left with {posted}; please report"),
             Self::AuditFailed => f.write_str("accounts and totals disagree; please report"),
             Self::Fold(error) => write!(f, "{error}"),
         }

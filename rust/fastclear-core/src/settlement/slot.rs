@@ -124,22 +124,11 @@ pub(super) fn settle(
     let mut by_key = BTreeMap::new();
     for (index, clearing) in clearings.iter().enumerate() {
         let claim_of = claim_orders(clearing, open, &mut by_key, &mut claims)?;
-        price_trades(
-            draft,
-            tariff,
-            (index, clearing),
-            &claim_of,
-            &mut claims,
-            &mut deals,
-            &mut contract,
-        )?;
+        price_trades(draft, tariff, (index, clearing), &claim_of, &mut claims, &mut deals, &mut contract)?;
     }
     let closed = draw_reservations(draft, &mut claims)?;
     pay_out(draft, tariff, &claims, &deals)?;
-    let left = draft
-        .accounts()
-        .get(CLEARING)
-        .map_or(0, |account| account.posted);
+    let left = draft.accounts().get(CLEARING).map_or(0, |account| account.posted);
     if left != 0 {
         return Err(SettleError::ClearingNotEmpty { posted: left });
     }
@@ -156,17 +145,11 @@ fn claim_orders(
     claims: &mut Vec<Claim>,
 ) -> Result<Vec<usize>, SettleError> {
     let n = clearing.side.len();
-    for (column, len) in [
-        ("account", clearing.account.len()),
-        ("market", clearing.market.len()),
-        ("order", clearing.order.len()),
-    ] {
+    for (column, len) in
+        [("account", clearing.account.len()), ("market", clearing.market.len()), ("order", clearing.order.len())]
+    {
         if len != n {
-            return Err(SettleError::Length {
-                column,
-                len,
-                expected: n,
-            });
+            return Err(SettleError::Length { column, len, expected: n });
         }
     }
     let mut claim_of = vec![usize::MAX; n];
@@ -174,34 +157,18 @@ fn claim_orders(
         if clearing.side[row] != 1 {
             continue;
         }
-        let key = (
-            clearing.account[row],
-            clearing.market[row],
-            clearing.order[row],
-        );
+        let key = (clearing.account[row], clearing.market[row], clearing.order[row]);
         // The first reservation that is not taken: `after` is one past the last taken seq of this order.
         let earlier = by_key.get(&key).copied();
         let after = earlier.map_or(0, |(after, _)| after);
-        let reservation = open
-            .range((key, after)..=(key, u64::MAX))
-            .next()
-            .map(|&(_, seq)| seq);
+        let reservation = open.range((key, after)..=(key, u64::MAX)).next().map(|&(_, seq)| seq);
         if let (None, Some((_, claim))) = (reservation, earlier) {
             *slot = claim;
             continue;
         }
         *slot = claims.len();
-        by_key.insert(
-            key,
-            (reservation.map_or(after, |seq| seq + 1), claims.len()),
-        );
-        claims.push(Claim {
-            key,
-            reservation,
-            due: 0,
-            quantity: 0,
-            post: 0,
-        });
+        by_key.insert(key, (reservation.map_or(after, |seq| seq + 1), claims.len()));
+        claims.push(Claim { key, reservation, due: 0, quantity: 0, post: 0 });
     }
     Ok(claim_of)
 }
@@ -224,26 +191,13 @@ fn price_trades(
         ("sell_price", clearing.sell_price.len()),
     ] {
         if len != trades {
-            return Err(SettleError::Length {
-                column,
-                len,
-                expected: trades,
-            });
+            return Err(SettleError::Length { column, len, expected: trades });
         }
     }
     for trade in 0..trades {
-        let bad = |fault| SettleError::BadTrade {
-            clearing: index,
-            trade,
-            fault,
-        };
+        let bad = |fault| SettleError::BadTrade { clearing: index, trade, fault };
         let row = |row: i64, buy: bool| {
-            usize::try_from(row).ok().filter(|&row| {
-                clearing
-                    .side
-                    .get(row)
-                    .is_some_and(|&side| (side == 1) == buy)
-            })
+            usize::try_from(row).ok().filter(|&row| clearing.side.get(row).is_some_and(|&side| (side == 1) == buy))
         };
         let buy = row(clearing.buy_row[trade], true).ok_or(bad(TradeFault::BuyRow))?;
         let sell = row(clearing.sell_row[trade], false).ok_or(bad(TradeFault::SellRow))?;
@@ -258,9 +212,7 @@ fn price_trades(
         let (buyer, seller) = (clearing.account[buy], clearing.account[sell]);
         check_member(draft, buyer)?;
         check_member(draft, seller)?;
-        let unit = i128::from(buy_price)
-            + i128::from(tariff.platform_fee())
-            + i128::from(tariff.network_fee());
+        let unit = i128::from(buy_price) + i128::from(tariff.platform_fee()) + i128::from(tariff.network_fee());
         let base = unit * i128::from(quantity);
         let tax = tariff.tax(base);
         let claim = claim_of[buy];
@@ -293,23 +245,14 @@ pub(super) fn check_member(draft: &Draft<'_>, account: u64) -> Result<(), Settle
 
 /// Posts what each buyer owes to the clearing house and releases what did not trade: first the orders with a
 /// reservation in order of its seq, then those that pay on the spot.
-fn draw_reservations(
-    draft: &mut Draft<'_>,
-    claims: &mut [Claim],
-) -> Result<Vec<(OrderKey, u64)>, SettleError> {
-    let mut reserved: Vec<(u64, usize)> = claims
-        .iter()
-        .enumerate()
-        .filter_map(|(i, claim)| claim.reservation.map(|seq| (seq, i)))
-        .collect();
+fn draw_reservations(draft: &mut Draft<'_>, claims: &mut [Claim]) -> Result<Vec<(OrderKey, u64)>, SettleError> {
+    let mut reserved: Vec<(u64, usize)> =
+        claims.iter().enumerate().filter_map(|(i, claim)| claim.reservation.map(|seq| (seq, i))).collect();
     reserved.sort_unstable();
     let mut closed = Vec::with_capacity(reserved.len());
     for (seq, i) in reserved {
         let claim = &mut claims[i];
-        let cover = draft
-            .accounts()
-            .reservation(seq)
-            .map_or(0, |held| held.amount);
+        let cover = draft.accounts().reservation(seq).map_or(0, |held| held.amount);
         if claim.quantity > 0 {
             post(draft, claim, seq, cover)?;
         } else {
@@ -323,23 +266,12 @@ fn draw_reservations(
         }
         closed.push((claim.key, seq));
     }
-    for claim in claims
-        .iter_mut()
-        .filter(|claim| claim.reservation.is_none() && claim.quantity > 0)
-    {
+    for claim in claims.iter_mut().filter(|claim| claim.reservation.is_none() && claim.quantity > 0) {
         let (account, market, order) = claim.key;
-        let available = draft
-            .accounts()
-            .get(account)
-            .map_or(0, super::Account::available);
+        let available = draft.accounts().get(account).map_or(0, super::Account::available);
         let cover = claim.due.max(0);
         if available < cover && cover > 0 {
-            return Err(SettleError::NotCovered {
-                account,
-                order,
-                due: claim.due,
-                available,
-            });
+            return Err(SettleError::NotCovered { account, order, due: claim.due, available });
         }
         let seq = draft.push(Line {
             market,
@@ -347,30 +279,17 @@ fn draw_reservations(
             quantity: quantity_of(account, claim.quantity)?,
             ..Line::new(Kind::Reserve, account, CLEARING, cover)
         })?;
-        let cover = draft
-            .accounts()
-            .reservation(seq)
-            .map_or(0, |held| held.amount);
+        let cover = draft.accounts().reservation(seq).map_or(0, |held| held.amount);
         post(draft, claim, seq, cover)?;
     }
     Ok(closed)
 }
 
 /// Draws the reservation `seq` of `claim`; a buyer whose total is negative draws nothing and is paid instead.
-fn post(
-    draft: &mut Draft<'_>,
-    claim: &mut Claim,
-    seq: u64,
-    reserved: i64,
-) -> Result<(), SettleError> {
+fn post(draft: &mut Draft<'_>, claim: &mut Claim, seq: u64, reserved: i64) -> Result<(), SettleError> {
     let (account, market, order) = claim.key;
     if claim.due > i128::from(reserved) {
-        return Err(SettleError::ExceedsCover {
-            account,
-            order,
-            due: claim.due,
-            reserved,
-        });
+        return Err(SettleError::ExceedsCover { account, order, due: claim.due, reserved });
     }
     let quantity = quantity_of(account, claim.quantity)?;
     claim.post = draft.push(Line {
@@ -394,12 +313,7 @@ fn post(
 }
 
 /// Pays each trade out of the clearing house: seller, fees, tax, spread. Lines of nothing are left out.
-fn pay_out(
-    draft: &mut Draft<'_>,
-    tariff: &Tariff,
-    claims: &[Claim],
-    deals: &[Deal],
-) -> Result<(), SettleError> {
+fn pay_out(draft: &mut Draft<'_>, tariff: &Tariff, claims: &[Claim], deals: &[Deal]) -> Result<(), SettleError> {
     for deal in deals {
         let line = |kind, code, to, price: i64, amount| Line {
             code,
@@ -414,43 +328,16 @@ fn pay_out(
         // The trade stands even at price 0: it is the record of the energy, and the lines below belong to it.
         let trade = draft.push(Line {
             group: Some(claims[deal.claim].post),
-            ..line(
-                Kind::Trade,
-                TRADE_SELLER,
-                deal.seller,
-                deal.sell_price,
-                times(deal.sell_price),
-            )
+            ..line(Kind::Trade, TRADE_SELLER, deal.seller, deal.sell_price, times(deal.sell_price))
         })?;
         for (kind, code, to, price, amount) in [
-            (
-                Kind::Fee,
-                FEE_PLATFORM,
-                PLATFORM,
-                tariff.platform_fee(),
-                times(tariff.platform_fee()),
-            ),
-            (
-                Kind::Fee,
-                FEE_NETWORK,
-                DSO,
-                tariff.network_fee(),
-                times(tariff.network_fee()),
-            ),
+            (Kind::Fee, FEE_PLATFORM, PLATFORM, tariff.platform_fee(), times(tariff.platform_fee())),
+            (Kind::Fee, FEE_NETWORK, DSO, tariff.network_fee(), times(tariff.network_fee())),
             (Kind::Tax, TAX_TRADE, TAX, 0, deal.tax),
-            (
-                Kind::Fee,
-                FEE_SPREAD,
-                PLATFORM,
-                deal.spread_price,
-                times(deal.spread_price),
-            ),
+            (Kind::Fee, FEE_SPREAD, PLATFORM, deal.spread_price, times(deal.spread_price)),
         ] {
             if amount != 0 {
-                draft.push(Line {
-                    group: Some(trade),
-                    ..line(kind, code, to, price, amount)
-                })?;
+                draft.push(Line { group: Some(trade), ..line(kind, code, to, price, amount) })?;
             }
         }
     }
@@ -467,18 +354,9 @@ fn settle_meter(
 ) -> Result<(), SettleError> {
     let expected = meter.account.len();
     if meter.energy.len() != expected {
-        return Err(SettleError::Length {
-            column: "energy_wh",
-            len: meter.energy.len(),
-            expected,
-        });
+        return Err(SettleError::Length { column: "energy_wh", len: meter.energy.len(), expected });
     }
-    let mut readings: Vec<(u64, i64)> = meter
-        .account
-        .iter()
-        .copied()
-        .zip(meter.energy.iter().copied())
-        .collect();
+    let mut readings: Vec<(u64, i64)> = meter.account.iter().copied().zip(meter.energy.iter().copied()).collect();
     readings.sort_unstable();
     let mut last = None;
     for (account, metered) in readings {
@@ -487,41 +365,33 @@ fn settle_meter(
             return Err(SettleError::DuplicateMeter { account });
         }
         last = Some(account);
-        let reading = draft.push(Line {
-            quantity: metered,
-            ..Line::new(Kind::Meter, account, 0, 0)
-        })?;
+        let reading = draft.push(Line { quantity: metered, ..Line::new(Kind::Meter, account, 0, 0) })?;
         let metered = i128::from(metered);
         let deviation = metered - contract.get(&account).copied().unwrap_or(0);
-        let mut imbalance =
-            |code, (from, to), price: i64, energy: i128| -> Result<(), SettleError> {
-                let amount = i128::from(price) * energy;
-                if energy == 0 {
-                    return Ok(()); // energy at price 0 keeps its line: the records must account for every Wh
-                }
-                let quantity = quantity_of(account, energy)?;
-                let line = draft.push(Line {
-                    code,
+        let mut imbalance = |code, (from, to), price: i64, energy: i128| -> Result<(), SettleError> {
+            let amount = i128::from(price) * energy;
+            if energy == 0 {
+                return Ok(()); // energy at price 0 keeps its line: the records must account for every Wh
+            }
+            let quantity = quantity_of(account, energy)?;
+            let line = draft.push(Line {
+                code,
+                quantity,
+                price,
+                group: Some(reading),
+                ..Line::new(Kind::Imbalance, from, to, amount)
+            })?;
+            let tax = if code == IMBALANCE_RESIDUAL { tariff.tax(amount) } else { 0 };
+            if tax != 0 {
+                draft.push(Line {
+                    code: TAX_RESIDUAL,
                     quantity,
-                    price,
-                    group: Some(reading),
-                    ..Line::new(Kind::Imbalance, from, to, amount)
+                    group: Some(line),
+                    ..Line::new(Kind::Tax, account, TAX, tax)
                 })?;
-                let tax = if code == IMBALANCE_RESIDUAL {
-                    tariff.tax(amount)
-                } else {
-                    0
-                };
-                if tax != 0 {
-                    draft.push(Line {
-                        code: TAX_RESIDUAL,
-                        quantity,
-                        group: Some(line),
-                        ..Line::new(Kind::Tax, account, TAX, tax)
-                    })?;
-                }
-                Ok(())
-            };
+            }
+            Ok(())
+        };
         if deviation > 0 {
             let taxed = deviation.min(metered.max(0));
             let buy = (account, BACKSTOP);
@@ -531,12 +401,7 @@ fn settle_meter(
             let export = (-deviation).min((-metered).max(0));
             let sell = (BACKSTOP, account);
             imbalance(IMBALANCE_FEED_IN, sell, tariff.feed_in(), export)?;
-            imbalance(
-                IMBALANCE_OVER_BOUGHT,
-                sell,
-                tariff.feed_in(),
-                -deviation - export,
-            )?;
+            imbalance(IMBALANCE_OVER_BOUGHT, sell, tariff.feed_in(), -deviation - export)?;
         }
     }
     Ok(())

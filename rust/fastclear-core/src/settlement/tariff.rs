@@ -39,15 +39,9 @@ impl fmt::Display for TariffError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutOfRange { field, ticks } => {
-                write!(
-                    f,
-                    "tariff: {field} = {ticks} ticks; keep it between -2^31 and 2^31, both excluded"
-                )
+                write!(f, "tariff: {field} = {ticks} ticks; keep it between -2^31 and 2^31, both excluded")
             }
-            Self::TaxTooHigh { ppm } => write!(
-                f,
-                "tariff: tax_ppm = {ppm}; keep it between 0 and {TAX_PPM_MAX}"
-            ),
+            Self::TaxTooHigh { ppm } => write!(f, "tariff: tax_ppm = {ppm}; keep it between 0 and {TAX_PPM_MAX}"),
         }
     }
 }
@@ -66,12 +60,9 @@ impl Tariff {
         network_fee: i64,
         tax_ppm: u32,
     ) -> Result<Self, TariffError> {
-        for (field, ticks) in [
-            ("retail", retail),
-            ("feed_in", feed_in),
-            ("platform_fee", platform_fee),
-            ("network_fee", network_fee),
-        ] {
+        for (field, ticks) in
+            [("retail", retail), ("feed_in", feed_in), ("platform_fee", platform_fee), ("network_fee", network_fee)]
+        {
             if !price_in_range(ticks) {
                 return Err(TariffError::OutOfRange { field, ticks });
             }
@@ -79,13 +70,7 @@ impl Tariff {
         if tax_ppm > TAX_PPM_MAX {
             return Err(TariffError::TaxTooHigh { ppm: tax_ppm });
         }
-        Ok(Self {
-            retail,
-            feed_in,
-            platform_fee,
-            network_fee,
-            tax_ppm,
-        })
+        Ok(Self { retail, feed_in, platform_fee, network_fee, tax_ppm })
     }
 
     /// Price of energy that the retail supplier sells.
@@ -154,17 +139,7 @@ mod tests {
     #[test]
     fn ties_go_to_the_even_nano_on_both_sides_of_zero() -> Result<(), TariffError> {
         let tariff = Tariff::new(0, 0, 0, 0, 500_000)?;
-        for (base, tax) in [
-            (0, 0),
-            (1, 0),
-            (2, 1),
-            (3, 2),
-            (5, 2),
-            (7, 4),
-            (-1, 0),
-            (-3, -2),
-            (-5, -2),
-        ] {
+        for (base, tax) in [(0, 0), (1, 0), (2, 1), (3, 2), (5, 2), (7, 4), (-1, 0), (-3, -2), (-5, -2)] {
             assert_eq!(tariff.tax(base), tax, "half of {base}");
         }
         let third = Tariff::new(0, 0, 0, 0, 333_333)?;
@@ -187,10 +162,7 @@ mod tests {
                             })
                             .iter()
                             .sum();
-                        assert!(
-                            due <= cover,
-                            "{ppm} ppm, {quantity} at {price}, split at {first}"
-                        );
+                        assert!(due <= cover, "{ppm} ppm, {quantity} at {price}, split at {first}");
                     }
                 }
             }
@@ -201,16 +173,7 @@ mod tests {
     #[test]
     fn values_out_of_range_are_named() {
         let high = 1 << 31;
-        assert_eq!(
-            Tariff::new(0, high, 0, 0, 0),
-            Err(TariffError::OutOfRange {
-                field: "feed_in",
-                ticks: high
-            })
-        );
-        assert_eq!(
-            Tariff::new(0, 0, 0, 0, 1_000_001),
-            Err(TariffError::TaxTooHigh { ppm: 1_000_001 })
-        );
+        assert_eq!(Tariff::new(0, high, 0, 0, 0), Err(TariffError::OutOfRange { field: "feed_in", ticks: high }));
+        assert_eq!(Tariff::new(0, 0, 0, 0, 1_000_001), Err(TariffError::TaxTooHigh { ppm: 1_000_001 }));
     }
 }

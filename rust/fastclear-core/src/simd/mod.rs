@@ -8,6 +8,11 @@
 //! A quantity is below 2³¹ and a call has fewer than 2³⁰ rows, so every sum of quantities is below 2⁶¹ and no addition
 //! below can overflow. `wrapping_add` says so to the compiler, which cannot vectorise a checked sum.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a body must be inlined into both of its compilations to be compiled for each"
+)]
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 

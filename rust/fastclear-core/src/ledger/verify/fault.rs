@@ -70,20 +70,12 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::HeaderAltered => {
-                f.write_str("the header was altered: its hash is not the one the chain names")
-            }
-            Self::HeadDiffers => {
-                f.write_str("the head names another last header: header or head was altered")
-            }
+            Self::HeaderAltered => f.write_str("the header was altered: its hash is not the one the chain names"),
+            Self::HeadDiffers => f.write_str("the head names another last header: header or head was altered"),
             Self::HeadMalformed => f.write_str("the head is missing, cut or altered"),
-            Self::Params => {
-                f.write_str("the parameters do not have the hash that the ledger commits to")
-            }
+            Self::Params => f.write_str("the parameters do not have the hash that the ledger commits to"),
             Self::Place(field) => write!(f, "the header's {field} does not continue the chain"),
-            Self::Truncated => {
-                f.write_str("the file ends before the block does: bytes were cut off")
-            }
+            Self::Truncated => f.write_str("the file ends before the block does: bytes were cut off"),
             Self::Trailing { bytes } => write!(
                 f,
                 "{bytes} bytes stand behind the last sealed block: an append was broken off (opening the ledger \
@@ -91,12 +83,10 @@ impl fmt::Display for Reason {
             ),
             Self::Malformed(error) => error.fmt(f),
             Self::Unsorted => f.write_str("the order leaves are not in their order"),
-            Self::OrdersRoot => f.write_str(
-                "the orders do not hash to the orders root: an order or salt was altered",
-            ),
-            Self::RecordsRoot => f.write_str(
-                "the records do not hash to the records root: a record or salt was altered",
-            ),
+            Self::OrdersRoot => f.write_str("the orders do not hash to the orders root: an order or salt was altered"),
+            Self::RecordsRoot => {
+                f.write_str("the records do not hash to the records root: a record or salt was altered")
+            }
             Self::StateRoot => f.write_str("replaying the records gives another state root"),
             Self::Gross => f.write_str("the trades do not sum to the header's gross"),
         }
@@ -122,20 +112,10 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "block {}", self.height)?;
         if let Some(record) = self.record {
-            let leaf = if self.part == Part::Orders {
-                "order"
-            } else {
-                "record"
-            };
+            let leaf = if self.part == Part::Orders { "order" } else { "record" };
             write!(f, ", {leaf} {record}")?;
         }
-        write!(
-            f,
-            " ({} at byte {}): {}",
-            self.part.file(),
-            self.offset,
-            self.reason
-        )
+        write!(f, " ({} at byte {}): {}", self.part.file(), self.offset, self.reason)
     }
 }
 

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""The developer's commands. Needs Python 3.11+ and a Rust toolchain; everything else it installs into `.venv`.
+
+    python3 dev.py test     every test: Rust, Python, documentation (sets everything up by itself)
+    python3 dev.py lint     formatting, clippy, ruff, mypy, stubtest
+    python3 dev.py build    the extension into `.venv`, for the inner loop
+    python3 dev.py bench    the benchmark table of docs/6_performance.md
+    python3 dev.py ci       test, lint, then the README's first command in a fresh clone
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+VENV = HERE / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+# Libraries whose versions exclude each other live in environments of their own.
+SIMBENCH_VENV = HERE / "target" / "venv-simbench"
+
+
+def run(*command: str | Path, cwd: Path = HERE, **environment: str) -> None:
+    """Run a command, showing it, and stop at its failure."""
+    print("+", *command, flush=True)
+    subprocess.run([str(part) for part in command], cwd=cwd, env={**os.environ, **environment}, check=True)
+
+
+def install(*groups: str) -> None:
+    """Make `.venv` if it is missing, and bring it up to the given dependency groups."""
+    if not BIN.exists():
+        venv.create(VENV, with_pip=True)
+    stamp = VENV / f"installed-{'-'.join(groups)}"
+    if stamp.exists() and stamp.stat().st_mtime > (HERE / "pyproject.toml").stat().st_mtime:
+        return
+    run(BIN / "python", "-m", "pip", "install", "--quiet", "--upgrade", "pip>=25.1", "maturin>=1.9.4,<2")
+    for group in groups:
+        # `--pre` only where a pinned version is a pre-release
+        pre = ["--pre"] if group == "data" else []
+        run(BIN / "python", "-m", "pip", "install", "--quiet", *pre, "--group", group)
+    stamp.touch()
+
+
+def build() -> None:
+    """Build the extension in release mode and install the package for editing."""
+    install("dev")
+    run(BIN / "maturin", "develop", "--release", "--quiet", VIRTUAL_ENV=str(VENV))
+
+
+def test() -> None:
+    """Run every test."""
+    build()
+    run("cargo", "test", "--release", "--quiet", "--workspace", "--exclude", "fastclear-py")
+    run(BIN / "python", "-m", "pytest", "--quiet")
+    data()
+    simbench()
+
+
+def data() -> None:
+    """Make the embedded community anew and compare it with what the package ships."""
+    install("dev", "data")
+    run(BIN / "python", "-m", "pytest", "--quiet", "tests/test_embedded_community.py")
+
+
+def simbench() -> None:
+    """Test the SimBench loader against the real package, which needs an older pandas than the other tests."""
+    python = SIMBENCH_VENV / BIN.name / "python"
+    if not python.exists():
+        venv.create(SIMBENCH_VENV, with_pip=True)
+        run(python, "-m", "pip", "install", "--quiet", "--upgrade", "pip>=25.1")
+    wheels = HERE / "target" / "simbench-wheel"
+    shutil.rmtree(wheels, ignore_errors=True)
+    run(BIN / "maturin", "build", "--release", "--quiet", "--out", wheels)
+    wheel = next(wheels.glob("*.whl"))
+    run(python, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel)
+    run(python, "-m", "pip", "install", "--quiet", f"{wheel}[simbench]", "pytest", "pytest-timeout", "hypothesis", "pyarrow")
+    run(python, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", "tests/test_simbench.py")
+
+
+def lint() -> None:
+    """Check formatting, lints and types."""
+    build()
+    run("cargo", "fmt", "--check")
+    run("cargo", "clippy", "--release", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings")
+    run("cargo", "doc", "--quiet", "--no-deps", "--workspace", RUSTDOCFLAGS="-D warnings")
+    run(BIN / "ruff", "format", "--check", "--quiet")
+    run(BIN / "ruff", "check", "--quiet")
+    run(BIN / "mypy")
+    run(BIN / "python", "-m", "mypy.stubtest", "fastclear._core")
+
+
+def bench() -> None:
+    """Measure, and redraw the table of docs/6_performance.md."""
+    build()
+    install("dev", "bench")
+    run(BIN / "python", "benches/ratios.py", *sys.argv[2:])
+
+
+def ci() -> None:
+    """Test, lint, and try the README's first command as a newcomer would."""
+    test()
+    lint()
+    with tempfile.TemporaryDirectory() as folder:
+        clone = Path(folder) / "fastclear"
+        run("git", "clone", "--quiet", HERE, clone)
+        started = time.monotonic()
+        run(sys.executable, "-m", "venv", ".venv", cwd=clone)
+        run(clone / ".venv" / BIN.name / "pip", "install", "--quiet", ".", cwd=clone)
+        print(f"pip install . took {time.monotonic() - started:.0f} s", flush=True)
+        run(clone / ".venv" / BIN.name / "fastclear", "run", "brooklyn", cwd=clone)
+
+
+COMMANDS = {"test": test, "lint": lint, "build": build, "bench": bench, "ci": ci}
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
+        sys.exit(__doc__)
+    try:
+        COMMANDS[sys.argv[1]]()
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"failed ({error.returncode}): {' '.join(str(part) for part in error.cmd)}")
