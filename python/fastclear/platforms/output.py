@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -49,13 +48,11 @@ def new_directory(directory: str | Path) -> Iterator[Path]:
         If `directory` exists already, or the disk refuses.
     """
     target = check_new(directory)
+    # named before it is made, so that an interrupt at any moment finds what to remove
+    folder = target.absolute().parent / f".{target.name}.{secrets.token_hex(8)}.part"
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.absolute().parent))
-    except OSError as error:
-        raise StoreError(f"{target}: cannot be written: {error.strerror}") from None
-    try:
+        folder.mkdir()
         yield folder
-        folder.chmod(0o777 & ~_umask())
         check_new(target)
         folder.rename(target)
     except OSError as error:
@@ -66,12 +63,6 @@ def new_directory(directory: str | Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _plain(value: int | float | Fraction | None) -> int | float | None:

@@ -108,11 +108,12 @@ def run(
     preset = load_preset(platform).with_values(f"mechanism={mechanism}", market__mechanism=mechanism)
     people = choose_community(preset, community).days(days)
     _check_seed(seed)
+    params = _params(preset, people)
     if out is None:
-        ledger = Ledger(params=_params(preset, people), seed=seed)
+        ledger = Ledger(params=params, seed=seed)
         return _simulate(preset, people, days, seed, ledger, progress=progress)
     with new_directory(out) as folder:
-        ledger = _ledger_in(folder, preset, people, seed)
+        ledger = _ledger_in(folder, params, seed)
         result = _simulate(preset, people, days, seed, ledger, progress=progress)
         write_result(result, folder)
     return result
@@ -126,15 +127,15 @@ def seal_again(result: RunResult, folder: Path) -> None:
     LedgerError
         If it does not; then something outside the seed has had a say.
     """
-    ledger = _ledger_in(folder, result.preset, result.community, result.seed)
+    ledger = _ledger_in(folder, _params(result.preset, result.community), result.seed)
     again = _simulate(result.preset, result.community, result.days, result.seed, ledger, progress=False)
     if again.head != result.head:
         raise LedgerError(f"the run ended in block head {result.head} at first and in {again.head} now")
 
 
-def _ledger_in(folder: Path, preset: Preset, community: Community, seed: int) -> Ledger:
+def _ledger_in(folder: Path, params: dict[str, Any], seed: int) -> Ledger:
     # a half-written directory is thrown away as a whole, so that no block needs to reach the disk before the next
-    return Ledger.open(folder / "ledger", params=_params(preset, community), seed=seed, durability="none")
+    return Ledger.open(folder / "ledger", params=params, seed=seed, durability="none")
 
 
 def choose_community(preset: Preset, community: Any) -> Community:
