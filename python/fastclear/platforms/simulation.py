@@ -17,6 +17,9 @@ from typing import Any, Final
 
 import numpy as np
 
+# numpy imports this at its first use and then swallows an interrupt; a run must not lose a Ctrl-C
+import numpy.random
+
 from fastclear import _core, metrics
 from fastclear.community import (
     Batteries,
