@@ -207,6 +207,10 @@ def test_bad_orders(orders: Path, tmp_path: Path) -> None:
     frame.with_columns(pl.lit("dear").alias("price")).write_parquet(text)
     refused(call("clear", lacking), "price")
     refused(call("clear", text), "price")
+    refused(call("clear", empty), "holds no orders")
+    ambiguous = tmp_path / "naive.csv"
+    ambiguous.write_text("side,price,quantity,time\nbuy,3,1,2024-07-08 10:00:00\n")
+    refused(call("clear", ambiguous), "time zone")
     refused(call("clear", tmp_path / "none.parquet"), "no such file")
     refused(call("clear", tmp_path / "orders.xlsx"), "neither .parquet nor .csv")
     broken = tmp_path / "broken.parquet"

@@ -204,6 +204,8 @@ def clear(
         else fastclear.Discriminatory(k=share)
     )
     clearing = fastclear.clear(_read_orders(orders), rule, units=units)
+    if not clearing.orders.n:
+        _fail(f"{orders}: holds no orders; give at least one row")
     refused = int((clearing.reject > 0).sum())
     if refused and not allow_rejects:
         _show_refused(clearing, refused)
@@ -235,7 +237,10 @@ def _fraction(text: str) -> Any:
 def _read_orders(path: Path) -> Any:
     import polars as pl
 
-    readers: dict[str, Any] = {".parquet": pl.read_parquet, ".csv": pl.read_csv}
+    readers: dict[str, Any] = {
+        ".parquet": pl.read_parquet,
+        ".csv": functools.partial(pl.read_csv, try_parse_dates=True),
+    }
     reader = readers.get(path.suffix.lower())
     if reader is None:
         _fail(f"{path}: is neither .parquet nor .csv; convert it")
