@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """The developer's commands. Needs Python 3.11+ and a Rust toolchain; everything else it installs into `.venv`.
 
-    python3 dev.py test     every test: Rust, Python, documentation (sets everything up by itself)
-    python3 dev.py lint     formatting, clippy, ruff, mypy, stubtest
-    python3 dev.py build    the extension into `.venv`, for the inner loop
-    python3 dev.py bench    the benchmark table of docs/6_performance.md
-    python3 dev.py ci       test, lint, then the README's first command in a fresh clone
+python3 dev.py test     every test: Rust, Python, documentation (sets everything up by itself)
+python3 dev.py lint     formatting, clippy, rustdoc, ruff, mypy, stubtest
+python3 dev.py build    the extension into `.venv`, for the inner loop
+python3 dev.py bench    the benchmark table of docs/6_performance.md
+python3 dev.py ci       test, lint, then the README's first command in a fresh clone
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ def simbench() -> None:
     run(BIN / "maturin", "build", "--release", "--quiet", "--out", wheels)
     wheel = next(wheels.glob("*.whl"))
     run(python, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel)
-    run(python, "-m", "pip", "install", "--quiet", f"{wheel}[simbench]", "pytest", "pytest-timeout", "hypothesis", "pyarrow")
+    tools = ("pytest", "pytest-timeout", "hypothesis", "pyarrow")
+    run(python, "-m", "pip", "install", "--quiet", f"{wheel}[simbench]", *tools)
     run(python, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", "tests/test_simbench.py")
 
 

@@ -61,8 +61,7 @@ def calendar() -> pd.DatetimeIndex:
     import pandas as pd
 
     weeks = [
-        pd.date_range(monday, periods=DAYS * SLOTS_A_DAY, freq="15min", tz="UTC")
-        for monday, _, _ in SEASONS.values()
+        pd.date_range(monday, periods=DAYS * SLOTS_A_DAY, freq="15min", tz="UTC") for monday, _, _ in SEASONS.values()
     ]
     return weeks[0].append(weeks[1:])
 
@@ -93,9 +92,7 @@ def ar1(rng: np.random.Generator, n: int, rho: float) -> np.ndarray:
     return series
 
 
-def home_load(
-    rng: np.random.Generator, base: np.ndarray, annual_kwh: float, local_hour: np.ndarray
-) -> np.ndarray:
+def home_load(rng: np.random.Generator, base: np.ndarray, annual_kwh: float, local_hour: np.ndarray) -> np.ndarray:
     """Wh a slot of one home: a smooth part in the BDEW shape, which wobbles, and appliances at random."""
     size = annual_kwh / 3500.0
     spikes = np.zeros(len(base))
@@ -191,9 +188,7 @@ def make() -> tuple[pl.DataFrame, pl.DataFrame]:
         suns.append(np.rint(sun))
         # three strings of twenty homes on one LV transformer; bus = feeder * 100 + place along the string
         feeder, place = home % 3 + 1, home // 3 + 1
-        rows.append(
-            (f"home{home + 1:02d}", "home", feeder * 100 + place + 1, feeder, wp, wh, w, efficiency, False)
-        )
+        rows.append((f"home{home + 1:02d}", "home", feeder * 100 + place + 1, feeder, wp, wh, w, efficiency, False))
     clinic = 60_000.0 * (0.35 * commerce.mean() + 0.65 * commerce) * np.exp(0.06 * ar1(rng, len(weeks), 0.9))
     loads.append(np.rint(clinic))
     suns.append(np.zeros(len(weeks)))

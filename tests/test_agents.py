@@ -200,8 +200,8 @@ def test_bids_are_the_same_whatever_the_run_length_and_the_others_do():
 def test_bids_are_pinned():
     """PCG64 and SeedSequence are stable by numpy's promise; a change here changes every published run."""
     orders = zero_intelligence([400, -300, 200], **PRICES, seed=1, slot=0)
-    assert orders.price.tolist() == [226346, 269533, 88239]
-    assert forecast([1000, -2000, 3000], seed=1, slot=0, error_ppm=100_000).tolist() == [1058, -2350, 2400]
+    assert orders.price.tolist() == [269533, 272322, 123666]
+    assert forecast([1000, -2000, 3000], seed=1, slot=0, error_ppm=100_000).tolist() == [1059, -1882, 3533]
 
 
 def test_bids_are_uniform_over_the_whole_interval():
@@ -298,3 +298,12 @@ def test_forecast_error_has_the_stated_size():
 def test_bad_forecast(error_ppm):
     with pytest.raises(PresetError, match="error_ppm must be"):
         forecast([1], seed=0, slot=0, error_ppm=error_ppm)
+
+
+def test_draws_are_raw_words_scaled_down():
+    """The same by whole numbers of any length."""
+    seed, slot = 11, 40
+    low, width = PRICES["feed_in"], PRICES["retail"] - PRICES["fees"] - PRICES["feed_in"] + 1
+    words = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(0, slot))).random_raw(500)
+    orders = zero_intelligence([1] * 500, **PRICES, seed=seed, slot=slot)
+    assert orders.price.tolist() == [low + (word * width >> 64) for word in words.tolist()]

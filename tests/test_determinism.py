@@ -1,5 +1,11 @@
 """Same orders, any row order, any thread count, any company of other markets: same bytes."""
 
+import copy
+import os
+import pickle
+import subprocess
+import sys
+
 import numpy as np
 import polars as pl
 import pytest
@@ -110,3 +116,34 @@ def test_text_ids_compare_fingerprint():
 def test_impossible_thread_counts_are_refused(threads):
     with pytest.raises((fc.SchemaError, TypeError)):
         fc.clear({"side": [True], "price": [1], "quantity": [1]}, fc.Uniform(), threads=threads)
+
+
+@pytest.mark.parametrize("rule", [fc.Uniform(k=(1, 3), fee=1), fc.Discriminatory(rule="earlier")])
+def test_results_and_mechanisms_survive_pickling(rule):
+    frame = testing.random_orders(200, markets=3, seed=4)
+    clearing = fc.clear(frame, rule)
+    for copied in (copy.deepcopy(clearing), pickle.loads(pickle.dumps(clearing))):
+        assert copied.mechanism == rule
+        assert copied.markets.equals(clearing.markets)
+        assert copied.fills.equals(clearing.fills)
+        assert copied.trades.equals(clearing.trades)
+        copied.audit()
+
+
+def test_the_scalar_path_gives_the_same_bytes():
+    """A process of its own, since the path is chosen at import."""
+    script = (
+        "import hashlib, fastclear as fc; from fastclear import testing, _core;"
+        "c = fc.clear(testing.random_orders(30_000, markets=4, seed=9), fc.Uniform());"
+        "print(_core.SIMD, hashlib.sha256(c.filled.tobytes() + c.payment.tobytes()).hexdigest())"
+    )
+    printed = {}
+    for path in ("scalar", "avx2"):
+        environment = {**os.environ, "FASTCLEAR_SIMD": path}
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
+        )
+        name, digest = done.stdout.split()
+        printed[path] = digest
+        assert path == "avx2" or name == "scalar"
+    assert printed["scalar"] == printed["avx2"]

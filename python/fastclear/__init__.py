@@ -17,6 +17,7 @@ from fastclear import _core
 from fastclear.auction import Discriminatory, Uniform, clear
 from fastclear.audit import AuditError, AuditReport
 from fastclear.block import Block, Proof, VerificationError, VerificationReport
+from fastclear.community import Community, community_from_frame, load_community
 from fastclear.errors import (
     FastclearError,
     LedgerError,
@@ -28,6 +29,9 @@ from fastclear.errors import (
 )
 from fastclear.ledger import Ledger, verify, verify_directory
 from fastclear.orders import Orders
+from fastclear.platforms import Preset, load_preset
+from fastclear.platforms.result import RunResult
+from fastclear.platforms.simulation import run
 from fastclear.receipts import Receipts
 from fastclear.reject import RejectReason
 from fastclear.settlement import Settlement
@@ -42,16 +46,19 @@ __all__ = [
     "AuditReport",
     "Block",
     "Clearing",
+    "Community",
     "Discriminatory",
     "FastclearError",
     "Ledger",
     "LedgerError",
     "MechanismError",
     "Orders",
+    "Preset",
     "PresetError",
     "Proof",
     "Receipts",
     "RejectReason",
+    "RunResult",
     "SchemaError",
     "Settlement",
     "SettlementError",
@@ -63,6 +70,10 @@ __all__ = [
     "VerificationReport",
     "__version__",
     "clear",
+    "community_from_frame",
+    "load_community",
+    "load_preset",
+    "run",
     "verify",
     "verify_directory",
 ]

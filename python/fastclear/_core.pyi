@@ -6,26 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "__version__",
     "DEBUG_BUILD",
+    "FIRST_MEMBER",
+    "HOUSE_ACCOUNTS",
+    "KIND_NAMES",
+    "LINE_NAMES",
     "SIMD",
-    "Mechanism",
+    "Bank",
+    "Chain",
     "Cleared",
+    "Mechanism",
+    "Postings",
+    "__version__",
+    "check_tariff",
     "clear",
     "reject_reasons",
     "text_id",
-    "Bank",
-    "Postings",
-    "check_tariff",
-    "HOUSE_ACCOUNTS",
-    "FIRST_MEMBER",
-    "KIND_NAMES",
-    "LINE_NAMES",
-    "Chain",
     "text_ids",
-    "verify_ledger",
-    "verify_inclusion",
     "verify_consistency",
+    "verify_inclusion",
+    "verify_ledger",
 ]
 
 __version__: str

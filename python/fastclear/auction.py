@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -47,6 +47,11 @@ def _ticks(name: str, value: object) -> int:
     if not 0 <= value < 2**31:
         raise MechanismError(f"{name}={value!r} is outside 0 to 2**31 - 1 ticks")
     return int(value)
+
+
+def _by_parameters(mechanism: Any) -> tuple[Any, tuple[object, ...]]:
+    """Pickle a mechanism as its parameters: the checked half is made anew."""
+    return type(mechanism), tuple(getattr(mechanism, field.name) for field in fields(mechanism) if field.init)
 
 
 @runtime_checkable
@@ -123,6 +128,8 @@ class Uniform:
         )
         object.__setattr__(self, "core", core)
 
+    __reduce__ = _by_parameters
+
 
 @dataclass(frozen=True, slots=True)
 class Discriminatory:
@@ -172,6 +179,8 @@ class Discriminatory:
             k.as_integer_ratio(), self.rule, self.price_round, _ticks("fee", self.fee)
         )
         object.__setattr__(self, "core", core)
+
+    __reduce__ = _by_parameters
 
 
 def clear(

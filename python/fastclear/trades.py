@@ -87,6 +87,10 @@ class Clearing:
         """Return the number of orders."""
         return self.orders.n
 
+    def __reduce__(self) -> tuple[Any, tuple[Orders, Mechanism, int]]:
+        """Pickle as orders and mechanism: clearing them again gives the same bytes."""
+        return _again, (self.orders, self.mechanism, self._threads)
+
     # -- numpy views -------------------------------------------------------------------------------------------
 
     @cached_property
@@ -288,6 +292,12 @@ class Clearing:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """:attr:`markets` over the Arrow PyCapsule interface."""
         return self.markets.__arrow_c_stream__(requested_schema)
+
+
+def _again(orders: Orders, mechanism: Mechanism, threads: int) -> Clearing:
+    filled = np.empty(orders.n, np.int64)
+    cleared = run(orders, mechanism.core, filled, threads=threads)
+    return Clearing(orders, mechanism, cleared, _read_only(filled), threads)
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -4,8 +4,8 @@ The bidder is that of Gode & Sunder (1993), "Allocative efficiency of markets wi
 traders": it draws prices at random but never one at which it could lose. Here the loss is measured against
 the backstop, that is, against buying at the retail price and selling at the feed-in price.
 
-Everything is drawn from ``PCG64`` seeded by (seed, purpose, slot), one draw a member whether it trades or
-not. So the bids of a slot depend neither on the length of a run nor on what other members do.
+Everything is drawn from the raw words of ``PCG64`` seeded by (seed, purpose, slot), one draw a member whether it
+trades or not. So the bids of a slot depend neither on the length of a run nor on what other members do.
 """
 
 from __future__ import annotations
@@ -111,9 +111,8 @@ def zero_intelligence(net_wh: ArrayLike, *, retail: int, feed_in: int, fees: int
             raise PresetError(f"{name} must be whole ticks between -2^31 and 2^31, got {value!r}")
     if fees < 0:
         raise PresetError(f"fees must not be negative, got {fees}; a subsidy belongs into the feed-in or retail price")
-    generator = _generator(seed, _BIDS, slot)
     low, high = int(feed_in), int(retail) - int(fees)
-    price = generator.integers(low, high, size=len(net), endpoint=True) if low <= high else np.zeros(0, np.int64)
+    price = low + _draws(seed, _BIDS, slot, len(net), max(high - low + 1, 1))
     who = np.flatnonzero(net) if low <= high else np.zeros(0, np.int64)
     return OrderColumns(
         side=(net[who] > 0).astype(np.uint8),
@@ -160,9 +159,8 @@ def forecast(net_wh: ArrayLike, *, seed: int, slot: int, error_ppm: int) -> NDAr
     net = _whole(net_wh)
     if isinstance(error_ppm, bool) or not isinstance(error_ppm, (int, np.integer)) or not 0 <= error_ppm <= _PPM:
         raise PresetError(f"error_ppm must be a whole number from 0 to 1000000, got {error_ppm!r}")
-    generator = _generator(seed, _FORECAST, slot)
-    error = generator.integers(-error_ppm, error_ppm, size=(len(net), 3), endpoint=True).sum(axis=1)
-    return _with_error(net, error)
+    draws = _draws(seed, _FORECAST, slot, 3 * len(net), 2 * int(error_ppm) + 1) - int(error_ppm)
+    return _with_error(net, draws.reshape(len(net), 3).sum(axis=1))
 
 
 def _with_error(net: NDArray[np.int64], error_ppm: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -174,11 +172,22 @@ def _with_error(net: NDArray[np.int64], error_ppm: NDArray[np.int64]) -> NDArray
     return expected
 
 
-def _generator(seed: int, purpose: int, slot: int) -> np.random.Generator:
+def _draws(seed: int, purpose: int, slot: int, count: int, width: int) -> NDArray[np.int64]:
+    """``count`` whole numbers, uniform over ``0 .. width - 1``, ``width`` being at most 2**32.
+
+    The raw words of PCG64 are the same in every version of numpy, which its ``Generator.integers`` need not be. A word
+    is scaled down as ``floor(word * width / 2**64)``, in two halves; no number is likelier than another by more than
+    2**-32 of its share.
+    """
     for name, value, top in (("seed", seed, 2**64), ("slot", slot, 2**31)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value < top:
             raise PresetError(f"{name} must be a whole number from 0 to {top - 1}, got {value!r}")
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(int(seed), spawn_key=(purpose, int(slot)))))
+    source = np.random.PCG64(np.random.SeedSequence(int(seed), spawn_key=(purpose, int(slot))))
+    words = source.random_raw(count)
+    half, scale = np.uint64(32), np.uint64(width)
+    low = (words & np.uint64(0xFFFF_FFFF)) * scale >> half
+    drawn: NDArray[np.int64] = (((words >> half) * scale + low) >> half).astype(np.int64)
+    return drawn
 
 
 def _whole(net_wh: ArrayLike) -> NDArray[np.int64]:

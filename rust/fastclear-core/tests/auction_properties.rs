@@ -131,8 +131,11 @@ fn check_against_twin(orders: &[Order], zero_surplus: bool, fee: i64) {
     }
 }
 
+/// Order id, filled quantity, payment.
+type Fill = (i64, i64, i64);
+
 /// Everything that a clearing says, by order id instead of by row.
-fn by_id(clearing: &Clearing, filled: &[i64], ids: &[i64]) -> (Vec<(i64, i64, i64)>, Vec<[i64; 5]>, String) {
+fn by_id(clearing: &Clearing, filled: &[i64], ids: &[i64]) -> (Vec<Fill>, Vec<[i64; 5]>, String) {
     let payment = clearing.payment.as_ref().unwrap();
     let mut fills: Vec<_> = ids.iter().zip(filled).zip(payment).map(|((&id, &fill), &paid)| (id, fill, paid)).collect();
     fills.sort_unstable();

@@ -1,0 +1,126 @@
+"""What a run means for each member's purse: bills, balances, and what deposit would have been enough."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fastclear import metrics
+from fastclear.community import Community
+from fastclear.platforms.preset import Preset
+from fastclear.platforms.recording import Recording
+from fastclear.reject import RejectReason
+
+Int64 = NDArray[np.int64]
+_NAMED_IN_A_NOTE = 4
+
+
+def cover_nano(preset: Preset, price: Int64, quantity: Int64) -> Int64:
+    """What the bank sets aside for a bid: ``(price + fees + tax on them, rounded up) * quantity``; nano-currency."""
+    unit = np.maximum(price + preset.ticks("platform_fee") + preset.ticks("network_fee"), 0)
+    tax = -(-unit * preset.tax_ppm // 1_000_000)
+    cover: Int64 = (unit + tax) * quantity
+    return cover
+
+
+def deposits_nano(preset: Preset, community: Community) -> Int64:
+    """The deposit of each member; int64, shape (members,)."""
+    return np.where(community.essential, preset.nano("essential_deposit"), preset.nano("deposit"))
+
+
+def needed_nano(preset: Preset, recording: Recording) -> Int64:
+    """The smallest deposit with which none of a member's bids would have been refused, on what it did pay.
+
+    ``max over slots t of (cover of its bid in t - cash of all slots before t)``, at least 0. Exact for who was never
+    refused. For who was, its trades would have changed its cash, to its advantage: a local kWh costs at most what the
+    same kWh costs at retail. What it saves itself it may lose as a seller elsewhere, so it is a sound estimate and
+    not a bound.
+    """
+    orders = recording.order_columns()
+    buy = orders["buy"].astype(bool)
+    slot, member = orders["slot"][buy].astype(np.int64), orders["member"][buy].astype(np.int64)
+    cover = np.zeros((recording.slots, recording.members), dtype=np.int64)
+    price, quantity = orders["price"][buy].astype(np.int64), orders["quantity"][buy].astype(np.int64)
+    np.add.at(cover, (slot, member), cover_nano(preset, price, quantity))
+    before = np.cumsum(recording.cash_nano, axis=0) - recording.cash_nano
+    needed: Int64 = np.maximum((cover - before).max(axis=0), 0)
+    return needed
+
+
+def member_frame(recording: Recording, community: Community, preset: Preset) -> pl.DataFrame:
+    """One row a member; energy in Wh, money in nano-currency, over the whole run.
+
+    ``participant``, ``account`` (in the ledger), ``kind``, ``feeder``, ``essential``; ``load_wh``, ``pv_wh``,
+    ``import_wh``, ``export_wh`` (of its meter), ``bought_wh``, ``sold_wh`` (in the local markets); ``bill_nano``
+    (+ pays), ``bill_without_nano`` (at retail and feed-in alone); ``deposit_nano``, ``balance_nano`` (at the end),
+    ``needed_deposit_nano`` (see :func:`needed_nano`); ``refused`` (orders for want of cover), ``first_refused``
+    (slot; null if none).
+    """
+    orders = recording.order_columns()
+    short = orders["reject"] == RejectReason.CREDIT_EXCEEDED
+    member, slot = orders["member"].astype(np.int64), orders["slot"].astype(np.int64)
+    first = np.full(recording.members, recording.slots, dtype=np.int64)
+    np.minimum.at(first, member[short], slot[short])
+    filled, buy = orders["filled"].astype(np.int64), orders["buy"].astype(bool)
+    bought, sold = (np.zeros(recording.members, dtype=np.int64) for _ in range(2))
+    np.add.at(bought, member[buy], filled[buy])
+    np.add.at(sold, member[~buy], filled[~buy])
+    deposit = deposits_nano(preset, community)
+    bill = -recording.cash_nano.sum(axis=0)
+    without = metrics.bill_without_market(
+        recording.metered_wh, preset.ticks("retail"), preset.ticks("feed_in"), preset.tax_ppm
+    )
+    slots = np.append(community.slots, 0)
+    return community.members.select("participant", "kind", "feeder", "essential").select(
+        "participant",
+        pl.Series("account", recording.account),
+        "kind",
+        "feeder",
+        "essential",
+        pl.Series("load_wh", community.load_wh.sum(axis=0)),
+        pl.Series("pv_wh", community.pv_wh.sum(axis=0)),
+        pl.Series("import_wh", np.maximum(recording.metered_wh, 0).sum(axis=0)),
+        pl.Series("export_wh", np.maximum(-recording.metered_wh, 0).sum(axis=0)),
+        pl.Series("bought_wh", bought),
+        pl.Series("sold_wh", sold),
+        pl.Series("bill_nano", bill),
+        pl.Series("bill_without_nano", without, dtype=pl.Int64),
+        pl.Series("deposit_nano", deposit),
+        pl.Series("balance_nano", deposit - bill),
+        pl.Series("needed_deposit_nano", needed_nano(preset, recording)),
+        pl.Series("refused", np.bincount(member[short], minlength=recording.members)),
+        pl.when(pl.Series(first < recording.slots))
+        .then(pl.Series(slots[first]).cast(pl.Datetime("ns", "UTC")))
+        .alias("first_refused"),
+    )
+
+
+def deposit_notes(members: pl.DataFrame, preset: Preset) -> list[str]:
+    """Who ran out of deposit, when, and what would have been enough.
+
+    One line for the homes and one for the essential loads, each only if somebody did.
+    """
+    currency = preset.price.currency.value
+    notes = []
+    for key, rows in (
+        ("settlement.deposit", members.filter(~pl.col("essential"))),
+        ("settlement.essential_deposit", members.filter(pl.col("essential"))),
+    ):
+        short = rows.filter(pl.col("refused") > 0).sort("first_refused", "participant")
+        if not short.height:
+            continue
+        named = [
+            f"{row['participant']} (from {row['first_refused']:%Y-%m-%d %H:%M} UTC, {row['refused']} bids refused)"
+            for row in short.head(_NAMED_IN_A_NOTE).iter_rows(named=True)
+        ]
+        more = short.height - len(named)
+        who = ", ".join(named) + (f" and {more} more" if more else "")
+        enough = -(-int(rows["needed_deposit_nano"].max()) // 10**9)  # type: ignore[arg-type]  # an Int64 column
+        given = int(short["deposit_nano"][0]) / 10**9
+        count = "1 member" if short.height == 1 else f"{short.height} members"
+        notes.append(
+            f"{count} ran out of the deposit of {given:g} {currency}: {who}. "
+            f"{enough} {currency} would have been enough: set {key}."
+        )
+    return notes

@@ -1,0 +1,189 @@
+"""One gate of a platform with essential loads: who is served first, and what the auction is left with.
+
+Essential loads take the cheapest asks at their fixed rate; the remaining asks and all other bids meet in the auction.
+The two are separate markets of one slot: market id = 2 * slot + tranche.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastclear.auction import Discriminatory, Uniform, clear
+from fastclear.community import OrderColumns
+from fastclear.orders import Orders, encode
+from fastclear.platforms.preset import Preset
+from fastclear.trades import Clearing
+
+ESSENTIAL: Final = 0
+AUCTION: Final = 1
+TRANCHES: Final = ("essential", "auction")
+"""Names of the markets of a slot, by their number."""
+
+Int64 = NDArray[np.int64]
+
+
+def mechanisms(preset: Preset) -> tuple[Discriminatory, Uniform | Discriminatory]:
+    """The rule for essential loads and the rule of the auction, as the preset says.
+
+    Essential loads pay their bid, which is the fixed rate; so does whoever serves them earn it.
+    """
+    market = preset.market
+    k, price_round = market.k.value, market.price_round.value
+    essential = Discriminatory(rule="bid")
+    if market.mechanism.value == "discriminatory":
+        return essential, Discriminatory(k=k, price_round=price_round)
+    return essential, Uniform(k=k, rationing=market.rationing.value, price_round=price_round)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Orders of one slot as they reach the gate, one row an order.
+
+    Attributes
+    ----------
+    slot : int
+        Position of the slot in the run.
+    buy : numpy.ndarray of bool
+        Bid or ask.
+    essential : numpy.ndarray of bool
+        A bid of an essential load.
+    price, quantity : numpy.ndarray of int64
+        Ticks and Wh.
+    order, member : numpy.ndarray of int64
+        Order id, unique over the run, and position of the member in the community.
+    """
+
+    slot: int
+    buy: NDArray[np.bool_]
+    essential: NDArray[np.bool_]
+    price: Int64
+    quantity: Int64
+    order: Int64
+    member: Int64
+
+    @classmethod
+    def of(cls, quotes: OrderColumns, slot: int, essential_member: NDArray[np.bool_], rate: int) -> Gate:
+        """The quotes of all members, with the bids of essential loads put at their fixed `rate` (ticks)."""
+        buy = quotes.side == 1
+        essential = buy & essential_member[quotes.participant]
+        return cls(
+            slot=slot,
+            buy=buy,
+            essential=essential,
+            price=np.where(essential, rate, quotes.price),
+            quantity=quotes.quantity,
+            order=quotes.order,
+            member=quotes.participant,
+        )
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    @property
+    def market(self) -> Int64:
+        """The market in which each order stands at first."""
+        return 2 * self.slot + np.where(self.essential, ESSENTIAL, AUCTION)
+
+    def columns(self, rows: Int64, market: Int64 | int, quantity: Int64) -> dict[str, NDArray[np.generic]]:
+        """Some rows as the columns of :func:`fastclear.clear`, in a market and with what is left of them."""
+        return {
+            "side": self.buy[rows].astype(np.int8),
+            "price": self.price[rows],
+            "quantity": quantity[rows],
+            "order": self.order[rows],
+            "participant": self.member[rows],
+            "market": np.broadcast_to(np.asarray(market, dtype=np.int64), (len(rows),)).copy(),
+        }
+
+
+@dataclass
+class Outcome:
+    """What one gate came to.
+
+    Attributes
+    ----------
+    clearings : list of Clearing
+        At most one a tranche, the essential one first.
+    tranches : list of int
+        The tranche of each clearing.
+    rows : list of numpy.ndarray of int64
+        The rows of the gate that each clearing holds.
+    served, filled : numpy.ndarray of int64
+        Wh of each order that went to or came from essential loads, and in total.
+    seconds : float
+        Time within ``fc.clear``.
+    """
+
+    served: Int64
+    filled: Int64
+    clearings: list[Clearing] = field(default_factory=list)
+    tranches: list[int] = field(default_factory=list)
+    rows: list[Int64] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def add(self, gate: Gate, tranche: int, rows: Int64, left: Int64, rule: Uniform | Discriminatory) -> Int64:
+        """Clear some rows of the gate and note it; Wh filled, one number an order of the gate."""
+        orders = gate.columns(rows, 2 * gate.slot + tranche, left)
+        start = time.perf_counter()
+        clearing = clear(orders, rule)
+        filled = np.zeros(len(gate), dtype=np.int64)
+        filled[rows] = clearing.filled
+        self.seconds += time.perf_counter() - start
+        self.clearings.append(clearing)
+        self.tranches.append(tranche)
+        self.rows.append(rows)
+        self.filled = self.filled + filled
+        return filled
+
+
+def clear_gate(
+    gate: Gate, kept: NDArray[np.bool_], essential_rule: Discriminatory, auction: Uniform | Discriminatory
+) -> Outcome:
+    """Essential loads first, then the auction.
+
+    Parameters
+    ----------
+    gate : Gate
+        All orders of the slot.
+    kept : numpy.ndarray of bool
+        Those with cover; the others take no part.
+    essential_rule, auction : mechanism
+        See :func:`mechanisms`.
+
+    Returns
+    -------
+    Outcome
+    """
+    none = np.zeros(len(gate), dtype=np.int64)
+    outcome = Outcome(served=none, filled=none)
+    first = np.flatnonzero(kept & (gate.essential | ~gate.buy))
+    if bool((kept & gate.essential).any()):
+        outcome.served = outcome.add(gate, ESSENTIAL, first, gate.quantity, essential_rule)
+    left = gate.quantity - outcome.served
+    second = np.flatnonzero(kept & ~gate.essential & (left > 0))
+    if second.size:
+        outcome.add(gate, AUCTION, second, left, auction)
+    return outcome
+
+
+@dataclass(frozen=True)
+class RefusedOrders:
+    """Orders that never reached a market, in the shape in which the ledger seals orders."""
+
+    orders: Orders
+    reject: NDArray[np.uint16]
+    trade_columns: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+
+
+def refused_orders(gate: Gate, refused: NDArray[np.uint16]) -> list[RefusedOrders]:
+    """The orders of a gate that were refused before it, so that a block covers every order; none or one element."""
+    rows = np.flatnonzero(refused)
+    if not rows.size:
+        return []
+    columns = gate.columns(rows, gate.market[rows], gate.quantity)
+    return [RefusedOrders(orders=encode(columns, None), reject=refused[rows])]

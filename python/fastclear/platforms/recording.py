@@ -1,0 +1,260 @@
+"""What a run writes down while it goes, as columns, and the frames that come of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fastclear import metrics
+from fastclear.community import Community
+from fastclear.platforms.gate import AUCTION, TRANCHES, Gate, Outcome
+
+Int64 = NDArray[np.int64]
+
+_ORDER_COLUMNS = (
+    "slot",
+    "order",
+    "member",
+    "buy",
+    "essential",
+    "price",
+    "quantity",
+    "served",
+    "filled",
+    "reject",
+)
+_TRADE_COLUMNS = (
+    "slot",
+    "market",
+    "trade",
+    "tranche",
+    "buyer",
+    "seller",
+    "quantity",
+    "buy_price",
+    "sell_price",
+)
+
+
+@dataclass
+class Recording:
+    """Columns of a run. Arrays have one row a slot and one column a member; lists hold one array a slot."""
+
+    slots: int
+    members: int
+    battery_wh: Int64 = field(init=False)
+    contract_wh: Int64 = field(init=False)
+    metered_wh: Int64 = field(init=False)
+    cash_nano: Int64 = field(init=False)
+    price_low: Int64 = field(init=False)
+    price_high: Int64 = field(init=False)
+    records: Int64 = field(init=False)
+    height: Int64 = field(init=False)
+    account: Int64 = field(init=False)
+    genesis_records: int = 0
+    _orders: dict[str, list[NDArray[np.generic]]] = field(init=False)
+    _trades: dict[str, list[NDArray[np.generic]]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        shape = (self.slots, self.members)
+        for name in ("battery_wh", "contract_wh", "metered_wh", "cash_nano"):
+            setattr(self, name, np.zeros(shape, dtype=np.int64))
+        for name in ("price_low", "price_high", "records", "height"):
+            setattr(self, name, np.zeros(self.slots, dtype=np.int64))
+        self.account = np.zeros(self.members, dtype=np.int64)
+        self._orders = {name: [] for name in _ORDER_COLUMNS}
+        self._trades = {name: [] for name in _TRADE_COLUMNS}
+
+    def note_orders(self, gate: Gate, outcome: Outcome, refused: NDArray[np.uint16]) -> None:
+        """Write down the orders of a gate, refused ones too."""
+        columns = {
+            "slot": np.full(len(gate), gate.slot, dtype=np.int64),
+            "order": gate.order,
+            "member": gate.member,
+            "buy": gate.buy,
+            "essential": gate.essential,
+            "price": gate.price,
+            "quantity": gate.quantity,
+            "served": outcome.served,
+            "filled": outcome.filled,
+            "reject": refused,
+        }
+        for name, values in columns.items():
+            self._orders[name].append(values)
+        signed = np.where(gate.buy, outcome.filled, -outcome.filled)
+        np.add.at(self.contract_wh[gate.slot], gate.member, signed)
+
+    def note_trades(self, gate: Gate, outcome: Outcome) -> None:
+        """Write down the trades of a gate, and the price interval of its auction."""
+        for clearing, tranche, rows in zip(outcome.clearings, outcome.tranches, outcome.rows, strict=True):
+            trades = clearing.trade_columns
+            n = len(trades["quantity"])
+            if not n:
+                continue
+            member = gate.member[rows]
+            columns = {
+                "slot": np.full(n, gate.slot, dtype=np.int64),
+                "market": trades["market"],
+                "trade": trades["trade"].astype(np.int64),
+                "tranche": np.full(n, tranche, dtype=np.int64),
+                "buyer": member[trades["buy_row"]],
+                "seller": member[trades["sell_row"]],
+                "quantity": trades["quantity"],
+                "buy_price": trades["buy_price"],
+                "sell_price": trades["sell_price"],
+            }
+            for name, values in columns.items():
+                self._trades[name].append(values)
+            if tranche == AUCTION:
+                market = clearing.market_columns
+                one_price = bool(market["has_price"][0])
+                prices = trades["sell_price"]
+                self.price_low[gate.slot] = market["price_low"][0] if one_price else prices.min()
+                self.price_high[gate.slot] = market["price_high"][0] if one_price else prices.max()
+
+    def note_money(self, slot: int, bills: dict[str, NDArray[np.generic]]) -> None:
+        """Write down what a slot cost each member, from the bills of its receipts (+ pays)."""
+        # accounts were opened in the order of the members, so that both ascend
+        rows = np.searchsorted(self.account, bills["account"].astype(np.int64))
+        np.add.at(self.cash_nano[slot], rows, -bills["net"].astype(np.int64))
+
+    def order_columns(self) -> dict[str, NDArray[np.generic]]:
+        """All orders, slot after slot."""
+        return _joined(self._orders)
+
+    def trade_columns(self) -> dict[str, NDArray[np.generic]]:
+        """All trades, slot after slot."""
+        return _joined(self._trades)
+
+
+def _joined(lists: dict[str, list[NDArray[np.generic]]]) -> dict[str, NDArray[np.generic]]:
+    return {name: np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64) for name, parts in lists.items()}
+
+
+def _when(slots: Int64, index: NDArray[np.generic]) -> pl.Series:
+    return pl.Series("slot", slots[index]).cast(pl.Datetime("ns", "UTC"))
+
+
+def _named(community: Community, member: NDArray[np.generic]) -> pl.Series:
+    return pl.Series(community.participants).gather(member.astype(np.int64))
+
+
+def order_frame(recording: Recording, community: Community) -> pl.DataFrame:
+    """One row an order.
+
+    ``slot``, ``order``, ``participant``, ``tranche`` ("essential" or "auction"), ``buy``, ``price_ticks``,
+    ``quantity_wh``, ``essential_wh`` (of it, served to or by essential loads), ``filled_wh`` (in all), ``reject``
+    (0, or a :class:`~fastclear.RejectReason`).
+    """
+    columns = recording.order_columns()
+    tranche = np.where(columns["essential"].astype(bool), 0, 1)
+    return pl.DataFrame(
+        [
+            _when(community.slots, columns["slot"]),
+            pl.Series("order", columns["order"]),
+            _named(community, columns["member"]).alias("participant"),
+            pl.Series(TRANCHES).gather(tranche).alias("tranche"),
+            pl.Series("buy", columns["buy"].astype(bool)),
+            pl.Series("price_ticks", columns["price"]),
+            pl.Series("quantity_wh", columns["quantity"]),
+            pl.Series("essential_wh", columns["served"]),
+            pl.Series("filled_wh", columns["filled"]),
+            pl.Series("reject", columns["reject"].astype(np.uint16)),
+        ]
+    )
+
+
+def trade_frame(recording: Recording, community: Community) -> pl.DataFrame:
+    """One row a trade.
+
+    ``slot``, ``tranche``, ``market``, ``trade``, ``buyer``, ``seller``, ``quantity_wh``, ``buy_price_ticks``,
+    ``sell_price_ticks``.
+    """
+    columns = recording.trade_columns()
+    return pl.DataFrame(
+        [
+            _when(community.slots, columns["slot"]),
+            pl.Series(TRANCHES).gather(columns["tranche"].astype(np.int64)).alias("tranche"),
+            pl.Series("market", columns["market"]),
+            pl.Series("trade", columns["trade"]),
+            _named(community, columns["buyer"]).alias("buyer"),
+            _named(community, columns["seller"]).alias("seller"),
+            pl.Series("quantity_wh", columns["quantity"]),
+            pl.Series("buy_price_ticks", columns["buy_price"]),
+            pl.Series("sell_price_ticks", columns["sell_price"]),
+        ]
+    )
+
+
+def slot_frame(recording: Recording, community: Community, orders: pl.DataFrame, trades: pl.DataFrame) -> pl.DataFrame:
+    """One row a slot; energy in Wh, prices in ticks, money in nano-currency.
+
+    ``slot``; ``price_ticks`` (of the auction: volume-weighted mean of its trades, rounded down, which is the clearing
+    price where there is one; null without trades), ``price_low_ticks``, ``price_high_ticks`` (the clearing interval;
+    lowest and highest trade where each pair has its own price); ``auction_wh``, ``essential_wh`` (traded);
+    ``bid_wh``, ``ask_wh``, ``refused`` (orders for want of cover); ``load_wh``, ``pv_wh``, ``battery_wh`` (+ charges),
+    ``import_wh``, ``export_wh`` (over all meters), ``local_wh``, ``from_grid_wh``, ``to_grid_wh`` (see
+    :class:`~fastclear.metrics.EnergyFlows`); ``welfare_nano``; ``records`` and ``block`` (height) in the ledger.
+    """
+    flows = metrics.energy_flows(community.load_wh, community.pv_wh, recording.metered_wh, recording.contract_wh)
+    slots = pl.DataFrame(
+        [
+            pl.Series("slot", community.slots).cast(pl.Datetime("ns", "UTC")),
+            pl.Series("price_low_ticks", recording.price_low),
+            pl.Series("price_high_ticks", recording.price_high),
+            pl.Series("load_wh", flows.load),
+            pl.Series("pv_wh", flows.pv),
+            pl.Series("battery_wh", recording.battery_wh.sum(axis=1)),
+            pl.Series("import_wh", flows.imports),
+            pl.Series("export_wh", flows.exports),
+            pl.Series("local_wh", flows.local),
+            pl.Series("from_grid_wh", flows.from_grid),
+            pl.Series("to_grid_wh", flows.to_grid),
+            pl.Series("records", recording.records),
+            pl.Series("block", recording.height),
+        ]
+    )
+    auction = pl.col("tranche") == "auction"
+    money = pl.col("quantity_wh") * pl.col("sell_price_ticks")
+    traded = trades.group_by("slot").agg(
+        auction_wh=pl.col("quantity_wh").filter(auction).sum(),
+        essential_wh=pl.col("quantity_wh").filter(~auction).sum(),
+        money=money.filter(auction).sum(),
+    )
+    value = pl.col("price_ticks") * pl.col("filled_wh")
+    stated = orders.group_by("slot").agg(
+        bid_wh=pl.col("quantity_wh").filter(pl.col("buy")).sum(),
+        ask_wh=pl.col("quantity_wh").filter(~pl.col("buy")).sum(),
+        refused=(pl.col("reject") > 0).sum().cast(pl.Int64),
+        welfare_nano=value.filter(pl.col("buy")).sum() - value.filter(~pl.col("buy")).sum(),
+    )
+    numbers = ["auction_wh", "essential_wh", "bid_wh", "ask_wh", "refused", "welfare_nano"]
+    joined = slots.join(traded, on="slot", how="left", maintain_order="left").join(
+        stated, on="slot", how="left", maintain_order="left"
+    )
+    priced = pl.col("auction_wh") > 0
+    return joined.with_columns(pl.col(numbers).fill_null(0)).select(
+        "slot",
+        price_ticks=pl.when(priced).then(pl.col("money") // pl.col("auction_wh")),
+        price_low_ticks=pl.when(priced).then("price_low_ticks"),
+        price_high_ticks=pl.when(priced).then("price_high_ticks"),
+        auction_wh="auction_wh",
+        essential_wh="essential_wh",
+        bid_wh="bid_wh",
+        ask_wh="ask_wh",
+        refused="refused",
+        load_wh="load_wh",
+        pv_wh="pv_wh",
+        battery_wh="battery_wh",
+        import_wh="import_wh",
+        export_wh="export_wh",
+        local_wh="local_wh",
+        from_grid_wh="from_grid_wh",
+        to_grid_wh="to_grid_wh",
+        welfare_nano="welfare_nano",
+        records="records",
+        block="block",
+    )
