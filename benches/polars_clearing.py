@@ -30,7 +30,7 @@ def uniform(orders: pl.DataFrame) -> pl.DataFrame:
             asks_below=pl.col("supply").cum_sum().over("market") - pl.col("supply"),
             bids_up_to=pl.col("demand").cum_sum().over("market"),
         )
-        .join(bids, on="market")
+        .join(bids, on="market", maintain_order="left")
         .filter(pl.col("asks_below") + pl.col("supply") + pl.col("bids_up_to") >= pl.col("bid_quantity"))
         .group_by("market", maintain_order=True)
         .first()
