@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fastclear_core::auction::book::{Book, Priority};
-use fastclear_core::auction::curve::{Bracket, Scratch, cross, weigh};
+use fastclear_core::auction::curve::{Bracket, Scratch, cross};
 use fastclear_core::auction::rationing::Rationing;
 use fastclear_core::auction::{Discriminatory, Mechanism, Uniform};
 use fastclear_core::auction::{discriminatory::PairPrice, price::PriceRound, price::Share};
@@ -69,7 +69,7 @@ fn weighing(c: &mut Criterion) {
     for (law, levels) in LAWS {
         let orders = orders(1_000_000, levels, 1);
         group.throughput(Throughput::Elements(1_000_000));
-        group.bench_function(law, |b| b.iter(|| weigh(black_box(&orders.book()))));
+        group.bench_function(law, |b| b.iter(|| Bracket::of(black_box(&orders.book()))));
     }
     group.finish();
 }
@@ -83,7 +83,7 @@ fn sweeping(c: &mut Criterion) {
     group.bench_function("wide", |b| {
         b.iter(|| {
             inside.clear();
-            simd::sweep(black_box(&orders.book()), (1 << 29, (1 << 29) + (1 << 20)), &mut filled, &mut inside)
+            simd::sweep(black_box(&orders.book()), (1 << 29, (1 << 29) + (1 << 20)), false, &mut filled, &mut inside)
         });
     });
     group.finish();
@@ -100,8 +100,8 @@ fn crossing(c: &mut Criterion) {
             group.bench_function(BenchmarkId::new(law, n), |b| {
                 b.iter(|| {
                     let book = black_box(orders.book());
-                    let bracket = if n > 512 { weigh(&book) } else { None }.unwrap_or(Bracket::EVERYTHING);
-                    cross(&book, bracket, true, Rationing::ProRata, &POSITION, &mut filled, &mut scratch)
+                    let bracket = Bracket::of(&book).expect("the bench makes sound orders");
+                    cross(&book, &bracket, true, Rationing::ProRata, &POSITION, &mut filled, &mut scratch)
                 });
             });
         }

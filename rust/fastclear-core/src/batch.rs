@@ -378,16 +378,10 @@ impl Job<'_> {
                 market_index: market as u32,
             };
             let mine = start - first..end - first;
-            let bracket = if book.len() >= curve::WEIGHED_FROM {
-                curve::weigh(&book)?
-            } else if simd::all_in_range(book.side, book.price, book.quantity) {
-                Bracket::EVERYTHING
-            } else {
-                return None;
-            };
+            let bracket = Bracket::of(&book)?;
             let outcome = self.clear_market(
                 &book,
-                bracket,
+                &bracket,
                 &priority,
                 &place,
                 &mut filled[mine.clone()],
@@ -404,7 +398,7 @@ impl Job<'_> {
     fn clear_market<P: Number, Q: Number>(
         &self,
         book: &Book<'_, P, Q>,
-        bracket: Bracket,
+        bracket: &Bracket,
         priority: &Priority<'_>,
         place: &Place<'_>,
         filled: &mut [i64],

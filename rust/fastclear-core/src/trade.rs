@@ -59,6 +59,16 @@ impl Trades {
         self.quantity.is_empty()
     }
 
+    /// Makes room for so many more trades.
+    pub fn reserve(&mut self, more: usize) {
+        self.market_index.reserve(more);
+        self.buy_row.reserve(more);
+        self.sell_row.reserve(more);
+        self.quantity.reserve(more);
+        self.buy_price.reserve(more);
+        self.sell_price.reserve(more);
+    }
+
     /// What each of `orders` input rows pays (+) or receives (−) over all trades.
     pub fn payments(&self, orders: usize) -> Vec<i64> {
         let mut payment = vec![0; orders];

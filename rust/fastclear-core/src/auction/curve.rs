@@ -12,7 +12,7 @@
 
 use super::book::{Book, Number, Priority};
 use super::rationing::Rationing;
-use crate::simd::{self, BINS, Welfare};
+use crate::simd::{self, BINS, Swept, Totals, Weighed, Welfare};
 use crate::units::PRICE_MAX;
 
 /// Candidates at which sorting beats another pass of binning.
@@ -40,46 +40,52 @@ pub struct Scratch {
     level: Vec<u32>,
 }
 
-/// Weighs a large book, checking its columns in the same pass.
-///
-/// `None` where a column holds a value that no order may carry.
-pub fn weigh<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> Option<Bracket> {
-    let range = sampled_range(book);
-    let shift = shift_for(range) + 1; // one bit of room, half of it on either side of the sample
-    let base = range.0 - (((BINS as i64) << shift) - (range.1 - range.0)) / 2;
-    let weighed = simd::weigh(book, base, shift);
-    if !weighed.sound {
-        return None;
-    }
-    let (bin, _) = bin_reaching(&weighed.bins, 0, weighed.bid_quantity);
-    Some(Bracket {
-        first: if bin == 0 { i64::MIN } else { base + ((bin as i64) << shift) },
-        last: if bin == BINS - 1 { i64::MAX } else { base + ((bin as i64 + 1) << shift) - 1 },
-    })
-}
-
-/// A range of competing prices that holds the quantile.
+/// A range of competing prices that holds the quantile, and what is known of the book around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bracket {
     first: i64,
     last: i64,
+    /// Quantity of all orders below the range.
+    below: i64,
+    /// Whether price × quantity of all orders together stays below 2⁶³.
+    small_welfare: bool,
+    totals: Totals,
 }
 
 impl Bracket {
-    /// The bracket that holds every price.
-    pub const EVERYTHING: Self = Self { first: i64::MIN, last: i64::MAX };
+    /// Finds the bracket of a book, checking its columns in the same pass: a large book is weighed into bins, of a small
+    /// one all orders are candidates.
+    ///
+    /// `None` where a column holds a value that no order may carry.
+    pub fn of<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> Option<Self> {
+        if book.len() <= SORTED_DIRECTLY {
+            let totals = simd::totals(book)?;
+            return Some(Self { first: i64::MIN, last: i64::MAX, below: 0, small_welfare: false, totals });
+        }
+        let range = sampled_range(book);
+        // Twice the sample's range, half of the room on either side.
+        let shift = shift_for((range.0, 2 * range.1 - range.0));
+        let base = range.0 - (((BINS as i64) << shift) - (range.1 - range.0)) / 2;
+        let Weighed { totals, bins, price_bound } = simd::weigh(book, base, shift)?;
+        let (bin, below) = bin_reaching(&bins, 0, totals.bid_quantity);
+        let most = u128::from(price_bound) * (totals.bid_quantity + totals.ask_quantity) as u128;
+        Some(Self {
+            first: if bin == 0 { i64::MIN } else { base + ((bin as i64) << shift) },
+            last: if bin == BINS - 1 { i64::MAX } else { base + ((bin as i64 + 1) << shift) - 1 },
+            below,
+            small_welfare: most < 1 << 63,
+            totals,
+        })
+    }
 }
-
-/// Orders from which weighing the book pays; below, all orders are candidates.
-pub const WEIGHED_FROM: usize = SORTED_DIRECTLY + 1;
 
 /// Crosses the book and writes every fill.
 ///
-/// `bracket` is that of [`weigh`], or everything. `zero_surplus`: whether units whose bid equals their ask trade. The
-/// crossing is `None`, and every fill zero, where nothing can trade. Returns the number of bids beside it.
+/// `bracket` is that of the book. `zero_surplus`: whether units whose bid equals their ask trade. The crossing is
+/// `None`, and every fill zero, where nothing can trade. Returns the number of bids beside it.
 pub fn cross<P: Number, Q: Number>(
     book: &Book<'_, P, Q>,
-    bracket: Bracket,
+    bracket: &Bracket,
     zero_surplus: bool,
     rationing: Rationing,
     priority: &Priority<'_>,
@@ -87,16 +93,24 @@ pub fn cross<P: Number, Q: Number>(
     scratch: &mut Scratch,
 ) -> (u32, Option<Crossing>) {
     let filled = &mut filled[..book.len()];
-    scratch.candidates.clear();
-    let sums = simd::sweep(book, (bracket.first, bracket.last), filled, &mut scratch.candidates);
-    if sums.bid_quantity == 0 || sums.ask_quantity == 0 {
+    let Totals { bid_quantity, ask_quantity, bids } = bracket.totals;
+    if bid_quantity == 0 || ask_quantity == 0 {
         filled.fill(0);
-        return (sums.bids, None);
+        return (bids, None);
     }
-    let mut outside =
-        Outside { below: sums.below, bids_above: sums.bids_above, asks_below: sums.asks_below, welfare: sums.welfare };
-    narrow(book, sums.bid_quantity, &mut outside, filled, &mut scratch.candidates);
-    (sums.bids, finish(book, sums.bid_quantity, outside, zero_surplus, rationing, priority, filled, scratch))
+    scratch.candidates.clear();
+    let swept = if book.len() <= SORTED_DIRECTLY {
+        filled.fill(0);
+        scratch.candidates.extend(0..book.len() as u32);
+        Swept::default()
+    } else {
+        let range = (bracket.first, bracket.last);
+        simd::sweep(book, range, bracket.small_welfare, filled, &mut scratch.candidates)
+    };
+    let Swept { bids_above, asks_below, welfare } = swept;
+    let mut outside = Outside { below: bracket.below, bids_above, asks_below, welfare };
+    narrow(book, bid_quantity, &mut outside, filled, &mut scratch.candidates);
+    (bids, finish(book, bid_quantity, outside, zero_surplus, rationing, priority, filled, scratch))
 }
 
 /// Lowest and highest competing price among a few orders spread over the book: a guess where the bins should lie.

@@ -68,6 +68,7 @@ pub fn pair<P: Number, Q: Number>(
     trades: &mut Trades,
 ) {
     let (bids, asks) = winners(book, filled, priority);
+    trades.reserve(bids.len() + asks.len());
     let (mut b, mut a) = (0, 0);
     let (mut bid_left, mut ask_left) = (0, 0);
     while b < bids.len() && a < asks.len() {

@@ -32,18 +32,18 @@ impl Share {
         }
     }
 
-    /// `low + share × (high − low)`, rounded.
+    /// `low + share × (high − low)`, rounded; `low ≤ high`, less than 2³³ apart, as competing prices are.
     pub fn of(self, low: i64, high: i64, round: PriceRound) -> i64 {
         debug_assert!(low <= high, "Invariant: an interval is not empty");
-        let denominator = i128::from(self.denominator);
-        let scaled = i128::from(self.numerator) * i128::from(high - low);
-        // Both factors are at least 0, so the quotient rounds down by itself.
+        // numerator ≤ denominator ≤ 10⁹ < 2³⁰ and the interval is narrower than 2³³: the product fits, unsigned.
+        let scaled = self.numerator as u64 * (high - low) as u64;
+        let (whole, rest) = (scaled / self.denominator as u64, scaled % self.denominator as u64);
         let steps = match round {
-            PriceRound::Floor => scaled / denominator,
-            PriceRound::Ceil => (scaled + denominator - 1) / denominator,
-            PriceRound::HalfUp => (2 * scaled + denominator) / (2 * denominator),
+            PriceRound::Floor => whole,
+            PriceRound::Ceil => whole + u64::from(rest > 0),
+            PriceRound::HalfUp => whole + u64::from(2 * rest >= self.denominator as u64),
         };
-        low + steps as i64 // at most high − low, which is an i64
+        low + steps as i64
     }
 }
 

@@ -2,13 +2,13 @@
 #![allow(unsafe_code, reason = "loads and stores through arrays of known length; each block says why it is sound")]
 
 use std::arch::x86_64::{
-    __m256i, _mm_loadu_si128, _mm256_add_epi64, _mm256_and_si256, _mm256_andnot_si256, _mm256_castsi256_pd,
-    _mm256_cmpgt_epi64, _mm256_cvtepi32_epi64, _mm256_loadu_si256, _mm256_movemask_pd, _mm256_mul_epi32,
-    _mm256_or_si256, _mm256_set_epi64x, _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_srli_epi64,
-    _mm256_storeu_si256, _mm256_sub_epi64, _mm256_xor_si256,
+    __m256i, _mm_cvtsi32_si128, _mm_loadu_si128, _mm256_add_epi64, _mm256_and_si256, _mm256_andnot_si256,
+    _mm256_castsi256_pd, _mm256_cmpgt_epi64, _mm256_cvtepi32_epi64, _mm256_cvtepu8_epi64, _mm256_loadu_si256,
+    _mm256_movemask_pd, _mm256_mul_epi32, _mm256_or_si256, _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_srli_epi64,
+    _mm256_storeu_si256, _mm256_sub_epi64,
 };
 
-use super::{Sums, Welfare};
+use super::{Swept, Welfare};
 use crate::auction::book::{Book, Number};
 
 /// Rows of one vector.
@@ -46,20 +46,20 @@ fn sum(vector: __m256i) -> i64 {
 }
 
 /// Sweeps whole blocks of rows and returns how many rows that were.
+///
+/// `SMALL`: whether the sum of all values fits one word, so that it need not be kept in two halves.
 #[target_feature(enable = "avx2")]
-pub fn sweep<P: Number, Q: Number>(
+pub fn sweep<P: Number, Q: Number, const SMALL: bool>(
     book: &Book<'_, P, Q>,
     (first, last): (i64, i64),
     filled: &mut [i64],
     inside: &mut Vec<u32>,
-    sums: &mut Sums,
+    swept: &mut Swept,
 ) -> usize {
     let zero = _mm256_setzero_si256();
     let (first, last, fee) = (_mm256_set1_epi64x(first), _mm256_set1_epi64x(last), _mm256_set1_epi64x(book.fee));
-    let (mut all, mut bids, mut bid_quantity) = (zero, zero, zero);
-    let (mut below_quantity, mut bids_above, mut all_filled) = (zero, zero, zero);
+    let (mut bids_above, mut all_filled) = (zero, zero);
     let (mut high, mut low) = (zero, zero);
-    let ones = _mm256_set1_epi64x(-1);
     let low_half = _mm256_set1_epi64x(0xFFFF_FFFF);
     let bias = _mm256_set1_epi64x(i64::MIN); // moves a signed number to an unsigned one
     let (sides, prices) = (book.side.as_chunks::<LANES>().0, book.price.as_chunks::<LANES>().0);
@@ -71,32 +71,28 @@ pub fn sweep<P: Number, Q: Number>(
         let range = block * of_block..(block + 1) * of_block;
         let rows = sides[range.clone()].iter().zip(&prices[range.clone()]).zip(&quantities[range.clone()]);
         for (nth, (((side, price), quantity), fill)) in rows.zip(&mut fills[range]).enumerate() {
-            let [a, b, c, d] = side.map(i64::from);
-            let is_bid = _mm256_sub_epi64(zero, _mm256_set_epi64x(d, c, b, a)); // all bits of a bid
-            let quantity = load(quantity);
-            let limit = load(price);
+            let side = _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(i32::from_le_bytes(*side)));
+            let is_bid = _mm256_sub_epi64(zero, side); // all bits of a bid
+            let (limit, quantity) = (load(price), load(quantity));
             let price = _mm256_sub_epi64(limit, _mm256_and_si256(fee, is_bid));
             let above = _mm256_cmpgt_epi64(price, last);
             let below = _mm256_cmpgt_epi64(first, price);
-            let of_bid = _mm256_and_si256(quantity, is_bid);
-            let bid_fill = _mm256_and_si256(of_bid, above);
-            let below_it = _mm256_and_si256(quantity, below);
-            let both = _mm256_or_si256(bid_fill, _mm256_andnot_si256(is_bid, below_it));
+            let bid_fill = _mm256_and_si256(quantity, _mm256_and_si256(is_bid, above));
+            let ask_fill = _mm256_and_si256(quantity, _mm256_andnot_si256(is_bid, below));
+            let both = _mm256_or_si256(bid_fill, ask_fill);
             // SAFETY: `fill` is an array of four 64-bit integers.
             unsafe { _mm256_storeu_si256(fill.as_mut_ptr().cast(), both) };
-            // Limit and fill both fit 32 bits, signed; an ask's value counts negative.
-            let value = _mm256_mul_epi32(limit, both);
-            let is_ask = _mm256_xor_si256(is_bid, ones);
-            let value = _mm256_sub_epi64(_mm256_xor_si256(value, is_ask), is_ask);
-            // Arithmetic shift by 32: the high half, sign-extended; AVX2 has none for 64 bits, so sums are biased.
-            high = _mm256_add_epi64(high, _mm256_srli_epi64::<32>(_mm256_add_epi64(value, bias)));
-            low = _mm256_add_epi64(low, _mm256_and_si256(value, low_half));
-            all = _mm256_add_epi64(all, quantity);
-            bids = _mm256_sub_epi64(bids, is_bid);
-            bid_quantity = _mm256_add_epi64(bid_quantity, of_bid);
-            below_quantity = _mm256_add_epi64(below_quantity, below_it);
             bids_above = _mm256_add_epi64(bids_above, bid_fill);
             all_filled = _mm256_add_epi64(all_filled, both);
+            // Limit and fill both fit 32 bits, signed; an ask's value counts negative.
+            let value = _mm256_sub_epi64(_mm256_mul_epi32(limit, bid_fill), _mm256_mul_epi32(limit, ask_fill));
+            if SMALL {
+                low = _mm256_add_epi64(low, value);
+            } else {
+                // The high half with its sign: AVX2 shifts 64 bits only without one, so values are biased.
+                high = _mm256_add_epi64(high, _mm256_srli_epi64::<32>(_mm256_add_epi64(value, bias)));
+                low = _mm256_add_epi64(low, _mm256_and_si256(value, low_half));
+            }
             let outside = _mm256_castsi256_pd(_mm256_or_si256(above, below));
             outside_bits |= (_mm256_movemask_pd(outside) as u32) << (nth * LANES);
         }
@@ -106,17 +102,10 @@ pub fn sweep<P: Number, Q: Number>(
             inside_bits &= inside_bits - 1;
         }
     }
-    let (bid_sum, above_sum) = (sum(bid_quantity), sum(bids_above));
     let rows = (blocks * BLOCK) as i64;
-    let welfare = Welfare { high: sum(high) - (rows << 31), low: sum(low) };
-    *sums = Sums {
-        bid_quantity: bid_sum,
-        ask_quantity: sum(all) - bid_sum,
-        bids: sum(bids) as u32,
-        below: sum(below_quantity),
-        bids_above: above_sum,
-        asks_below: sum(all_filled) - above_sum,
-        welfare,
-    };
+    let welfare =
+        if SMALL { Welfare::of_small(sum(low)) } else { Welfare { high: sum(high) - (rows << 31), low: sum(low) } };
+    let bids_above = sum(bids_above);
+    *swept = Swept { bids_above, asks_below: sum(all_filled) - bids_above, welfare };
     blocks * BLOCK
 }

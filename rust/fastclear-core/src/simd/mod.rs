@@ -82,24 +82,34 @@ macro_rules! on_every_path {
     };
 }
 
+/// What a book adds up to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Quantity of all bids.
+    pub bid_quantity: i64,
+    /// Quantity of all asks.
+    pub ask_quantity: i64,
+    /// Number of bids.
+    pub bids: u32,
+}
+
 /// A book weighed into bins.
 #[derive(Debug)]
 pub struct Weighed {
-    /// Quantity of all bids.
-    pub bid_quantity: i64,
+    /// Totals.
+    pub totals: Totals,
     /// Quantity in each bin.
     pub bins: [i64; BINS],
-    /// Whether every side is 0 or 1 and every price and quantity is one that an order may carry; where not, the other
-    /// fields mean nothing.
-    pub sound: bool,
+    /// A bound that no |price| exceeds.
+    pub price_bound: u64,
 }
 
 #[inline(always)]
-fn weigh_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, base: i64, shift: u32) -> Weighed {
+fn weigh_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, base: i64, shift: u32) -> Option<Weighed> {
     let mut bin_of = [0_u16; CHUNK];
     // Two tables, so that neighbours of one price do not wait for each other's store.
     let (mut bins, mut odd_bins) = ([0_i64; BINS], [0_i64; BINS]);
-    let (mut bid_quantity, mut sound) = (0_i64, Sound::default());
+    let (mut bid_quantity, mut bids, mut sound) = (0_i64, 0_u32, Sound::default());
     for start in (0..book.len()).step_by(CHUNK) {
         let end = (start + CHUNK).min(book.len());
         let (side, price, quantity) = (&book.side[start..end], &book.price[start..end], &book.quantity[start..end]);
@@ -108,6 +118,7 @@ fn weigh_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, base: i64, shift: u32
             let quantity: i64 = quantity.into();
             bid_quantity = bid_quantity.wrapping_add(quantity & i64::from(side).wrapping_neg());
         }
+        bids = bids.wrapping_add(side.iter().fold(0, |bids, &side| bids.wrapping_add(u32::from(side))));
         for ((bin, &side), &price) in bin_of.iter_mut().zip(side).zip(price) {
             let price: i64 = price.into();
             let above = price.wrapping_sub(book.fee & i64::from(side).wrapping_neg()).wrapping_sub(base);
@@ -129,90 +140,87 @@ fn weigh_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, base: i64, shift: u32
     for (bin, odd) in bins.iter_mut().zip(odd_bins) {
         *bin = bin.wrapping_add(odd);
     }
-    Weighed { bid_quantity, bins, sound: sound.is_sound() }
+    if !sound.is_sound() {
+        return None;
+    }
+    let all: i64 = bins.iter().sum();
+    let totals = Totals { bid_quantity, ask_quantity: all - bid_quantity, bids };
+    Some(Weighed { totals, bins, price_bound: sound.price_bound() })
 }
 
 on_every_path! {
-    /// Weighs a book by competing price, and checks its columns in the same pass.
+    /// Weighs a book by competing price, and checks its columns in the same pass: `None` where a side, price or
+    /// quantity is none that an order may carry.
     ///
     /// Bins are `2^shift` ticks wide from `base` up; what lies below goes to the first bin, above to the last.
-    pub fn weigh<P: Number, Q: Number>(book: &Book<'_, P, Q>, base: i64, shift: u32) -> Weighed = weigh_body
+    pub fn weigh<P: Number, Q: Number>(book: &Book<'_, P, Q>, base: i64, shift: u32) -> Option<Weighed> = weigh_body
 }
 
-/// Sums over a book, split at a bracket of competing prices.
+/// What [`sweep`] filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Sums {
-    /// Quantity of all bids.
-    pub bid_quantity: i64,
-    /// Quantity of all asks.
-    pub ask_quantity: i64,
-    /// Number of bids.
-    pub bids: u32,
-    /// Quantity of all orders below the bracket.
-    pub below: i64,
+pub struct Swept {
     /// Quantity of bids above the bracket.
     pub bids_above: i64,
     /// Quantity of asks below the bracket.
     pub asks_below: i64,
-    /// Welfare of what is filled outside the bracket.
+    /// Welfare of both.
     pub welfare: Welfare,
 }
 
-/// Sums up a book; fills every order outside the bracket `first..=last` of competing prices (bids above whole, asks
-/// below whole, the others nothing) and appends the positions of those inside.
+/// Fills every order outside the bracket `first..=last` of competing prices (bids above whole, asks below whole, the
+/// others nothing) and appends the positions of those inside.
+///
+/// `small_welfare`: whether price × quantity of all orders together stays below 2⁶³.
 pub fn sweep<P: Number, Q: Number>(
     book: &Book<'_, P, Q>,
     bracket: (i64, i64),
+    small_welfare: bool,
     filled: &mut [i64],
     inside: &mut Vec<u32>,
-) -> Sums {
-    let mut sums = Sums::default();
+) -> Swept {
+    let mut swept = Swept::default();
     #[cfg(target_arch = "x86_64")]
     let done = if uses_avx2() {
         // SAFETY: `uses_avx2` asked the machine for the one feature that the kernel needs.
         #[allow(unsafe_code, reason = "see SAFETY")]
         unsafe {
-            avx2::sweep(book, bracket, filled, inside, &mut sums)
+            if small_welfare {
+                avx2::sweep::<P, Q, true>(book, bracket, filled, inside, &mut swept)
+            } else {
+                avx2::sweep::<P, Q, false>(book, bracket, filled, inside, &mut swept)
+            }
         }
     } else {
         0
     };
     #[cfg(not(target_arch = "x86_64"))]
     let done = 0;
-    sweep_rows(book, bracket, done, filled, inside, &mut sums);
-    sums
+    sweep_rows(book, bracket, done, filled, inside, &mut swept);
+    swept
 }
 
-/// The scalar twin, and the last rows of the others: sweeps from row `start` on.
+/// The scalar twin, and the last rows of the other: sweeps from row `start` on.
 fn sweep_rows<P: Number, Q: Number>(
     book: &Book<'_, P, Q>,
     (first, last): (i64, i64),
     start: usize,
     filled: &mut [i64],
     inside: &mut Vec<u32>,
-    sums: &mut Sums,
+    swept: &mut Swept,
 ) {
     for (i, fill) in filled.iter_mut().enumerate().skip(start) {
-        let (price, quantity) = (book.competing_price(i), book.quantity(i));
-        let is_bid = book.is_bid(i);
+        let (price, quantity, is_bid) = (book.competing_price(i), book.quantity(i), book.is_bid(i));
         *fill = 0;
-        if is_bid {
-            sums.bid_quantity += quantity;
-            sums.bids += 1;
-        } else {
-            sums.ask_quantity += quantity;
-        }
         if price < first {
-            sums.below += quantity;
             if !is_bid {
-                sums.asks_below += quantity;
-                sums.welfare.add(false, book.limit(i), quantity);
+                swept.asks_below += quantity;
+                swept.welfare.add(false, book.limit(i), quantity);
                 *fill = quantity;
             }
         } else if price > last {
             if is_bid {
-                sums.bids_above += quantity;
-                sums.welfare.add(true, book.limit(i), quantity);
+                swept.bids_above += quantity;
+                swept.welfare.add(true, book.limit(i), quantity);
                 *fill = quantity;
             }
         } else {
@@ -226,6 +234,7 @@ fn sweep_rows<P: Number, Q: Number>(
 struct Sound {
     side: u8,
     price: u64,
+    magnitude: u64,
     quantity: u64,
 }
 
@@ -245,12 +254,36 @@ impl Sound {
             let price: i64 = price.into();
             let up = price.wrapping_add(1 << 31);
             self.price |= (up | up.wrapping_sub(1)) as u64;
+            self.magnitude |= (price ^ (price >> 63)) as u64;
         }
+    }
+
+    /// All bits up to the highest that some |price| has; −2ᵏ counts as one less, hence the one more.
+    fn price_bound(&self) -> u64 {
+        (1 << (u64::BITS - self.magnitude.leading_zeros()).min(62)) | 1
     }
 
     fn is_sound(&self) -> bool {
         self.side <= BUY && self.price >> 32 == 0 && self.quantity >> 31 == 0
     }
+}
+
+#[inline(always)]
+fn totals_body<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> Option<Totals> {
+    let (mut all, mut bid_quantity, mut bids) = (0_i64, 0_i64, 0_u32);
+    for (&side, &quantity) in book.side.iter().zip(book.quantity) {
+        let quantity: i64 = quantity.into();
+        all = all.wrapping_add(quantity);
+        bid_quantity = bid_quantity.wrapping_add(quantity & i64::from(side).wrapping_neg());
+        bids = bids.wrapping_add(u32::from(side));
+    }
+    let sound = all_in_range_body(book.side, book.price, book.quantity);
+    sound.then(|| Totals { bid_quantity, ask_quantity: all - bid_quantity, bids })
+}
+
+on_every_path! {
+    /// Totals of a book that is too small for bins; `None` where a value is none that an order may carry.
+    pub fn totals<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> Option<Totals> = totals_body
 }
 
 #[inline(always)]
@@ -293,6 +326,12 @@ pub struct Welfare {
 }
 
 impl Welfare {
+    /// Welfare whose sum is known to fit.
+    #[cfg(target_arch = "x86_64")]
+    const fn of_small(sum: i64) -> Self {
+        Self { high: 0, low: sum }
+    }
+
     /// Adds one order's value: its limit × fill, less for an ask.
     #[inline]
     pub fn add(&mut self, is_bid: bool, price: i64, fill: i64) {
