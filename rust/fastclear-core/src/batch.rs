@@ -443,10 +443,9 @@ impl Job<'_> {
             }
             Mechanism::Discriminatory(discriminatory) => {
                 let first = trades.len();
-                let prices = |bid: usize, ask: usize| {
+                let prices = |(bid, bid_price), (ask, ask_price)| {
                     let came_first = priority.key(bid) < priority.key(ask);
-                    let (bid, ask) = (book.competing_price(bid), book.competing_price(ask));
-                    let price_sell = discriminatory.pair_price(bid, ask, came_first);
+                    let price_sell = discriminatory.pair_price(bid_price, ask_price, came_first);
                     (price_sell + discriminatory.fee, price_sell)
                 };
                 let (mut buyer_payment, mut seller_revenue) = (0, 0);

@@ -25,46 +25,96 @@ impl Place<'_> {
     }
 }
 
+/// A winner in one word: its competing price (an ask's as it is, a bid's negative, so that the best comes first), moved
+/// up to be positive, above its position. Prices span less than 2³⁴, positions less than 2³⁰.
+const OFFSET: i64 = 1 << 33;
+const POSITION: u64 = (1 << 30) - 1;
+/// Orders looked at before the winners among them are appended.
+const CHUNK: usize = 1024;
+
+#[inline]
+const fn position(key: u64) -> usize {
+    (key & POSITION) as usize
+}
+
+#[inline]
+const fn signed_price(key: u64) -> i64 {
+    (key >> 30) as i64 - OFFSET
+}
+
 /// Winning bids (best first) and winning asks (cheapest first), ties in priority order.
 fn winners<P: Number, Q: Number>(
     book: &Book<'_, P, Q>,
     filled: &[i64],
     priority: &Priority<'_>,
-) -> (Vec<u32>, Vec<u32>) {
-    // A competing price spans less than 2³⁴ and a position less than 2³⁰: both fit into one word, price first.
-    const OFFSET: i64 = 1 << 33;
-    const POSITION: u64 = (1 << 30) - 1;
+) -> (Vec<u64>, Vec<u64>) {
     let (mut bids, mut asks) = (Vec::new(), Vec::new());
-    for (i, _) in filled.iter().enumerate().filter(|&(_, &fill)| fill > 0) {
-        let price = book.competing_price(i);
-        if book.is_bid(i) {
-            bids.push(((OFFSET - price) as u64) << 30 | i as u64);
-        } else {
-            asks.push(((OFFSET + price) as u64) << 30 | i as u64);
+    let (mut some_bids, mut some_asks) = ([0_u64; CHUNK], [0_u64; CHUNK]);
+    for start in (0..book.len()).step_by(CHUNK) {
+        // Written to both sides and counted where it belongs: no branch to guess wrong.
+        let (mut b, mut a) = (0, 0);
+        for i in start..(start + CHUNK).min(book.len()) {
+            let (price, is_bid, wins) = (book.competing_price(i), book.is_bid(i), filled[i] > 0);
+            some_bids[b] = ((OFFSET - price) as u64) << 30 | i as u64;
+            some_asks[a] = ((OFFSET + price) as u64) << 30 | i as u64;
+            b += usize::from(wins & is_bid);
+            a += usize::from(wins & !is_bid);
         }
+        bids.extend_from_slice(&some_bids[..b]);
+        asks.extend_from_slice(&some_asks[..a]);
     }
-    let ranked = |mut keys: Vec<u64>| {
-        keys.sort_unstable();
-        let mut orders: Vec<u32> = keys.iter().map(|key| (key & POSITION) as u32).collect();
+    for keys in [&mut bids, &mut asks] {
+        sort_by_price(keys);
         if !priority.is_position() {
-            let mut start = 0;
-            for level in keys.chunk_by(|a, b| a >> 30 == b >> 30) {
-                priority.sort(&mut orders[start..start + level.len()]);
-                start += level.len();
+            for level in keys.chunk_by_mut(|a, b| a >> 30 == b >> 30) {
+                level.sort_unstable_by_key(|&key| priority.key(position(key)));
             }
         }
-        orders
-    };
-    (ranked(bids), ranked(asks))
+    }
+    (bids, asks)
 }
 
-/// Pairs the fills of one market; `prices(bid, ask)` gives what the buyer pays and the seller receives a unit.
+/// Sorts keys whose low 30 bits ascend already by the bits above them: radix sort, 11 bits a pass, as many passes as the
+/// spread of prices needs. A comparison sort is quicker for few.
+fn sort_by_price(keys: &mut Vec<u64>) {
+    const DIGIT: u32 = 11;
+    if keys.len() < 1 << DIGIT {
+        keys.sort_unstable();
+        return;
+    }
+    let (least, most) =
+        keys.iter().fold((u64::MAX, 0), |(least, most), &key| (least.min(key >> 30), most.max(key >> 30)));
+    let mut other = vec![0; keys.len()];
+    let mut done = 0;
+    while most - least >> done > 0 {
+        let digit = |key: u64| ((key >> 30) - least >> done) as usize & ((1 << DIGIT) - 1);
+        let mut next = [0_usize; 1 << DIGIT];
+        for &key in keys.iter() {
+            next[digit(key)] += 1;
+        }
+        let mut start = 0;
+        for slot in &mut next {
+            start += std::mem::replace(slot, start);
+        }
+        for &key in keys.iter() {
+            let slot = &mut next[digit(key)];
+            other[*slot] = key;
+            *slot += 1;
+        }
+        std::mem::swap(keys, &mut other);
+        done += DIGIT;
+    }
+}
+
+/// Pairs the fills of one market.
+///
+/// `prices((bid, its competing price), (ask, its price))` gives what the buyer pays and the seller receives a unit.
 pub fn pair<P: Number, Q: Number>(
     book: &Book<'_, P, Q>,
     filled: &[i64],
     priority: &Priority<'_>,
     place: &Place<'_>,
-    prices: impl Fn(usize, usize) -> (i64, i64),
+    prices: impl Fn((usize, i64), (usize, i64)) -> (i64, i64),
     trades: &mut Trades,
 ) {
     let (bids, asks) = winners(book, filled, priority);
@@ -72,7 +122,7 @@ pub fn pair<P: Number, Q: Number>(
     let (mut b, mut a) = (0, 0);
     let (mut bid_left, mut ask_left) = (0, 0);
     while b < bids.len() && a < asks.len() {
-        let (bid, ask) = (bids[b] as usize, asks[a] as usize);
+        let (bid, ask) = (position(bids[b]), position(asks[a]));
         if bid_left == 0 {
             bid_left = filled[bid];
         }
@@ -80,7 +130,7 @@ pub fn pair<P: Number, Q: Number>(
             ask_left = filled[ask];
         }
         let quantity = bid_left.min(ask_left);
-        let (buy_price, sell_price) = prices(bid, ask);
+        let (buy_price, sell_price) = prices((bid, -signed_price(bids[b])), (ask, signed_price(asks[a])));
         trades.market_index.push(place.market_index);
         trades.buy_row.push(place.row(bid));
         trades.sell_row.push(place.row(ask));

@@ -106,10 +106,11 @@ pub struct Weighed {
 
 #[inline(always)]
 fn weigh_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, base: i64, shift: u32) -> Option<Weighed> {
-    let mut bin_of = [0_u16; CHUNK];
+    let mut bin_of = [0_u32; CHUNK];
     // Two tables, so that neighbours of one price do not wait for each other's store.
     let (mut bins, mut odd_bins) = ([0_i64; BINS], [0_i64; BINS]);
     let (mut bid_quantity, mut bids, mut sound) = (0_i64, 0_u32, Sound::default());
+    let top = ((BINS as i64) << shift) - 1;
     for start in (0..book.len()).step_by(CHUNK) {
         let end = (start + CHUNK).min(book.len());
         let (side, price, quantity) = (&book.side[start..end], &book.price[start..end], &book.quantity[start..end]);
@@ -122,9 +123,10 @@ fn weigh_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, base: i64, shift: u32
         for ((bin, &side), &price) in bin_of.iter_mut().zip(side).zip(price) {
             let price: i64 = price.into();
             let above = price.wrapping_sub(book.fee & i64::from(side).wrapping_neg()).wrapping_sub(base);
+            // Clamped before the shift, so that the place of a bin fits any width.
             let above = if above < 0 { 0 } else { above };
-            let place = above as u64 >> shift;
-            *bin = if place > BINS as u64 - 1 { BINS as u16 - 1 } else { place as u16 };
+            let above = if above > top { top } else { above };
+            *bin = (above as u64 >> shift) as u32;
         }
         let (pairs, rest) = quantity.as_chunks::<2>();
         let (bin_pairs, bin_rest) = bin_of[..quantity.len()].as_chunks::<2>();
