@@ -32,9 +32,7 @@ SHORTEST_NS = 3_000_000
 """A contestant is repeated within a round until it takes about this long."""
 
 
-def compare(
-    contestants: Contestants, n: int, rounds: int, *, by_wall: tuple[str, ...] = ()
-) -> dict[str, Any]:
+def compare(contestants: Contestants, n: int, rounds: int, *, by_wall: tuple[str, ...] = ()) -> dict[str, Any]:
     """Median ns an order of each contestant, and its median ratio to fastclear."""
     repeats = {}
     for name, call in contestants.items():

@@ -171,9 +171,7 @@ def many_unsorted(columns: dict[str, Any], out: I64) -> Result:
     key = (market << row_bits) | np.arange(len(market))
     key.sort()
     rows = key & ((1 << row_bits) - 1)
-    gathered = {name: columns[name][rows] for name in ("side", "price", "quantity")} | {
-        "market": key >> row_bits
-    }
+    gathered = {name: columns[name][rows] for name in ("side", "price", "quantity")} | {"market": key >> row_bits}
     result = many_sorted(gathered, np.empty(len(rows), np.int64))
     out[rows] = result.filled
     return result._replace(filled=out)

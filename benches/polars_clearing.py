@@ -39,9 +39,7 @@ def uniform(orders: pl.DataFrame) -> pl.DataFrame:
             volume=pl.when(pl.col("bid_quantity") == 0)
             .then(0)
             .otherwise(
-                pl.min_horizontal(
-                    pl.col("bids_above") + pl.col("demand"), pl.col("asks_below") + pl.col("supply")
-                )
+                pl.min_horizontal(pl.col("bids_above") + pl.col("demand"), pl.col("asks_below") + pl.col("supply"))
             )
         )
         .select(

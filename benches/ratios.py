@@ -53,19 +53,11 @@ def machine() -> dict[str, Any]:
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [
-            line.partition(":")[2].strip()
-            for line in cpuinfo.read_text().splitlines()
-            if "model name" in line
-        ]
+        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         model = names[0] if names else model
     git = ["git", "-C", str(HERE)]
-    commit = subprocess.run(
-        [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    changed = subprocess.run(
-        [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, check=False
-    )
+    commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    changed = subprocess.run([*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, check=False)
     return {
         "processor": model,
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -98,9 +90,7 @@ def _cell(value: float | None) -> str:
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown, at most 100 columns wide."""
     lines = [
-        f"| {'case':<29} | {'orders':>10} | {'ns/order':>8} | "
-        + " | ".join(f"{h:>7}" for h in HEADINGS)
-        + " |",
+        f"| {'case':<29} | {'orders':>10} | {'ns/order':>8} | " + " | ".join(f"{h:>7}" for h in HEADINGS) + " |",
         f"|{'-' * 31}|{'-' * 11}:|{'-' * 9}:|" + "|".join(f"{'-' * 8}:" for _ in HEADINGS) + "|",
     ]
     for row in rows:
@@ -116,20 +106,14 @@ def report(facts: dict[str, Any], rows: list[dict[str, Any]], peers: list[dict[s
         f"numpy {facts['numpy']}, polars {facts['polars']}; commit {facts['commit']}, {facts['date']}.\n\n{table(rows)}"
     )
     for peer in peers:
-        text += (
-            f"\n\npymarket (Huang auction), {peer['n']:,} orders: {peer['ns_per_order']:,.0f} ns an order."
-        )
+        text += f"\n\npymarket (Huang auction), {peer['n']:,} orders: {peer['ns_per_order']:,.0f} ns an order."
     return text
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="Measure fastclear against its yardsticks and print the ratios."
-    )
+    parser = argparse.ArgumentParser(description="Measure fastclear against its yardsticks and print the ratios.")
     parser.add_argument("--quick", action="store_true", help="small sizes, two rounds; writes nothing")
-    parser.add_argument(
-        "--pymarket", metavar="PYTHON", help="interpreter that has pymarket (default: this one)"
-    )
+    parser.add_argument("--pymarket", metavar="PYTHON", help="interpreter that has pymarket (default: this one)")
     options = parser.parse_args()
     default = measure(quick=options.quick, settings={})
     avx2 = measure(quick=options.quick, settings={"NPY_DISABLE_CPU_FEATURES": NO_AVX512})

@@ -1,5 +1,6 @@
 //! The passes of a call auction over one book, each with what its cost should follow. `cargo bench --bench auction`.
 #![allow(missing_docs, reason = "made by criterion's macros")]
+#![allow(clippy::expect_used, reason = "a bench of unsound orders measures nothing")]
 
 use std::hint::black_box;
 

@@ -30,7 +30,7 @@ impl Place<'_> {
 const OFFSET: i64 = 1 << 33;
 const POSITION: u64 = (1 << 30) - 1;
 /// Orders looked at before the winners among them are appended.
-const CHUNK: usize = 1024;
+const CHUNK: usize = 256;
 
 #[inline]
 const fn position(key: u64) -> usize {
@@ -53,12 +53,12 @@ fn winners<P: Number, Q: Number>(
     for start in (0..book.len()).step_by(CHUNK) {
         // Written to both sides and counted where it belongs: no branch to guess wrong.
         let (mut b, mut a) = (0, 0);
-        for i in start..(start + CHUNK).min(book.len()) {
-            let (price, is_bid, wins) = (book.competing_price(i), book.is_bid(i), filled[i] > 0);
+        for (i, &fill) in filled.iter().enumerate().skip(start).take(CHUNK) {
+            let (price, is_bid, wins) = (book.competing_price(i), u64::from(book.is_bid(i)), u64::from(fill > 0));
             some_bids[b] = ((OFFSET - price) as u64) << 30 | i as u64;
             some_asks[a] = ((OFFSET + price) as u64) << 30 | i as u64;
-            b += usize::from(wins & is_bid);
-            a += usize::from(wins & !is_bid);
+            b += (wins & is_bid) as usize;
+            a += (wins & !is_bid) as usize;
         }
         bids.extend_from_slice(&some_bids[..b]);
         asks.extend_from_slice(&some_asks[..a]);
@@ -86,8 +86,8 @@ fn sort_by_price(keys: &mut Vec<u64>) {
         keys.iter().fold((u64::MAX, 0), |(least, most), &key| (least.min(key >> 30), most.max(key >> 30)));
     let mut other = vec![0; keys.len()];
     let mut done = 0;
-    while most - least >> done > 0 {
-        let digit = |key: u64| ((key >> 30) - least >> done) as usize & ((1 << DIGIT) - 1);
+    while (most - least) >> done > 0 {
+        let digit = |key: u64| (((key >> 30) - least) >> done) as usize & ((1 << DIGIT) - 1);
         let mut next = [0_usize; 1 << DIGIT];
         for &key in keys.iter() {
             next[digit(key)] += 1;
