@@ -22,8 +22,6 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
-# Libraries whose versions exclude each other live in environments of their own.
-SIMBENCH_VENV = HERE / "target" / "venv-simbench"
 
 
 def run(*command: str | Path, cwd: Path = HERE, **environment: str) -> None:
@@ -45,6 +43,16 @@ def install(*groups: str) -> None:
         pre = ["--pre"] if group == "data" else []
         run(BIN / "python", "-m", "pip", "install", "--quiet", *pre, "--group", group)
     stamp.touch()
+
+
+def environment(name: str) -> Path:
+    """Make an environment for libraries whose versions exclude those of the others; return its interpreter."""
+    folder = HERE / "target" / f"venv-{name}"
+    python = folder / BIN.name / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+        run(python, "-m", "pip", "install", "--quiet", "--upgrade", "pip>=25.1")
+    return python
 
 
 def build() -> None:
@@ -70,10 +78,7 @@ def data() -> None:
 
 def simbench() -> None:
     """Test the SimBench loader against the real package, which needs an older pandas than the other tests."""
-    python = SIMBENCH_VENV / BIN.name / "python"
-    if not python.exists():
-        venv.create(SIMBENCH_VENV, with_pip=True)
-        run(python, "-m", "pip", "install", "--quiet", "--upgrade", "pip>=25.1")
+    python = environment("simbench")
     wheels = HERE / "target" / "simbench-wheel"
     shutil.rmtree(wheels, ignore_errors=True)
     run(BIN / "maturin", "build", "--release", "--quiet", "--out", wheels)
@@ -99,8 +104,9 @@ def lint() -> None:
 def bench() -> None:
     """Measure, and redraw the table of docs/6_performance.md."""
     build()
-    install("dev", "bench")
-    run(BIN / "python", "benches/ratios.py", *sys.argv[2:])
+    peers = environment("peers")
+    run(peers, "-m", "pip", "install", "--quiet", "--group", "peers")
+    run(BIN / "python", "benches/ratios.py", "--pymarket", peers, *sys.argv[2:])
 
 
 def ci() -> None:

@@ -151,13 +151,3 @@ fn a_node_does_not_pass_as_a_leaf() {
     assert_ne!(leaf_hash(&entry), left);
     assert!(verify_inclusion(&leaf_hash(&entry), 0, 2, &[right], &root).is_err());
 }
-
-/// Half a second for a million leaves is the budget; run with `--release -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn a_million_leaves() {
-    let entries = vec![7_u8; 112 * 1_000_000];
-    let start = std::time::Instant::now();
-    let hash = root(fastclear_core::ledger::merkle::leaf_hashes(&entries, 112));
-    println!("{} ms, root {}", start.elapsed().as_millis(), hex(&hash));
-}
