@@ -142,7 +142,11 @@ struct Gathered {
 
 /// Refuses what must be refused, gathers the rest, clears, and scatters the results back to input order.
 fn clear_gathered(columns: &Columns<'_>, job: &Job<'_>, filled: &mut [i64]) -> Clearing {
-    let mut reject: Vec<u16> = (0..columns.len()).map(|row| columns.refuse(row)).collect();
+    let mut reject: Vec<u16> = if columns.all_sound() {
+        vec![0; columns.len()]
+    } else {
+        (0..columns.len()).map(|row| columns.refuse(row)).collect()
+    };
     let rows = rows_by_market(columns);
     let mut gathered = Gathered {
         order: columns.order.map(|_| Vec::new()),

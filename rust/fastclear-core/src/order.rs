@@ -1,7 +1,7 @@
 //! Orders as columns, and the one door through which an order enters: [`Columns::refuse`].
 
 use crate::reject::RejectReason;
-use crate::units;
+use crate::{simd, units};
 
 /// Most rows a call may carry: sums of quantities then stay below 2⁶¹ and row numbers below 2³⁰.
 pub const ROWS_MAX: usize = (1 << 30) - 1;
@@ -152,6 +152,19 @@ impl Columns<'_> {
         self.time.map_or(0, |times| times[row])
     }
 
+    /// Whether no order is refused by itself, from a pass without a branch a row; `false` may be wrong where market
+    /// orders carry a price that means nothing.
+    pub fn all_sound(&self) -> bool {
+        let side = self.side;
+        self.refused.is_none_or(|codes| codes.iter().all(|&code| code == 0))
+            && match (self.price, self.quantity) {
+                (Integers::Narrow(price), Integers::Narrow(quantity)) => simd::all_in_range(side, price, quantity),
+                (Integers::Narrow(price), Integers::Wide(quantity)) => simd::all_in_range(side, price, quantity),
+                (Integers::Wide(price), Integers::Narrow(quantity)) => simd::all_in_range(side, price, quantity),
+                (Integers::Wide(price), Integers::Wide(quantity)) => simd::all_in_range(side, price, quantity),
+            }
+    }
+
     /// Why the order in `row` is refused by itself (not because of another), 0 if it is not.
     pub fn refuse(&self, row: usize) -> u16 {
         let border = self.refused.map_or(0, |codes| codes[row]);
@@ -187,7 +200,7 @@ mod tests {
             is_market_order: None,
             refused: None,
         };
-        (columns.refuse(0), crate::simd::all_in_range(&side, &price, &quantity))
+        (columns.refuse(0), columns.all_sound())
     }
 
     #[test]

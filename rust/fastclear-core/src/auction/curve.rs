@@ -12,11 +12,13 @@
 
 use super::book::{Book, Number, Priority};
 use super::rationing::Rationing;
-use crate::simd::{self, BINS, Swept, Totals, Weighed, Welfare};
+use crate::simd::{self, BINS, Quantile, Swept, Totals, Weighed, Welfare};
 use crate::units::PRICE_MAX;
 
 /// Candidates at which sorting beats another pass of binning.
 const SORTED_DIRECTLY: usize = 512;
+/// Orders up to which bisection beats two tables of bins.
+const BISECTED: usize = 512;
 const BIN_BITS: u32 = BINS.trailing_zeros();
 
 /// Where the curves of one market cross.
@@ -53,14 +55,14 @@ pub struct Bracket {
 }
 
 impl Bracket {
-    /// Finds the bracket of a book, checking its columns in the same pass: a large book is weighed into bins, of a small
-    /// one all orders are candidates.
+    /// Finds the bracket of a book, checking its columns in the same pass: a large book is weighed into bins, in a small
+    /// one the price itself is found by bisection.
     ///
     /// `None` where a column holds a value that no order may carry.
     pub fn of<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> Option<Self> {
-        if book.len() <= SORTED_DIRECTLY {
-            let totals = simd::totals(book)?;
-            return Some(Self { first: i64::MIN, last: i64::MAX, below: 0, small_welfare: false, totals });
+        if book.len() <= BISECTED {
+            let Quantile { totals, price, below } = simd::quantile(book)?;
+            return Some(Self { first: price, last: price, below, small_welfare: false, totals });
         }
         let range = sampled_range(book);
         // Twice the sample's range, half of the room on either side.
@@ -99,14 +101,8 @@ pub fn cross<P: Number, Q: Number>(
         return (bids, None);
     }
     scratch.candidates.clear();
-    let swept = if book.len() <= SORTED_DIRECTLY {
-        filled.fill(0);
-        scratch.candidates.extend(0..book.len() as u32);
-        Swept::default()
-    } else {
-        let range = (bracket.first, bracket.last);
-        simd::sweep(book, range, bracket.small_welfare, filled, &mut scratch.candidates)
-    };
+    let range = (bracket.first, bracket.last);
+    let swept = simd::sweep(book, range, bracket.small_welfare, filled, &mut scratch.candidates);
     let Swept { bids_above, asks_below, welfare } = swept;
     let mut outside = Outside { below: bracket.below, bids_above, asks_below, welfare };
     narrow(book, bid_quantity, &mut outside, filled, &mut scratch.candidates);

@@ -45,7 +45,7 @@ fn sum(vector: __m256i) -> i64 {
     lanes(vector).iter().sum()
 }
 
-/// Sweeps whole blocks of rows and returns how many rows that were.
+/// Sweeps whole vectors of rows and returns how many rows that were.
 ///
 /// `SMALL`: whether the sum of all values fits one word, so that it need not be kept in two halves.
 #[target_feature(enable = "avx2")]
@@ -64,11 +64,11 @@ pub fn sweep<P: Number, Q: Number, const SMALL: bool>(
     let bias = _mm256_set1_epi64x(i64::MIN); // moves a signed number to an unsigned one
     let (sides, prices) = (book.side.as_chunks::<LANES>().0, book.price.as_chunks::<LANES>().0);
     let (quantities, fills) = (book.quantity.as_chunks::<LANES>().0, filled.as_chunks_mut::<LANES>().0);
-    let blocks = book.len() / BLOCK;
-    let of_block = BLOCK / LANES;
-    for block in 0..blocks {
+    let vectors = fills.len();
+    for first_vector in (0..vectors).step_by(BLOCK / LANES) {
         let mut outside_bits = 0_u32;
-        let range = block * of_block..(block + 1) * of_block;
+        let range = first_vector..(first_vector + BLOCK / LANES).min(vectors);
+        let looked_at = u32::MAX >> (BLOCK - range.len() * LANES);
         let rows = sides[range.clone()].iter().zip(&prices[range.clone()]).zip(&quantities[range.clone()]);
         for (nth, (((side, price), quantity), fill)) in rows.zip(&mut fills[range]).enumerate() {
             let side = _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(i32::from_le_bytes(*side)));
@@ -96,16 +96,16 @@ pub fn sweep<P: Number, Q: Number, const SMALL: bool>(
             let outside = _mm256_castsi256_pd(_mm256_or_si256(above, below));
             outside_bits |= (_mm256_movemask_pd(outside) as u32) << (nth * LANES);
         }
-        let mut inside_bits = !outside_bits;
+        let mut inside_bits = !outside_bits & looked_at;
         while inside_bits != 0 {
-            inside.push((block * BLOCK) as u32 + inside_bits.trailing_zeros());
+            inside.push((first_vector * LANES) as u32 + inside_bits.trailing_zeros());
             inside_bits &= inside_bits - 1;
         }
     }
-    let rows = (blocks * BLOCK) as i64;
+    let rows = (vectors * LANES) as i64;
     let welfare =
         if SMALL { Welfare::of_small(sum(low)) } else { Welfare { high: sum(high) - (rows << 31), low: sum(low) } };
     let bids_above = sum(bids_above);
     *swept = Swept { bids_above, asks_below: sum(all_filled) - bids_above, welfare };
-    blocks * BLOCK
+    vectors * LANES
 }
