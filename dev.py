@@ -84,7 +84,7 @@ def simbench() -> None:
     run(BIN / "maturin", "build", "--release", "--quiet", "--out", wheels)
     wheel = next(wheels.glob("*.whl"))
     run(python, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel)
-    tools = ("pytest", "pytest-timeout", "hypothesis", "pyarrow")
+    tools = ("pytest", "pytest-benchmark", "pytest-timeout", "hypothesis", "pyarrow")
     run(python, "-m", "pip", "install", "--quiet", f"{wheel}[simbench]", *tools)
     run(python, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", "tests/test_simbench.py")
 
