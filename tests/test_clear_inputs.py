@@ -336,3 +336,14 @@ def test_a_column_of_nulls_refuses_every_row(column, code):
     clearing = fc.clear(COLUMNS | {column: [None] * 5}, fc.Uniform())
     assert clearing.reject.tolist() == [code] * 5
     clearing.audit()
+
+
+def test_object_arrays_are_read_as_lists():
+    orders = {
+        "side": np.array(["buy", "sell", "sell"], dtype=object),
+        "price": np.array([30, 10, None], dtype=object),
+        "quantity": np.array([2, 3, 4], dtype=object),
+    }
+    clearing = fc.clear(orders, fc.Uniform())
+    assert clearing.filled.tolist() == [2, 2, 0]
+    assert clearing.reject.tolist() == [0, 0, fc.RejectReason.PRICE_MISSING]

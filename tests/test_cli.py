@@ -320,3 +320,11 @@ def test_a_real_interrupt(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plain_terminal_gets_its_table() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "COLUMNS": "40"}
+    command = [sys.executable, "-m", "fastclear.cli", "run", "brooklyn", "--days", "1"]
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"Members' bills" in done.stdout

@@ -7,6 +7,7 @@ Results go to standard output, everything else to standard error. Exit codes: 0 
 from __future__ import annotations
 
 import functools
+import io
 import json
 import os
 import sys
@@ -352,6 +353,9 @@ def platforms(
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no dash of ours still gets its table
     try:
         app()
     except BrokenPipeError:
