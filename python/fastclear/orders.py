@@ -231,6 +231,8 @@ def _series_or_array(name: str, column: object) -> NDArray[Any] | pl.Series:
     if isinstance(column, np.ndarray) and not isinstance(column, np.ma.MaskedArray):
         if column.ndim != 1:
             raise SchemaError(f"column '{name}' has {column.ndim} dimensions; give one", column=name)
+        if column.dtype == object:
+            return _series_or_array(name, column.tolist())
         if column.dtype.kind in "biuf" and column.dtype.byteorder in "=|":
             return np.ascontiguousarray(column)
     elif isinstance(column, np.ma.MaskedArray):
