@@ -513,3 +513,21 @@ def test_a_directory_with_other_content_is_refused(tmp_path):
     with pytest.raises(fc.StoreError):
         fc.verify_directory(tmp_path / "absent")
     assert [item.name for item in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("prices", [(5, -10), (-10, -10), (-1, -400_000), (0, 0)])
+@pytest.mark.parametrize("fees", [{}, {"platform_fee": 3, "network_fee": 2, "tax_ppm": 190_000}])
+@pytest.mark.parametrize("rule", [fc.Uniform(), fc.Discriminatory(rule="bid")])
+def test_receipts_of_negative_prices_are_sealed_and_verified(tmp_path, prices, fees, rule):
+    bank = fc.Settlement(tariff=fc.Tariff(retail=300_000, feed_in=0, **fees))
+    bank.open(["a", "b"])
+    bank.deposit(["a", "b"], 10**15)
+    orders = {"side": ["buy", "sell"], "price": prices, "quantity": [9, 9], "participant": ["a", "b"], "order": [1, 2]}
+    ledger = fc.Ledger.open(tmp_path / "ledger", seed=1, durability="none")
+    for slot in range(2):
+        bank.reserve(orders)
+        clearing = fc.clear(orders, rule)
+        ledger.seal(clearing, bank.settle(clearing), slot=slot)
+    assert clearing.filled.tolist() == [9, 9]
+    del ledger
+    assert fc.verify_directory(tmp_path / "ledger").blocks == 2

@@ -16,6 +16,7 @@
 use super::LedgerError;
 use super::bytes::{i64_at, put, u16_at, u64_at};
 use crate::settlement::posting::{Kind, Posting};
+use crate::settlement::slot::TRADE_BUYER;
 
 /// Bytes of a record.
 pub const RECORD_LEN: usize = 96;
@@ -110,9 +111,11 @@ pub fn check(posting: &Posting) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// Whether a trade's amount is |price × quantity|; true for every other kind.
+/// Whether a trade's amount is |price × quantity|; true for every other kind, and for the line that pays a buyer whose
+/// order came to less than nothing: that is a sum over trades and has no price a unit.
 pub fn trade_amount_holds(posting: &Posting) -> bool {
     posting.kind != Kind::Trade
+        || posting.code == TRADE_BUYER
         || (i128::from(posting.price) * i128::from(posting.quantity)).unsigned_abs()
             == u128::from(posting.amount.unsigned_abs())
 }
