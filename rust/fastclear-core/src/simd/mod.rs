@@ -1,7 +1,7 @@
 //! The passes over whole columns, compiled twice: for any x86-64 or other machine, and for AVX2.
 //!
-//! This is the one room with `unsafe`, and all it does is call code compiled for AVX2 after asking the machine whether
-//! it has AVX2. Both versions are the same source, written so that the compiler can vectorise it: chunks that stay in
+//! This is the one room with `unsafe`: it calls code compiled for AVX2 after asking the machine whether it has AVX2, and
+//! `avx2` loads and stores vectors. Passes are one source for both, written so that the compiler can vectorise them: chunks that stay in
 //! the first cache, no branch a row, no overflow check.
 //!
 //! # Why sums wrap
