@@ -1,0 +1,122 @@
+"""Call auctions: the mechanisms, and :func:`clear`, which runs one over any number of markets."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastclear import _core
+from fastclear.auction.double_auction import Discriminatory, Uniform
+from fastclear.auction.parameters import Mechanism, Share
+from fastclear.errors import MechanismError, SchemaError
+from fastclear.orders import encode
+from fastclear.trades import Clearing, run
+from fastclear.units import Units
+
+__all__ = ["Discriminatory", "Mechanism", "Share", "Uniform", "clear"]
+
+_THREADS_MAX = 1024
+
+
+def clear(
+    orders: Any,
+    mechanism: Mechanism,
+    *,
+    units: Units | None = None,
+    network: None = None,
+    threads: int | None = None,
+    out: NDArray[np.int64] | None = None,
+) -> Clearing:
+    """Clear every market of ``orders`` with one call auction.
+
+    Parameters
+    ----------
+    orders : frame or mapping of columns, n rows
+        polars, pandas or pyarrow frame (anything with ``__arrow_c_stream__``), or a mapping of numpy arrays, lists or
+        series. Columns:
+
+        ``side``
+            ``buy``/``sell`` (also ``bid``, ``ask``, ``offer``), bool or int8 with 1 = buy.
+        ``price``, ``quantity``
+            Integer ticks and lots; other numbers only with ``units``. A price may be null where ``type`` is ``market``.
+        ``type`` (optional)
+            ``limit`` or ``market``. A market order competes at the best limit of its market: a bid at the highest
+            price, an ask at the lowest price that any limit order of either side names.
+        ``market``, ``order``, ``participant`` (optional)
+            int64 or text. Without ``market`` all orders are of one market; without ``order`` the row index is the id.
+        ``time`` (optional)
+            int64 nanoseconds since 1970 UTC, or datetimes with a time zone.
+
+        ``order_id``, ``agent``, ``participant_id``, ``market_id`` and ``order_type`` are accepted as other names.
+    mechanism : Uniform or Discriminatory
+        The auction.
+    units : Units, optional
+        What price and quantity are given in, where not in ticks and lots.
+    network : None
+        Reserved for network limits.
+    threads : int, optional
+        Most threads to use, by default all that the process may use. No result depends on it.
+    out : ndarray of int64, shape (n,), optional
+        Receives each order's filled quantity, and is then ``clearing.filled``.
+
+    Returns
+    -------
+    Clearing
+        Markets, fills and trades, built when first asked for. It keeps the columns by reference: read what you need
+        before you overwrite arrays of your own (trades and payments notice, and raise).
+
+    Raises
+    ------
+    SchemaError
+        A column is missing, unreadable or of another length. A bad order does not raise: it gets a reject code.
+    MechanismError
+        ``mechanism`` is no mechanism.
+
+    Examples
+    --------
+    >>> import fastclear as fc
+    >>> orders = {
+    ...     "market": [1, 1, 2, 2],
+    ...     "side": ["buy", "sell", "buy", "sell"],
+    ...     "price": [30, 10, 12, 20],
+    ...     "quantity": [5, 8, 5, 8],
+    ... }
+    >>> clearing = fc.clear(orders, fc.Uniform())
+    >>> clearing.markets.select("market", "price", "volume").rows()
+    [(1, 10, 5), (2, None, 0)]
+    """
+    # By its core and not by the protocol, whose check at run time costs more than to clear a small market.
+    core = getattr(mechanism, "core", None)
+    if not isinstance(core, _core.Mechanism):
+        raise MechanismError(f"mechanism={mechanism!r} is none; give fc.Uniform() or fc.Discriminatory()")
+    if network is not None:
+        raise MechanismError("network limits are not supported by this mechanism; pass network=None")
+    encoded = encode(orders, units)
+    fresh = out is None
+    if out is None:
+        out = np.empty(encoded.n, np.int64)
+    elif not (isinstance(out, np.ndarray) and out.dtype == np.int64 and out.shape == (encoded.n,)):
+        got = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
+        raise SchemaError(f"out is {got}; give a writable int64 array of shape ({encoded.n},)", column="out")
+    elif not (out.flags.writeable and out.flags.c_contiguous):
+        raise SchemaError("out is read-only or not contiguous; give a plain int64 array", column="out")
+    if threads is None:
+        threads = _threads_available()
+    elif isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise SchemaError(f"threads={threads!r}; give a whole number from 1 up, or leave it out")
+    # Prices pair by pair need the pairs anyway: keep them, rather than pair again for `.trades` or `.payment`.
+    trades = isinstance(mechanism, Discriminatory)
+    cleared = run(encoded, core, out, threads=min(threads, _THREADS_MAX), trades=trades)
+    if fresh:
+        out.flags.writeable = False
+    return Clearing(encoded, mechanism, cleared, out, min(threads, _THREADS_MAX))
+
+
+def _threads_available() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
