@@ -30,10 +30,13 @@ ALIASES: Final[dict[str, str]] = {
 """Other names under which columns are accepted."""
 
 KNOWN: Final[frozenset[str]] = frozenset(
-    {"side", "price", "quantity", "type", "market", "order", "participant", "time"}
+    {"side", "price", "quantity", "type", "market", "order", "participant", "time", "min_quantity", "start_price"}
 )
 BUY_WORDS: Final[tuple[str, ...]] = ("buy", "bid")
 SELL_WORDS: Final[tuple[str, ...]] = ("sell", "ask", "offer")
+
+NO_START: Final = -(2**63)
+"""``Orders.start_price`` of a market order that names none: its opening quote is its limit, which the core sets."""
 
 _NO_SIDE: Final = 255
 _INT64_MAX: Final = 2**63 - 1
@@ -57,6 +60,10 @@ class Orders:
         Nanoseconds since 1970 UTC.
     is_market_order : ndarray of uint8, shape (n,), or None
         1 where ``type`` is ``"market"``.
+    min_quantity : ndarray of int64, shape (n,), or None
+        Lots below which an order does not want to trade at all; 0 = none.
+    start_price : ndarray of int64, shape (n,), or None
+        Opening quote in ticks; the limit where none was given (:data:`NO_START` where that is a market order's).
     refused : ndarray of uint16, shape (n,), or None
         Reject codes that the columns themselves show (nulls, unknown words, values off the grid).
     texts : dict of str to polars.Series
@@ -73,6 +80,8 @@ class Orders:
     participant: NDArray[np.int64] | None = None
     time: NDArray[np.int64] | None = None
     is_market_order: NDArray[np.uint8] | None = None
+    min_quantity: NDArray[np.int64] | None = None
+    start_price: NDArray[np.int64] | None = None
     refused: NDArray[np.uint16] | None = None
     texts: dict[str, pl.Series] = field(default_factory=dict)
     missing: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
@@ -113,9 +122,9 @@ def encode(orders: object, units: Units | None = None) -> Orders:
     orders : frame or mapping
         polars, pandas or pyarrow frame, anything with ``__arrow_c_stream__``, or a mapping from column name to numpy
         array, list or series. Columns: ``side``, ``price``, ``quantity``; optional ``type``, ``market``, ``order``,
-        ``participant``, ``time``. An :class:`Orders` is returned as it is.
+        ``participant``, ``time``, ``min_quantity``, ``start_price``. An :class:`Orders` is returned as it is.
     units : Units, optional
-        What price and quantity are given in. Without it they must be integer ticks and lots.
+        What prices and quantities are given in. Without it they must be integer ticks and lots.
 
     Raises
     ------
@@ -141,24 +150,37 @@ def encode(orders: object, units: Units | None = None) -> Orders:
         return _id(columns[name], name, texts, missing, flaws) if name in columns else None
 
     kinds = _market_orders(columns["type"], flaws) if "type" in columns else None
+    ticks, lots = (None, None) if units is None else ((units.ticks, units.rounding), (units.lots, units.rounding))
+    price = _number(columns["price"], _PRICE, ticks, flaws, kinds)
     encoded = Orders(
         side=_side(side, flaws),
-        price=_number(
-            columns["price"], "price", None if units is None else (units.ticks, units.rounding), flaws, kinds
-        ),
-        quantity=_number(
-            columns["quantity"], "quantity", None if units is None else (units.lots, units.rounding), flaws
-        ),
+        price=price,
+        quantity=_number(columns["quantity"], _QUANTITY, lots, flaws),
         market=ids("market"),
         order=ids("order"),
         participant=ids("participant"),
         time=_time(columns["time"], flaws) if "time" in columns else None,
         is_market_order=kinds,
-        refused=flaws.codes,
         texts=texts,
         missing=missing,
     )
-    for array in (encoded.side, encoded.price, encoded.quantity, encoded.market, encoded.order, encoded.time):
+    if "min_quantity" in columns:
+        encoded.min_quantity = _optional(columns["min_quantity"], _MIN_QUANTITY, lots, flaws, 0)
+    if "start_price" in columns:
+        limits = price if kinds is None else np.where(kinds != 0, NO_START, price.astype(np.int64, copy=False))
+        encoded.start_price = _optional(columns["start_price"], _START_PRICE, ticks, flaws, limits)
+    encoded.refused = flaws.codes
+    for array in (
+        encoded.side,
+        encoded.price,
+        encoded.quantity,
+        encoded.market,
+        encoded.order,
+        encoded.participant,
+        encoded.time,
+        encoded.min_quantity,
+        encoded.start_price,
+    ):
         if array is not None and not _nobody_writes(array):
             return encoded
     encoded.frozen = True
@@ -174,6 +196,21 @@ def _nobody_writes(array: NDArray[Any]) -> bool:
     return False
 
 
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A column of ticks or lots, and the reject codes of its cells; ``missing`` is None where nulls are welcome."""
+
+    name: str
+    missing: int | None
+    off_grid: int
+
+
+_PRICE: Final = _Field("price", RejectReason.PRICE_MISSING, RejectReason.PRICE_OFF_GRID)
+_QUANTITY: Final = _Field("quantity", RejectReason.QUANTITY_MISSING, RejectReason.QUANTITY_OFF_GRID)
+_MIN_QUANTITY: Final = _Field("min_quantity", None, 15)
+_START_PRICE: Final = _Field("start_price", None, 19)
+
+
 class _Flaws:
     """Reject codes that the border finds; the first reason in precedence wins."""
 
@@ -181,7 +218,7 @@ class _Flaws:
         self.n = n
         self.codes: NDArray[np.uint16] | None = None
 
-    def mark(self, rows: NDArray[np.bool_], reason: RejectReason) -> None:
+    def mark(self, rows: NDArray[np.bool_], reason: int) -> None:
         if not rows.any():
             return
         if self.codes is None:
@@ -317,7 +354,7 @@ def _market_orders(column: NDArray[Any] | pl.Series, flaws: _Flaws) -> NDArray[n
 
 def _number(
     column: NDArray[Any] | pl.Series,
-    name: str,
+    field: _Field,
     scale: tuple[int, str] | None,
     flaws: _Flaws,
     is_market_order: NDArray[np.uint8] | None = None,
@@ -326,22 +363,19 @@ def _number(
     factor = 1 if scale is None else scale[0]
     if isinstance(column, np.ndarray) and column.dtype.kind in "iu":
         return _whole(column, factor)
-    missing_reason, grid_reason = (
-        (RejectReason.PRICE_MISSING, RejectReason.PRICE_OFF_GRID)
-        if name == "price"
-        else (RejectReason.QUANTITY_MISSING, RejectReason.QUANTITY_OFF_GRID)
-    )
 
-    def mark(rows: NDArray[np.bool_], reason: RejectReason) -> None:
-        flaws.mark(rows if is_market_order is None else rows & (is_market_order == 0), reason)
+    def mark(rows: NDArray[np.bool_], reason: int | None) -> None:
+        if reason is not None:
+            flaws.mark(rows if is_market_order is None else rows & (is_market_order == 0), reason)
 
+    name = field.name
     if isinstance(column, pl.Series):
         if column.dtype == pl.Null:
             column = column.cast(pl.Int64)
-        mark(column.is_null().to_numpy(), missing_reason)
+        mark(column.is_null().to_numpy(), field.missing)
         if column.dtype.is_decimal():
             ticks, off_grid = _decimal(column, _declared(scale, name, column.dtype))
-            mark(off_grid, grid_reason)
+            mark(off_grid, field.off_grid)
             return ticks
         if not (column.dtype.is_integer() or column.dtype.is_float()):
             raise _wrong_type(name, column.dtype, "integers, or numbers with units=fc.Units(...)")
@@ -355,15 +389,34 @@ def _number(
         raise _wrong_type(name, column.dtype, "integers, or numbers with units=fc.Units(...)")
     factor, rounding = _declared(scale, name, column.dtype)
     missing = np.isnan(column)
-    mark(missing, missing_reason)
+    mark(missing, field.missing)
     exact = np.where(missing, 0.0, column.astype(np.float64))
     with np.errstate(over="ignore", invalid="ignore"):
         nearest = np.rint(exact * factor)
         if rounding == "refuse":
             # On the grid is what is the closest floating-point number to some whole tick: 0.1 ct is, 0.1 + 0.2 is not.
-            mark((nearest / factor != exact) & np.isfinite(exact), grid_reason)
+            mark((nearest / factor != exact) & np.isfinite(exact), field.off_grid)
     whole: NDArray[np.int64] = np.clip(nearest, -_FAR_OUT, _FAR_OUT).astype(np.int64)
     return whole
+
+
+def _optional(
+    column: NDArray[Any] | pl.Series,
+    field: _Field,
+    scale: tuple[int, str] | None,
+    flaws: _Flaws,
+    default: NDArray[np.int64] | int,
+) -> NDArray[np.int64]:
+    """Whole ticks or lots of a column whose cells may be null or NaN; those get ``default``."""
+    absent = None
+    if isinstance(column, pl.Series):
+        absent = column.is_null().to_numpy()
+        if column.dtype.is_float():
+            absent |= column.is_nan().fill_null(value=False).to_numpy()
+    elif column.dtype.kind == "f":
+        absent = np.isnan(column)
+    whole = _number(column, field, scale, flaws).astype(np.int64, copy=False)
+    return whole if absent is None else np.where(absent, default, whole)
 
 
 def _declared(scale: tuple[int, str] | None, name: str, dtype: object) -> tuple[int, str]:
