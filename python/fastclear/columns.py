@@ -31,9 +31,17 @@ def int64(name: str, values: object) -> NDArray[np.int64]:
     if isinstance(values, pl.Series) and values.null_count():
         row = int(values.is_null().arg_max() or 0)
         raise SettlementError(f"column '{name}', row {row} is null; leave the row out or give its value")
-    array = np.asarray(values)
-    if array.dtype == np.int64:
-        return np.ascontiguousarray(array)
+    if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
+        row = int(np.ma.getmaskarray(values).argmax())
+        raise SettlementError(f"column '{name}', row {row} is masked; leave the row out or give its value")
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
+        raise SettlementError(f"column '{name}' cannot be read as integers: {error}") from error
+    if array.ndim != 1:
+        raise SettlementError(f"column '{name}' has {array.ndim} dimensions; give one")
+    if array.dtype == np.int64 and array.dtype.isnative:
+        return np.ascontiguousarray(array) if array.flags.aligned else array.copy()
     if array.dtype.kind in "iu":
         if array.dtype == np.uint64 and len(array) and int(array.max()) > INT64_MAX:
             raise SettlementError(f"column '{name}' does not fit 64 bits")

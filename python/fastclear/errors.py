@@ -46,3 +46,7 @@ class StoreError(FastclearError, OSError):
 
 class PresetError(FastclearError, ValueError):
     """A platform preset or community that cannot be used as given."""
+
+
+class MissingLibraryError(FastclearError, ImportError):
+    """A library that is not installed, needed for one thing and not for the rest."""

@@ -7,8 +7,10 @@ that make no sense raise.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final, cast
 
@@ -41,6 +43,24 @@ NO_START: Final = -(2**63)
 _NO_SIDE: Final = 255
 _INT64_MAX: Final = 2**63 - 1
 _FAR_OUT: Final = 2**62  # stands in for integers beyond 64 bits: out of every range all the same
+_NUMBERS: Final[frozenset[str]] = frozenset({"price", "quantity", "min_quantity", "start_price"})
+_NESTED: Final = (list, tuple, dict, set, frozenset, np.ndarray, pl.Series)
+_WIDE: Final = tuple(getattr(pl, name) for name in ("Int128", "UInt128") if hasattr(pl, name))
+_IDS: Final = (np.int64,)
+_DTYPES: Final[dict[str, tuple[type[np.generic], ...]]] = {
+    "side": (np.uint8,),
+    "price": (np.int64, np.int32),
+    "quantity": (np.int64, np.int32),
+    "market": _IDS,
+    "order": _IDS,
+    "participant": _IDS,
+    "time": _IDS,
+    "is_market_order": (np.uint8,),
+    "min_quantity": _IDS,
+    "start_price": _IDS,
+    "refused": (np.uint16,),
+}
+_OURS: Final = (SchemaError, MemoryError)
 _warned_of: set[str] = set()
 
 
@@ -132,7 +152,10 @@ def encode(orders: object, units: Units | None = None) -> Orders:
         A column is missing, of a type that cannot be read, or longer or shorter than the others.
     """
     if isinstance(orders, Orders):
+        _check_given(orders)
         return orders
+    if units is not None and not isinstance(units, Units):
+        raise SchemaError(f'units={units!r} are none; give fc.Units(price="ct/kWh", quantity="kWh")')
     columns = _columns(orders)
     side = columns["side"]
     n = len(side)
@@ -187,6 +210,21 @@ def encode(orders: object, units: Units | None = None) -> Orders:
     return encoded
 
 
+def _check_given(orders: Orders) -> None:
+    """Refuse hand-made :class:`Orders` that the core could not read."""
+    n = len(orders.side) if isinstance(orders.side, np.ndarray) else 0
+    for name, dtypes in _DTYPES.items():
+        array = getattr(orders, name)
+        if array is None and name not in ("side", "price", "quantity"):
+            continue
+        if not (
+            isinstance(array, np.ndarray) and array.dtype in dtypes and array.shape == (n,) and array.dtype.isnative
+        ):
+            raise SchemaError(f"Orders.{name} is no {dtypes[0].__name__} array of shape ({n},)", column=name)
+        if not (array.flags.c_contiguous and array.flags.aligned):
+            raise SchemaError(f"Orders.{name} is not contiguous or not aligned; give a plain array", column=name)
+
+
 def _nobody_writes(array: NDArray[Any]) -> bool:
     """Whether no Python code holds this memory writable: a read-only view of a writable array does not count."""
     while not array.flags.writeable:
@@ -229,23 +267,8 @@ class _Flaws:
 
 def _columns(orders: object) -> dict[str, NDArray[Any] | pl.Series]:
     """Columns by their own names, aliases resolved, unknown ones left out."""
-    items: list[tuple[str, object]]
-    if isinstance(orders, pl.LazyFrame):
-        orders = orders.collect()
-    if isinstance(orders, pl.DataFrame):
-        items = [(series.name, series) for series in orders.get_columns()]
-    elif isinstance(orders, Mapping):
-        items = [(str(name), column) for name, column in orders.items()]
-    elif hasattr(orders, "__dataframe__") and hasattr(orders, "iloc"):  # pandas, with or without pyarrow beside it
-        frame = cast("Any", orders)
-        items = [(str(name), frame[name]) for name in frame.columns]
-    elif hasattr(orders, "__arrow_c_stream__"):
-        items = [(series.name, series) for series in pl.DataFrame(cast("Any", orders)).get_columns()]
-    else:
-        raise SchemaError(
-            f"orders is a {type(orders).__name__}; give a polars, pandas or pyarrow frame, or a mapping of columns"
-        )
     columns: dict[str, NDArray[Any] | pl.Series] = {}
+    items = _items(orders)
     for given, column in items:
         name = ALIASES.get(given, given)
         if name not in KNOWN:
@@ -263,51 +286,160 @@ def _columns(orders: object) -> dict[str, NDArray[Any] | pl.Series]:
     return columns
 
 
+def _items(orders: object) -> list[tuple[str, object]]:
+    """Names and columns, unread: a column that nobody asked for may be of any kind."""
+    if isinstance(orders, pl.DataFrame):
+        return [(series.name, series) for series in orders.get_columns()]
+    frame = cast("Any", orders)
+    with _Foreign("orders"):
+        if isinstance(orders, pl.LazyFrame):
+            return _items(orders.collect())
+        if isinstance(orders, Mapping):
+            return [(str(name), column) for name, column in orders.items()]
+        if hasattr(orders, "__dataframe__") and hasattr(orders, "iloc"):  # pandas, with or without pyarrow beside it
+            return [(str(name), frame.iloc[:, place]) for place, name in enumerate(frame.columns)]
+        if hasattr(orders, "__arrow_c_stream__"):
+            if hasattr(orders, "schema") and hasattr(orders, "column"):  # a pyarrow table or batch
+                return [(str(name), frame.column(place)) for place, name in enumerate(frame.schema.names)]
+            return _items(pl.DataFrame(frame))
+    raise SchemaError(
+        f"orders is a {type(orders).__name__}; give a polars, pandas or pyarrow frame, or a mapping of columns"
+    )
+
+
+class _Foreign:
+    """Run code of other libraries and of the caller: whatever it raises comes out as one SchemaError."""
+
+    __slots__ = ("column", "what")
+
+    def __init__(self, what: str, column: str | None = None) -> None:
+        self.what = what
+        self.column = column
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception | pl.exceptions.PanicException) and not isinstance(error, _OURS):
+            first = next(iter(str(error).splitlines()), "") or type(error).__name__
+            raise SchemaError(f"{self.what} cannot be read: {first}", column=self.column) from error
+
+
 def _series_or_array(name: str, column: object) -> NDArray[Any] | pl.Series:
     """Plain numeric columns as numpy arrays without a copy where that is possible, all others as polars series."""
-    if isinstance(column, np.ndarray) and not isinstance(column, np.ma.MaskedArray):
+    if isinstance(column, np.ndarray):
         if column.ndim != 1:
             raise SchemaError(f"column '{name}' has {column.ndim} dimensions; give one", column=name)
-        if column.dtype == object:
-            return _series_or_array(name, column.tolist())
-        if column.dtype.kind in "biuf" and column.dtype.byteorder in "=|":
-            return np.ascontiguousarray(column)
-    elif isinstance(column, np.ma.MaskedArray):
-        column = column.tolist()  # masked values become None
+        if isinstance(column, np.ma.MaskedArray) or column.dtype == object:
+            column = column.tolist()  # masked values become None
+        elif column.dtype.kind in "biuf":
+            return _plain(column)
+        elif column.dtype.kind == "M":
+            with _Foreign(f"column '{name}'", name):
+                column = _stamps(name, column)
+    elif isinstance(column, str | bytes | bytearray):
+        raise SchemaError(f"column '{name}' is one {type(column).__name__}; give one value an order", column=name)
     elif hasattr(column, "to_numpy") and hasattr(column, "iloc"):  # a pandas series
-        column = _from_pandas(name, column)
+        with _Foreign(f"column '{name}'", name):
+            column = _from_pandas(name, column)
         if isinstance(column, np.ndarray):
             return column
-    if name in ("price", "quantity") and isinstance(column, list | tuple):
-        column = [_near(value) for value in column]
-    try:
-        series = column if isinstance(column, pl.Series) else pl.Series(name, cast("Any", column), strict=True)
-    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
-        raise SchemaError(f"column '{name}' cannot be read as one type of value: {error}", column=name) from error
+    if isinstance(column, Iterator):
+        with _Foreign(f"column '{name}'", name):
+            column = list(column)
+    if isinstance(column, list | tuple):
+        column = _cells(name, column)
+    if isinstance(column, pl.Series):
+        series = column
+    else:
+        with _Foreign(f"column '{name}'", name):
+            series = pl.Series(name, cast("Any", column), strict=True)
     dtype = series.dtype
-    if (dtype.is_integer() or dtype.is_float()) and dtype != pl.Int128 and series.null_count() == 0:
-        return np.ascontiguousarray(series.rechunk().to_numpy())
+    if dtype in _WIDE:
+        return _narrowed(name, series)
+    if (dtype.is_integer() or dtype.is_float()) and series.null_count() == 0:
+        return _plain(series.rechunk().to_numpy())
     return series
 
 
-def _near(value: object) -> object:
-    """An integer beyond every range as one that 64 bits hold and no range does; all else as it is."""
-    if isinstance(value, int) and not -_FAR_OUT <= value <= _FAR_OUT:
-        return _FAR_OUT if value > 0 else -_FAR_OUT
+def _plain(array: NDArray[Any]) -> NDArray[Any]:
+    """The array itself where its memory is contiguous, aligned and of this machine's byte order, else a copy."""
+    if array.dtype.isnative and array.flags.aligned:
+        return np.ascontiguousarray(array)
+    return array.astype(array.dtype.newbyteorder("="))  # a copy, and as every copy aligned
+
+
+def _cells(name: str, cells: list[Any] | tuple[Any, ...]) -> list[Any]:
+    """Python values of one kind, ready for polars; pandas' NA and NaT are null."""
+    kinds = set(map(type, cells))
+    if any(kind.__name__ in ("NAType", "NaTType") for kind in kinds):
+        cells = [None if type(cell).__name__ in ("NAType", "NaTType") else cell for cell in cells]
+        kinds = set(map(type, cells))
+    nested = next((kind for kind in kinds if issubclass(kind, _NESTED)), None)
+    if nested is not None:  # polars would descend, into a list that holds itself without end
+        raise SchemaError(f"column '{name}' holds a {nested.__name__}; give one value an order", column=name)
+    kinds.discard(type(None))
+    if name != "side" and len(kinds) > 1 and any(issubclass(kind, bool | np.bool_) for kind in kinds):
+        raise SchemaError(f"column '{name}' mixes bool with other values; give values of one type", column=name)
+    if any(issubclass(kind, datetime) for kind in kinds):
+        zones = {cell.tzinfo is None for cell in cells if isinstance(cell, datetime)}
+        if len(zones) > 1:
+            raise SchemaError(f"column '{name}' mixes datetimes with and without a time zone", column=name)
+    if name not in _NUMBERS:
+        return list(cells)
+    near = [_near(cell) for cell in cells]
+    if len(kinds) > 1 and all(issubclass(kind, int | float | np.integer | np.floating) for kind in kinds):
+        number = float if any(issubclass(kind, float | np.floating) for kind in kinds) else int
+        near = [None if cell is None else number(cell) for cell in near]
+    return near
+
+
+def _near(value: Any) -> Any:
+    """A number beyond every range as one that 64 bits hold and no range does, NaN as null; all else as it is."""
+    if isinstance(value, int | np.integer):
+        if not -_FAR_OUT <= value <= _FAR_OUT:
+            return _FAR_OUT if value > 0 else -_FAR_OUT
+    elif isinstance(value, Decimal):
+        if value.is_nan():
+            return None
+        if not -_FAR_OUT <= value <= _FAR_OUT:
+            return Decimal(_FAR_OUT if value > 0 else -_FAR_OUT)
     return value
+
+
+def _narrowed(name: str, series: pl.Series) -> NDArray[Any] | pl.Series:
+    """A 128-bit column in 64 bits; of prices and quantities what does not fit stays out of every range."""
+    if name in _NUMBERS:
+        narrow = series.clip(-_FAR_OUT if series.dtype == pl.Int128 else 0, _FAR_OUT).cast(pl.Int64)
+    else:
+        narrow = series.cast(pl.Int64, strict=False)
+        if narrow.null_count() != series.null_count() and name != "side":
+            row = int((narrow.is_null() & series.is_not_null()).arg_max() or 0)
+            raise SchemaError(
+                f"column '{name}', row {row} is beyond 64 bits; give a smaller number", column=name, row=row
+            )
+    return _series_or_array(name, narrow)
 
 
 def _from_pandas(name: str, column: Any) -> NDArray[Any] | pl.Series | list[Any]:
     """A pandas series, with pyarrow beside it or without."""
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
-        return np.ascontiguousarray(column.to_numpy())
+        return _plain(column.to_numpy())
     if column.dtype.kind == "M":
-        stamps = column.astype("datetime64[ns]" if column.dt.tz is None else f"datetime64[ns, {column.dt.tz}]")
-        zone = None if column.dt.tz is None else "UTC"
-        ticks = pl.Series(name, stamps.to_numpy("datetime64[ns]").view(np.int64))
-        stamps_as_read = ticks.cast(pl.Datetime("ns", zone))
-        return stamps_as_read.set(pl.Series(column.isna().to_numpy()), None)
+        has_zone = column.dt.tz is not None
+        stamps = (column.dt.tz_convert("UTC").dt.tz_localize(None) if has_zone else column).to_numpy()
+        return _stamps(name, stamps, "UTC" if has_zone else None)
     return cast("list[Any]", column.astype(object).where(column.notna(), None).to_list())
+
+
+def _stamps(name: str, stamps: NDArray[Any], zone: str | None = None) -> pl.Series:
+    """Numpy datetimes of any unit as a series of datetimes; what is beyond it becomes null."""
+    unit = np.datetime_data(stamps.dtype)[0]
+    if unit not in ("ms", "us", "ns"):
+        stamps, unit = stamps.astype("datetime64[ms]"), "ms"
+    counts = np.ascontiguousarray(stamps.astype(f"datetime64[{unit}]")).view(np.int64)
+    series = pl.Series(name, counts).cast(pl.Datetime(cast("Any", unit), zone))
+    return series.set(pl.Series(np.isnat(stamps)), None)
 
 
 def _wrong_type(name: str, dtype: object, wanted: str) -> SchemaError:
@@ -379,8 +511,6 @@ def _number(
             return ticks
         if not (column.dtype.is_integer() or column.dtype.is_float()):
             raise _wrong_type(name, column.dtype, "integers, or numbers with units=fc.Units(...)")
-        if column.dtype == pl.Int128:
-            column = column.clip(-_FAR_OUT, _FAR_OUT).cast(pl.Int64)
         column = column.fill_null(0).rechunk().to_numpy()
     kind = column.dtype.kind
     if kind in "iu":
@@ -480,8 +610,6 @@ def _id(
         present = column.drop_nulls()
         column = column.fill_null(present[0] if len(present) else ("" if is_text else 0))
     if not is_text:
-        if column.dtype == pl.Int128:
-            raise SchemaError(f"column '{name}' holds ids beyond 64 bits; give smaller ids or text", column=name)
         return _id(column.rechunk().to_numpy(), name, texts, missing, flaws)
     distinct = column.unique().sort()  # polars sorts text by its bytes
     texts[name] = distinct.alias(name)
@@ -505,7 +633,7 @@ def _time(column: NDArray[Any] | pl.Series, flaws: _Flaws) -> NDArray[np.int64]:
                 column="time",
             )
         column = column.dt.timestamp("ns")
-    elif not column.dtype.is_integer() or column.dtype in (pl.Int128, pl.UInt64):
+    elif not column.dtype.is_integer() or column.dtype == pl.UInt64:
         raise _wrong_type("time", column.dtype, wanted)
     flaws.mark(column.is_null().to_numpy(), RejectReason.TIME_MISSING)
     return column.fill_null(0).cast(pl.Int64).rechunk().to_numpy()

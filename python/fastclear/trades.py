@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.audit import AuditReport, check_clearing
-from fastclear.errors import FastclearError
+from fastclear.errors import FastclearError, MissingLibraryError
 from fastclear.orders import Orders
 
 if TYPE_CHECKING:
@@ -282,12 +284,14 @@ class Clearing:
         return self.markets
 
     def to_pandas(self) -> Any:
-        """:attr:`markets` as a pandas frame (needs pandas and pyarrow)."""
-        return self.markets.to_pandas()
+        """:attr:`markets` as a pandas frame; needs pandas and pyarrow, else raises :class:`MissingLibraryError`."""
+        with _libraries("pandas and pyarrow"):
+            return self.markets.to_pandas()
 
     def to_arrow(self) -> Any:
-        """:attr:`markets` as a pyarrow table (needs pyarrow)."""
-        return self.markets.to_arrow()
+        """:attr:`markets` as a pyarrow table; needs pyarrow, else raises :class:`MissingLibraryError`."""
+        with _libraries("pyarrow"):
+            return self.markets.to_arrow()
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """:attr:`markets` over the Arrow PyCapsule interface."""
@@ -298,6 +302,16 @@ def _again(orders: Orders, mechanism: Mechanism, threads: int) -> Clearing:
     filled = np.empty(orders.n, np.int64)
     cleared = run(orders, mechanism.core, filled, threads=threads)
     return Clearing(orders, mechanism, cleared, _read_only(filled), threads)
+
+
+@contextmanager
+def _libraries(names: str) -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise MissingLibraryError(
+            f"this needs {names} ({error}); pip install {names.replace(' and', '')}, or use .markets, a polars frame"
+        ) from error
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -61,7 +61,7 @@ class Units:
             ("price", self.price, TICKS_PER_PRICE_UNIT),
             ("quantity", self.quantity, LOTS_PER_QUANTITY_UNIT),
         ):
-            if value not in known:
+            if not isinstance(value, str) or value not in known:
                 raise SchemaError(f"Units({name}={value!r}) is unknown; use one of {', '.join(known)}")
         if self.rounding not in ("refuse", "nearest"):
             raise SchemaError(f"Units(rounding={self.rounding!r}) is unknown; use 'refuse' or 'nearest'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from fastclear import _core
 from fastclear.auction.double_auction import Discriminatory, Uniform
 from fastclear.auction.parameters import Mechanism, Share
 from fastclear.errors import MechanismError, SchemaError
-from fastclear.orders import encode
+from fastclear.orders import Orders, encode
 from fastclear.trades import Clearing, run
 from fastclear.units import Units
 
@@ -101,18 +102,32 @@ def clear(
     elif not (isinstance(out, np.ndarray) and out.dtype == np.int64 and out.shape == (encoded.n,)):
         got = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
         raise SchemaError(f"out is {got}; give a writable int64 array of shape ({encoded.n},)", column="out")
-    elif not (out.flags.writeable and out.flags.c_contiguous):
-        raise SchemaError("out is read-only or not contiguous; give a plain int64 array", column="out")
+    elif not (out.flags.writeable and out.flags.c_contiguous and out.flags.aligned):
+        raise SchemaError("out is read-only, not contiguous or not aligned; give a plain int64 array", column="out")
+    else:
+        _check_apart(out, encoded)
     if threads is None:
         threads = _threads_available()
-    elif isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+    elif isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
         raise SchemaError(f"threads={threads!r}; give a whole number from 1 up, or leave it out")
     # Prices pair by pair need the pairs anyway: keep them, rather than pair again for `.trades` or `.payment`.
     trades = isinstance(mechanism, Discriminatory)
-    cleared = run(encoded, core, out, threads=min(threads, _THREADS_MAX), trades=trades)
+    threads = min(int(threads), _THREADS_MAX)
+    cleared = run(encoded, core, out, threads=threads, trades=trades)
     if fresh:
         out.flags.writeable = False
-    return Clearing(encoded, mechanism, cleared, out, min(threads, _THREADS_MAX))
+    return Clearing(encoded, mechanism, cleared, out, threads)
+
+
+def _check_apart(out: NDArray[np.int64], orders: Orders) -> None:
+    """Refuse an ``out`` that lies on a column which is read while it is written, and again for the trades."""
+    for field in fields(orders):
+        column = getattr(orders, field.name)
+        if isinstance(column, np.ndarray) and np.may_share_memory(out, column):
+            raise SchemaError(
+                f"out shares memory with column '{field.name}'; give an array of its own, or a copy of the column",
+                column="out",
+            )
 
 
 def _threads_available() -> int:
