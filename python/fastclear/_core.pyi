@@ -38,14 +38,58 @@ def text_id(text: str) -> int: ...
 @final
 class Mechanism:
     @staticmethod
-    def uniform(k: tuple[int, int], rationing: str, price_round: str, zero_surplus: bool, fee: int) -> Mechanism: ...
+    def uniform(
+        k: tuple[int, int],
+        rationing: str,
+        price_rule: str,
+        seed: int | None,
+        price_round: str | None,
+        zero_surplus: bool,
+        whole_levels: bool,
+        fee: int,
+        reserve: int | None,
+        cap_low: int | None,
+        cap_high: int | None,
+    ) -> Mechanism: ...
     @staticmethod
-    def discriminatory(k: tuple[int, int], rule: str, price_round: str, fee: int) -> Mechanism: ...
+    def discriminatory(
+        k: tuple[int, int],
+        rule: str,
+        price_round: str,
+        fee: int,
+        reserve: int | None,
+        cap_low: int | None,
+        cap_high: int | None,
+    ) -> Mechanism: ...
+    @staticmethod
+    def maximal_volume(k: tuple[int, int], rule: str, price_round: str, ascending: bool) -> Mechanism: ...
+    @staticmethod
+    def random_matching(k: tuple[int, int], rule: str, price_round: str, seed: int) -> Mechanism: ...
+    @staticmethod
+    def vickrey() -> Mechanism: ...
+    @staticmethod
+    def trade_reduction(use_p0: bool, unit: int, cap_low: int | None, cap_high: int | None) -> Mechanism: ...
+    @staticmethod
+    def huang() -> Mechanism: ...
+    @staticmethod
+    def sbba(seed: int, unit: int) -> Mechanism: ...
+    @staticmethod
+    def muda(vickrey: bool, seed: int) -> Mechanism: ...
+    @staticmethod
+    def average(unit: int) -> Mechanism: ...
+    @staticmethod
+    def multi_round(buyer_step: int, seller_step: int, max_rounds: int) -> Mechanism: ...
+    @property
+    def pays_sums(self) -> bool: ...
+    @property
+    def prices_by_trade(self) -> bool: ...
 
 @final
 class Cleared:
     @property
     def all_accepted(self) -> bool: ...
+    @property
+    def den(self) -> int: ...
     def reject(self) -> NDArray[np.uint16]: ...
     def payment(self) -> NDArray[np.int64] | None: ...
     def trades(self) -> dict[str, NDArray[np.int64]] | None: ...
@@ -59,6 +103,11 @@ def clear(
     order: NDArray[np.int64] | None,
     time: NDArray[np.int64] | None,
     is_market_order: NDArray[np.uint8] | None,
+    participant: NDArray[np.int64] | None,
+    min_quantity: NDArray[np.int64] | None,
+    start_price: NDArray[np.int64] | None,
+    half: NDArray[np.uint8] | None,
+    turn: NDArray[np.int64] | None,
     refused: NDArray[np.uint16] | None,
     mechanism: Mechanism,
     out: NDArray[np.int64],

@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 MONEY: Final = pl.Decimal(38, 0)
 """The type of totals of money in frames: nano-currency, exact in 128 bits."""
 
+BRANCHES: Final[tuple[str | None, ...]] = (None, "all_trade", "reduced", "seller_sets_price", "buyer_sets_price")
+"""Names of the ways that a mechanism with several can go, by the code in ``market_columns["branch"]``."""
+
 _PRICES = ("price", "price_low", "price_high", "price_buy", "price_sell")
 _PREVIEW_ROWS = 10
 
 
 def run(
     orders: Orders,
-    mechanism: _core.Mechanism,
+    mechanism: Mechanism,
     out: NDArray[np.int64],
     *,
     threads: int,
@@ -37,6 +40,8 @@ def run(
     trades: bool = False,
 ) -> _core.Cleared:
     """Hand encoded columns to the core."""
+    places = getattr(mechanism, "places", None)
+    half, turn = (None, None) if places is None else places(orders)
     return _core.clear(
         orders.side,
         orders.price,
@@ -45,8 +50,13 @@ def run(
         orders.order,
         orders.time,
         orders.is_market_order,
+        orders.participant,
+        orders.min_quantity,
+        orders.start_price,
+        half,
+        turn,
         orders.refused,
-        mechanism,
+        mechanism.core,
         out,
         payment,
         trades,
@@ -68,6 +78,9 @@ class Clearing:
         What cleared them.
     filled : ndarray of int64, shape (n,)
         Filled lots of each order, in input order.
+    den : int
+        1 or 2: every price and every amount of money of this clearing is a whole number over it. It is 2 only where a
+        mechanism needs exact midpoints and one of them lies between two ticks.
     """
 
     def __init__(
@@ -81,6 +94,7 @@ class Clearing:
         self.orders = orders
         self.mechanism = mechanism
         self.filled = filled
+        self.den = cleared.den
         self._cleared = cleared
         self._threads = threads
         self._complete = cleared
@@ -112,10 +126,12 @@ class Clearing:
         """Columns of :attr:`markets` as numpy arrays, one row a market, ascending id.
 
         int64 unless said otherwise: ``market`` (encoded id), ``has_price`` (bool: something traded, at one price a
-        side), ``price``, ``price_low``, ``price_high``, ``price_buy``, ``price_sell`` (0 where ``has_price`` is false),
-        ``volume``, ``buy_orders``, ``sell_orders`` (uint32), ``best_bid``, ``best_ask`` (where nothing traded;
+        side), ``price``, ``price_low``, ``price_high``, ``price_buy``, ``price_sell`` (0 where ``has_price`` is
+        false), ``volume``, ``buy_orders``, ``sell_orders`` (uint32), ``best_bid``, ``best_ask`` (where nothing traded;
         the extremes of int64 where there is none), ``welfare``, ``buyer_payment``, ``seller_revenue``, ``surplus``
-        (int64, or Python integers in an object array where a total leaves 64 bits).
+        (int64, or Python integers in an object array where a total leaves 64 bits). Some mechanisms add ``branch``
+        (uint8, index into :data:`BRANCHES`), ``rounds`` (uint32), or ``price_left`` and ``price_right`` with
+        ``has_left`` and ``has_right``. Prices and money are over :attr:`den`.
         """
         columns: dict[str, NDArray[Any]] = {}
         for name, values in self._cleared.markets().items():
@@ -123,10 +139,6 @@ class Clearing:
         nowhere = self.orders.missing.get("market")
         if nowhere is not None and nowhere.all():  # every id was null: there is no market to report on
             columns = {name: _read_only(values[:0]) for name, values in columns.items()}
-        has_price = columns["volume"] > 0
-        if not self._one_price:
-            has_price = np.zeros(len(has_price), bool)
-        columns["has_price"] = _read_only(has_price)
         return columns
 
     @cached_property
@@ -134,13 +146,19 @@ class Clearing:
         """Columns of :attr:`trades` as numpy arrays, one row a trade.
 
         int64: ``market`` (encoded id), ``buy_row``, ``sell_row`` (rows of the input), ``buy_order``, ``sell_order``
-        (encoded ids), ``quantity``, ``buy_price``, ``sell_price``; uint64: ``trade`` (number within the call).
+        (encoded ids), ``quantity``, ``buy_price``, ``sell_price`` (0 where a mechanism pays sums), ``buy_amount``,
+        ``sell_amount`` (money of the trade); uint64: ``trade`` (number within the call). Prices and money are over
+        :attr:`den`.
         """
         trades = self._completed(trades=True).trades()
         assert trades is not None  # asked for in the line above
         for side in ("buy", "sell"):
             rows = trades[f"{side}_row"]
             trades[f"{side}_order"] = rows if self.orders.order is None else self.orders.order[rows]
+            if f"{side}_price" in trades:
+                trades[f"{side}_amount"] = trades[f"{side}_price"] * trades["quantity"]
+            else:
+                trades[f"{side}_price"] = np.zeros(len(rows), np.int64)
         return {name: _read_only(column) for name, column in trades.items()}
 
     def _completed(self, *, payment: bool = False, trades: bool = False) -> _core.Cleared:
@@ -149,7 +167,7 @@ class Clearing:
         if (payment and have.payment() is not None) or (trades and have.trades() is not None):
             return have
         filled = np.empty(self.orders.n, np.int64)
-        again = run(self.orders, self.mechanism.core, filled, threads=self._threads, payment=payment, trades=trades)
+        again = run(self.orders, self.mechanism, filled, threads=self._threads, payment=payment, trades=trades)
         if not np.array_equal(filled, self.filled):
             raise FastclearError(
                 "the columns given to clear() have changed since, or 'out' was overwritten; read .payment and .trades "
@@ -162,7 +180,12 @@ class Clearing:
     @property
     def _one_price(self) -> bool:
         """Whether the mechanism has one price a side in each market."""
-        return not hasattr(self.mechanism, "rule")
+        return not self.mechanism.core.prices_by_trade
+
+    @property
+    def pays_sums(self) -> bool:
+        """Whether what an order pays is a sum, not a price a unit."""
+        return self.mechanism.core.pays_sums
 
     # -- frames ------------------------------------------------------------------------------------------------
 
@@ -174,7 +197,8 @@ class Clearing:
         pay different prices), ``price_buy``, ``price_sell`` (ticks; null where nothing traded or prices differ from
         trade to trade), ``volume`` (lots), ``buy_orders``, ``sell_orders`` (accepted), ``best_bid``, ``best_ask``
         (ticks; where nothing traded: the best of each side), ``welfare``, ``buyer_payment``,
-        ``seller_revenue``, ``surplus`` (nano-currency, Decimal(38, 0)).
+        ``seller_revenue``, ``surplus`` (nano-currency, Decimal(38, 0)). Prices and money are over :attr:`den`. Some
+        mechanisms add ``branch``, ``rounds``, or ``price_left`` and ``price_right``.
         """
         columns = self.market_columns
         frame: dict[str, pl.Series] = {"market": self.orders.names("market", columns["market"])}
@@ -194,6 +218,13 @@ class Clearing:
         )
         for name in ("welfare", "buyer_payment", "seller_revenue", "surplus"):
             frame[name] = money(columns[name])
+        if "branch" in columns:
+            frame["branch"] = pl.Series(BRANCHES, dtype=pl.String).gather(columns["branch"])
+        if "rounds" in columns:
+            frame["rounds"] = pl.Series(columns["rounds"])
+        for half in ("left", "right"):
+            if f"price_{half}" in columns:
+                frame[f"price_{half}"] = _null_where(columns[f"price_{half}"], ~pl.Series(columns[f"has_{half}"]))
         return pl.DataFrame([series.alias(name) for name, series in frame.items()])
 
     @cached_property
@@ -214,10 +245,15 @@ class Clearing:
 
         ``market``, ``trade``, ``buy_order``, ``sell_order``, ``quantity``, ``buy_price``, ``sell_price``.
 
+        Prices are over :attr:`den`. Where a mechanism pays sums (Vickrey, Muda's ``"vickrey"``) prices are null, and
+        ``buy_amount`` and ``sell_amount`` (nano-currency over :attr:`den`) stand beside them.
+
         Fills are paired in price, then time, then id order, so that a market of b winning bids and a winning asks has
         at most a + b - 1 trades.
         """
         columns = self.trade_columns
+        unpriced = pl.Series([self.pays_sums]).new_from_index(0, len(columns["quantity"]))
+        sums = ("buy_amount", "sell_amount") if self.pays_sums else ()
         return pl.DataFrame(
             [
                 self.orders.names("market", columns["market"]).alias("market"),
@@ -225,8 +261,8 @@ class Clearing:
                 self.orders.names("order", columns["buy_order"]).alias("buy_order"),
                 self.orders.names("order", columns["sell_order"]).alias("sell_order"),
                 pl.Series("quantity", columns["quantity"]),
-                pl.Series("buy_price", columns["buy_price"]),
-                pl.Series("sell_price", columns["sell_price"]),
+                *(_null_where(columns[name], unpriced).alias(name) for name in ("buy_price", "sell_price")),
+                *(pl.Series(name, columns[name]) for name in sums),
             ]
         )
 
@@ -260,7 +296,7 @@ class Clearing:
 
     def _preview(self) -> pl.DataFrame:
         """Markets in the units people read: kWh, ct/kWh and currency."""
-        ticks, lots = pl.lit(10_000), pl.lit(1_000)
+        ticks, lots = pl.lit(10_000 * self.den), pl.lit(1_000)
         return self.markets.select(
             "market",
             (pl.col("price_buy") / ticks).alias("buy_ct_per_kwh"),
@@ -268,7 +304,7 @@ class Clearing:
             (pl.col("volume") / lots).alias("volume_kwh"),
             "buy_orders",
             "sell_orders",
-            (pl.col("welfare").cast(pl.Float64) / 1e9).alias("welfare"),
+            (pl.col("welfare").cast(pl.Float64) / (1e9 * self.den)).alias("welfare"),
         )
 
     def _totals(self) -> str:
@@ -300,7 +336,7 @@ class Clearing:
 
 def _again(orders: Orders, mechanism: Mechanism, threads: int) -> Clearing:
     filled = np.empty(orders.n, np.int64)
-    cleared = run(orders, mechanism.core, filled, threads=threads)
+    cleared = run(orders, mechanism, filled, threads=threads)
     return Clearing(orders, mechanism, cleared, _read_only(filled), threads)
 
 

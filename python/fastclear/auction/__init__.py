@@ -11,13 +11,33 @@ from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.auction.double_auction import Discriminatory, Uniform
+from fastclear.auction.engines import mechanism
+from fastclear.auction.matching import MaximalVolume, RandomMatching
 from fastclear.auction.parameters import Mechanism, Share
+from fastclear.auction.rounds import Average, MultiRound
+from fastclear.auction.truthful import Huang, Muda, Sbba, TradeReduction, Vickrey
 from fastclear.errors import MechanismError, SchemaError
 from fastclear.orders import Orders, encode
 from fastclear.trades import Clearing, run
 from fastclear.units import Units
 
-__all__ = ["Discriminatory", "Mechanism", "Share", "Uniform", "clear"]
+__all__ = [
+    "Average",
+    "Discriminatory",
+    "Huang",
+    "MaximalVolume",
+    "Mechanism",
+    "Muda",
+    "MultiRound",
+    "RandomMatching",
+    "Sbba",
+    "Share",
+    "TradeReduction",
+    "Uniform",
+    "Vickrey",
+    "clear",
+    "mechanism",
+]
 
 _THREADS_MAX = 1024
 
@@ -51,9 +71,15 @@ def clear(
         ``time`` (optional)
             int64 nanoseconds since 1970 UTC, or datetimes with a time zone.
 
+        ``min_quantity`` (optional)
+            Least quantity in lots that an order accepts, 0 or null for any (Uniform, Discriminatory). While some order
+            is served less, the last such by time, then id, leaves its market, which is cleared again.
+        ``start_price`` (optional)
+            Opening quote in ticks (MultiRound).
+
         ``order_id``, ``agent``, ``participant_id``, ``market_id`` and ``order_type`` are accepted as other names.
-    mechanism : Uniform or Discriminatory
-        The auction.
+    mechanism : Uniform, Discriminatory, ...
+        The auction; :func:`fastclear.mechanisms` lists all.
     units : Units, optional
         What price and quantity are given in, where not in ticks and lots.
     network : None
@@ -92,7 +118,7 @@ def clear(
     # By its core and not by the protocol, whose check at run time costs more than to clear a small market.
     core = getattr(mechanism, "core", None)
     if not isinstance(core, _core.Mechanism):
-        raise MechanismError(f"mechanism={mechanism!r} is none; give fc.Uniform() or fc.Discriminatory()")
+        raise MechanismError(f"mechanism={mechanism!r} is none; give fc.Uniform() or another of fc.mechanisms()")
     if network is not None:
         raise MechanismError("network limits are not supported by this mechanism; pass network=None")
     encoded = encode(orders, units)
@@ -111,9 +137,9 @@ def clear(
     elif isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
         raise SchemaError(f"threads={threads!r}; give a whole number from 1 up, or leave it out")
     # Prices pair by pair need the pairs anyway: keep them, rather than pair again for `.trades` or `.payment`.
-    trades = isinstance(mechanism, Discriminatory)
+    trades = core.prices_by_trade
     threads = min(int(threads), _THREADS_MAX)
-    cleared = run(encoded, core, out, threads=threads, trades=trades)
+    cleared = run(encoded, mechanism, out, threads=threads, trades=trades)
     if fresh:
         out.flags.writeable = False
     return Clearing(encoded, mechanism, cleared, out, threads)

@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from fastclear import _core
-from fastclear.auction.parameters import Share, by_parameters, fraction, ticks
+from fastclear.auction.parameters import (
+    PAIR_RULES,
+    ROUNDINGS,
+    Share,
+    by_parameters,
+    fraction,
+    price,
+    seed_of,
+    ticks,
+    word,
+    yes_or_no,
+)
+from fastclear.errors import MechanismError
+
+PRICE_RULES: Final = (
+    "interval",
+    "marginal_ask",
+    "marginal_bid",
+    "last_pair_midpoint",
+    "scarce_side",
+    "cut_order",
+    "capped_midpoint",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +44,36 @@ class Uniform:
     ----------
     k : float, Fraction or (int, int), default 1/2
         Share of the interval that goes to sellers: 0 leaves it to buyers, 1 to sellers.
-    rationing : {"pro_rata", "time", "equal"}
+    rationing : {"pro_rata", "time", "equal", "quantity", "lottery"}
         How orders at the marginal price share what is left: in proportion to quantity with the left-over lots to the
-        largest remainders; earlier first; or the same to each as far as they ask for it. Ties: time, then id.
-    price_round : {"floor", "ceil", "half_up"}
-        Rounding of the price to a tick; the result stays in the interval.
+        largest remainders; earlier first; the same to each as far as they ask for it; larger first; or one after the
+        other as drawn by lot. Ties: time, then id.
+    price_rule : str, default "interval"
+        ``"interval"`` puts the price in the clearing interval by ``k``. The others reproduce other engines on the same
+        trades: ``"marginal_ask"`` (highest accepted ask), ``"marginal_bid"`` (lowest accepted bid),
+        ``"last_pair_midpoint"`` (midpoint of the two), ``"scarce_side"`` (lowest accepted bid where every ask is sold
+        out and some bid goes short, else highest accepted ask), ``"cut_order"`` (the order that is served in part;
+        where none is, the midpoint of the last pair, kept in the interval), ``"capped_midpoint"`` (midpoint, at most
+        5 % above the ask). See :func:`fastclear.mechanism`.
+    seed : int, optional
+        Of the lottery, 0 to 2**64 - 1; needed with ``rationing="lottery"``, refused without.
     zero_surplus : bool, default True
         Whether units whose bid equals their ask trade.
+    price_round : {"floor", "ceil", "half_up"}, optional
+        Rounding of the price to a tick; the result stays in the interval. By default down, but the midpoint of the last
+        pair is kept exactly: prices and money are then over ``clearing.den``.
     fee : int, default 0
         Ticks a unit that the buyer pays on top of the price, inside the clearing: no trade whose bid less its ask is
         below the fee. Buyers pay ``price_buy = price_sell + fee``; the difference is the market's ``surplus``.
+    reserve : int, optional
+        Lowest price in ticks that sellers may receive: bids that compete below it take no part, and the interval and
+        the price are raised to it.
+    cap_low, cap_high : int, optional
+        Limit orders priced outside are refused (``price_outside_caps``). A market bid then competes at ``cap_high``, a
+        market ask at ``cap_low``.
+    whole_levels : bool, default False
+        Bids of one price trade whole or not at all, as in gsy: the price is the lowest bid at which supply covers all
+        demand, else the highest bid that reaches an ask. Only with ``price_rule="marginal_bid"``.
 
     Raises
     ------
@@ -57,20 +99,39 @@ class Uniform:
     """
 
     k: Share = 0.5
-    rationing: Literal["pro_rata", "time", "equal"] = "pro_rata"
-    price_round: Literal["floor", "ceil", "half_up"] = "floor"
+    rationing: Literal["pro_rata", "time", "equal", "quantity", "lottery"] = "pro_rata"
+    price_rule: Literal[
+        "interval",
+        "marginal_ask",
+        "marginal_bid",
+        "last_pair_midpoint",
+        "scarce_side",
+        "cut_order",
+        "capped_midpoint",
+    ] = "interval"
+    seed: int | None = None
     zero_surplus: bool = True
+    price_round: Literal["floor", "ceil", "half_up"] | None = None
     fee: int = 0
+    reserve: int | None = None
+    cap_low: int | None = None
+    cap_high: int | None = None
+    whole_levels: bool = False
     core: _core.Mechanism = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        k = fraction("k", self.k)
         core = _core.Mechanism.uniform(
-            k.as_integer_ratio(),
-            self.rationing,
-            self.price_round,
-            bool(self.zero_surplus),
+            fraction("k", self.k).as_integer_ratio(),
+            word("rationing", self.rationing, ("pro_rata", "time", "equal", "quantity", "lottery")),
+            word("price_rule", self.price_rule, PRICE_RULES),
+            None if self.seed is None else seed_of(self.seed),
+            None if self.price_round is None else word("price_round", self.price_round, ROUNDINGS),
+            yes_or_no("zero_surplus", self.zero_surplus),
+            yes_or_no("whole_levels", self.whole_levels),
             ticks("fee", self.fee),
+            price("reserve", self.reserve),
+            price("cap_low", self.cap_low),
+            price("cap_high", self.cap_high),
         )
         object.__setattr__(self, "core", core)
 
@@ -93,6 +154,16 @@ class Discriminatory:
         Rounding of the price to a tick; the result stays between ask and bid.
     fee : int, default 0
         Ticks a unit that the buyer pays on top of the seller's price: no trade whose bid less its ask is below it.
+    spread_to : {"seller", "buyer", "operator"}, optional
+        Who keeps ``bid - ask``: the seller (both trade at the bid), the buyer (both at the ask), or the operator (the
+        buyer pays its bid, the seller receives its ask, and the market's ``surplus`` holds the rest). By default as
+        ``rule`` says.
+    reserve : int, optional
+        Lowest price in ticks that a seller may receive: bids that compete below it take no part, and the prices of the
+        others are raised to it.
+    cap_low, cap_high : int, optional
+        Limit orders priced outside are refused (``price_outside_caps``). A market bid then competes at ``cap_high``, a
+        market ask at ``cap_low``.
 
     Raises
     ------
@@ -117,11 +188,32 @@ class Discriminatory:
     rule: Literal["k", "bid", "ask", "earlier"] = "k"
     price_round: Literal["floor", "ceil", "half_up"] = "floor"
     fee: int = 0
+    spread_to: Literal["seller", "buyer", "operator"] | None = None
+    reserve: int | None = None
+    cap_low: int | None = None
+    cap_high: int | None = None
     core: _core.Mechanism = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        k = fraction("k", self.k)
-        core = _core.Mechanism.discriminatory(k.as_integer_ratio(), self.rule, self.price_round, ticks("fee", self.fee))
+        core = _core.Mechanism.discriminatory(
+            fraction("k", self.k).as_integer_ratio(),
+            self._pair_rule(),
+            word("price_round", self.price_round, ROUNDINGS),
+            ticks("fee", self.fee),
+            price("reserve", self.reserve),
+            price("cap_low", self.cap_low),
+            price("cap_high", self.cap_high),
+        )
         object.__setattr__(self, "core", core)
+
+    def _pair_rule(self) -> str:
+        rule = word("rule", self.rule, PAIR_RULES)
+        if self.spread_to is None:
+            return rule
+        keeper = word("spread_to", self.spread_to, ("seller", "buyer", "operator"))
+        allowed = {"seller": ("k", "bid"), "buyer": ("k", "ask"), "operator": ("k", "bid", "ask")}[keeper]
+        if rule not in allowed:
+            raise MechanismError(f"spread_to={keeper!r} contradicts rule={rule!r}; leave one of them out")
+        return {"seller": "bid", "buyer": "ask", "operator": "apart"}[keeper]
 
     __reduce__ = by_parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from fractions import Fraction
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,6 +13,11 @@ from fastclear.errors import MechanismError
 
 Share = float | Fraction | tuple[int, int] | int
 """A fraction from 0 to 1: a float is taken as its nearest fraction with a denominator of at most 10**6."""
+
+PRICE_MAX: Final = 2**31 - 1
+QUANTITY_MAX: Final = 2**31 - 1
+ROUNDINGS: Final = ("floor", "ceil", "half_up")
+PAIR_RULES: Final = ("k", "bid", "ask", "earlier")
 
 _DENOMINATOR_MAX = 10**6
 
@@ -23,6 +28,8 @@ def fraction(name: str, value: Share) -> Fraction:
         if isinstance(value, tuple):
             numerator, denominator = value
             share = Fraction(numerator, denominator)
+        elif isinstance(value, np.floating):
+            share = Fraction(float(value)).limit_denominator(_DENOMINATOR_MAX)
         else:
             share = Fraction(value)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError) as error:
@@ -36,13 +43,49 @@ def fraction(name: str, value: Share) -> Fraction:
     return share
 
 
+def whole(name: str, value: object, low: int, high: int, what: str) -> int:
+    """Return ``value`` as a whole number of ``what`` from ``low`` to ``high``."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise MechanismError(f"{name}={value!r} is no whole number of {what}")
+    if not low <= value <= high:
+        raise MechanismError(f"{name}={value!r} is outside {low} to {high} {what}")
+    return int(value)
+
+
 def ticks(name: str, value: object) -> int:
     """Return ``value`` as a whole number of ticks from 0 up."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise MechanismError(f"{name}={value!r} is no whole number of ticks")
-    if not 0 <= value < 2**31:
-        raise MechanismError(f"{name}={value!r} is outside 0 to 2**31 - 1 ticks")
-    return int(value)
+    return whole(name, value, 0, PRICE_MAX, "ticks")
+
+
+def price(name: str, value: object) -> int | None:
+    """Return ``value`` as a price in ticks, or None where there is none."""
+    return None if value is None else whole(name, value, -PRICE_MAX, PRICE_MAX, "ticks")
+
+
+def unit_lots(value: object) -> int:
+    """Return the unit that every order trades."""
+    return whole("unit", value, 1, QUANTITY_MAX, "lots")
+
+
+def seed_of(value: object) -> int:
+    """Return ``value`` as the seed of a lottery."""
+    if value is None:
+        raise MechanismError("this mechanism draws lots; give it a seed, such as seed=1")
+    return whole("seed", value, 0, 2**64 - 1, "")
+
+
+def word(name: str, value: object, choices: tuple[str, ...]) -> str:
+    """Return ``value``, one of the words ``choices``."""
+    if not isinstance(value, str) or value not in choices:
+        raise MechanismError(f"{name}={value!r} is unknown; use {', '.join(map(repr, choices))}")
+    return value
+
+
+def yes_or_no(name: str, value: object) -> bool:
+    """Return ``value`` as a bool; only a bool is one."""
+    if not isinstance(value, bool | np.bool_):
+        raise MechanismError(f"{name}={value!r} is neither True nor False")
+    return bool(value)
 
 
 def by_parameters(mechanism: Any) -> tuple[Any, tuple[object, ...]]:
@@ -52,7 +95,7 @@ def by_parameters(mechanism: Any) -> tuple[Any, tuple[object, ...]]:
 
 @runtime_checkable
 class Mechanism(Protocol):
-    """A call auction that :func:`clear` can run."""
+    """A call auction that :func:`fastclear.clear` can run."""
 
     @property
     def core(self) -> _core.Mechanism:

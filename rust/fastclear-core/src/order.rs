@@ -1,5 +1,6 @@
 //! Orders as columns, and the one door through which an order enters: [`Columns::refuse`].
 
+use crate::auction::Mechanism;
 use crate::reject::RejectReason;
 use crate::{simd, units};
 
@@ -16,6 +17,12 @@ pub enum Integers<'a> {
     Narrow(&'a [i32]),
     /// 64-bit column.
     Wide(&'a [i64]),
+}
+
+impl Default for Integers<'_> {
+    fn default() -> Self {
+        Self::Wide(&[])
+    }
 }
 
 impl Integers<'_> {
@@ -43,7 +50,7 @@ impl Integers<'_> {
 }
 
 /// What the caller hands over: one row an order.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Columns<'a> {
     /// 1 = buy, 0 = sell.
     pub side: &'a [u8],
@@ -59,6 +66,16 @@ pub struct Columns<'a> {
     pub time: Option<&'a [i64]>,
     /// 1 = market order (its price is ignored), 0 = limit order; without it all are limit orders.
     pub is_market_order: Option<&'a [u8]>,
+    /// Participant of each row; without it every order is its own.
+    pub participant: Option<&'a [i64]>,
+    /// Least quantity that an order accepts, 0 = any (mechanisms that take it).
+    pub min_quantity: Option<&'a [i64]>,
+    /// Opening quote in ticks (mechanisms that take it); without it the limit.
+    pub start_price: Option<&'a [i64]>,
+    /// Half of a MUDA market in which the participant stands, 1 = right; without it a coin decides.
+    pub half: Option<&'a [u8]>,
+    /// Turn of the participant in MUDA's lottery; without it the lottery decides.
+    pub turn: Option<&'a [i64]>,
     /// Codes of rows that the border has refused already (nulls, values off the grid), 0 = none.
     pub refused: Option<&'a [u16]>,
 }
@@ -121,6 +138,11 @@ impl Columns<'_> {
             ("order", self.order.map_or(expected, <[i64]>::len)),
             ("time", self.time.map_or(expected, <[i64]>::len)),
             ("type", self.is_market_order.map_or(expected, <[u8]>::len)),
+            ("participant", self.participant.map_or(expected, <[i64]>::len)),
+            ("min_quantity", self.min_quantity.map_or(expected, <[i64]>::len)),
+            ("start_price", self.start_price.map_or(expected, <[i64]>::len)),
+            ("half", self.half.map_or(expected, <[u8]>::len)),
+            ("turn", self.turn.map_or(expected, <[i64]>::len)),
             ("refused", self.refused.map_or(expected, <[u16]>::len)),
         ];
         for (column, len) in lengths {
@@ -166,14 +188,27 @@ impl Columns<'_> {
     }
 
     /// Why the order in `row` is refused by itself (not because of another), 0 if it is not.
-    pub fn refuse(&self, row: usize) -> u16 {
+    pub fn refuse(&self, row: usize, mechanism: &Mechanism) -> u16 {
         let border = self.refused.map_or(0, |codes| codes[row]);
+        let (price, quantity, is_limit) = (self.price.get(row), self.quantity.get(row), !self.is_market_order(row));
+        let capped = |price: i64| {
+            mechanism.cap_low.is_some_and(|cap| price < cap) || mechanism.cap_high.is_some_and(|cap| price > cap)
+        };
+        let short = |least: &[i64]| mechanism.takes_minimums() && !(0..=quantity).contains(&least[row]);
         let own = if self.side[row] > BUY {
             RejectReason::UnknownSide.code()
-        } else if !self.is_market_order(row) && !units::price_in_range(self.price.get(row)) {
+        } else if is_limit && !units::price_in_range(price) {
             RejectReason::PriceOutOfRange.code()
-        } else if !units::quantity_in_range(self.quantity.get(row)) {
+        } else if !units::quantity_in_range(quantity) {
             RejectReason::QuantityOutOfRange.code()
+        } else if is_limit && capped(price) {
+            RejectReason::PriceOutsideCaps.code()
+        } else if self.min_quantity.is_some_and(short) {
+            RejectReason::MinQuantityOutOfRange.code()
+        } else if mechanism.unit().is_some_and(|unit| unit != quantity) {
+            RejectReason::NotOneUnit.code()
+        } else if is_limit && mechanism.takes_start_prices() && self.starts_beyond_limit(row) {
+            RejectReason::StartBeyondLimit.code()
         } else {
             0
         };
@@ -182,11 +217,19 @@ impl Columns<'_> {
             (border, own) => border.min(own),
         }
     }
+
+    fn starts_beyond_limit(&self, row: usize) -> bool {
+        self.start_price.is_some_and(|start| {
+            let (start, limit) = (start[row], self.price.get(row));
+            !units::price_in_range(start) || if self.side[row] == BUY { start > limit } else { start < limit }
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auction::Uniform;
 
     fn one(side: u8, price: i64, quantity: i64) -> (u16, bool) {
         let (side, price, quantity) = ([side], [price], [quantity]);
@@ -194,13 +237,9 @@ mod tests {
             side: &side,
             price: Integers::Wide(&price),
             quantity: Integers::Wide(&quantity),
-            market: None,
-            order: None,
-            time: None,
-            is_market_order: None,
-            refused: None,
+            ..Columns::default()
         };
-        (columns.refuse(0), columns.all_sound())
+        (columns.refuse(0, &Mechanism::from(Uniform::default())), columns.all_sound())
     }
 
     #[test]

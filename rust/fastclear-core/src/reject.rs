@@ -34,11 +34,25 @@ pub enum RejectReason {
     NoReferencePrice = 12,
     /// The participant's cover does not reach the order's worst case (settlement).
     CreditExceeded = 13,
+    /// A limit order's `price` is outside the caps of the mechanism.
+    PriceOutsideCaps = 14,
+    /// `min_quantity` is outside 0 ≤ `min_quantity` ≤ quantity, or no whole number of lots.
+    MinQuantityOutOfRange = 15,
+    /// The participant stands on both sides of the market; all its orders there are refused.
+    BothSides = 16,
+    /// The participant has more than one order in the market; all of them are refused.
+    SeveralOrders = 17,
+    /// `quantity` is not the unit that every order of this mechanism trades.
+    NotOneUnit = 18,
+    /// `start_price` is beyond the order's limit, out of range, or no whole number of ticks.
+    StartBeyondLimit = 19,
+    /// The block that the order is a part of cannot be read as one.
+    BlockInvalid = 20,
 }
 
 impl RejectReason {
     /// Every reason, in precedence.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 20] = [
         Self::UnknownSide,
         Self::UnknownType,
         Self::PriceMissing,
@@ -49,8 +63,15 @@ impl RejectReason {
         Self::QuantityOutOfRange,
         Self::IdMissing,
         Self::TimeMissing,
+        Self::PriceOutsideCaps,
+        Self::MinQuantityOutOfRange,
+        Self::NotOneUnit,
+        Self::StartBeyondLimit,
         Self::DuplicateOrder,
         Self::NoReferencePrice,
+        Self::BothSides,
+        Self::SeveralOrders,
+        Self::BlockInvalid,
         Self::CreditExceeded,
     ];
 
@@ -75,6 +96,13 @@ impl RejectReason {
             Self::DuplicateOrder => "duplicate_order",
             Self::NoReferencePrice => "no_reference_price",
             Self::CreditExceeded => "credit_exceeded",
+            Self::PriceOutsideCaps => "price_outside_caps",
+            Self::MinQuantityOutOfRange => "min_quantity_out_of_range",
+            Self::BothSides => "both_sides",
+            Self::SeveralOrders => "several_orders",
+            Self::NotOneUnit => "not_one_unit",
+            Self::StartBeyondLimit => "start_beyond_limit",
+            Self::BlockInvalid => "block_invalid",
         }
     }
 
@@ -94,6 +122,17 @@ impl RejectReason {
             Self::DuplicateOrder => "give every order of a market its own id",
             Self::NoReferencePrice => "a market order needs at least one limit order in its market",
             Self::CreditExceeded => "deposit more, or order less",
+            Self::PriceOutsideCaps => "keep the price between cap_low and cap_high of the mechanism",
+            Self::MinQuantityOutOfRange => "keep min_quantity between 0 (none) and the order's quantity, in whole lots",
+            Self::BothSides => "give bids or asks of one participant in a market, not both, or net them first",
+            Self::SeveralOrders => "give one order a participant and market; Vickrey and Muda take several",
+            Self::NotOneUnit => {
+                "give every order the quantity `unit` of the mechanism; Huang, Vickrey and Muda take others"
+            }
+            Self::StartBeyondLimit => "open a bid at or below its limit and an ask at or above it",
+            Self::BlockInvalid => {
+                "give a block one sound order a market at most, one parent and one exclusive group, and parents that exist"
+            }
         }
     }
 }

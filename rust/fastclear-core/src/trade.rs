@@ -1,5 +1,7 @@
 //! What an auction returns: per market, per order, per trade.
 
+use crate::auction::deal::{Branch, Deal};
+
 /// The outcome of one market.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct MarketOutcome {
@@ -29,6 +31,16 @@ pub struct MarketOutcome {
     pub buyer_payment: i128,
     /// Money that sellers receive.
     pub seller_revenue: i128,
+    /// Whether there is one price a side.
+    pub has_price: bool,
+    /// Whether a price lies between two ticks.
+    pub is_odd: bool,
+    /// MUDA: the prices found in the left and in the right half.
+    pub half_prices: [Option<i64>; 2],
+    /// Which way a mechanism with several went.
+    pub branch: Branch,
+    /// Rounds run, of mechanisms that have rounds.
+    pub rounds: u32,
 }
 
 /// Trades as columns, in the order in which the sweep makes them, markets ascending.
@@ -46,6 +58,8 @@ pub struct Trades {
     pub buy_price: Vec<i64>,
     /// What the seller receives a unit, in ticks.
     pub sell_price: Vec<i64>,
+    /// Whether the two columns above hold the sum that the trade costs its buyer and brings its seller instead.
+    pub are_sums: bool,
 }
 
 impl Trades {
@@ -73,14 +87,43 @@ impl Trades {
     pub fn payments(&self, orders: usize) -> Vec<i64> {
         let mut payment = vec![0; orders];
         for t in 0..self.len() {
-            payment[self.buy_row[t] as usize] += self.buy_price[t] * self.quantity[t];
-            payment[self.sell_row[t] as usize] -= self.sell_price[t] * self.quantity[t];
+            let (paid, received) = self.amounts(t);
+            payment[self.buy_row[t] as usize] += paid;
+            payment[self.sell_row[t] as usize] -= received;
         }
         payment
     }
 
+    /// Money that the buyer of trade `t` pays and its seller receives.
+    #[inline]
+    pub fn amounts(&self, t: usize) -> (i64, i64) {
+        let lots = if self.are_sums { 1 } else { self.quantity[t] };
+        (self.buy_price[t] * lots, self.sell_price[t] * lots)
+    }
+
+    /// Appends one deal.
+    pub fn push(&mut self, market_index: u32, buy_row: u32, sell_row: u32, deal: &Deal) {
+        self.market_index.push(market_index);
+        self.buy_row.push(buy_row);
+        self.sell_row.push(sell_row);
+        self.quantity.push(deal.quantity);
+        self.buy_price.push(deal.buy);
+        self.sell_price.push(deal.sell);
+    }
+
+    /// Forgets all trades but the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        self.market_index.truncate(len);
+        self.buy_row.truncate(len);
+        self.sell_row.truncate(len);
+        self.quantity.truncate(len);
+        self.buy_price.truncate(len);
+        self.sell_price.truncate(len);
+    }
+
     /// Moves the trades of `later` behind these.
     pub fn append(&mut self, later: &mut Self) {
+        self.are_sums |= later.are_sums;
         self.market_index.append(&mut later.market_index);
         self.buy_row.append(&mut later.buy_row);
         self.sell_row.append(&mut later.sell_row);

@@ -3,15 +3,21 @@
 //! Columns are borrowed. Where the Python layer says that nobody can write them (`frozen`), the work runs detached;
 //! otherwise it runs attached, so that no Python thread can change them meanwhile.
 
-use fastclear_core::auction::discriminatory::PairPrice;
+use fastclear_core::auction::discriminatory::{PairPrice, PairRule};
+use fastclear_core::auction::maximal_volume::Walk;
+use fastclear_core::auction::muda::Variant;
 use fastclear_core::auction::price::{PriceRound, Share};
 use fastclear_core::auction::rationing::Rationing;
-use fastclear_core::auction::{Discriminatory, Mechanism, Uniform};
+use fastclear_core::auction::uniform::PriceRule;
+use fastclear_core::auction::{
+    Average, Discriminatory, Huang, MaximalVolume, Mechanism, Muda, MultiRound, RandomMatching, RankedRule, Rule, Sbba,
+    TradeReduction, Uniform, Vickrey,
+};
 use fastclear_core::batch::{self, Want};
 use fastclear_core::order::{Columns, Integers};
 use fastclear_core::reject::RejectReason;
 use fastclear_core::trade::{MarketOutcome, Trades};
-use fastclear_core::units::PRICE_MAX;
+use fastclear_core::units::{PRICE_MAX, price_in_range, quantity_in_range};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadwriteArray1};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -47,33 +53,198 @@ pub struct PyMechanism(Mechanism);
 #[pymethods]
 impl PyMechanism {
     #[staticmethod]
-    fn uniform(k: (i64, i64), rationing: &str, price_round: &str, zero_surplus: bool, fee: i64) -> PyResult<Self> {
-        let rationing = match rationing {
-            "time" => Rationing::Time,
-            "pro_rata" => Rationing::ProRata,
-            "equal" => Rationing::Equal,
-            other => return Err(unknown("rationing", other, "'time', 'pro_rata' or 'equal'")),
+    #[pyo3(signature = (k, rationing, price_rule, seed, price_round, zero_surplus, whole_levels, fee, reserve, cap_low, cap_high))]
+    #[expect(clippy::too_many_arguments, reason = "one argument a parameter")]
+    fn uniform(
+        k: (i64, i64),
+        rationing: &str,
+        price_rule: &str,
+        seed: Option<u64>,
+        price_round: Option<&str>,
+        zero_surplus: bool,
+        whole_levels: bool,
+        fee: i64,
+        reserve: Option<i64>,
+        cap_low: Option<i64>,
+        cap_high: Option<i64>,
+    ) -> PyResult<Self> {
+        let rationing = match (rationing, seed) {
+            ("time", None) => Rationing::Time,
+            ("pro_rata", None) => Rationing::ProRata,
+            ("equal", None) => Rationing::Equal,
+            ("quantity", None) => Rationing::Quantity,
+            ("lottery", Some(seed)) => Rationing::Lottery { seed },
+            ("lottery", None) => {
+                return Err(Exception::Mechanism.with("rationing=\"lottery\" needs a seed; give seed=…".to_owned()));
+            }
+            ("time" | "pro_rata" | "equal" | "quantity", Some(seed)) => {
+                let message = format!("seed={seed} is for rationing=\"lottery\"; leave it out");
+                return Err(Exception::Mechanism.with(message));
+            }
+            (other, _) => {
+                return Err(unknown("rationing", other, "'time', 'pro_rata', 'equal', 'quantity' or 'lottery'"));
+            }
         };
-        Ok(Self(Mechanism::Uniform(Uniform {
+        let price_rule = match price_rule {
+            "interval" => PriceRule::Interval,
+            "marginal_ask" => PriceRule::MarginalAsk,
+            "marginal_bid" => PriceRule::MarginalBid,
+            "last_pair_midpoint" => PriceRule::LastPairMidpoint,
+            "scarce_side" => PriceRule::ScarceSide,
+            "cut_order" => PriceRule::CutOrder,
+            "capped_midpoint" => PriceRule::CappedMidpoint,
+            other => {
+                let choices = "'interval', 'marginal_ask', 'marginal_bid', 'last_pair_midpoint', 'scarce_side', \
+                               'cut_order' or 'capped_midpoint'";
+                return Err(unknown("price_rule", other, choices));
+            }
+        };
+        if whole_levels && (price_rule != PriceRule::MarginalBid || !zero_surplus) {
+            let message = "whole_levels=True clears at the price of the last bids; use it with \
+                           price_rule=\"marginal_bid\" and zero_surplus=True";
+            return Err(Exception::Mechanism.with(message.to_owned()));
+        }
+        let uniform = Uniform {
             k: share(k)?,
             rationing,
-            price_round: round(price_round)?,
+            price_rule,
+            price_round: price_round.map(round).transpose()?,
             zero_surplus,
+            whole_levels,
             fee: checked_fee(fee)?,
-        })))
+            reserve: checked_price("reserve", reserve)?,
+        };
+        capped(Rule::Uniform(uniform), cap_low, cap_high)
     }
 
     #[staticmethod]
-    fn discriminatory(k: (i64, i64), rule: &str, price_round: &str, fee: i64) -> PyResult<Self> {
-        let price = match rule {
-            "k" => PairPrice::Share(share(k)?),
-            "bid" => PairPrice::Share(share((1, 1))?),
-            "ask" => PairPrice::Share(share((0, 1))?),
-            "earlier" => PairPrice::Earlier,
-            other => return Err(unknown("rule", other, "'k', 'bid', 'ask' or 'earlier'")),
-        };
-        let (price_round, fee) = (round(price_round)?, checked_fee(fee)?);
-        Ok(Self(Mechanism::Discriminatory(Discriminatory { price, price_round, fee })))
+    #[pyo3(signature = (k, rule, price_round, fee, reserve, cap_low, cap_high))]
+    fn discriminatory(
+        k: (i64, i64),
+        rule: &str,
+        price_round: &str,
+        fee: i64,
+        reserve: Option<i64>,
+        cap_low: Option<i64>,
+        cap_high: Option<i64>,
+    ) -> PyResult<Self> {
+        let rule = pair_rule(k, rule, price_round)?;
+        let (fee, reserve) = (checked_fee(fee)?, checked_price("reserve", reserve)?);
+        capped(Rule::Discriminatory(Discriminatory { rule, fee, reserve }), cap_low, cap_high)
+    }
+
+    #[staticmethod]
+    fn maximal_volume(k: (i64, i64), rule: &str, price_round: &str, ascending: bool) -> PyResult<Self> {
+        let rule = pair_rule(k, rule, price_round)?;
+        let walk = if ascending { Walk::Ascending } else { Walk::Descending };
+        Ok(Self::ranked(RankedRule::MaximalVolume(MaximalVolume { rule, walk })))
+    }
+
+    #[staticmethod]
+    fn random_matching(k: (i64, i64), rule: &str, price_round: &str, seed: u64) -> PyResult<Self> {
+        let rule = pair_rule(k, rule, price_round)?;
+        Ok(Self::ranked(RankedRule::RandomMatching(RandomMatching { rule, seed })))
+    }
+
+    #[staticmethod]
+    fn vickrey() -> Self {
+        Self::ranked(RankedRule::Vickrey(Vickrey))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (use_p0, unit, cap_low, cap_high))]
+    fn trade_reduction(use_p0: bool, unit: i64, cap_low: Option<i64>, cap_high: Option<i64>) -> PyResult<Self> {
+        let unit = checked_unit(unit)?;
+        let rule = TradeReduction { use_p0, cap_low, cap_high, unit };
+        capped(Rule::Ranked(RankedRule::TradeReduction(rule)), cap_low, cap_high)
+    }
+
+    #[staticmethod]
+    fn huang() -> Self {
+        Self::ranked(RankedRule::Huang(Huang))
+    }
+
+    #[staticmethod]
+    fn sbba(seed: u64, unit: i64) -> PyResult<Self> {
+        Ok(Self::ranked(RankedRule::Sbba(Sbba { seed, unit: checked_unit(unit)? })))
+    }
+
+    #[staticmethod]
+    fn muda(vickrey: bool, seed: u64) -> Self {
+        let variant = if vickrey { Variant::Vickrey } else { Variant::Lottery };
+        Self::ranked(RankedRule::Muda(Muda { variant, seed }))
+    }
+
+    #[staticmethod]
+    fn average(unit: i64) -> PyResult<Self> {
+        Ok(Self::ranked(RankedRule::Average(Average { unit: checked_unit(unit)? })))
+    }
+
+    #[staticmethod]
+    fn multi_round(buyer_step: i64, seller_step: i64, max_rounds: u32) -> PyResult<Self> {
+        for (name, step) in [("buyer_step", buyer_step), ("seller_step", seller_step)] {
+            if !(0..=PRICE_MAX).contains(&step) {
+                return Err(Exception::Mechanism.with(format!("{name}={step} ticks; use 0 to {PRICE_MAX}")));
+            }
+        }
+        Ok(Self::ranked(RankedRule::MultiRound(MultiRound { buyer_step, seller_step, max_rounds })))
+    }
+
+    /// Whether what an order pays is a sum, not a price a unit.
+    #[getter]
+    fn pays_sums(&self) -> bool {
+        self.0.pays_sums()
+    }
+
+    /// Whether payments follow from the trades, which are then worth keeping.
+    #[getter]
+    fn prices_by_trade(&self) -> bool {
+        self.0.prices_by_trade()
+    }
+}
+
+impl PyMechanism {
+    fn ranked(rule: RankedRule) -> Self {
+        Self(Rule::Ranked(rule).into())
+    }
+}
+
+fn capped(rule: Rule, cap_low: Option<i64>, cap_high: Option<i64>) -> PyResult<PyMechanism> {
+    let (cap_low, cap_high) = (checked_price("cap_low", cap_low)?, checked_price("cap_high", cap_high)?);
+    if let (Some(low), Some(high)) = (cap_low, cap_high)
+        && low > high
+    {
+        return Err(Exception::Mechanism.with(format!("cap_low={low} is above cap_high={high}; exchange them")));
+    }
+    Ok(PyMechanism(Mechanism { rule, cap_low, cap_high }))
+}
+
+fn pair_rule(k: (i64, i64), rule: &str, price_round: &str) -> PyResult<PairRule> {
+    let price = match rule {
+        "k" => PairPrice::Share(share(k)?),
+        "bid" => PairPrice::Share(share((1, 1))?),
+        "ask" => PairPrice::Share(share((0, 1))?),
+        "earlier" => PairPrice::Earlier,
+        "apart" => PairPrice::Apart,
+        other => return Err(unknown("rule", other, "'k', 'bid', 'ask' or 'earlier'")),
+    };
+    Ok(PairRule { price, price_round: round(price_round)? })
+}
+
+fn checked_price(name: &str, price: Option<i64>) -> PyResult<Option<i64>> {
+    match price {
+        Some(ticks) if !price_in_range(ticks) => {
+            Err(Exception::Mechanism.with(format!("{name}={ticks} ticks; use -{PRICE_MAX} to {PRICE_MAX}")))
+        }
+        price => Ok(price),
+    }
+}
+
+fn checked_unit(unit: i64) -> PyResult<i64> {
+    if quantity_in_range(unit) {
+        Ok(unit)
+    } else {
+        Err(Exception::Mechanism.with(format!("unit={unit} lots; use 1 to 2^31-1")))
     }
 }
 
@@ -144,12 +315,14 @@ pub struct Cleared {
     reject: Option<Vec<u16>>,
     payment: Option<Vec<i64>>,
     trades: Option<Trades>,
+    den: u8,
+    rule: Rule,
     orders: usize,
 }
 
 /// Clears the columns; writes each order's filled quantity to `out`.
 #[pyfunction]
-#[pyo3(signature = (side, price, quantity, market, order, time, is_market_order, refused, mechanism, out, payment, trades, threads, frozen))]
+#[pyo3(signature = (side, price, quantity, market, order, time, is_market_order, participant, min_quantity, start_price, half, turn, refused, mechanism, out, payment, trades, threads, frozen))]
 #[expect(clippy::too_many_arguments, reason = "one argument a column")]
 #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands extracted arguments over by value")]
 fn clear(
@@ -161,6 +334,11 @@ fn clear(
     order: Option<PyReadonlyArray1<'_, i64>>,
     time: Option<PyReadonlyArray1<'_, i64>>,
     is_market_order: Option<PyReadonlyArray1<'_, u8>>,
+    participant: Option<PyReadonlyArray1<'_, i64>>,
+    min_quantity: Option<PyReadonlyArray1<'_, i64>>,
+    start_price: Option<PyReadonlyArray1<'_, i64>>,
+    half: Option<PyReadonlyArray1<'_, u8>>,
+    turn: Option<PyReadonlyArray1<'_, i64>>,
     refused: Option<PyReadonlyArray1<'_, u16>>,
     mechanism: &PyMechanism,
     mut out: PyReadwriteArray1<'_, i64>,
@@ -177,6 +355,11 @@ fn clear(
         order: order.as_ref().map(|column| column.as_slice()).transpose()?,
         time: time.as_ref().map(|column| column.as_slice()).transpose()?,
         is_market_order: is_market_order.as_ref().map(|column| column.as_slice()).transpose()?,
+        participant: participant.as_ref().map(|column| column.as_slice()).transpose()?,
+        min_quantity: min_quantity.as_ref().map(|column| column.as_slice()).transpose()?,
+        start_price: start_price.as_ref().map(|column| column.as_slice()).transpose()?,
+        half: half.as_ref().map(|column| column.as_slice()).transpose()?,
+        turn: turn.as_ref().map(|column| column.as_slice()).transpose()?,
         refused: refused.as_ref().map(|column| column.as_slice()).transpose()?,
     };
     let want = Want { payment, trades };
@@ -189,6 +372,8 @@ fn clear(
         reject: clearing.reject,
         payment: clearing.payment,
         trades: clearing.trades,
+        den: clearing.den,
+        rule: mechanism.0.rule,
         orders: columns.len(),
     })
 }
@@ -199,6 +384,12 @@ impl Cleared {
     #[getter]
     fn all_accepted(&self) -> bool {
         self.reject.is_none()
+    }
+
+    /// What all prices and money are over: 1 or 2.
+    #[getter]
+    const fn den(&self) -> u8 {
+        self.den
     }
 
     /// Reject code of each order.
@@ -218,7 +409,8 @@ impl Cleared {
         }
     }
 
-    /// Columns of the trades, or `None` where they were not asked for.
+    /// Columns of the trades, or `None` where they were not asked for. Money is by unit (`buy_price`, `sell_price`) or
+    /// where the mechanism pays sums by trade (`buy_amount`, `sell_amount`).
     fn trades<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
         let Some(trades) = &self.trades else {
             return Ok(None);
@@ -231,8 +423,9 @@ impl Cleared {
         columns.set_item("buy_row", wide(&trades.buy_row))?;
         columns.set_item("sell_row", wide(&trades.sell_row))?;
         columns.set_item("quantity", PyArray1::from_slice(py, &trades.quantity))?;
-        columns.set_item("buy_price", PyArray1::from_slice(py, &trades.buy_price))?;
-        columns.set_item("sell_price", PyArray1::from_slice(py, &trades.sell_price))?;
+        let (bought, sold) = if trades.are_sums { ("buy_amount", "sell_amount") } else { ("buy_price", "sell_price") };
+        columns.set_item(bought, PyArray1::from_slice(py, &trades.buy_price))?;
+        columns.set_item(sold, PyArray1::from_slice(py, &trades.sell_price))?;
         Ok(Some(columns))
     }
 
@@ -253,6 +446,24 @@ impl Cleared {
         columns.set_item("sell_orders", count(|market| market.sell_orders))?;
         columns.set_item("best_bid", wide(|market| market.best_bid))?;
         columns.set_item("best_ask", wide(|market| market.best_ask))?;
+        let flag = |of: fn(&MarketOutcome) -> bool| outcomes.iter().map(of).collect::<Vec<bool>>().into_pyarray(py);
+        columns.set_item("has_price", flag(|market| market.has_price))?;
+        if let Rule::Ranked(rule) = self.rule {
+            match rule {
+                RankedRule::TradeReduction(_) | RankedRule::Sbba(_) => {
+                    let branch: Vec<u8> = outcomes.iter().map(|market| market.branch as u8).collect();
+                    columns.set_item("branch", branch.into_pyarray(py))?;
+                }
+                RankedRule::MultiRound(_) => columns.set_item("rounds", count(|market| market.rounds))?,
+                RankedRule::Muda(_) => {
+                    columns.set_item("has_left", flag(|market| market.half_prices[0].is_some()))?;
+                    columns.set_item("has_right", flag(|market| market.half_prices[1].is_some()))?;
+                    columns.set_item("price_left", wide(|market| market.half_prices[0].unwrap_or(0)))?;
+                    columns.set_item("price_right", wide(|market| market.half_prices[1].unwrap_or(0)))?;
+                }
+                _ => {}
+            }
+        }
         let money: [(&str, Money); 4] = [
             ("welfare", |market| market.welfare),
             ("buyer_payment", |market| market.buyer_payment),

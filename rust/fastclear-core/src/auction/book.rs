@@ -72,6 +72,8 @@ pub struct Priority<'a> {
     pub time: Option<&'a [i64]>,
     /// Id of each order of the book; without ids the position, which is the row order, counts.
     pub order: Option<&'a [i64]>,
+    /// Rank of the market in ascending id: the stream of its lotteries.
+    pub market_rank: u32,
 }
 
 impl Priority<'_> {

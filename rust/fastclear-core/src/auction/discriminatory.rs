@@ -1,8 +1,8 @@
 //! Discriminatory price: the same trades as at a uniform price, each at a price of its own.
 //!
 //! The best bid is paired with the cheapest ask; Chatterjee & Samuelson (1983) price each pair by k, Nicolaisen, Petrov
-//! & Tesfatsion (2001) at the midpoint, Federico & Rahman (2003) as bid. Efficient as reported, budget balanced,
-//! individually rational, not truthful.
+//! & Tesfatsion (2001) at the midpoint, Federico & Rahman (2003) as bid. Efficient as reported, budget balanced unless
+//! the operator keeps the spread, individually rational, not truthful.
 
 use super::price::{PriceRound, Share};
 
@@ -13,26 +13,47 @@ pub enum PairPrice {
     Share(Share),
     /// The limit of the order that came first.
     Earlier,
+    /// The buyer pays its bid, the seller receives its ask, and the spread is the operator's.
+    Apart,
+}
+
+/// Price of a pair, with its rounding and a floor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PairRule {
+    /// Which price a pair trades at.
+    pub price: PairPrice,
+    /// Rounding of the price to a tick.
+    pub price_round: PriceRound,
+}
+
+impl PairRule {
+    /// What the buyer pays and the seller receives a unit, fee apart, of a pair whose orders compete at `bid` and `ask`.
+    pub fn prices(&self, bid: i64, ask: i64, bid_came_first: impl FnOnce() -> bool) -> (i64, i64) {
+        let price = match self.price {
+            PairPrice::Share(k) => k.of(ask, bid, self.price_round),
+            PairPrice::Earlier if bid_came_first() => bid,
+            PairPrice::Earlier => ask,
+            PairPrice::Apart => return (bid, ask),
+        };
+        (price, price)
+    }
 }
 
 /// Discriminatory call auction with price priority, then time, then id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Discriminatory {
-    /// Which price a pair trades at.
-    pub price: PairPrice,
-    /// Rounding of the price to a tick.
-    pub price_round: PriceRound,
+    /// Price of a pair.
+    pub rule: PairRule,
     /// Fee a unit, paid by the buyer on top of the price; no trade with bid − ask below it.
     pub fee: i64,
+    /// Lowest price that a seller may receive; bids competing below it take no part.
+    pub reserve: Option<i64>,
 }
 
 impl Discriminatory {
-    /// The seller's price of a pair whose orders compete at `bid` and `ask`.
-    pub fn pair_price(&self, bid: i64, ask: i64, bid_came_first: bool) -> i64 {
-        match self.price {
-            PairPrice::Share(k) => k.of(ask, bid, self.price_round),
-            PairPrice::Earlier if bid_came_first => bid,
-            PairPrice::Earlier => ask,
-        }
+    /// What the buyer pays and the seller receives a unit, fee apart.
+    pub fn prices(&self, bid: i64, ask: i64, bid_came_first: impl FnOnce() -> bool) -> (i64, i64) {
+        let (buy, sell) = self.rule.prices(bid, ask, bid_came_first);
+        self.reserve.map_or((buy, sell), |reserve| (buy.max(reserve), sell.max(reserve)))
     }
 }

@@ -23,6 +23,9 @@ impl Share {
     /// One half.
     pub const HALF: Self = Self { numerator: 1, denominator: 2 };
 
+    /// One twentieth.
+    pub const TWENTIETH: Self = Self { numerator: 1, denominator: 20 };
+
     /// The share `numerator / denominator`; `None` outside [0, 1] or with a denominator outside 1..=10⁹.
     pub const fn new(numerator: i64, denominator: i64) -> Option<Self> {
         if denominator >= 1 && denominator <= 1_000_000_000 && 0 <= numerator && numerator <= denominator {

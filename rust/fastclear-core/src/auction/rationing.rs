@@ -1,8 +1,11 @@
 //! Sharing the quantity that is left among orders of one price.
 //!
-//! All three rules are exact in integers, give nobody more than asked, and hand out the whole of what is left.
+//! All rules are exact in integers, give nobody more than asked, and hand out the whole of what is left.
+
+use std::cmp::Reverse;
 
 use super::book::Priority;
+use super::lottery::Lottery;
 
 /// The rule by which orders at the marginal price share what is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -14,6 +17,13 @@ pub enum Rationing {
     ProRata,
     /// The same quantity to each, as far as they ask for it (water filling).
     Equal,
+    /// Larger orders first; the last one in part.
+    Quantity,
+    /// One order after the other as drawn by lot; the last one in part.
+    Lottery {
+        /// Seed of the lottery.
+        seed: u64,
+    },
 }
 
 impl Rationing {
@@ -39,7 +49,19 @@ impl Rationing {
             }
         } else {
             match self {
-                Self::Time => by_time(left, orders, quantity, priority, filled),
+                Self::Time => {
+                    priority.sort(orders);
+                    in_turn(left, orders, quantity, filled);
+                }
+                Self::Quantity => {
+                    orders.sort_unstable_by_key(|&i| (Reverse(quantity(i as usize)), priority.key(i as usize)));
+                    in_turn(left, orders, quantity, filled);
+                }
+                Self::Lottery { seed } => {
+                    orders.sort_unstable_by_key(|&i| (priority.order.map_or(0, |ids| ids[i as usize]), i));
+                    Lottery::new(seed, priority.market_rank).shuffle(orders);
+                    in_turn(left, orders, quantity, filled);
+                }
                 Self::ProRata => pro_rata(left, total, orders, quantity, priority, filled),
                 Self::Equal => equal(left, orders, quantity, priority, filled),
             }
@@ -47,15 +69,8 @@ impl Rationing {
     }
 }
 
-fn by_time(
-    mut left: i64,
-    orders: &mut [u32],
-    quantity: impl Fn(usize) -> i64,
-    priority: &Priority<'_>,
-    filled: &mut [i64],
-) {
-    priority.sort(orders);
-    for &i in orders.iter() {
+fn in_turn(mut left: i64, orders: &[u32], quantity: impl Fn(usize) -> i64, filled: &mut [i64]) {
+    for &i in orders {
         let share = left.min(quantity(i as usize));
         filled[i as usize] = share;
         left -= share;
@@ -94,7 +109,7 @@ fn pro_rata(
     if left_over == 0 {
         return;
     }
-    let rank = |&(remainder, i): &(u64, u32)| (std::cmp::Reverse(remainder), priority.key(i as usize));
+    let rank = |&(remainder, i): &(u64, u32)| (Reverse(remainder), priority.key(i as usize));
     if left_over < remainders.len() {
         remainders.select_nth_unstable_by_key(left_over - 1, rank);
     }
@@ -143,7 +158,7 @@ mod tests {
     fn share(rule: Rationing, left: i64, quantities: &[i64]) -> Vec<i64> {
         let mut filled = vec![-1; quantities.len()];
         let mut orders: Vec<u32> = (0..quantities.len() as u32).collect();
-        let priority = Priority { time: None, order: None };
+        let priority = Priority { time: None, order: None, market_rank: 0 };
         rule.share(left, quantities.iter().sum(), &mut orders, |i| quantities[i], &priority, &mut filled);
         filled
     }

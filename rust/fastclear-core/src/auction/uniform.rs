@@ -1,10 +1,32 @@
-//! Uniform price: everyone in a market trades at one price inside the exact clearing interval.
+//! Uniform price: everyone in a market trades at one price, by default inside the exact clearing interval.
 //!
 //! The k-double auction of Satterthwaite & Williams (1989) for step curves: efficient, budget balanced, individually
-//! rational, not truthful.
+//! rational, not truthful. Other price rules reproduce those of other engines on the same trades.
 
+use super::book::{Book, Number, Priority};
 use super::price::{PriceRound, Share};
+use super::ranked::{Ranked, sweep};
 use super::rationing::Rationing;
+
+/// How the price follows from the crossing. All but the first need the limits of the last orders served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum PriceRule {
+    /// `low + k × (high − low)` in the clearing interval.
+    #[default]
+    Interval,
+    /// The highest accepted ask.
+    MarginalAsk,
+    /// The lowest accepted bid.
+    MarginalBid,
+    /// Midpoint of the two.
+    LastPairMidpoint,
+    /// The lowest accepted bid where every ask is sold out and some bid goes short, else the highest accepted ask.
+    ScarceSide,
+    /// The price of the order that is cut; where none is, the midpoint of the last pair, kept in the interval.
+    CutOrder,
+    /// Midpoint of the last pair, at most 5 % above the ask.
+    CappedMidpoint,
+}
 
 /// Uniform-price call auction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,12 +35,18 @@ pub struct Uniform {
     pub k: Share,
     /// How orders at the marginal price share what is left.
     pub rationing: Rationing,
-    /// Rounding of the price to a tick.
-    pub price_round: PriceRound,
+    /// How the price follows from the crossing.
+    pub price_rule: PriceRule,
+    /// Rounding of the price to a tick; without it the midpoint of the last pair is exact, over 2.
+    pub price_round: Option<PriceRound>,
     /// Whether units whose bid equals their ask trade.
     pub zero_surplus: bool,
+    /// Whether bids of one price trade whole or not at all (the price is then that of the last bids).
+    pub whole_levels: bool,
     /// Fee a unit, paid by the buyer on top of the price; no trade with bid − ask below it.
     pub fee: i64,
+    /// Lowest price that sellers may receive; bids competing below it take no part.
+    pub reserve: Option<i64>,
 }
 
 impl Default for Uniform {
@@ -26,9 +54,138 @@ impl Default for Uniform {
         Self {
             k: Share::HALF,
             rationing: Rationing::default(),
-            price_round: PriceRound::default(),
+            price_rule: PriceRule::default(),
+            price_round: None,
             zero_surplus: true,
+            whole_levels: false,
             fee: 0,
+            reserve: None,
         }
+    }
+}
+
+/// The crossing as a price rule sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Margin {
+    /// Lowest accepted bid.
+    pub last_bid: i64,
+    /// Highest accepted ask.
+    pub last_ask: i64,
+    /// Whether every ask of the market is sold out and some bid is not served whole.
+    pub supply_is_scarce: bool,
+}
+
+impl Margin {
+    /// Reads the margin off the fills.
+    pub fn of<P: Number, Q: Number>(book: &Book<'_, P, Q>, filled: &[i64]) -> Self {
+        let (mut last_bid, mut last_ask) = (i64::MAX, i64::MIN);
+        let (mut bids_short, mut asks_short) = (false, false);
+        for (i, &fill) in filled.iter().enumerate() {
+            let (price, short) = (book.competing_price(i), fill < book.quantity(i));
+            if book.is_bid(i) {
+                last_bid = if fill > 0 { last_bid.min(price) } else { last_bid };
+                bids_short |= short;
+            } else {
+                last_ask = if fill > 0 { last_ask.max(price) } else { last_ask };
+                asks_short |= short;
+            }
+        }
+        Self { last_bid, last_ask, supply_is_scarce: bids_short && !asks_short }
+    }
+}
+
+impl Uniform {
+    /// Whether prices are over 2: an exact midpoint was asked for.
+    pub const fn is_halved(&self) -> bool {
+        matches!((self.price_rule, self.price_round), (PriceRule::LastPairMidpoint, None))
+    }
+
+    /// Whether the price follows from the interval alone.
+    pub const fn is_interval(&self) -> bool {
+        matches!(self.price_rule, PriceRule::Interval)
+    }
+
+    /// The price, over 2 where [`Self::is_halved`], of a crossing with the given interval; `margin` is asked for only where
+    /// the rule needs it.
+    pub fn price(&self, (low, high): (i64, i64), margin: impl FnOnce() -> Margin) -> i64 {
+        let round = self.price_round.unwrap_or_default();
+        let price = match self.price_rule {
+            PriceRule::Interval => self.k.of(low, high, round),
+            rule => {
+                let Margin { last_bid, last_ask, supply_is_scarce } = margin();
+                match rule {
+                    PriceRule::Interval | PriceRule::MarginalAsk => last_ask,
+                    PriceRule::MarginalBid => last_bid,
+                    PriceRule::LastPairMidpoint if self.is_halved() => {
+                        let midpoint = last_bid + last_ask;
+                        return self.reserve.map_or(midpoint, |reserve| midpoint.max(2 * reserve));
+                    }
+                    PriceRule::LastPairMidpoint => Share::HALF.of(last_ask, last_bid, round),
+                    PriceRule::ScarceSide => {
+                        if supply_is_scarce {
+                            last_bid
+                        } else {
+                            last_ask
+                        }
+                    }
+                    PriceRule::CutOrder => Share::HALF.of(last_ask, last_bid, round).clamp(low, high),
+                    PriceRule::CappedMidpoint => {
+                        // A twentieth above the ask, as far as that is above and not past the midpoint.
+                        let twentieth = Share::of(Share::TWENTIETH, 0, last_ask.max(0), round);
+                        Share::HALF.of(last_ask, last_bid, round).min(last_ask + twentieth)
+                    }
+                }
+            }
+        };
+        self.reserve.map_or(price, |reserve| price.max(reserve))
+    }
+
+    /// Crosses a book whose bids trade by whole levels: the lowest bid price at which supply covers all demand, else the
+    /// highest bid price that any ask reaches. Writes fills; gives price, volume.
+    pub fn cross_whole_levels<P: Number, Q: Number>(
+        &self,
+        book: &Book<'_, P, Q>,
+        priority: &Priority<'_>,
+        ranked: &mut Ranked,
+        filled: &mut [i64],
+    ) -> Option<(i64, i64)> {
+        filled.fill(0);
+        ranked.rank(book, priority);
+        let Ranked { bids, asks } = ranked;
+        sweep(bids, asks, |_, _, _| {})?;
+        // Down the bids, level by level: demand grows, supply shrinks.
+        let (mut demand, mut served) = (0, 0);
+        let mut supply: i64 = asks.iter().map(|quote| quote.quantity).sum();
+        let mut dearest = asks.len();
+        let mut found = None;
+        for level in bids.chunk_by(|a, b| a.price == b.price) {
+            let price = level[0].price;
+            demand += level.iter().map(|quote| quote.quantity).sum::<i64>();
+            while dearest > 0 && asks[dearest - 1].price > price {
+                dearest -= 1;
+                supply -= asks[dearest].quantity;
+            }
+            if supply < demand && found.is_some() || supply == 0 {
+                break;
+            }
+            served += level.len();
+            found = Some((price, demand, supply, dearest));
+            if supply < demand {
+                break;
+            }
+        }
+        let (price, demand, supply, dearest) = found?;
+        let volume = demand.min(supply);
+        for side in [&bids[..served], &asks[..dearest]] {
+            let mut left = volume;
+            for level in side.chunk_by(|a, b| a.price == b.price) {
+                let total: i64 = level.iter().map(|quote| quote.quantity).sum();
+                let mut orders: Vec<u32> = level.iter().map(|quote| quote.order).collect();
+                let given = total.min(left);
+                self.rationing.share(given, total, &mut orders, |i| book.quantity(i), priority, filled);
+                left -= given;
+            }
+        }
+        Some((price, volume))
     }
 }

@@ -1,0 +1,320 @@
+//! Accepted orders of many markets, side by side: as they stand in the input, or gathered from it.
+
+use crate::auction::Mechanism;
+use crate::order::{BUY, Columns};
+use crate::reject::RejectReason;
+
+/// Market ids, ascending, and where each market's orders start; one more start closes the last.
+#[derive(Debug)]
+pub(super) struct Markets {
+    pub ids: Vec<i64>,
+    pub starts: Vec<usize>,
+    /// What each market leaves out; empty where nothing can be left out.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Bids below the reserve: accepted, but no part of the market.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LeftOut {
+    pub bids: u32,
+    pub best_bid: i64,
+}
+
+impl Markets {
+    /// The markets of columns that need no gathering, unless a value turns out to be out of range: sorted by market,
+    /// all limit orders, none refused, no id twice, and a mechanism that takes them as they are.
+    pub fn as_they_stand(columns: &Columns<'_>, mechanism: &Mechanism) -> Option<Self> {
+        if columns.is_market_order.is_some()
+            || columns.refused.is_some_and(|codes| codes.iter().any(|&code| code != 0))
+            || !mechanism.admits_all()
+            || mechanism.takes_participants() && columns.participant.is_some()
+            || mechanism.takes_minimums() && columns.min_quantity.is_some()
+            || mechanism.takes_start_prices() && columns.start_price.is_some()
+        {
+            return None;
+        }
+        let markets = match columns.market {
+            None => Self { ids: vec![0], starts: vec![0, columns.len()], left_out: Vec::new() },
+            Some(ids) if ids.is_sorted() => Self::of_sorted(ids.iter().copied()),
+            Some(_) => return None,
+        };
+        let unique = |ids: &[i64]| {
+            markets.starts.windows(2).all(|range| {
+                let ids = &ids[range[0]..range[1]];
+                ids.is_sorted_by(|a, b| a < b) || {
+                    let mut sorted = ids.to_vec();
+                    sorted.sort_unstable();
+                    sorted.is_sorted_by(|a, b| a < b)
+                }
+            })
+        };
+        columns.order.is_none_or(unique).then_some(markets)
+    }
+
+    fn of_sorted(ids: impl Iterator<Item = i64>) -> Self {
+        let mut markets = Self { ids: Vec::new(), starts: Vec::new(), left_out: Vec::new() };
+        let mut rows = 0;
+        for (row, id) in ids.enumerate() {
+            if markets.ids.last() != Some(&id) {
+                markets.ids.push(id);
+                markets.starts.push(row);
+            }
+            rows = row + 1;
+        }
+        markets.starts.push(rows);
+        markets
+    }
+
+    pub const fn len(&self) -> usize {
+        self.ids.len()
+    }
+}
+
+/// Orders of all markets, side by side, beside their price and quantity columns.
+#[derive(Clone, Copy)]
+pub(super) struct Orders<'a> {
+    pub side: &'a [u8],
+    pub order: Option<&'a [i64]>,
+    pub time: Option<&'a [i64]>,
+    pub participant: Option<&'a [i64]>,
+    pub min_quantity: Option<&'a [i64]>,
+    pub start_price: Option<&'a [i64]>,
+    pub half: Option<&'a [u8]>,
+    pub turn: Option<&'a [i64]>,
+    pub rows: Option<&'a [u32]>,
+    pub markets: &'a Markets,
+}
+
+impl<'a> Orders<'a> {
+    /// The columns as they stand.
+    pub fn of(columns: &Columns<'a>, markets: &'a Markets) -> Self {
+        Self {
+            side: columns.side,
+            order: columns.order,
+            time: columns.time,
+            participant: columns.participant,
+            min_quantity: columns.min_quantity,
+            start_price: columns.start_price,
+            half: columns.half,
+            turn: columns.turn,
+            rows: None,
+            markets,
+        }
+    }
+}
+
+/// Accepted orders side by side, market by market.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    side: Vec<u8>,
+    pub price: Vec<i32>,    // a limit is checked to lie within ±(2³¹ − 1)
+    pub quantity: Vec<i32>, // a quantity within 1..2³¹
+    order: Option<Vec<i64>>,
+    time: Option<Vec<i64>>,
+    participant: Option<Vec<i64>>,
+    min_quantity: Option<Vec<i64>>,
+    start_price: Option<Vec<i64>>,
+    half: Option<Vec<u8>>,
+    turn: Option<Vec<i64>>,
+    /// Input row of each order.
+    pub rows: Vec<u32>,
+    pub markets: Markets,
+    /// Reject code of each input row.
+    pub reject: Vec<u16>,
+}
+
+impl Gathered {
+    /// Refuses what must be refused and gathers the rest.
+    pub fn of(columns: &Columns<'_>, mechanism: &Mechanism) -> Self {
+        let sound = mechanism.admits_all()
+            && (columns.min_quantity.is_none() || !mechanism.takes_minimums())
+            && (columns.start_price.is_none() || !mechanism.takes_start_prices())
+            && columns.all_sound();
+        let reject = if sound {
+            vec![0; columns.len()]
+        } else {
+            (0..columns.len()).map(|row| columns.refuse(row, mechanism)).collect()
+        };
+        let mut gathered = Self {
+            side: Vec::new(),
+            price: Vec::new(),
+            quantity: Vec::new(),
+            order: columns.order.map(|_| Vec::new()),
+            time: columns.time.map(|_| Vec::new()),
+            participant: columns.participant.map(|_| Vec::new()),
+            min_quantity: columns.min_quantity.filter(|_| mechanism.takes_minimums()).map(|_| Vec::new()),
+            start_price: columns.start_price.filter(|_| mechanism.takes_start_prices()).map(|_| Vec::new()),
+            half: columns.half.map(|_| Vec::new()),
+            turn: columns.turn.map(|_| Vec::new()),
+            rows: Vec::new(),
+            markets: Markets { ids: Vec::new(), starts: vec![0], left_out: Vec::new() },
+            reject,
+        };
+        let rows = rows_by_market(columns);
+        let market_of = |row: u32| columns.market.map_or(0, |ids| ids[row as usize]);
+        for group in rows.chunk_by(|&a, &b| market_of(a) == market_of(b)) {
+            gathered.gather(columns, mechanism, group);
+            gathered.markets.ids.push(market_of(group[0]));
+            gathered.markets.starts.push(gathered.rows.len());
+        }
+        gathered
+    }
+
+    /// The gathered columns.
+    pub fn orders(&self) -> Orders<'_> {
+        Orders {
+            side: &self.side,
+            order: self.order.as_deref(),
+            time: self.time.as_deref(),
+            participant: self.participant.as_deref(),
+            min_quantity: self.min_quantity.as_deref(),
+            start_price: self.start_price.as_deref(),
+            half: self.half.as_deref(),
+            turn: self.turn.as_deref(),
+            rows: Some(&self.rows),
+            markets: &self.markets,
+        }
+    }
+
+    /// Appends the accepted orders of one market, refusing some because of others.
+    fn gather(&mut self, columns: &Columns<'_>, mechanism: &Mechanism, group: &[u32]) {
+        if let Some(ids) = columns.order {
+            let mut sound: Vec<u32> = self.sound(group);
+            sound.sort_unstable_by_key(|&row| ids[row as usize]);
+            for same in sound.chunk_by(|&a, &b| ids[a as usize] == ids[b as usize]).filter(|same| same.len() > 1) {
+                self.refuse(same, RejectReason::DuplicateOrder);
+            }
+        }
+        let limits = columns.is_market_order.and_then(|_| self.limits(columns, group));
+        let competing = |row: usize| {
+            if !columns.is_market_order(row) {
+                return Some(columns.price.get(row));
+            }
+            // Enough to meet every ask or bid there is: the cap, or the best limit of the market.
+            if columns.side[row] == BUY {
+                mechanism.cap_high.or(limits.map(|(_, high)| high))
+            } else {
+                mechanism.cap_low.or(limits.map(|(low, _)| low))
+            }
+        };
+        if columns.is_market_order.is_some() {
+            for &row in group {
+                if self.reject[row as usize] == 0 && competing(row as usize).is_none() {
+                    self.reject[row as usize] = RejectReason::NoReferencePrice.code();
+                }
+            }
+        }
+        if mechanism.takes_participants() {
+            self.refuse_participants(columns, mechanism, group);
+        }
+        let reserve = mechanism.reserve().map(|reserve| reserve + mechanism.fee());
+        let mut left_out = LeftOut { bids: 0, best_bid: i64::MIN };
+        for &row in group {
+            let input = row as usize;
+            let Some(price) = competing(input).filter(|_| self.reject[input] == 0) else {
+                continue;
+            };
+            if columns.side[input] == BUY && reserve.is_some_and(|reserve| price < reserve) {
+                left_out.bids += 1;
+                left_out.best_bid = left_out.best_bid.max(price);
+                continue;
+            }
+            self.side.push(columns.side[input]);
+            self.price.push(price as i32);
+            self.quantity.push(columns.quantity.get(input) as i32);
+            let start =
+                columns.start_price.map(|start| if columns.is_market_order(input) { price } else { start[input] });
+            for (to, value) in [
+                (&mut self.order, columns.order.map(|ids| ids[input])),
+                (&mut self.time, columns.time.map(|times| times[input])),
+                (&mut self.participant, columns.participant.map(|ids| ids[input])),
+                (&mut self.min_quantity, columns.min_quantity.map(|least| least[input])),
+                (&mut self.start_price, start),
+                (&mut self.turn, columns.turn.map(|turn| turn[input])),
+            ] {
+                if let (Some(to), Some(value)) = (to.as_mut(), value) {
+                    to.push(value);
+                }
+            }
+            if let (Some(to), Some(half)) = (&mut self.half, columns.half) {
+                to.push(half[input]);
+            }
+            self.rows.push(row);
+        }
+        if reserve.is_some() {
+            self.markets.left_out.push(left_out);
+        }
+    }
+
+    fn sound(&self, group: &[u32]) -> Vec<u32> {
+        group.iter().copied().filter(|&row| self.reject[row as usize] == 0).collect()
+    }
+
+    fn refuse(&mut self, rows: &[u32], reason: RejectReason) {
+        for &row in rows {
+            self.reject[row as usize] = reason.code();
+        }
+    }
+
+    /// Lowest and highest limit of the limit orders of a market.
+    fn limits(&self, columns: &Columns<'_>, group: &[u32]) -> Option<(i64, i64)> {
+        let mut limits = None;
+        for &row in group {
+            let row = row as usize;
+            if self.reject[row] == 0 && !columns.is_market_order(row) {
+                let price = columns.price.get(row);
+                limits =
+                    Some(limits.map_or((price, price), |(low, high): (i64, i64)| (low.min(price), high.max(price))));
+            }
+        }
+        limits
+    }
+
+    /// Refuses participants on both sides, then those with several orders, where the mechanism's proof needs it.
+    fn refuse_participants(&mut self, columns: &Columns<'_>, mechanism: &Mechanism, group: &[u32]) {
+        let Some(ids) = columns.participant else {
+            return;
+        };
+        let mut sound = self.sound(group);
+        sound.sort_unstable_by_key(|&row| ids[row as usize]);
+        for mine in sound.chunk_by(|&a, &b| ids[a as usize] == ids[b as usize]).filter(|mine| mine.len() > 1) {
+            let side = columns.side[mine[0] as usize];
+            if mechanism.one_side() && mine.iter().any(|&row| columns.side[row as usize] != side) {
+                self.refuse(mine, RejectReason::BothSides);
+            } else if mechanism.one_order() {
+                self.refuse(mine, RejectReason::SeveralOrders);
+            }
+        }
+    }
+}
+
+/// Every row, market by market in ascending id, in row order within a market.
+fn rows_by_market(columns: &Columns<'_>) -> Vec<u32> {
+    let mut rows: Vec<u32> = (0..columns.len() as u32).collect();
+    let Some(ids) = columns.market else {
+        return rows;
+    };
+    if ids.is_sorted() {
+        return rows;
+    }
+    let (least, most) = ids.iter().fold((i64::MAX, i64::MIN), |(least, most), &id| (least.min(id), most.max(id)));
+    match most.checked_sub(least) {
+        // Ids close together, as numbered zones and slots are: count, then place.
+        Some(span) if (span as u64) < 4 * ids.len() as u64 => {
+            let mut next = vec![0_u32; span as usize + 2];
+            for &id in ids {
+                next[(id - least) as usize + 1] += 1;
+            }
+            for slot in 1..next.len() {
+                next[slot] += next[slot - 1];
+            }
+            for (row, &id) in ids.iter().enumerate() {
+                let place = &mut next[(id - least) as usize];
+                rows[*place as usize] = row as u32;
+                *place += 1;
+            }
+        }
+        _ => rows.sort_by_key(|&row| ids[row as usize]),
+    }
+    rows
+}

@@ -1,0 +1,271 @@
+//! One market: the mechanism's rule, and its result as fills, payments, trades and an outcome.
+
+use crate::auction::book::{Book, Number, Priority};
+use crate::auction::curve::{self, Bracket, Crossing};
+use crate::auction::deal::Outcome;
+use crate::auction::pairing::{self, Place};
+use crate::auction::ranked::{Market, Ranked};
+use crate::auction::rationing::Rationing;
+use crate::auction::uniform::Margin;
+use crate::auction::{Discriminatory, Mechanism, RankedRule, Rule, Uniform};
+use crate::order::BUY;
+use crate::simd;
+use crate::trade::{MarketOutcome, Trades};
+
+use super::Want;
+
+/// Memory that a run of markets shares.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    curve: curve::Scratch,
+    ranked: Ranked,
+    outcome: Outcome,
+}
+
+/// One market's orders beside its columns, and where its results go.
+pub(super) struct OneMarket<'a> {
+    pub mechanism: &'a Mechanism,
+    pub want: Want,
+    pub market: Market<'a>,
+    pub place: Place<'a>,
+    pub filled: &'a mut [i64],
+    pub payment: Option<&'a mut [i64]>,
+    pub trades: &'a mut Trades,
+    pub scratch: &'a mut Scratch,
+}
+
+impl OneMarket<'_> {
+    /// Clears the market; `None` where a value is one that no order may carry.
+    pub fn clear<P: Number, Q: Number>(&mut self, book: &Book<'_, P, Q>) -> Option<MarketOutcome> {
+        match &self.mechanism.rule {
+            Rule::Uniform(uniform) => self.uniform(book, uniform),
+            Rule::Discriminatory(discriminatory) => self.discriminatory(book, discriminatory),
+            Rule::Ranked(rule) => self.ranked(book, *rule),
+        }
+    }
+
+    /// Clears again and again: while an order is served less than it accepts, the last such by time, then id, leaves.
+    pub fn clear_with_minimums<P: Number, Q: Number>(
+        &mut self,
+        book: &Book<'_, P, Q>,
+        least: &[i64],
+    ) -> Option<MarketOutcome> {
+        let mut staying: Vec<u32> = (0..book.len() as u32).collect();
+        let mut filled = Vec::new();
+        let first_trade = self.trades.len();
+        loop {
+            let pick = |column: Option<&[i64]>| column.map(|column| taken(column, &staying));
+            let (side, price, quantity) =
+                (taken(book.side, &staying), taken(book.price, &staying), taken(book.quantity, &staying));
+            let (time, order) = (pick(self.market.priority.time), pick(self.market.priority.order));
+            let rows: Vec<u32> = staying.iter().map(|&i| self.place.row(i as usize)).collect();
+            let smaller = Book { side: &side, price: &price, quantity: &quantity, fee: book.fee };
+            filled.clear();
+            filled.resize(staying.len(), 0);
+            let mut payment = self.payment.is_some().then(|| vec![0; staying.len()]);
+            let priority = Priority { time: time.as_deref(), order: order.as_deref(), ..self.market.priority };
+            let mut market = OneMarket {
+                mechanism: self.mechanism,
+                want: self.want,
+                market: Market { priority, participant: None, start_price: None, half: None, turn: None },
+                place: Place { rows: Some(&rows), first_row: 0, ..self.place },
+                filled: &mut filled,
+                payment: payment.as_deref_mut(),
+                trades: &mut *self.trades,
+                scratch: &mut *self.scratch,
+            };
+            let mut outcome = market.clear(&smaller)?;
+            let short = (0..staying.len()).filter(|&i| 0 < filled[i] && filled[i] < least[staying[i] as usize]);
+            if let Some(last) = short.max_by_key(|&i| priority.key(i)) {
+                staying.remove(last);
+                self.trades.truncate(first_trade);
+                continue;
+            }
+            self.filled.fill(0);
+            for (&i, &fill) in staying.iter().zip(&filled) {
+                self.filled[i as usize] = fill;
+            }
+            if let (Some(to), Some(from)) = (&mut self.payment, payment) {
+                to.fill(0);
+                for (&i, money) in staying.iter().zip(from) {
+                    to[i as usize] = money;
+                }
+            }
+            outcome.buy_orders = book.side.iter().filter(|&&side| side == BUY).count() as u32;
+            outcome.sell_orders = book.len() as u32 - outcome.buy_orders;
+            if outcome.volume == 0 {
+                (outcome.best_bid, outcome.best_ask) = simd::best_limits(book);
+            }
+            return Some(outcome);
+        }
+    }
+
+    fn uniform<P: Number, Q: Number>(&mut self, book: &Book<'_, P, Q>, uniform: &Uniform) -> Option<MarketOutcome> {
+        let bracket = Bracket::of(book)?;
+        let priority = &self.market.priority;
+        let (bids, crossing) = if uniform.whole_levels {
+            let crossed = uniform.cross_whole_levels(book, priority, &mut self.scratch.ranked, self.filled);
+            let welfare = welfare(book, self.filled);
+            let crossing = crossed.map(|(price, volume)| Crossing { low: price, high: price, volume, welfare });
+            (self.scratch.ranked.bids.len() as u32, crossing)
+        } else {
+            let (zero_surplus, rationing) = (uniform.zero_surplus, uniform.rationing);
+            curve::cross(book, &bracket, zero_surplus, rationing, priority, self.filled, &mut self.scratch.curve)
+        };
+        let Some(Crossing { low, high, volume, welfare }) = crossing else {
+            return Some(nothing_traded(book, bids));
+        };
+        let filled = &*self.filled;
+        let price_sell = uniform.price((low, high), || Margin::of(book, filled));
+        let price_buy = price_sell + if uniform.is_halved() { 2 * uniform.fee } else { uniform.fee };
+        if let Some(payment) = self.payment.as_deref_mut() {
+            for ((paid, &fill), &side) in payment.iter_mut().zip(filled).zip(book.side) {
+                *paid = if side == BUY { price_buy * fill } else { -price_sell * fill };
+            }
+        }
+        if self.want.trades {
+            pairing::pair(book, filled, priority, &self.place, |_, _| (price_buy, price_sell), self.trades);
+        }
+        let floor = uniform.reserve.unwrap_or(i64::MIN);
+        Some(MarketOutcome {
+            volume,
+            welfare,
+            price_low: low.max(floor),
+            price_high: high.max(floor),
+            price_sell,
+            price_buy,
+            has_price: true,
+            is_odd: uniform.is_halved() && price_sell % 2 != 0,
+            buy_orders: bids,
+            sell_orders: book.len() as u32 - bids,
+            buyer_payment: i128::from(price_buy) * i128::from(volume),
+            seller_revenue: i128::from(price_sell) * i128::from(volume),
+            ..MarketOutcome::default()
+        })
+    }
+
+    fn discriminatory<P: Number, Q: Number>(
+        &mut self,
+        book: &Book<'_, P, Q>,
+        discriminatory: &Discriminatory,
+    ) -> Option<MarketOutcome> {
+        let bracket = Bracket::of(book)?;
+        let priority = &self.market.priority;
+        let (bids, crossing) =
+            curve::cross(book, &bracket, true, Rationing::Time, priority, self.filled, &mut self.scratch.curve);
+        let Some(Crossing { volume, welfare, .. }) = crossing else {
+            return Some(nothing_traded(book, bids));
+        };
+        let prices = |(bid, bid_price), (ask, ask_price)| {
+            let came_first = || priority.key(bid) < priority.key(ask);
+            let (buy, sell) = discriminatory.prices(bid_price, ask_price, came_first);
+            (buy + discriminatory.fee, sell)
+        };
+        let mut local = Trades::default();
+        let (into, first) = if self.want.trades {
+            let first = self.trades.len();
+            (&mut *self.trades, first)
+        } else {
+            (&mut local, 0)
+        };
+        let positions = Place { rows: None, first_row: 0, ..self.place };
+        pairing::pair(book, self.filled, priority, &positions, prices, into);
+        let (mut buyer_payment, mut seller_revenue) = (0, 0);
+        for t in first..into.len() {
+            let (bid, ask) = (into.buy_row[t] as usize, into.sell_row[t] as usize);
+            let (paid, received) = into.amounts(t);
+            buyer_payment += i128::from(paid);
+            seller_revenue += i128::from(received);
+            if let Some(payment) = self.payment.as_deref_mut() {
+                payment[bid] += paid;
+                payment[ask] -= received;
+            }
+            into.buy_row[t] = self.place.row(bid);
+            into.sell_row[t] = self.place.row(ask);
+        }
+        Some(MarketOutcome {
+            volume,
+            welfare,
+            buy_orders: bids,
+            sell_orders: book.len() as u32 - bids,
+            buyer_payment,
+            seller_revenue,
+            ..MarketOutcome::default()
+        })
+    }
+
+    fn ranked<P: Number, Q: Number>(&mut self, book: &Book<'_, P, Q>, rule: RankedRule) -> Option<MarketOutcome> {
+        if !simd::all_in_range(book.side, book.price, book.quantity) {
+            return None;
+        }
+        let Scratch { ranked, outcome: result, .. } = &mut *self.scratch;
+        ranked.rank(book, &self.market.priority);
+        result.clear();
+        let (bids, asks) = (ranked.bids.len() as u32, ranked.asks.len() as u32);
+        rule.clear(ranked, &self.market, result);
+        self.filled.fill(0);
+        let (halved, sums) = (self.mechanism.is_halved(), self.mechanism.pays_sums());
+        let mut outcome = MarketOutcome { branch: result.branch, rounds: result.rounds, ..MarketOutcome::default() };
+        for deal in &result.deals {
+            let (bid, ask) = (deal.bid as usize, deal.ask as usize);
+            let lots = if sums { 1 } else { deal.quantity };
+            let (paid, received) = (deal.buy * lots, deal.sell * lots);
+            self.filled[bid] += deal.quantity;
+            self.filled[ask] += deal.quantity;
+            outcome.volume += deal.quantity;
+            outcome.welfare += i128::from(book.limit(bid) - book.limit(ask)) * i128::from(deal.quantity);
+            outcome.buyer_payment += i128::from(paid);
+            outcome.seller_revenue += i128::from(received);
+            outcome.is_odd |= halved && !sums && deal.buy % 2 != 0;
+            if let Some(payment) = self.payment.as_deref_mut() {
+                payment[bid] += paid;
+                payment[ask] -= received;
+            }
+            if self.want.trades {
+                self.trades.push(self.place.market_index, self.place.row(bid), self.place.row(ask), deal);
+            }
+        }
+        outcome.half_prices = result.half_prices;
+        outcome.is_odd |= result.half_prices.iter().flatten().any(|price| price % 2 != 0);
+        if outcome.volume == 0 {
+            let nothing = nothing_traded(book, bids);
+            return Some(MarketOutcome {
+                best_bid: nothing.best_bid,
+                best_ask: nothing.best_ask,
+                sell_orders: asks,
+                buy_orders: bids,
+                ..outcome
+            });
+        }
+        if let Some((buy, sell)) = result.price {
+            (outcome.has_price, outcome.price_buy, outcome.price_sell) = (true, buy, sell);
+        }
+        if let Some((low, high)) = result.interval {
+            (outcome.price_low, outcome.price_high) = (low, high);
+        }
+        Some(MarketOutcome { buy_orders: bids, sell_orders: asks, ..outcome })
+    }
+}
+
+fn taken<T: Copy>(column: &[T], staying: &[u32]) -> Vec<T> {
+    staying.iter().map(|&i| column[i as usize]).collect()
+}
+
+fn nothing_traded<P: Number, Q: Number>(book: &Book<'_, P, Q>, bids: u32) -> MarketOutcome {
+    let (best_bid, best_ask) = simd::best_limits(book);
+    MarketOutcome {
+        best_bid,
+        best_ask,
+        buy_orders: bids,
+        sell_orders: book.len() as u32 - bids,
+        ..MarketOutcome::default()
+    }
+}
+
+/// Σ bid × fill − Σ ask × fill.
+fn welfare<P: Number, Q: Number>(book: &Book<'_, P, Q>, filled: &[i64]) -> i128 {
+    filled.iter().enumerate().fold(0, |sum, (i, &fill)| {
+        let value = i128::from(book.limit(i)) * i128::from(fill);
+        if book.is_bid(i) { sum + value } else { sum - value }
+    })
+}

@@ -1,0 +1,134 @@
+//! Many markets at once: lay them out side by side, clear each, put the results back in input order.
+//!
+//! Where the input is sorted by market and every order is sound, the columns are used as they stand. Otherwise the
+//! accepted orders are gathered once, market by market, and fills are scattered back. Each market is cleared on its own,
+//! so the number of threads cannot change a byte.
+
+mod job;
+mod layout;
+mod market;
+
+use crate::auction::Mechanism;
+use crate::order::{Columns, ColumnsError, Integers};
+use crate::trade::{MarketOutcome, Trades};
+
+use job::{Done, Job};
+use layout::{Gathered, Markets, Orders};
+
+/// The result of clearing one set of orders.
+#[derive(Clone, Debug)]
+pub struct Clearing {
+    /// One outcome a market, ascending ids.
+    pub outcomes: Vec<MarketOutcome>,
+    /// Reject code of each input row; `None` where all are accepted.
+    pub reject: Option<Vec<u16>>,
+    /// Payment of each input row, + pays, − receives.
+    pub payment: Option<Vec<i64>>,
+    /// The trades.
+    pub trades: Option<Trades>,
+    /// All prices and money are over this: 2 where a price lies between two ticks, else 1.
+    pub den: u8,
+}
+
+/// What to compute beside outcomes and fills.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Want {
+    /// Payments by order.
+    pub payment: bool,
+    /// The list of trades.
+    pub trades: bool,
+}
+
+/// Clears every market of `columns`, writing each order's filled quantity to `filled` in input order.
+///
+/// Uses up to `threads` threads where there are several markets and rows enough; no result depends on it.
+///
+/// # Errors
+/// [`ColumnsError`] where the columns, or `filled`, do not fit together.
+pub fn clear(
+    columns: &Columns<'_>,
+    mechanism: &Mechanism,
+    want: Want,
+    threads: usize,
+    filled: &mut [i64],
+) -> Result<Clearing, ColumnsError> {
+    columns.check()?;
+    if filled.len() != columns.len() {
+        return Err(ColumnsError::LengthDiffers { column: "out", len: filled.len(), expected: columns.len() });
+    }
+    if columns.is_empty() {
+        let (payment, trades) = (want.payment.then(Vec::new), want.trades.then(Trades::default));
+        return Ok(Clearing { outcomes: Vec::new(), reject: None, payment, trades, den: 1 });
+    }
+    let job = Job { mechanism, want, threads };
+    let as_they_stand = Markets::as_they_stand(columns, mechanism).and_then(|markets| {
+        let orders = Orders::of(columns, &markets);
+        match (columns.price, columns.quantity) {
+            (Integers::Narrow(price), Integers::Narrow(quantity)) => job.run(&orders, price, quantity, filled),
+            (Integers::Narrow(price), Integers::Wide(quantity)) => job.run(&orders, price, quantity, filled),
+            (Integers::Wide(price), Integers::Narrow(quantity)) => job.run(&orders, price, quantity, filled),
+            (Integers::Wide(price), Integers::Wide(quantity)) => job.run(&orders, price, quantity, filled),
+        }
+    });
+    let (done, reject) = as_they_stand.map_or_else(|| clear_gathered(columns, &job, filled), |done| (done, None));
+    let Done { outcomes, payment, trades } = done;
+    let mut clearing = Clearing { outcomes, reject, payment, trades, den: 1 };
+    if mechanism.is_halved() {
+        clearing.choose_den();
+    }
+    Ok(clearing)
+}
+
+impl Clearing {
+    /// Brings what came over 2 (prices, payments) and what did not (interval, best limits, welfare) to one denominator.
+    fn choose_den(&mut self) {
+        let odd = self.outcomes.iter().any(|market| market.is_odd);
+        self.den = if odd { 2 } else { 1 };
+        for market in &mut self.outcomes {
+            if odd {
+                market.price_low *= 2;
+                market.price_high *= 2;
+                // Where there is no bid or ask, the extreme that says so stays.
+                market.best_bid = market.best_bid.saturating_mul(2);
+                market.best_ask = market.best_ask.saturating_mul(2);
+                market.welfare *= 2;
+            } else {
+                market.price_buy /= 2;
+                market.price_sell /= 2;
+                market.half_prices = market.half_prices.map(|price| price.map(|price| price / 2));
+                market.buyer_payment /= 2;
+                market.seller_revenue /= 2;
+            }
+        }
+        if !odd {
+            let halve = |column: &mut Vec<i64>| column.iter_mut().for_each(|value| *value /= 2);
+            self.payment.iter_mut().for_each(halve);
+            if let Some(trades) = &mut self.trades {
+                halve(&mut trades.buy_price);
+                halve(&mut trades.sell_price);
+            }
+        }
+    }
+}
+
+/// Refuses what must be refused, gathers the rest, clears, and scatters the results back to input order.
+fn clear_gathered(columns: &Columns<'_>, job: &Job<'_>, filled: &mut [i64]) -> (Done, Option<Vec<u16>>) {
+    let gathered = Gathered::of(columns, job.mechanism);
+    let mut placed = vec![0; gathered.rows.len()];
+    // What was gathered is in range, so that there is a result.
+    let done = job.run(&gathered.orders(), &gathered.price, &gathered.quantity, &mut placed).unwrap_or_default();
+    let scatter = |from: &[i64], to: &mut [i64]| {
+        to.fill(0);
+        for (&row, &value) in gathered.rows.iter().zip(from) {
+            to[row as usize] = value;
+        }
+    };
+    scatter(&placed, filled);
+    let payment = done.payment.map(|placed| {
+        let mut payment = vec![0; columns.len()];
+        scatter(&placed, &mut payment);
+        payment
+    });
+    let reject = gathered.reject.iter().any(|&code| code != 0).then_some(gathered.reject);
+    (Done { payment, ..done }, reject)
+}
