@@ -12,6 +12,7 @@ from fastclear.auction.parameters import (
     Share,
     by_parameters,
     fraction,
+    plain,
     price,
     seed_of,
     ticks,
@@ -120,6 +121,7 @@ class Uniform:
     core: _core.Mechanism = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        plain(self)
         core = _core.Mechanism.uniform(
             fraction("k", self.k).as_integer_ratio(),
             word("rationing", self.rationing, ("pro_rata", "time", "equal", "quantity", "lottery")),
@@ -195,6 +197,7 @@ class Discriminatory:
     core: _core.Mechanism = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        plain(self)
         core = _core.Mechanism.discriminatory(
             fraction("k", self.k).as_integer_ratio(),
             self._pair_rule(),

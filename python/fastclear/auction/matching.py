@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from fastclear import _core
-from fastclear.auction.parameters import PAIR_RULES, ROUNDINGS, Share, by_parameters, fraction, seed_of, word
+from fastclear.auction.parameters import PAIR_RULES, ROUNDINGS, Share, by_parameters, fraction, plain, seed_of, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class MaximalVolume:
     core: _core.Mechanism = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        plain(self)
         core = _core.Mechanism.maximal_volume(
             fraction("k", self.k).as_integer_ratio(),
             word("rule", self.rule, PAIR_RULES),
@@ -103,6 +104,7 @@ class RandomMatching:
     core: _core.Mechanism = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        plain(self)
         core = _core.Mechanism.random_matching(
             fraction("k", self.k).as_integer_ratio(),
             word("rule", self.rule, PAIR_RULES),

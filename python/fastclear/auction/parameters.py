@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import fields
+from decimal import Decimal
 from fractions import Fraction
+from numbers import Rational, Real
 from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
@@ -22,20 +25,35 @@ PAIR_RULES: Final = ("k", "bid", "ask", "earlier")
 _DENOMINATOR_MAX = 10**6
 
 
+def plain(mechanism: Any) -> None:
+    """Replace numpy numbers among the parameters by Python's own, which do not overflow.
+
+    Parameters
+    ----------
+    mechanism : dataclass
+        A mechanism being made.
+    """
+    for field in fields(mechanism):
+        value = getattr(mechanism, field.name) if field.init else None
+        if isinstance(value, np.generic):
+            number = float(value) if isinstance(value, np.floating) else value.item()
+            object.__setattr__(mechanism, field.name, number)
+
+
 def fraction(name: str, value: Share) -> Fraction:
     """Return the share ``value`` as an exact fraction from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, tuple | Real | Decimal):
+        raise MechanismError(f"{name}={value!r} is no fraction; use a number from 0 to 1")
     try:
         if isinstance(value, tuple):
             numerator, denominator = value
-            share = Fraction(numerator, denominator)
-        elif isinstance(value, np.floating):
-            share = Fraction(float(value)).limit_denominator(_DENOMINATOR_MAX)
-        else:
+            share = Fraction(operator.index(numerator), operator.index(denominator))
+        elif isinstance(value, Rational | Decimal):
             share = Fraction(value)
+        else:
+            share = Fraction(float(value)).limit_denominator(_DENOMINATOR_MAX)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError) as error:
         raise MechanismError(f"{name}={value!r} is no fraction; use a number from 0 to 1") from error
-    if isinstance(value, float):
-        share = share.limit_denominator(_DENOMINATOR_MAX)
     if not 0 <= share <= 1:
         raise MechanismError(f"{name}={value!r} is outside 0 to 1; 0 favours buyers, 1 favours sellers")
     if share.denominator > 10**9:

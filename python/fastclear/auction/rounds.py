@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fastclear import _core
-from fastclear.auction.parameters import by_parameters, ticks, unit_lots, whole
+from fastclear.auction.parameters import by_parameters, plain, ticks, unit_lots, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Average:
     core: _core.Mechanism = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        plain(self)
         object.__setattr__(self, "core", _core.Mechanism.average(unit_lots(self.unit)))
 
     __reduce__ = by_parameters
@@ -94,6 +95,7 @@ class MultiRound:
     core: _core.Mechanism = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        plain(self)
         core = _core.Mechanism.multi_round(
             ticks("buyer_step", self.buyer_step),
             ticks("seller_step", self.seller_step),

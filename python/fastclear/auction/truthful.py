@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastclear import _core
-from fastclear.auction.parameters import by_parameters, price, seed_of, unit_lots, word, yes_or_no
+from fastclear.auction.parameters import by_parameters, plain, price, seed_of, unit_lots, word, yes_or_no
 from fastclear.errors import MechanismError, SchemaError
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ class TradeReduction:
     core: _core.Mechanism = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        plain(self)
         core = _core.Mechanism.trade_reduction(
             yes_or_no("use_p0", self.use_p0),
             unit_lots(self.unit),
@@ -193,6 +194,7 @@ class Sbba:
     core: _core.Mechanism = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        plain(self)
         object.__setattr__(self, "core", _core.Mechanism.sbba(seed_of(self.seed), unit_lots(self.unit)))
 
     __reduce__ = by_parameters
@@ -257,6 +259,7 @@ class Muda:
     core: _core.Mechanism = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        plain(self)
         vickrey = word("variant", self.variant, ("lottery", "vickrey")) == "vickrey"
         for name in ("partition", "permutation"):
             object.__setattr__(self, name, _names(name, getattr(self, name)))

@@ -7,14 +7,15 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fastclear_core::auction::book::{Book, Priority};
 use fastclear_core::auction::curve::{Bracket, Scratch, cross};
+use fastclear_core::auction::discriminatory::{PairPrice, PairRule};
+use fastclear_core::auction::price::{PriceRound, Share};
 use fastclear_core::auction::rationing::Rationing;
 use fastclear_core::auction::{Discriminatory, Mechanism, Uniform};
-use fastclear_core::auction::{discriminatory::PairPrice, price::PriceRound, price::Share};
 use fastclear_core::batch::{self, Want};
 use fastclear_core::order::{Columns, Integers};
 use fastclear_core::simd;
 
-const POSITION: Priority<'static> = Priority { time: None, order: None };
+const POSITION: Priority<'static> = Priority { time: None, order: None, market_rank: 0 };
 
 struct Orders {
     side: Vec<u8>,
@@ -54,10 +55,7 @@ impl Orders {
             price: Integers::Narrow(&self.price),
             quantity: Integers::Wide(&self.quantity),
             market: many.then_some(&self.market),
-            order: None,
-            time: None,
-            is_market_order: None,
-            refused: None,
+            ..Columns::default()
         }
     }
 }
@@ -134,11 +132,11 @@ fn batches(c: &mut Criterion) {
     group.sample_size(10);
     let n = 1_000_000;
     let mut filled = vec![0; n];
-    let uniform = Mechanism::Uniform(Uniform::default());
-    let discriminatory = Mechanism::Discriminatory(Discriminatory {
-        price: PairPrice::Share(Share::HALF),
-        price_round: PriceRound::Floor,
+    let uniform = Mechanism::from(Uniform::default());
+    let discriminatory = Mechanism::from(Discriminatory {
+        rule: PairRule { price: PairPrice::Share(Share::HALF), price_round: PriceRound::Floor },
         fee: 0,
+        reserve: None,
     });
     group.throughput(Throughput::Elements(n as u64));
     for (law, levels) in LAWS {

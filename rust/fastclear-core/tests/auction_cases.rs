@@ -1,7 +1,7 @@
 //! The worked examples of `tests/cases/uniform` and `tests/cases/discriminatory`, the same files that pytest reads.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-use fastclear_core::auction::discriminatory::PairPrice;
+use fastclear_core::auction::discriminatory::{PairPrice, PairRule};
 use fastclear_core::auction::price::{PriceRound, Share};
 use fastclear_core::auction::rationing::Rationing;
 use fastclear_core::auction::{Discriminatory, Mechanism, Uniform};
@@ -22,7 +22,7 @@ fn mechanism(case: &Value) -> Mechanism {
     let k = Share::new(case["k"][0].as_i64().unwrap(), case["k"][1].as_i64().unwrap()).unwrap();
     let price_round = round(case["price_round"].as_str().unwrap());
     match case["name"].as_str().unwrap() {
-        "uniform" => Mechanism::Uniform(Uniform {
+        "uniform" => Mechanism::from(Uniform {
             k,
             rationing: match case["rationing"].as_str().unwrap() {
                 "time" => Rationing::Time,
@@ -30,19 +30,22 @@ fn mechanism(case: &Value) -> Mechanism {
                 "equal" => Rationing::Equal,
                 other => panic!("rationing {other}"),
             },
-            price_round,
+            price_round: Some(price_round),
             zero_surplus: case["zero_surplus"].as_bool().unwrap(),
-            fee: 0,
+            ..Uniform::default()
         }),
-        "discriminatory" => Mechanism::Discriminatory(Discriminatory {
-            price: PairPrice::Share(match case["rule"].as_str().unwrap() {
-                "k" => k,
-                "bid" => Share::new(1, 1).unwrap(),
-                "ask" => Share::new(0, 1).unwrap(),
-                other => panic!("rule {other}"),
-            }),
-            price_round,
+        "discriminatory" => Mechanism::from(Discriminatory {
+            rule: PairRule {
+                price: PairPrice::Share(match case["rule"].as_str().unwrap() {
+                    "k" => k,
+                    "bid" => Share::new(1, 1).unwrap(),
+                    "ask" => Share::new(0, 1).unwrap(),
+                    other => panic!("rule {other}"),
+                }),
+                price_round,
+            },
             fee: 0,
+            reserve: None,
         }),
         other => panic!("mechanism {other}"),
     }
@@ -63,11 +66,9 @@ fn check(case: &Value) {
         side: &side,
         price: Integers::Wide(&price),
         quantity: Integers::Wide(&quantity),
-        market: None,
         order: Some(&ids),
         time: Some(&time),
-        is_market_order: None,
-        refused: None,
+        ..Columns::default()
     };
     let mut filled = vec![-1; orders.len()];
     let want = Want { payment: true, trades: true };

@@ -1,10 +1,16 @@
 //! The fast path against a slow, obvious twin: sort both sides, walk two pointers.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-use fastclear_core::auction::discriminatory::PairPrice;
-use fastclear_core::auction::price::{PriceRound, Share};
+use fastclear_core::auction::discriminatory::{PairPrice, PairRule};
+use fastclear_core::auction::maximal_volume::Walk;
+use fastclear_core::auction::muda::Variant;
+use fastclear_core::auction::price::PriceRound;
 use fastclear_core::auction::rationing::Rationing;
-use fastclear_core::auction::{Discriminatory, Mechanism, Uniform};
+use fastclear_core::auction::uniform::PriceRule;
+use fastclear_core::auction::{
+    Average, Discriminatory, Huang, MaximalVolume, Mechanism, Muda, MultiRound, RandomMatching, RankedRule, Rule, Sbba,
+    TradeReduction, Uniform, Vickrey,
+};
 use fastclear_core::batch::{Clearing, Want, clear};
 use fastclear_core::order::{Columns, Integers};
 use fastclear_core::simd;
@@ -47,8 +53,7 @@ impl Frame {
             market: Some(&self.market),
             order: Some(ids),
             time: Some(&self.time),
-            is_market_order: None,
-            refused: None,
+            ..Columns::default()
         }
     }
 
@@ -98,15 +103,33 @@ fn orders(most: usize) -> impl Strategy<Value = Vec<Order>> {
 }
 
 fn uniform(rationing: Rationing, zero_surplus: bool, fee: i64) -> Mechanism {
-    Mechanism::Uniform(Uniform { k: Share::HALF, rationing, price_round: PriceRound::Floor, zero_surplus, fee })
+    Uniform { rationing, zero_surplus, fee, ..Uniform::default() }.into()
 }
 
 fn mechanisms() -> Vec<Mechanism> {
-    let mut all = vec![Mechanism::Discriminatory(Discriminatory {
-        price: PairPrice::Earlier,
-        price_round: PriceRound::Ceil,
-        fee: 1,
-    })];
+    let rule = PairRule { price: PairPrice::Earlier, price_round: PriceRound::Ceil };
+    let mut all = vec![Mechanism::from(Discriminatory { rule, fee: 1, reserve: Some(3) })];
+    let (seed, unit) = (7, 1);
+    for rule in [
+        RankedRule::MaximalVolume(MaximalVolume { rule, walk: Walk::Ascending }),
+        RankedRule::MaximalVolume(MaximalVolume { rule, walk: Walk::Descending }),
+        RankedRule::RandomMatching(RandomMatching { rule, seed }),
+        RankedRule::Vickrey(Vickrey),
+        RankedRule::TradeReduction(TradeReduction { use_p0: true, cap_low: None, cap_high: None, unit }),
+        RankedRule::Huang(Huang),
+        RankedRule::Sbba(Sbba { seed, unit }),
+        RankedRule::Muda(Muda { variant: Variant::Lottery, seed }),
+        RankedRule::Muda(Muda { variant: Variant::Vickrey, seed }),
+        RankedRule::Average(Average { unit }),
+        RankedRule::MultiRound(MultiRound { buyer_step: 1, seller_step: 2, max_rounds: 9 }),
+    ] {
+        all.push(Rule::Ranked(rule).into());
+    }
+    for price_rule in [PriceRule::LastPairMidpoint, PriceRule::ScarceSide, PriceRule::CutOrder] {
+        all.push(Uniform { price_rule, rationing: Rationing::Lottery { seed }, ..Uniform::default() }.into());
+    }
+    let price_rule = PriceRule::MarginalBid;
+    all.push(Uniform { price_rule, whole_levels: true, rationing: Rationing::Quantity, ..Uniform::default() }.into());
     for rationing in [Rationing::Time, Rationing::ProRata, Rationing::Equal] {
         all.push(uniform(rationing, true, 0));
         all.push(uniform(rationing, false, 2));

@@ -3,7 +3,7 @@
 use super::deal::Outcome;
 use super::ranked::{Ranked, sweep};
 
-/// Average (midpoint) mechanism for orders of one unit; McAfee (1992) discusses it.
+/// Average (midpoint) mechanism for orders of one unit; `McAfee` (1992) discusses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Average {
     /// Lots that every order trades.

@@ -38,9 +38,9 @@ impl MaximalVolume {
             let (bid, ask) = (bids[b], asks[a]);
             if bid.price < ask.price {
                 if ascending {
-                    b += 1
+                    b += 1;
                 } else {
-                    a += 1
+                    a += 1;
                 }
                 continue;
             }

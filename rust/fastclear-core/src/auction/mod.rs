@@ -61,7 +61,7 @@ pub enum RankedRule {
     RandomMatching(RandomMatching),
     /// VCG payments.
     Vickrey(Vickrey),
-    /// McAfee's trade reduction.
+    /// `McAfee`'s trade reduction.
     TradeReduction(TradeReduction),
     /// The marginal orders set the prices and do not trade.
     Huang(Huang),

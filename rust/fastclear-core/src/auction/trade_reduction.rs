@@ -1,9 +1,9 @@
-//! Trade reduction (McAfee 1992): truthful, never in deficit, gives up at most the least valuable trade.
+//! Trade reduction (`McAfee` 1992): truthful, never in deficit, gives up at most the least valuable trade.
 
 use super::deal::{Branch, Outcome};
 use super::ranked::{Ranked, sweep};
 
-/// McAfee's double auction for orders of one unit, or its pure form without the middle price.
+/// `McAfee`'s double auction for orders of one unit, or its pure form without the middle price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TradeReduction {
     /// Whether all efficient pairs trade where the midpoint of the pair behind them lies between the last pair.

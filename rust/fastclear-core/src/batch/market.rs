@@ -91,7 +91,7 @@ impl OneMarket<'_> {
                     to[i as usize] = money;
                 }
             }
-            outcome.buy_orders = book.side.iter().filter(|&&side| side == BUY).count() as u32;
+            outcome.buy_orders = book.side.iter().map(|&side| u32::from(side == BUY)).sum();
             outcome.sell_orders = book.len() as u32 - outcome.buy_orders;
             if outcome.volume == 0 {
                 (outcome.best_bid, outcome.best_ask) = simd::best_limits(book);
