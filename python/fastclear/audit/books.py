@@ -52,16 +52,19 @@ class Outcome:
     ----------
     trades : list of Trade
         In order.
-    payments : dict of int to int, optional
-        Money over den by row, + pays, - receives, of every order that trades, where payments are not per unit.
+    amounts : list of (int, int), optional
+        Money in halves that the buyer of each trade pays and its seller receives, where payments are not per unit.
+    has_price : bool
+        Whether the rule has one price a side, so that the market shows it.
     low, high : int, optional
         The clearing interval in half ticks, where all trade at one price.
-    columns : dict of str to (value or None)
-        Further columns of the market; prices among them in half ticks.
+    columns : dict of str to int
+        Further columns of the market: prices in half ticks, codes and counts as they are.
     """
 
     trades: list[Trade]
-    payments: dict[int, int] | None = None
+    amounts: list[tuple[int, int]] | None = None
+    has_price: bool = False
     low: int | None = None
     high: int | None = None
     columns: dict[str, Any] = field(default_factory=dict)
@@ -176,7 +179,7 @@ def share(k: Any) -> Fraction:
     """Return a mechanism's ``k`` as the exact fraction it stands for."""
     if isinstance(k, tuple):
         return Fraction(*k)
-    return Fraction(k).limit_denominator(10**6) if isinstance(k, float) else Fraction(k)
+    return Fraction(float(k)).limit_denominator(10**6) if isinstance(k, float | np.floating) else Fraction(k)
 
 
 def split(total: int, weights: Sequence[int]) -> list[int]:
@@ -199,8 +202,8 @@ def check(state: State, rule: Rule, clear: Callable[[Book], Outcome]) -> None:
     for book in books(state):
         outcome, end = clear(book), edges[book.index]
         _compare(state, rule, book, outcome, shown[start:end], scale)
-        if outcome.payments is not None:
-            _compare_payments(state, rule, outcome, start, end)
+        if outcome.amounts is not None:
+            _compare_amounts(state, rule, outcome, start, scale)
         start = end
 
 
@@ -225,22 +228,20 @@ def _compare(state: State, rule: Rule, book: Book, outcome: Outcome, shown: list
                     f"{here}, trade {number} in it: {side} price {_ticks(price * scale)}, due {_ticks(called_for)}",
                 )
     for name, value in outcome.columns.items():
-        shown_value = state.columns[name][book.index]
-        if shown_value != value:
-            raise broken(rule.prices, f"{here}: {name} {shown_value}, due {value}")
+        said = int(state.columns[name][book.index]) * (scale if name.startswith("price_") else 1)
+        if said != value:
+            raise broken(rule.prices, f"{here}: {name} {said}, due {value}")
     _compare_prices(state, rule, book.index, outcome, here, scale)
 
 
 def _compare_prices(state: State, rule: Rule, index: int, outcome: Outcome, here: str, scale: int) -> None:
     """The market's own prices: shown where all of a side trade at one."""
-    prices = {(trade.buy_price, trade.sell_price) for trade in outcome.trades}
-    one = len(prices) == 1 and None not in next(iter(prices))
-    columns = state.columns
-    if bool(columns["has_price"][index]) != one:
+    columns, shown = state.columns, outcome.has_price and bool(outcome.trades)
+    if bool(columns["has_price"][index]) != shown:
         raise broken(rule.prices, f"{here}: {'a' if columns['has_price'][index] else 'no'} price is shown")
-    if not one:
+    if not shown:
         return
-    buy, sell = next(iter(prices))
+    buy, sell = outcome.trades[0][3:]
     due = {"price_buy": buy, "price_sell": sell}
     if buy == sell:
         due |= {"price": buy, "price_low": outcome.low, "price_high": outcome.high}
@@ -250,23 +251,13 @@ def _compare_prices(state: State, rule: Rule, index: int, outcome: Outcome, here
             raise broken(rule.prices, f"{here}: {name} {_ticks(given)}, due {_ticks(value)}")
 
 
-def _compare_payments(state: State, rule: Rule, outcome: Outcome, start: int, end: int) -> None:
-    for row, due in (outcome.payments or {}).items():
-        if state.payment[row] != due:
-            raise broken(rule.prices, f"row {row}: pays {state.payment[row]}, due {due}")
-    # An order's money is spread over its trades by quantity.
-    for side, sign in (("buy", 1), ("sell", -1)):
-        rows = state.trades[f"{side}_row"][start:end].tolist()
-        lots = state.trades["quantity"][start:end].tolist()
-        amounts = state.trades[f"{side}_amount"][start:end].tolist()
-        of_row: dict[int, list[int]] = defaultdict(list)
-        for number, row in enumerate(rows):
-            of_row[row].append(number)
-        for row, numbers in of_row.items():
-            due_parts = split(sign * int(state.payment[row]), [lots[number] for number in numbers])
-            for number, due in zip(numbers, due_parts, strict=True):
-                if amounts[number] != due:
-                    raise broken(rule.prices, f"trade {start + number}: {side} amount {amounts[number]}, due {due}")
+def _compare_amounts(state: State, rule: Rule, outcome: Outcome, start: int, scale: int) -> None:
+    assert outcome.amounts is not None
+    for trade, due in enumerate(outcome.amounts, start):
+        for side, money in zip(("buy", "sell"), due, strict=True):
+            given = int(state.trades[f"{side}_amount"][trade]) * scale
+            if given != money:
+                raise broken(rule.prices, f"trade {trade}: {side} amount {_ticks(given)}, due {_ticks(money)}")
 
 
 def _ticks(halves: int) -> str:

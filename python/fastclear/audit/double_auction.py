@@ -456,10 +456,8 @@ def _price(
             raise broken(PRICE_RULE, f"market {state.market(rows[odd])}: the price is at a half, and shown in ticks")
         return (bid + ask) * den // 2
     if rule == "scarce_side":
-        some_bid, some_ask = next_bid[rows] != _LEAST, next_ask[rows] != _MOST
-        bid_cut, ask_cut = some_bid & (next_bid[rows] >= bid), some_ask & (next_ask[rows] <= ask)
-        supply_sold_out = ~bid_cut & ~ask_cut & some_bid & ~some_ask
-        return np.where(bid_cut | supply_sold_out, bid, ask) * den
+        supply_is_scarce = (next_bid[rows] != _LEAST) & (next_ask[rows] == _MOST)
+        return np.where(supply_is_scarce, bid, ask) * den
     if rule == "cut_order":
         middle = np.clip(_round(bid + ask, 2, rounding), margin.low, margin.high)
         return np.where(margin.low == margin.high, margin.low, middle) * den

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastclear.audit.report import broken, first
-from fastclear.audit.state import State
+from fastclear.audit.state import BOTH_SIDES, SEVERAL_ORDERS, State
 
 REFUSALS = "the orders refused are those that the rules refuse, each for the first of its faults"
 
@@ -19,8 +19,6 @@ _DUPLICATE_ORDER = 11
 _NO_REFERENCE_PRICE = 12
 _PRICE_OUTSIDE_CAPS = 14
 _MIN_QUANTITY_OUT_OF_RANGE = 15
-_BOTH_SIDES = 16
-_SEVERAL_ORDERS = 17
 _NOT_ONE_UNIT = 18
 _START_BEYOND_LIMIT = 19
 
@@ -62,8 +60,8 @@ def _codes(state: State) -> NDArray[np.uint16]:
         mark(quantity != int(mechanism.unit), _NOT_ONE_UNIT)
     start = getattr(orders, "start_price", None)
     if start is not None and name == "MultiRound":
-        beyond = ~at_market & np.where(state.is_bid, start > price, start < price)
-        mark(beyond | _outside(start.astype(np.int64), 1 - _BOUND, _BOUND - 1), _START_BEYOND_LIMIT)
+        beyond = np.where(state.is_bid, start > price, start < price) | _outside(start, 1 - _BOUND, _BOUND - 1)
+        mark(~at_market & beyond, _START_BEYOND_LIMIT)
 
     # What follows looks at the orders that are sound so far, stage by stage.
     if orders.order is not None:
@@ -79,11 +77,11 @@ def _codes(state: State) -> NDArray[np.uint16]:
         sound = np.flatnonzero(codes == 0)
         groups, sizes = _groups(state.index[sound], orders.participant[sound])
         bids = np.bincount(groups, state.is_bid[sound], len(sizes)).astype(np.int64)
-        codes[sound[((bids > 0) & (bids < sizes))[groups]]] = _BOTH_SIDES
+        codes[sound[((bids > 0) & (bids < sizes))[groups]]] = BOTH_SIDES
     if orders.participant is not None and name in _ONE_ORDER_AN_AGENT:
         sound = np.flatnonzero(codes == 0)
         groups, sizes = _groups(state.index[sound], orders.participant[sound])
-        codes[sound[sizes[groups] > 1]] = _SEVERAL_ORDERS
+        codes[sound[sizes[groups] > 1]] = SEVERAL_ORDERS
     return codes
 
 

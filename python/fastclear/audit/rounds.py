@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from fastclear.audit import books
 from fastclear.audit.books import Book, Entry, Outcome, Rule, Trade, sweep
 from fastclear.audit.state import State
@@ -21,7 +23,9 @@ def check(state: State) -> tuple[str, ...]:
     """
     orders = state.clearing.orders
     start = getattr(orders, "start_price", None)
-    opening = state.limit if start is None else start
+    opening = state.limit
+    if start is not None:
+        opening = np.where(orders.is_market_order == 1, opening, start) if orders.is_market_order is not None else start
     books.check(state, ROUNDS, lambda book: _rounds(state, book, opening.tolist()))
     check_budget(state, BALANCED)
     return (*ROUNDS, BALANCED)

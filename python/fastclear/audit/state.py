@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MARKETS = "every market is reported once, with the count of its accepted orders, and their best where nothing traded"
 
+BOTH_SIDES, SEVERAL_ORDERS = 16, 17
+
 _LEAST, _MOST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
@@ -79,7 +81,9 @@ class State:
     def _limits(self, price: NDArray[np.int64], kinds: NDArray[np.uint8] | None) -> NDArray[np.int64]:
         if kinds is None or not kinds.any():
             return price
-        limits = self.accepted & (kinds == 0)
+        # Orders refused for their participant came to the market, and named a price, before it was known.
+        named = self.accepted | np.isin(self.clearing.reject, (BOTH_SIDES, SEVERAL_ORDERS))
+        limits = named & (kinds == 0)
         high = np.full(len(self.columns["market"]), _LEAST)
         low = np.full(len(self.columns["market"]), _MOST)
         np.maximum.at(high, self.index[limits], price[limits])

@@ -13,10 +13,12 @@ from fastclear.audit.books import Book, Entry, Outcome, Rule, Trade, interval, p
 from fastclear.audit.chacha import Draws
 from fastclear.audit.report import broken
 from fastclear.audit.state import State
-from fastclear.audit.universal import BALANCED, HALVES, NO_DEFICIT, NO_SURPLUS, check_budget
+from fastclear.audit.universal import BALANCED, NO_DEFICIT, NO_SURPLUS, check_budget
 
 PAIRS = "fills are paired best bid with cheapest ask, ties by time, then id"
 REPLAY_MAX = 4_000_000
+
+_NO_BRANCH, _ALL_TRADE, _REDUCED, _SELLER_SETS_PRICE, _BUYER_SETS_PRICE = range(5)  # codes of column `branch`
 
 _MERIT = "the orders that meet trade, dearest bids and cheapest asks first, ties by time, then id"
 VICKREY = Rule(
@@ -69,18 +71,15 @@ def check_vickrey(state: State) -> tuple[str, ...]:
     unproven: list[int] = []
 
     def clear(book: Book) -> Outcome:
-        trades = sweep(book.bids, book.asks)
-        payments: dict[int, int] | None
-        if (
-            len({order.agent for bid, ask, _ in trades for order in (bid, ask)}) * len(book.bids + book.asks)
-            > REPLAY_MAX
-        ):
+        met = sweep(book.bids, book.asks)
+        trades = [Trade(bid.row, ask.row, lots) for bid, ask, lots in met]
+        winners = {order.agent for bid, ask, _ in met for order in (bid, ask)}
+        if len(winners) * len(book.bids + book.asks) > REPLAY_MAX:
             unproven.append(book.index)
-            _check_bounds(state, book, trades)
-            payments = {}
-        else:
-            payments = _vickrey_payments(book, trades)
-        return Outcome([Trade(bid.row, ask.row, lots) for bid, ask, lots in trades], payments)
+            _check_bounds(state, book, met)
+            return Outcome(trades)
+        sums = _vickrey_sums(book, met)
+        return Outcome(trades, _amounts(trades, sums, grain=2))
 
     books.check(state, VICKREY, clear)
     check_budget(state, NO_SURPLUS)
@@ -91,13 +90,14 @@ def _welfare(bids: Sequence[Entry], asks: Sequence[Entry]) -> int:
     return sum((bid.price - ask.price) * lots for bid, ask, lots in sweep(bids, asks))
 
 
-def _vickrey_payments(book: Book, trades: list[tuple[Entry, Entry, int]]) -> dict[int, int]:
-    total = sum((bid.price - ask.price) * lots for bid, ask, lots in trades)
+def _vickrey_sums(book: Book, met: list[tuple[Entry, Entry, int]]) -> dict[int, int]:
+    """Money in halves, by row, that each bid pays or ask receives."""
+    total = sum((bid.price - ask.price) * lots for bid, ask, lots in met)
     won: dict[tuple[bool, int], dict[Entry, int]] = defaultdict(lambda: defaultdict(int))
-    for bid, ask, lots in trades:
+    for bid, ask, lots in met:
         won[True, bid.agent][bid] += lots
         won[False, ask.agent][ask] += lots
-    payments: dict[int, int] = {}
+    sums: dict[int, int] = {}
     for (buys, agent), fills in won.items():
         bids = [bid for bid in book.bids if not (buys and bid.agent == agent)]
         asks = [ask for ask in book.asks if buys or ask.agent != agent]
@@ -105,30 +105,45 @@ def _vickrey_payments(book: Book, trades: list[tuple[Entry, Entry, int]]) -> dic
         value = sum(order.price * lots for order, lots in fills.items())
         # A buyer pays what the others lose; a seller receives its cost and what it adds.
         amount = without - (total - value) if buys else total + value - without
-        payments |= _by_fill(amount, fills, 1 if buys else -1)
-    return payments
+        sums |= _by_fill(2 * amount, fills, grain=2)
+    return sums
 
 
-def _by_fill(amount: int, fills: dict[Entry, int], sign: int) -> dict[int, int]:
+def _by_fill(amount: int, fills: dict[Entry, int], grain: int) -> dict[int, int]:
     """An agent's money over its orders that trade, in proportion to their fills, ties by time, then id."""
     orders = sorted(fills, key=lambda order: order.turn)
-    parts = split(amount, [fills[order] for order in orders])
-    return {order.row: sign * part for order, part in zip(orders, parts, strict=True)}
+    parts = split(amount // grain, [fills[order] for order in orders])
+    return {order.row: part * grain for order, part in zip(orders, parts, strict=True)}
 
 
-def _check_bounds(state: State, book: Book, trades: list[tuple[Entry, Entry, int]]) -> None:
+def _amounts(trades: list[Trade], sums: dict[int, int], grain: int) -> list[tuple[int, int]]:
+    """What each order's money comes to in each of its trades, in proportion to their lots, ties in trade order."""
+    of_row: dict[int, list[int]] = defaultdict(list)
+    for number, trade in enumerate(trades):
+        of_row[trade.buy].append(number)
+        of_row[trade.sell].append(number)
+    parts: dict[tuple[int, int], int] = {}
+    for row, numbers in of_row.items():
+        split_up = split(sums[row] // grain, [trades[number].quantity for number in numbers])
+        parts |= {(row, number): part * grain for number, part in zip(numbers, split_up, strict=True)}
+    return [(parts[trade.buy, number], parts[trade.sell, number]) for number, trade in enumerate(trades)]
+
+
+def _check_bounds(state: State, book: Book, met: list[tuple[Entry, Entry, int]]) -> None:
     low, high = interval(book.bids, book.asks) or (0, 0)
-    money: dict[int, int] = defaultdict(int)
-    lots: dict[int, int] = defaultdict(int)
-    for bid, ask, quantity in trades:
-        lots[bid.agent] += quantity
-        lots[ask.agent] -= quantity
-    for order in {order for bid, ask, _ in trades for order in (bid, ask)}:
-        money[order.agent] += int(state.payment[order.row])
-    for agent, quantity in lots.items():
-        bound = (low if quantity > 0 else high) * quantity
-        if money[agent] > bound:
-            raise broken(VICKREY_BOUNDS, f"participant {agent}: pays {money[agent]}, at most {bound}")
+    won: dict[tuple[bool, int], int] = defaultdict(int)
+    paid: dict[tuple[bool, int], int] = defaultdict(int)
+    for bid, ask, lots in met:
+        won[True, bid.agent] += lots
+        won[False, ask.agent] += lots
+    for bid in {bid for bid, _, _ in met}:
+        paid[True, bid.agent] += int(state.payment[bid.row])
+    for ask in {ask for _, ask, _ in met}:
+        paid[False, ask.agent] += int(state.payment[ask.row])
+    for (buys, agent), lots in won.items():
+        bound = low * lots if buys else -high * lots
+        if paid[buys, agent] > bound:
+            raise broken(VICKREY_BOUNDS, f"participant {agent}: pays {paid[buys, agent]}, at most {bound}")
 
 
 def _meeting(book: Book) -> int:
@@ -141,10 +156,10 @@ def _priced(bids: Iterable[Entry], asks: Iterable[Entry], unit: int, buy: int, s
     return [Trade(bid.row, ask.row, unit, buy, sell) for bid, ask in pairs]
 
 
-def _one_price_outcome(book: Book, trades: list[Trade], **columns: Any) -> Outcome:
+def _one_price_outcome(book: Book, trades: list[Trade], **columns: int) -> Outcome:
     ends = interval(book.bids, book.asks)
     low, high = (None, None) if ends is None else (2 * ends[0], 2 * ends[1])
-    return Outcome(trades, low=low, high=high, columns=columns)
+    return Outcome(trades, has_price=True, low=low, high=high, columns=columns)
 
 
 def check_trade_reduction(state: State) -> tuple[str, ...]:
@@ -154,7 +169,7 @@ def check_trade_reduction(state: State) -> tuple[str, ...]:
     def clear(book: Book) -> Outcome:
         k, unit = _meeting(book), int(mechanism.unit)
         if not k:
-            return Outcome([], columns={"branch": None})
+            return Outcome([], columns={"branch": _NO_BRANCH})
         last_bid, last_ask = book.bids[k - 1].price, book.asks[k - 1].price
         next_bid = book.bids[k].price if k < len(book.bids) else state.cap_low
         next_ask = book.asks[k].price if k < len(book.asks) else state.cap_high
@@ -162,9 +177,9 @@ def check_trade_reduction(state: State) -> tuple[str, ...]:
             halves = next_bid + next_ask
             if 2 * last_ask <= halves <= 2 * last_bid:
                 trades = _priced(book.bids[:k], book.asks[:k], unit, halves, halves)
-                return _one_price_outcome(book, trades, branch="all_trade")
+                return _one_price_outcome(book, trades, branch=_ALL_TRADE)
         trades = _priced(book.bids[: k - 1], book.asks[: k - 1], unit, 2 * last_bid, 2 * last_ask)
-        return _one_price_outcome(book, trades, branch="reduced")
+        return _one_price_outcome(book, trades, branch=_REDUCED)
 
     return _checked(state, TRADE_REDUCTION, clear, NO_DEFICIT)
 
@@ -179,16 +194,16 @@ def check_sbba(state: State) -> tuple[str, ...]:
     def clear(book: Book) -> Outcome:
         k = _meeting(book)
         if not k:
-            return Outcome([], columns={"branch": None})
+            return Outcome([], columns={"branch": _NO_BRANCH})
         last_bid = book.bids[k - 1].price
         if k < len(book.asks) and book.asks[k].price <= last_bid:
             price = 2 * book.asks[k].price
             trades = _priced(book.bids[:k], book.asks[:k], unit, price, price)
-            return _one_price_outcome(book, trades, branch="seller_sets_price")
+            return _one_price_outcome(book, trades, branch=_SELLER_SETS_PRICE)
         out = Draws(int(state.mechanism.seed), book.index).below(k)
         asks = [ask for place, ask in enumerate(book.asks[:k]) if place != out]
         trades = _priced(book.bids[: k - 1], asks, unit, 2 * last_bid, 2 * last_bid)
-        return _one_price_outcome(book, trades, branch="buyer_sets_price")
+        return _one_price_outcome(book, trades, branch=_BUYER_SETS_PRICE)
 
     return _checked(state, SBBA, clear, BALANCED)
 
@@ -295,7 +310,7 @@ class _Muda:
             for on_left in (True, False)
         ]
         self.trades: list[Trade] = []
-        self.payments: dict[int, int] = {}
+        self.amounts: list[tuple[int, int]] = []
 
     def outcome(self) -> Outcome:
         ends = [interval(*half) for half in self.halves]
@@ -303,11 +318,10 @@ class _Muda:
         for half, price in zip(self.halves, reversed(prices), strict=True):
             if price is not None:
                 self._trade(*half, price)
-        columns = {
-            name: None if price is None else self._over_den(price)
-            for name, price in zip(("price_left", "price_right"), prices, strict=True)
-        }
-        return Outcome(self.trades, self.payments if self.vickrey else None, columns=columns)
+        columns = {}
+        for half, price in zip(("left", "right"), prices, strict=True):
+            columns |= {f"has_{half}": int(price is not None), f"price_{half}": price or 0}
+        return Outcome(self.trades, self.amounts if self.vickrey else None, columns=columns)
 
     def _trade(self, bids: list[Entry], asks: list[Entry], halves: int) -> None:
         bids = [bid for bid in bids if 2 * bid.price > halves]
@@ -321,12 +335,14 @@ class _Muda:
         elif offered > volume:
             sold, fees = self._long(asks, volume, halves)
         price = None if self.vickrey else halves
-        self.trades += [
-            Trade(bid.row, ask.row, lots, price, price) for bid, ask, lots in pair(bought.items(), sold.items())
-        ]
+        met = pair(bought.items(), sold.items())
+        trades = [Trade(bid.row, ask.row, lots, price, price) for bid, ask, lots in met]
+        self.trades += trades
         if self.vickrey:
-            for fills, sign in ((bought, 1), (sold, -1)):
-                self._charge(fills, sign, fees, halves)
+            # Money is split in whole ticks x lots where the price is a whole tick.
+            grain = 1 if halves % 2 else 2
+            sums = self._sums(bought, 1, fees, halves, grain) | self._sums(sold, -1, fees, halves, grain)
+            self.amounts += _amounts(trades, sums, grain)
 
     def _long(self, side: list[Entry], volume: int, halves: int) -> tuple[dict[Entry, int], dict[int, int]]:
         """Fills of the long side in merit order, and the fee of each agent in half ticks."""
@@ -356,20 +372,17 @@ class _Muda:
                 won -= lots
         return fee
 
-    def _charge(self, fills: dict[Entry, int], sign: int, fees: dict[int, int], halves: int) -> None:
+    @staticmethod
+    def _sums(fills: dict[Entry, int], sign: int, fees: dict[int, int], halves: int, grain: int) -> dict[int, int]:
+        """Money in halves, by row: the price, and a fee on top for bids, off it for asks."""
         by_agent: dict[int, dict[Entry, int]] = defaultdict(dict)
         for order, lots in fills.items():
             if lots:
                 by_agent[order.agent][order] = lots
+        sums: dict[int, int] = {}
         for agent, won in by_agent.items():
-            amount = sum(won.values()) * halves + sign * fees.get(agent, 0)
-            self.payments |= _by_fill(self._over_den(amount), won, sign)
-
-    def _over_den(self, halves: int) -> int:
-        if self.state.den == 1 and halves % 2:
-            where = self.state.market(self.book.index)
-            raise broken(HALVES, f"market {where}: a figure is at a half, and figures are whole")
-        return halves * self.state.den // 2
+            sums |= _by_fill(sum(won.values()) * halves + sign * fees.get(agent, 0), won, grain)
+        return sums
 
 
 def _served(side: Iterable[Entry], volume: int) -> dict[Entry, int]:
