@@ -318,9 +318,9 @@ class _Muda:
         for half, price in zip(self.halves, reversed(prices), strict=True):
             if price is not None:
                 self._trade(*half, price)
-        columns = {}
-        for half, price in zip(("left", "right"), prices, strict=True):
-            columns |= {f"has_{half}": int(price is not None), f"price_{half}": price or 0}
+        columns: dict[str, int] = {}
+        for name, price in zip(("left", "right"), prices, strict=True):
+            columns |= {f"has_{name}": int(price is not None), f"price_{name}": price or 0}
         return Outcome(self.trades, self.amounts if self.vickrey else None, columns=columns)
 
     def _trade(self, bids: list[Entry], asks: list[Entry], halves: int) -> None:
