@@ -15,14 +15,14 @@ import fastclear as fc
 from fastclear import testing
 from fastclear.audit import double_auction, matching, refusals, rounds, truthful, universal
 
-# Two markets of the same prices but for the last ask of the second, which makes supply scarce there.
+# In the second market every ask is sold out.
 STEPS = pl.DataFrame(
     {
-        "market": [1] * 6 + [2] * 6,
-        "side": ["buy", "buy", "buy", "sell", "sell", "sell"] * 2,
-        "price": [3000, 2500, 1800, 1000, 1600, 2400, 3000, 2500, 1800, 1000, 1600, 2600],
-        "quantity": [5, 4, 3, 4, 5, 6, 5, 6, 3, 4, 5, 6],
-        "time": [2, 1, 4, 3, 6, 5] * 2,
+        "market": [1] * 6 + [2] * 5,
+        "side": ["buy", "buy", "buy", "sell", "sell", "sell", "buy", "buy", "buy", "sell", "sell"],
+        "price": [3000, 2500, 1800, 1000, 1600, 2400, 3000, 2500, 1800, 1000, 1600],
+        "quantity": [5, 4, 3, 4, 5, 6, 5, 6, 3, 4, 5],
+        "time": [2, 4, 6, 3, 1, 5, 2, 4, 6, 3, 1],
     }
 )
 # One price level of bids for less supply.
@@ -31,7 +31,7 @@ LEVEL = pl.DataFrame(
         "side": ["buy"] * 5 + ["sell"],
         "price": [30] * 5 + [10],
         "quantity": [1, 7, 12, 3, 5, 11],
-        "time": [3, 2, 1, 5, 4, 0],
+        "time": [3, 1, 2, 5, 4, 0],
     }
 )
 UNITS = pl.DataFrame(
@@ -196,8 +196,8 @@ def test_another_rounding_of_a_midpoint_is_caught(rounding):
 def test_a_hidden_spread_is_caught():
     forgery = Forgery(cleared(STEPS, fc.Uniform()))
     for trade in forgery.trades:
-        trade["buy_price"] += 1
-    forgery.markets["price_buy"] += 1
+        trade["buy_price"] += trade["market"] == 1
+    forgery.markets["price_buy"][0] += 1
     caught(forgery.sign(), double_auction.ONE_PRICE)
     forgery = Forgery(cleared(STEPS, fc.Discriminatory()))
     forgery.trades[0]["buy_price"] += 1
@@ -215,7 +215,7 @@ RATIONING = [
 @pytest.mark.parametrize("was", range(5))
 @pytest.mark.parametrize("claimed", range(5))
 def test_another_rationing_is_caught(was, claimed):
-    rules = [*RATIONING, fc.Uniform(rationing="lottery", seed=2)]
+    rules = [*RATIONING, fc.Uniform(rationing="lottery", seed=4)]
     if was != claimed:
         caught_as(LEVEL, rules[was], rules[claimed], double_auction.RATIONING)
 
@@ -264,7 +264,7 @@ def test_caps_are_checked():
     # fc.Uniform(cap_high=2500) refuses the bids at 3000 and the ask at 2600.
     caught_as(STEPS, fc.Uniform(), fc.Uniform(cap_high=2500), refusals.REFUSALS)
     caught_as(STEPS, fc.Uniform(cap_low=1600), fc.Uniform(), refusals.REFUSALS)
-    at_market = STEPS.with_columns(type=pl.Series(["market"] + ["limit"] * 11))
+    at_market = STEPS.with_columns(type=pl.Series(["market"] + ["limit"] * 10))
     caught_as(at_market, fc.Uniform(), fc.Uniform(cap_high=9000), universal.WELFARE)
 
 
@@ -430,9 +430,9 @@ def test_markets_too_large_to_replay_are_held_against_bounds(monkeypatch):
 def test_trade_reduction_is_recomputed():
     caught_as(UNITS, fc.TradeReduction(), fc.TradeReduction(use_p0=False), truthful.TRADE_REDUCTION.fills)
     caught_as(UNITS, fc.TradeReduction(use_p0=False), fc.TradeReduction(), truthful.TRADE_REDUCTION.fills)
-    # No fourth ask: the cap stands in for it, or else the third pair gives up.
-    short = UNITS.filter((pl.col("side") == "buy") | (pl.col("price") < 30))
-    caught_as(short, fc.TradeReduction(), fc.TradeReduction(cap_low=0, cap_high=40), truthful.TRADE_REDUCTION.fills)
+    # No fourth bid: the cap stands in for it, or else the third pair gives up.
+    short = UNITS.filter((pl.col("side") == "sell") | (pl.col("price") > 25))
+    caught_as(short, fc.TradeReduction(), fc.TradeReduction(cap_low=10, cap_high=40), truthful.TRADE_REDUCTION.fills)
 
 
 @pytest.mark.parametrize("step", [1, -1])
@@ -509,10 +509,10 @@ def test_other_unit_auctions_are_caught():
     # Its price keeps to the sides' limits, and is not midway.
     forgery = Forgery(cleared(UNITS, fc.Average()))
     for trade in forgery.trades:
-        trade["buy_price"] += 1
-        trade["sell_price"] += 1
+        trade["buy_price"] += 2
+        trade["sell_price"] += 2
     for name in ("price", "price_buy", "price_sell"):
-        forgery.markets[name] += 1
+        forgery.markets[name] += 2
     caught(forgery.sign(), truthful.AVERAGE.prices)
 
 
@@ -597,7 +597,10 @@ def test_halves_of_ticks_are_declared_only_where_there_are_some():
 REFUSED = {
     "duplicate_order": (SIZES.with_columns(order=pl.Series([1, 1, 2, 3, 4, 5, 6, 7])), fc.Uniform(), [0, 1]),
     "no_reference_price": (
-        pl.DataFrame({"side": ["buy"], "price": [None], "quantity": [1], "type": ["market"]}, {"price": pl.Int64}),
+        pl.DataFrame(
+            {"side": ["buy"], "price": [None], "quantity": [1], "type": ["market"]},
+            schema_overrides={"price": pl.Int64},
+        ),
         fc.Uniform(),
         [0],
     ),

@@ -52,8 +52,8 @@ def check_clearing(clearing: Clearing) -> AuditReport:
     and winner). A mechanism that is not known here gets the checks that hold for all.
     """
     if not len(clearing.market_columns["market"]):  # no order named a market
-        if clearing.filled.any() or len(clearing.trade_columns["quantity"]):
-            raise broken(universal.QUANTITIES, "something is filled, and no order named a market")
+        if clearing.filled.any() or clearing.payment.any() or len(clearing.trade_columns["quantity"]):
+            raise broken(universal.QUANTITIES, "something is filled or paid, and no order named a market")
         return AuditReport((universal.QUANTITIES,), clearing.orders.n, 0, 0)
     state = State(clearing)
     checks = universal.check(state)
