@@ -406,9 +406,8 @@ def _one_price(state: State, book: _Levels, rule: str, levels: bool, text: str) 
         )
     rows = np.flatnonzero(traded)
     margin = _Margin(low[rows], high[rows], last_bid[rows], last_ask[rows])
-    due = low[rows] * den if levels else _price(state, rule, margin, rows, next_bid, next_ask)
-    if reserve is not None:
-        due = np.maximum(due, int(reserve) * den)
+    least = None if reserve is None else int(reserve)
+    due = low[rows] * den if levels else _price(state, rule, margin, rows, next_bid, next_ask, least)
     price = columns["price_sell"][rows]
     wrong = first(price != due)
     if wrong is not None:
@@ -440,32 +439,46 @@ def _price(
     rows: NDArray[np.int64],
     next_bid: NDArray[np.int64],
     next_ask: NDArray[np.int64],
+    reserve: int | None,
 ) -> NDArray[np.int64]:
     """Prices over den, by rule, of the markets of ``rows``."""
-    rounding, den = state.mechanism.price_round or "floor", state.den
+    halves = _halves(state, rule, margin, rows, next_bid, next_ask)
+    if reserve is not None:
+        halves = np.maximum(halves, 2 * reserve)
+    odd = first((halves % 2 == 1) & (state.den == 1))
+    if odd is not None:
+        raise broken(PRICE_RULE, f"market {state.market(rows[odd])}: the price is at a half, and shown in ticks")
+    return halves * state.den // 2
+
+
+def _halves(
+    state: State,
+    rule: str,
+    margin: _Margin,
+    rows: NDArray[np.int64],
+    next_bid: NDArray[np.int64],
+    next_ask: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Prices in half ticks."""
+    rounding = state.mechanism.price_round or "floor"
     bid, ask = margin.last_bid, margin.last_ask
     if rule == "marginal_ask":
-        return ask * den
+        return 2 * ask
     if rule == "marginal_bid":
-        return bid * den
+        return 2 * bid
     if rule == "last_pair_midpoint":
-        if state.mechanism.price_round is not None:
-            return _round(bid + ask, 2, rounding)
-        odd = first(((bid + ask) % 2 == 1) & (den == 1))
-        if odd is not None:
-            raise broken(PRICE_RULE, f"market {state.market(rows[odd])}: the price is at a half, and shown in ticks")
-        return (bid + ask) * den // 2
+        return bid + ask if state.mechanism.price_round is None else 2 * _round(bid + ask, 2, rounding)
     if rule == "scarce_side":
         supply_is_scarce = (next_bid[rows] != _LEAST) & (next_ask[rows] == _MOST)
-        return np.where(supply_is_scarce, bid, ask) * den
+        return 2 * np.where(supply_is_scarce, bid, ask)
     if rule == "cut_order":
         middle = np.clip(_round(bid + ask, 2, rounding), margin.low, margin.high)
-        return np.where(margin.low == margin.high, margin.low, middle) * den
+        return 2 * np.where(margin.low == margin.high, margin.low, middle)
     if rule == "capped_midpoint":
         # In fortieths of a tick: the midpoint, or the last ask and 5 % of it where that is less.
         capped = np.minimum(20 * (bid + ask), np.maximum(40 * ask, 42 * ask))
-        return _round(capped, 40, rounding) * den
-    return _between(margin.low, margin.high, state.mechanism) * den
+        return 2 * _round(capped, 40, rounding)
+    return 2 * _between(margin.low, margin.high, state.mechanism)
 
 
 def _no_price_a_market(state: State, text: str) -> None:
