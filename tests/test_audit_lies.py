@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import fastclear as fc
 from fastclear import testing
-from fastclear.audit import double_auction, matching, refusals, rounds, truthful, universal
+from fastclear.audit import chacha, double_auction, matching, refusals, rounds, truthful, universal
 
 # In the second market every ask is sold out.
 STEPS = pl.DataFrame(
@@ -659,6 +659,27 @@ def test_an_order_refused_without_a_fault_is_caught():
     caught(counts.sign(), refusals.REFUSALS)
 
 
+# -- lots ------------------------------------------------------------------------------------------------------
+
+
+def test_the_audits_chacha8_gives_the_published_keystream():
+    """Of the all-zero key, nonce and counter (eSTREAM, ChaCha8 with 256 bits)."""
+    draws = chacha.Draws(seed=0, stream=0)
+    stream = b"".join(draws.next().to_bytes(8, "little") for _ in range(8))
+    assert stream.hex() == (
+        "3e00ef2f895f40d67f5bb8e81f09a5a12c840ec3ce9a7f3b181be188ef711a1e"
+        "984ce172b9216f419f445367456d5619314a42a3da86b001387bfdb80e0cfe42"
+    )
+
+
+def test_draws_are_fair_and_differ_by_market():
+    counts = np.bincount([chacha.Draws(seed, 3).below(3) for seed in range(900)])
+    assert counts.min() > 250
+    assert [chacha.Draws(7, 0).next(), chacha.Draws(7, 1).next()] != [chacha.Draws(7, 0).next()] * 2
+    assert sorted(chacha.Draws(7, 0).shuffled("abcdef")) == list("abcdef")
+    assert 30 < sum(chacha.Draws(seed, 0).coin() for seed in range(100)) < 70
+
+
 # -- every mechanism on every book -----------------------------------------------------------------------------
 
 EVERY = {
@@ -713,3 +734,6 @@ def test_larger_books_pass(name):
         frame = frame.with_columns(quantity=pl.lit(1))
     report = fc.clear(frame, EVERY[name]).audit()
     assert report.markets == 6
+    assert report.trades > 0
+    assert set(universal.CHECKS) < set(report.checks)
+    assert len(set(report.checks)) == len(report.checks) >= 13

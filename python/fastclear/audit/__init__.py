@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fastclear.audit import double_auction, matching, refusals, rounds, truthful, universal
+from fastclear.audit.double_auction import ration
 from fastclear.audit.report import AuditError, AuditReport, broken
 from fastclear.audit.state import State
 
 if TYPE_CHECKING:
     from fastclear.trades import Clearing
 
-__all__ = ["CHECKS", "AuditError", "AuditReport", "check_clearing"]
+__all__ = ["CHECKS", "AuditError", "AuditReport", "check_clearing", "ration"]
 
 CHECKS = (
     *universal.CHECKS,

@@ -194,70 +194,78 @@ def split(total: int, weights: Sequence[int]) -> list[int]:
 
 def check(state: State, rule: Rule, clear: Callable[[Book], Outcome]) -> None:
     """Hold every market of a result against what a rule makes of its orders."""
-    scale = 2 // state.den
-    edges = np.searchsorted(state.trades["market"], state.columns["market"], side="right").tolist()
-    columns = [state.trades[name] for name in ("buy_row", "sell_row", "quantity", "buy_price", "sell_price")]
-    shown = list(zip(*(column.tolist() for column in columns), strict=True))
+    result = _Result(state, rule)
+    ends = np.searchsorted(state.trades["market"], state.columns["market"], side="right").tolist()
     start = 0
     for book in books(state):
-        outcome, end = clear(book), edges[book.index]
-        _compare(state, rule, book, outcome, shown[start:end], scale)
-        if outcome.amounts is not None:
-            _compare_amounts(state, rule, outcome, start, scale)
+        outcome, end = clear(book), ends[book.index]
+        result.compare(book, outcome, start, end)
         start = end
 
 
-def _compare(state: State, rule: Rule, book: Book, outcome: Outcome, shown: list[tuple[int, ...]], scale: int) -> None:
-    fills = outcome.fills()
-    for order in (*book.bids, *book.asks):
-        given, due = int(state.filled[order.row]), fills.get(order.row, 0)
-        if given != due:
-            raise broken(rule.fills, f"row {order.row}: filled {given}, due {due}")
-    here = f"market {state.market(book.index)}"
-    pairs = [(trade.buy, trade.sell, trade.quantity) for trade in outcome.trades]
-    for number, (named, called) in enumerate(zip([trade[:3] for trade in shown], pairs, strict=False)):
-        if named != called:
-            raise broken(rule.pairs, f"{here}, trade {number} in it: rows and lots {named}, due {called}")
-    if len(shown) != len(pairs):
-        raise broken(rule.pairs, f"{here}: {len(shown)} trades, due {len(pairs)}")
-    for number, (told, trade) in enumerate(zip(shown, outcome.trades, strict=True)):
-        for side, price, called_for in (("buy", told[3], trade.buy_price), ("sell", told[4], trade.sell_price)):
-            if called_for is not None and price * scale != called_for:
-                raise broken(
-                    rule.prices,
-                    f"{here}, trade {number} in it: {side} price {_ticks(price * scale)}, due {_ticks(called_for)}",
-                )
-    for name, value in outcome.columns.items():
-        said = int(state.columns[name][book.index]) * (scale if name.startswith("price_") else 1)
-        if said != value:
-            raise broken(rule.prices, f"{here}: {name} {said}, due {value}")
-    _compare_prices(state, rule, book.index, outcome, here, scale)
+_TRADE_COLUMNS = ("buy_row", "sell_row", "quantity", "buy_price", "sell_price", "buy_amount", "sell_amount")
+_PRICES = ("price", "price_low", "price_high", "price_buy", "price_sell")
 
 
-def _compare_prices(state: State, rule: Rule, index: int, outcome: Outcome, here: str, scale: int) -> None:
-    """The market's own prices: shown where all of a side trade at one."""
-    columns, shown = state.columns, outcome.has_price and bool(outcome.trades)
-    if bool(columns["has_price"][index]) != shown:
-        raise broken(rule.prices, f"{here}: {'a' if columns['has_price'][index] else 'no'} price is shown")
-    if not shown:
-        return
-    buy, sell = outcome.trades[0][3:]
-    due = {"price_buy": buy, "price_sell": sell}
-    if buy == sell:
-        due |= {"price": buy, "price_low": outcome.low, "price_high": outcome.high}
-    for name, value in due.items():
-        given = int(columns[name][index]) * scale
-        if value is not None and given != value:
-            raise broken(rule.prices, f"{here}: {name} {_ticks(given)}, due {_ticks(value)}")
+class _Result:
+    """A result as plain Python numbers, prices and money in halves."""
 
+    def __init__(self, state: State, rule: Rule) -> None:
+        self.state, self.rule = state, rule
+        scale = 2 // state.den
+        self.filled: list[int] = state.filled.tolist()
+        columns = [state.trades[name] * (1 if i < 3 else scale) for i, name in enumerate(_TRADE_COLUMNS)]
+        self.trades = list(zip(*(column.tolist() for column in columns), strict=True))
+        names = (*_PRICES, "has_price", "branch", "rounds", "has_left", "has_right", "price_left", "price_right")
+        self.markets: dict[str, list[int]] = {
+            name: (state.columns[name] * (scale if name.startswith("price") else 1)).tolist()
+            for name in names
+            if name in state.columns
+        }
 
-def _compare_amounts(state: State, rule: Rule, outcome: Outcome, start: int, scale: int) -> None:
-    assert outcome.amounts is not None
-    for trade, due in enumerate(outcome.amounts, start):
-        for side, money in zip(("buy", "sell"), due, strict=True):
-            given = int(state.trades[f"{side}_amount"][trade]) * scale
-            if given != money:
-                raise broken(rule.prices, f"trade {trade}: {side} amount {_ticks(given)}, due {_ticks(money)}")
+    def compare(self, book: Book, outcome: Outcome, start: int, end: int) -> None:
+        """Raise at the first difference: fills, then pairs, then prices, then the market's columns."""
+        fills = outcome.fills()
+        for order in (*book.bids, *book.asks):
+            if self.filled[order.row] != fills.get(order.row, 0):
+                given, due = self.filled[order.row], fills.get(order.row, 0)
+                raise broken(self.rule.fills, f"row {order.row}: filled {given}, due {due}")
+        shown = self.trades[start:end]
+        if [trade[:3] for trade in shown] != [trade[:3] for trade in outcome.trades]:
+            raise broken(self.rule.pairs, self._pairs(book, shown, outcome))
+        for number, (told, trade) in enumerate(zip(shown, outcome.trades, strict=True), start):
+            if trade.buy_price is not None and told[3:5] != trade[3:]:
+                self._differ(f"trade {number}: price", told[3:5], trade[3:])
+            if outcome.amounts is not None and told[5:] != outcome.amounts[number - start]:
+                self._differ(f"trade {number}: amount", told[5:], outcome.amounts[number - start])
+        self._compare_market(book.index, outcome)
+
+    def _compare_market(self, index: int, outcome: Outcome) -> None:
+        """The market's own columns; prices are shown where all of a side trade at one."""
+        one = outcome.has_price and bool(outcome.trades)
+        due = outcome.columns | {"has_price": one}
+        if one:
+            _, _, _, due["price_buy"], due["price_sell"] = outcome.trades[0]
+            if due["price_buy"] == due["price_sell"]:
+                due |= {"price": due["price_buy"], "price_low": outcome.low, "price_high": outcome.high}
+        for name, value in due.items():
+            if self.markets[name][index] != value:
+                where = f"market {self.state.market(index)}: {name}"
+                if name.startswith("price"):
+                    self._differ(where, (self.markets[name][index],), (value,))
+                raise broken(self.rule.prices, f"{where} {self.markets[name][index]}, due {value}")
+
+    def _pairs(self, book: Book, shown: list[tuple[int, ...]], outcome: Outcome) -> str:
+        here = f"market {self.state.market(book.index)}"
+        for number, (told, trade) in enumerate(zip(shown, outcome.trades, strict=False)):
+            if told[:3] != trade[:3]:
+                return f"{here}, trade {number} in it: rows and lots {told[:3]}, due {trade[:3]}"
+        return f"{here}: {len(shown)} trades, due {len(outcome.trades)}"
+
+    def _differ(self, where: str, given: Sequence[int], due: Sequence[int | None]) -> None:
+        """Raise, naming buyers' and sellers' figures in ticks (or their halves)."""
+        told, called = (" and ".join(_ticks(halves) for halves in pair if halves is not None) for pair in (given, due))
+        raise broken(self.rule.prices, f"{where} {told}, due {called}")
 
 
 def _ticks(halves: int) -> str:

@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _MASK = 0xFFFF_FFFF
 _CONSTANTS = tuple(int.from_bytes(b"expand 32-byte k"[i : i + 4], "little") for i in range(0, 16, 4))
-_COLUMNS = ((0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15))
-_DIAGONALS = ((0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14))
+# Columns, then diagonals, of the state as a square of four by four.
+_QUARTERS = (
+    *((i, 4 + i, 8 + i, 12 + i) for i in range(4)),
+    *((i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4) for i in range(4)),
+)
 
 
 class Draws:
@@ -75,14 +78,23 @@ def _words(seed: int, stream: int) -> Iterator[int]:
         start = (*_CONSTANTS, *key, block & _MASK, block >> 32, stream & _MASK, stream >> 32)
         state = list(start)
         for _ in range(4):
-            for quarters in (_COLUMNS, _DIAGONALS):
-                for a, b, c, d in quarters:
-                    _quarter_round(state, a, b, c, d)
+            for a, b, c, d in _QUARTERS:
+                _quarter_round(state, a, b, c, d)
         yield from ((word + first) & _MASK for word, first in zip(state, start, strict=True))
 
 
 def _quarter_round(state: list[int], a: int, b: int, c: int, d: int) -> None:
-    for to, other, mixed, turn in ((a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)):
-        state[to] = (state[to] + state[other]) & _MASK
-        word = state[mixed] ^ state[to]
-        state[mixed] = (word << turn | word >> (32 - turn)) & _MASK
+    one, two, three, four = state[a], state[b], state[c], state[d]
+    one = (one + two) & _MASK
+    four ^= one
+    four = (four << 16 | four >> 16) & _MASK
+    three = (three + four) & _MASK
+    two ^= three
+    two = (two << 12 | two >> 20) & _MASK
+    one = (one + two) & _MASK
+    four ^= one
+    four = (four << 8 | four >> 24) & _MASK
+    three = (three + four) & _MASK
+    two ^= three
+    two = (two << 7 | two >> 25) & _MASK
+    state[a], state[b], state[c], state[d] = one, two, three, four

@@ -161,14 +161,14 @@ def _level_shares(state: State, index: int, level: list[Entry], left: int) -> li
     elif rule == "lottery":
         draws = Draws(int(state.mechanism.seed), index)
         places = draws.shuffled(sorted(places, key=lambda i: level[i].id))
-    due = _shares(rule, [level[i].quantity for i in places], left)
+    due = ration(rule, [level[i].quantity for i in places], left)
     shares = [0] * len(level)
     for place, lots in zip(places, due, strict=True):
         shares[place] = lots
     return shares
 
 
-def _shares(rule: str, asked: list[int], left: int) -> list[int]:
+def ration(rule: str, asked: list[int], left: int) -> list[int]:
     """What each order of a level is due, the orders being in the order in which the rule prefers them."""
     if rule == "pro_rata":
         total = sum(asked)

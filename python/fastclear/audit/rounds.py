@@ -26,7 +26,8 @@ def check(state: State) -> tuple[str, ...]:
     opening = state.limit
     if start is not None:
         opening = np.where(orders.is_market_order == 1, opening, start) if orders.is_market_order is not None else start
-    books.check(state, ROUNDS, lambda book: _rounds(state, book, opening.tolist()))
+    quotes = opening.tolist()
+    books.check(state, ROUNDS, lambda book: _rounds(state, book, quotes))
     check_budget(state, BALANCED)
     return (*ROUNDS, BALANCED)
 
