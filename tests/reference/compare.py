@@ -9,7 +9,7 @@ import polars as pl
 from hypothesis import strategies as st
 
 import fastclear as fc
-from reference.naive import naive_discriminatory, naive_uniform
+from reference.twins import TWINS, class_name
 
 KS = [Fraction(1, 2), Fraction(0), Fraction(1), Fraction(1, 3), Fraction(999_999, 1_000_000)]
 ROUNDINGS = ["floor", "ceil", "half_up"]
@@ -54,11 +54,11 @@ def mechanism(name, parameters):
     parameters = dict(parameters)
     if name == "discriminatory" and parameters.get("rule", "k") in ("bid", "ask", "earlier"):
         parameters.pop("k", None)
-    return {"uniform": fc.Uniform, "discriminatory": fc.Discriminatory}[name](**parameters)
+    return getattr(fc, class_name(name))(**parameters)
 
 
 def twin(name, parameters, rows):
-    return {"uniform": naive_uniform, "discriminatory": naive_discriminatory}[name](rows, **parameters)
+    return TWINS[name](rows, **parameters)
 
 
 def check_against_twin(frame, name, parameters, **options):
