@@ -4,7 +4,6 @@ from fractions import Fraction
 
 from reference.parts import (
     at_price,
-    by_merit,
     crossing,
     den_of,
     in_time,
