@@ -1,6 +1,7 @@
 """Every mechanism against its naive twin: all that comes out, on books of every kind."""
 
 import random
+from fractions import Fraction
 
 import polars as pl
 import pytest
@@ -102,6 +103,26 @@ def test_the_order_of_rows_changes_nothing(name, data):
     assert two.reject.tolist() == one.reject[moved].tolist()
     assert two.markets.equals(one.markets)
     assert two.trades.equals(one.trades)
+
+
+@EVERY
+@pytest.mark.parametrize("seed", range(3))
+def test_a_market_does_not_know_the_others(name, seed):
+    """Alone or among others, in lots and exact money: only the lots drawn hang on the rank of the market."""
+    rng = random.Random(seed)
+    frame = many_books(seed, 12, **BOOKS.get(name, {}))
+    parameters = PARAMETERS[name](rng.choice)
+    first = frame["market"].min()
+    together = fc.clear(frame, mechanism(name, parameters))
+    for market in frame["market"].unique().to_list():
+        if "seed" in parameters and market != first:
+            continue
+        mine = (frame["market"] == market).to_numpy().nonzero()[0]
+        alone = fc.clear(frame[mine], mechanism(name, parameters))
+        assert alone.filled.tolist() == together.filled[mine].tolist()
+        assert alone.reject.tolist() == together.reject[mine].tolist()
+        exact = [Fraction(money, together.den) for money in together.payment[mine].tolist()]
+        assert [Fraction(money, alone.den) for money in alone.payment.tolist()] == exact
 
 
 @EVERY
