@@ -8,7 +8,8 @@ from typing import get_args
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from reference.refusal import accept
+from hypothesis import strategies as st
+from reference.refusal import MIN_QUANTITY_OUT_OF_RANGE, START_BEYOND_LIMIT, Asks, accept, agents_of
 
 import fastclear as fc
 from fastclear import testing
@@ -97,6 +98,8 @@ def test_strategies_refuse_nonsense():
             testing.orders(**bad)
     with pytest.raises(ValueError, match="prices"):
         testing.books(prices=(0, 2**31))
+    with pytest.raises(ValueError, match="participants='one'"):
+        testing.orders(participants="one")
 
 
 def test_hypothesis_is_imported_only_for_strategies():
@@ -175,3 +178,35 @@ def test_orders_meet_the_interesting_situations():
         "negative price",
         "quantity at its end",
     }
+
+
+def test_participants_and_optional_columns_meet_the_interesting_situations():
+    seen = set()
+    asks = Asks(min_quantity=True, start_price=True)
+
+    @settings(max_examples=300, derandomize=True, database=None)
+    @given(st.sampled_from(["one_side", "one_order"]).flatmap(with_every_column))
+    def look(drawn):
+        law, frame = drawn
+        codes, markets = accept(frame.to_dicts(), asks)
+        seen.update(codes)
+        seen.add(f"{law} {frame.schema.get('participant')}")
+        for clean in markets.values():
+            for mine in agents_of(clean).values():
+                sides = {order["buy"] for order in mine}
+                seen.add(f"{law} on {len(sides)}, {min(len(mine), 2)} orders")
+            for order in clean:
+                seen.add("minimum" if order["minimum"] else "no minimum")
+                seen.add("start" if order["start"] != order["price"] else "start at the limit")
+
+    look()
+    assert seen >= {0, MIN_QUANTITY_OUT_OF_RANGE, START_BEYOND_LIMIT}
+    assert seen >= {"one_side Int64", "one_side String", "one_order None", "one_order Int64", "one_order String"}
+    assert seen >= {"one_side on 1, 2 orders", "one_side on 2, 2 orders", "one_order on 1, 1 orders"}
+    assert seen >= {"one_order on 1, 2 orders", "one_order on 2, 2 orders"}
+    assert seen >= {"minimum", "no minimum", "start", "start at the limit"}
+
+
+def with_every_column(law):
+    frames = testing.orders(participants=law, min_quantity=True, start_price=True)
+    return st.tuples(st.just(law), frames)

@@ -17,7 +17,7 @@ import polars as pl
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-__all__ = ["PRICE_MAX", "QUANTITY_MAX", "Distribution", "books", "orders", "random_orders"]
+__all__ = ["PRICE_MAX", "QUANTITY_MAX", "Distribution", "Participants", "books", "orders", "random_orders"]
 
 PRICE_MAX = 2**31 - 1
 """Largest price in ticks that an order may carry; the smallest is its negative."""
@@ -27,6 +27,9 @@ QUANTITY_MAX = 2**31 - 1
 
 Distribution = Literal["narrow", "community", "wide", "one_price", "crossed", "apart"]
 """Names of the price and quantity laws of `random_orders`."""
+
+Participants = Literal["any", "one_side", "one_order"]
+"""Who owns the orders of `orders`: anybody any, each one side of a market, each one order of a market."""
 
 _IDS_TEXT = [
     "a",
@@ -74,6 +77,9 @@ def orders(
     quantities: tuple[int, int] | None = None,
     market_orders: bool = False,
     faults: bool = False,
+    participants: Participants = "any",
+    min_quantity: bool = False,
+    start_price: bool = False,
 ) -> SearchStrategy[pl.DataFrame]:
     """Frames of orders that `fastclear.clear` takes, over one or several markets.
 
@@ -90,19 +96,28 @@ def orders(
         Adds a `type` column in which some rows are market orders, whose price is null.
     faults : bool
         Adds rows that must be refused: nulls, unknown sides and types, numbers out of range, ids used twice.
+    participants : {"any", "one_side", "one_order"}
+        ``"any"``: at most four, each with orders of both sides. ``"one_side"``: several, most of them on one side
+        only. ``"one_order"``: most of them with one order only, or no column, which makes every order its own.
+        The exceptions are few, and what the truthful mechanisms refuse.
+    min_quantity : bool
+        Adds a `min_quantity` column of nulls, zeros and numbers up to the quantity, seldom beyond it.
+    start_price : bool
+        Adds a `start_price` column: nulls, and opening quotes up to a few ticks from the limit, seldom beyond it.
 
     Returns
     -------
     hypothesis.strategies.SearchStrategy
         Of `polars.DataFrame` with the columns `side` (String), `price`, `quantity` (Int64) and, in some
-        examples, `type` (String), `market`, `order`, `participant` (Int64 or String) and `time` (Int64).
+        examples, `type` (String), `market`, `order`, `participant` (Int64 or String), `time`, `min_quantity` and
+        `start_price` (Int64).
 
     Raises
     ------
     ModuleNotFoundError
         If `hypothesis` is not installed.
     ValueError
-        If a pair of bounds is empty or outside what an order may carry.
+        If a pair of bounds is empty or outside what an order may carry, or `participants` is unknown.
 
     Examples
     --------
@@ -120,9 +135,22 @@ def orders(
         raise ValueError(f"max_markets={max_markets}: at least one market is needed")
     _check_bounds("prices", prices, -PRICE_MAX, PRICE_MAX)
     _check_bounds("quantities", quantities, 1, QUANTITY_MAX)
+    if participants not in get_args(Participants):
+        names = ", ".join(get_args(Participants))
+        raise ValueError(f"participants={participants!r} is unknown; give one of {names}")
 
     def draw_frame(draw: DrawFn) -> pl.DataFrame:
-        return _frame(draw, st, (min_size, max_size), max_markets, prices, quantities, market_orders, faults)
+        columns = _columns(draw, st, (min_size, max_size), max_markets, prices, quantities, market_orders)
+        n = len(columns["side"])
+        _add_participants(draw, st, columns, n, participants)
+        if min_quantity:
+            _add_minima(draw, st, columns)
+        if start_price:
+            _add_starts(draw, st, columns)
+        if faults and n:
+            for _ in range(draw(st.integers(1, 4))):
+                _spoil(draw, st, columns, n)
+        return pl.DataFrame(columns)
 
     strategy: SearchStrategy[pl.DataFrame] = st.composite(draw_frame)()
     return strategy
@@ -386,7 +414,7 @@ def _ids(draw: DrawFn, st: Any, n: int) -> pl.Series:
     return pl.Series(draw(st.permutations(range(n))), dtype=pl.Int64)
 
 
-def _frame(
+def _columns(
     draw: DrawFn,
     st: Any,
     size: tuple[int, int],
@@ -394,8 +422,7 @@ def _frame(
     prices: tuple[int, int] | None,
     quantities: tuple[int, int] | None,
     market_orders: bool,
-    faults: bool,
-) -> pl.DataFrame:
+) -> dict[str, pl.Series]:
     # A drawn length is as often long as short; lists of open length would be short most of the time.
     n = draw(st.integers(*size))
     side = _column(draw, st, _sides(draw, st), n)
@@ -419,12 +446,48 @@ def _frame(
     if draw(st.booleans()):
         law = draw(st.sampled_from([st.integers(0, 2), st.sampled_from(_TIMES_END)]))
         columns["time"] = pl.Series(_column(draw, st, law, n), dtype=pl.Int64)
-    if draw(st.booleans()):
+    return columns
+
+
+def _add_participants(draw: DrawFn, st: Any, columns: dict[str, pl.Series], n: int, law: Participants) -> None:
+    if law != "one_side" and not draw(st.booleans()):
+        return
+    if law == "any":
         columns["participant"] = pl.Series(_column(draw, st, st.integers(0, 3), n), dtype=pl.Int64)
-    if faults and n:
-        for _ in range(draw(st.integers(1, 4))):
-            _spoil(draw, st, columns, n)
-    return pl.DataFrame(columns)
+        return
+    if law == "one_order":
+        owners = _ids(draw, st, n)
+        cells = owners.to_list()
+    else:
+        # Half of the names bid, the other half offer: which is which has nothing to do with their order.
+        owners = _ids(draw, st, 2 * draw(st.integers(1, 3)))
+        half = len(owners) // 2
+        places = _column(draw, st, st.integers(0, half - 1), n)
+        cells = [owners[i + half * (side == "buy")] for i, side in zip(places, columns["side"], strict=True)]
+    if n and draw(st.integers(0, 2)) == 0:
+        cells[draw(st.integers(0, n - 1))] = cells[draw(st.integers(0, n - 1))]
+    columns["participant"] = pl.Series(cells, dtype=owners.dtype)
+
+
+def _add_minima(draw: DrawFn, st: Any, columns: dict[str, pl.Series]) -> None:
+    cells: list[int | None] = []
+    for quantity in columns["quantity"]:
+        laws = [None, None, st.integers(0, quantity), st.just(quantity)]
+        if quantity < 4:
+            laws.append(st.sampled_from([-1, quantity + 1]))
+        law = draw(st.sampled_from(laws))
+        cells.append(None if law is None else draw(law))
+    columns["min_quantity"] = pl.Series(cells, dtype=pl.Int64)
+
+
+def _add_starts(draw: DrawFn, st: Any, columns: dict[str, pl.Series]) -> None:
+    # Distances to the limit, in the direction in which a quote opens; -1 is beyond it.
+    distances = _column(draw, st, st.sampled_from([None, 0, 1, 2, 3, 5, 9, 9, 14, -1]), len(columns["side"]))
+    cells = [
+        None if distance is None or price is None else price - distance * (1 if side == "buy" else -1)
+        for distance, price, side in zip(distances, columns["price"], columns["side"], strict=True)
+    ]
+    columns["start_price"] = pl.Series(cells, dtype=pl.Int64)
 
 
 def _spoil(draw: DrawFn, st: Any, columns: dict[str, pl.Series], n: int) -> None:
@@ -441,6 +504,10 @@ def _spoil(draw: DrawFn, st: Any, columns: dict[str, pl.Series], n: int) -> None
         bad += [PRICE_MAX + 1, -PRICE_MAX - 1, 2**63 - 1, -(2**63)]
     elif name == "quantity":
         bad += [0, -1, QUANTITY_MAX + 1, 2**63 - 1, -(2**63)]
+    elif name == "min_quantity":
+        bad += [-1, QUANTITY_MAX, 2**63 - 1, -(2**63)]
+    elif name == "start_price":
+        bad += [PRICE_MAX + 1, -PRICE_MAX - 1, 2**63 - 1, -(2**63)]
     elif name == "order":
         bad += [column[draw(st.integers(0, n - 1))]] * 3
     cells = column.to_list()

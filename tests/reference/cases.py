@@ -4,7 +4,7 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
-from reference.naive import naive_discriminatory, naive_uniform
+from reference.twins import TWINS
 
 FOLDER = Path(__file__).resolve().parent.parent / "cases"
 
@@ -12,7 +12,8 @@ FOLDER = Path(__file__).resolve().parent.parent / "cases"
 def load(mechanism):
     cases = [json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob(f"{mechanism}/*/case.json"))]
     for case in cases:
-        case["mechanism"]["k"] = Fraction(*case["mechanism"]["k"])
+        if "k" in case["mechanism"]:
+            case["mechanism"]["k"] = Fraction(*case["mechanism"]["k"])
     return cases
 
 
@@ -20,9 +21,13 @@ def parameters(case):
     return {key: value for key, value in case["mechanism"].items() if key != "name"}
 
 
-def naive(case):
-    twin = {"uniform": naive_uniform, "discriminatory": naive_discriminatory}[case["mechanism"]["name"]]
-    return twin(case["orders"], **parameters(case))
+def naive(case, **changed):
+    return TWINS[case["mechanism"]["name"]](case["orders"], **parameters(case) | changed)
+
+
+def fraction(stated):
+    """A stated number: an integer, or [numerator, denominator]."""
+    return Fraction(*stated) if isinstance(stated, list) else stated
 
 
 def sides(case):

@@ -1,162 +1,184 @@
-"""Naive twins of the call auctions: plain Python, ints and Fractions, written from the specification alone.
+"""Naive twins of the two call auctions that serve the dearest bids and the cheapest asks.
 
-`orders` is a list of dicts with side, price, quantity and, where the column exists, type, market, order,
-participant, time. A null is None. Numbers are ticks and lots. The result is a dict:
-
-    reject, filled, payment    one int a row
-    markets                    one dict a market, in ascending order of id
-    trades                     one dict a trade, with row numbers; numbered over the whole call
+Plain Python, ints and Fractions, written from the specification alone. Orders and result: see `reference.parts`.
 """
 
 from fractions import Fraction
-from itertools import groupby
-from math import ceil, floor
 
+from reference.parts import ROUNDINGS, at_price, by_merit, crossing, in_time, pair, pair_price, ration, run
 from reference.rationing import RULES
-from reference.refusal import accept
-
-ROUNDINGS = {"floor": floor, "ceil": ceil, "half_up": lambda x: floor(x + Fraction(1, 2))}
+from reference.refusal import Asks
 
 
-def naive_uniform(orders, k=Fraction(1, 2), rationing="pro_rata", price_round="floor", zero_surplus=True, fee=0):
-    def clear_market(buys, sells):
+def naive_uniform(
+    orders,
+    k=Fraction(1, 2),
+    rationing="pro_rata",
+    price_rule="interval",
+    seed=None,
+    zero_surplus=True,
+    price_round=None,
+    fee=0,
+    reserve=None,
+    cap_low=None,
+    cap_high=None,
+    whole_levels=False,
+):
+    def clear_once(buys, sells, generator):
+        buys = at_least(buys, reserve)
         volume, low, high = crossing(buys, sells, zero_surplus)
+        if whole_levels:
+            volume, low, high = whole_level(buys, sells)
         fills = {}
         for side in (buys, sells):
-            fills.update(ration(side, volume, RULES[rationing]))
+            rule = RULES[rationing] if rationing != "lottery" else None
+            fills |= ration_by_lot(side, volume, generator) if rule is None else ration(side, volume, rule)
+        return buys, sells, volume, low, high, fills
+
+    def clear_market(buys, sells, generator):
+        staying = buys + sells
+        while True:
+            buys, sells, volume, low, high, fills = clear_once(
+                by_merit(staying, buy=True), by_merit(staying, buy=False), generator
+            )
+            if not (leaver := leaves(staying, fills)):
+                break
+            staying = [order for order in staying if order is not leaver]
         if volume == 0:
-            return fills, [], {"indicative": (low, high)}
-        price = ROUNDINGS[price_round](low + Fraction(k) * (high - low))
-        trades = [(b, s, quantity, price) for b, s, quantity in pair(buys, sells, fills)]
+            return [], {"indicative": (low, high)}
+        price = price_by_rule(buys, sells, fills, low, high)
+        if reserve is not None:
+            low, high, price = max(low, reserve), max(high, reserve), max(price, reserve)
         quotes = {"price_buy": price + fee, "price_sell": price, "shifted": (low, high)}
         if fee == 0:
             quotes |= {"price": price, "price_low": low, "price_high": high}
-        return fills, trades, quotes
+        return at_price(pair(buys, sells, fills), price + fee, price), quotes
 
-    return run(orders, clear_market, fee)
+    def price_by_rule(buys, sells, fills, low, high):
+        rounded = ROUNDINGS[price_round or "floor"]
+        last_bid = min(b["price"] for b in buys if fills[b["row"]] > 0)
+        last_ask = max(s["price"] for s in sells if fills[s["row"]] > 0)
+        midpoint = Fraction(last_bid + last_ask, 2)
+        if price_rule == "interval":
+            if reserve is not None:
+                low, high = max(low, reserve), max(high, reserve)
+            return rounded(low + Fraction(k) * (high - low))
+        if price_rule == "marginal_ask":
+            return last_ask
+        if price_rule == "marginal_bid":
+            return last_bid
+        if price_rule == "last_pair_midpoint":
+            return midpoint if price_round is None else rounded(midpoint)
+        if price_rule == "cut_order":
+            return low if low == high else rounded(min(max(midpoint, low), high))
+        if price_rule == "capped_midpoint":
+            return rounded(min(midpoint, max(last_ask, Fraction(105, 100) * last_ask)))
+        assert price_rule == "scarce_side"
+
+        def wants(order):
+            return fills[order["row"]] < order["quantity"]
+
+        if any(wants(b) and b["price"] >= last_bid for b in buys):
+            return last_bid
+        if any(wants(s) and s["price"] <= last_ask for s in sells):
+            return last_ask
+        if not any(map(wants, buys)) and any(map(wants, sells)):
+            return last_ask
+        if not any(map(wants, sells)) and any(map(wants, buys)):
+            return last_bid
+        return last_ask
+
+    asks = Asks(cap_low=cap_low, cap_high=cap_high, min_quantity=True)
+    return run(orders, clear_market, asks, fee=fee, seed=seed)
 
 
-def naive_discriminatory(orders, k=Fraction(1, 2), rule="k", price_round="floor", fee=0):
-    def price_of(b, s):
-        bid, ask = b["price"], s["price"]
-        if rule == "earlier":
-            return bid if (b["time"], b["id"]) < (s["time"], s["id"]) else ask
-        share = {"k": Fraction(k), "bid": Fraction(1), "ask": Fraction(0)}[rule]
-        return ROUNDINGS[price_round](ask + share * (bid - ask))
+def naive_discriminatory(
+    orders,
+    k=Fraction(1, 2),
+    rule="k",
+    price_round="floor",
+    fee=0,
+    spread_to=None,
+    reserve=None,
+    cap_low=None,
+    cap_high=None,
+):
+    def prices_of(b, s):
+        """What the buyer pays, without the fee, and what the seller receives."""
+        if spread_to is None:
+            both = pair_price(b, s, k, rule, price_round)
+            prices = (both, both)
+        else:
+            bid, ask = b["price"], s["price"]
+            prices = {"seller": (bid, bid), "buyer": (ask, ask), "operator": (bid, ask)}[spread_to]
+        return prices if reserve is None else tuple(max(price, reserve) for price in prices)
 
-    def clear_market(buys, sells):
-        volume, _, _ = crossing(buys, sells, zero_surplus=True)
+    def clear_market(buys, sells, generator):
+        staying = buys + sells
+        while True:
+            buys = at_least(by_merit(staying, buy=True), reserve)
+            sells = by_merit(staying, buy=False)
+            volume, _, _ = crossing(buys, sells)
+            fills = ration(buys, volume, RULES["time"]) | ration(sells, volume, RULES["time"])
+            if not (leaver := leaves(staying, fills)):
+                break
+            staying = [order for order in staying if order is not leaver]
+        trades = []
+        for b, s, lots in pair(buys, sells, fills):
+            buy_price, sell_price = prices_of(b, s)
+            trades.append((b, s, lots, buy_price + fee, sell_price))
+        return trades, {}
+
+    asks = Asks(cap_low=cap_low, cap_high=cap_high, min_quantity=True)
+    return run(orders, clear_market, asks, fee=fee)
+
+
+def at_least(buys, reserve):
+    return [b for b in buys if reserve is None or b["price"] >= reserve]
+
+
+def leaves(staying, fills):
+    """The last order by (time, id) that got something, but less than its minimum."""
+    short = [order for order in staying if 0 < fills.get(order["row"], 0) < order["minimum"]]
+    return in_time(short)[-1] if short else None
+
+
+def ration_by_lot(side, volume, generator):
+    def lottery(lots, members):
+        """Serves the members of the one class that does not fit in an order drawn by lot."""
         fills = {}
-        for side in (buys, sells):
-            fills.update(ration(side, volume, RULES["time"]))
-        return fills, [(b, s, quantity, price_of(b, s)) for b, s, quantity in pair(buys, sells, fills)], {}
+        for order in generator.shuffled(sorted(members, key=lambda order: order["id"])):
+            fills[order["row"]] = min(lots, order["quantity"])
+            lots -= fills[order["row"]]
+        return fills
 
-    return run(orders, clear_market, fee)
-
-
-def crossing(buys, sells, zero_surplus):
-    """Matched volume and interval of clearing prices; without a match, [best bid, best ask]."""
-    left = {order["row"]: order["quantity"] for order in buys + sells}
-    volume, i, j = 0, 0, 0
-    last_bid = last_ask = None
-    while i < len(buys) and j < len(sells):
-        bid, ask = buys[i]["price"], sells[j]["price"]
-        if bid < ask or (bid == ask and not zero_surplus):
-            break
-        lots = min(left[buys[i]["row"]], left[sells[j]["row"]])
-        volume += lots
-        last_bid, last_ask = bid, ask
-        left[buys[i]["row"]] -= lots
-        left[sells[j]["row"]] -= lots
-        i += left[buys[i]["row"]] == 0
-        j += left[sells[j]["row"]] == 0
-    lows = [last_ask, max((b["price"] for b in buys if left[b["row"]] > 0), default=None)]
-    highs = [last_bid, min((s["price"] for s in sells if left[s["row"]] > 0), default=None)]
-    low = max((price for price in lows if price is not None), default=None)
-    high = min((price for price in highs if price is not None), default=None)
-    return volume, low, high
-
-
-def ration(side, volume, rule):
-    """Whole price classes from the best one while they fit; the first that does not fit is rationed."""
     fills = {order["row"]: 0 for order in side}
-    for _, members in groupby(side, key=lambda order: order["price"]):
-        members = sorted(members, key=lambda order: (order["time"], order["id"]))
-        quantities = [order["quantity"] for order in members]
-        lots = min(volume, sum(quantities))
-        shares = quantities if lots == sum(quantities) else rule(lots, quantities)
-        for order, share in zip(members, shares, strict=True):
-            fills[order["row"]] = share
-        volume -= lots
+    for price in dict.fromkeys(order["price"] for order in side):
+        members = [order for order in side if order["price"] == price]
+        wanted = sum(order["quantity"] for order in members)
+        if wanted > volume:
+            return fills | (lottery(volume, members) if volume > 0 else {})
+        fills |= {order["row"]: order["quantity"] for order in members}
+        volume -= wanted
     return fills
 
 
-def pair(buys, sells, fills):
-    """Trades (buy, sell, quantity): fills paired in priority order by two pointers."""
-    trades = []
-    left = dict(fills)
-    bids = [order for order in buys if fills[order["row"]] > 0]
-    asks = [order for order in sells if fills[order["row"]] > 0]
-    while bids and asks:
-        b, s = bids[0], asks[0]
-        lots = min(left[b["row"]], left[s["row"]])
-        trades.append((b, s, lots))
-        left[b["row"]] -= lots
-        left[s["row"]] -= lots
-        if left[b["row"]] == 0:
-            bids.pop(0)
-        if left[s["row"]] == 0:
-            asks.pop(0)
-    return trades
+def whole_level(buys, sells):
+    """Volume and price of the lowest level of bids that supply at that level covers whole."""
+    best_bid = max((b["price"] for b in buys), default=None)
+    best_ask = min((s["price"] for s in sells), default=None)
+    nothing = (0, best_bid, best_ask)
+    if not buys:
+        return nothing
 
+    def demand(level):
+        return sum(b["quantity"] for b in buys if b["price"] >= level)
 
-def run(orders, clear_market, fee):
-    codes, books = accept(orders)
-    filled = [0] * len(orders)
-    payment = [0] * len(orders)
-    markets, trades = [], []
-    for market in sorted(books):
-        # The fee is taken out of the bids; the book so shifted is cleared; buyers pay the fee on top.
-        buys = [order | {"price": order["price"] - fee} for order in books[market] if order["buy"]]
-        sells = [order for order in books[market] if not order["buy"]]
-        buys.sort(key=lambda order: (-order["price"], order["time"], order["id"]))
-        sells.sort(key=lambda order: (order["price"], order["time"], order["id"]))
-        fills, matched, quotes = clear_market(buys, sells)
-        for row, lots in fills.items():
-            filled[row] = lots
-        for b, s, lots, price in matched:
-            payment[b["row"]] += (price + fee) * lots
-            payment[s["row"]] -= price * lots
-            trades.append(
-                {
-                    "market": market,
-                    "trade": len(trades),
-                    "buy_row": b["row"],
-                    "sell_row": s["row"],
-                    "buy_order": b["id"],
-                    "sell_order": s["id"],
-                    "quantity": lots,
-                    "buy_price": price + fee,
-                    "sell_price": price,
-                }
-            )
-        volume = sum(lots for _, _, lots, _ in matched)
-        value = sum((b["price"] + fee) * fills[b["row"]] for b in buys)
-        cost = sum(s["price"] * fills[s["row"]] for s in sells)
-        paid = sum(payment[b["row"]] for b in buys)
-        received = -sum(payment[s["row"]] for s in sells)
-        markets.append(
-            dict.fromkeys(("price", "price_low", "price_high", "price_buy", "price_sell"))
-            | {
-                "market": market,
-                "volume": volume,
-                "buy_orders": len(buys),
-                "sell_orders": len(sells),
-                "welfare": value - cost,
-                "buyer_payment": paid,
-                "seller_revenue": received,
-                "surplus": paid - received,
-            }
-            | quotes
-        )
-    return {"reject": codes, "filled": filled, "payment": payment, "markets": markets, "trades": trades}
+    def supply(level):
+        return sum(s["quantity"] for s in sells if s["price"] <= level)
+
+    levels = sorted({b["price"] for b in buys})
+    covered = [level for level in levels if supply(level) >= demand(level)]
+    level = covered[0] if covered else levels[-1]
+    volume = min(demand(level), supply(level))
+    return (volume, level, level) if volume > 0 else nothing

@@ -12,6 +12,15 @@ def by_time(lots, quantities):
     return fills
 
 
+def by_quantity(lots, quantities):
+    """The larger first, ties by (time, id); the last one partial."""
+    fills = [0] * len(quantities)
+    for i in sorted(range(len(quantities)), key=lambda i: -quantities[i]):
+        fills[i] = min(quantities[i], lots)
+        lots -= fills[i]
+    return fills
+
+
 def pro_rata(lots, quantities):
     """Hamilton's method: floors of the exact shares, then one lot each to the largest remainders."""
     total = sum(quantities)
@@ -41,4 +50,11 @@ def equal(lots, quantities):
     return fills
 
 
-RULES = {"time": by_time, "pro_rata": pro_rata, "equal": equal}
+RULES = {"time": by_time, "quantity": by_quantity, "pro_rata": pro_rata, "equal": equal}
+
+
+def split_money(total, weights, den):
+    """`total` in proportion to `weights`, in whole units of 1/den, by largest remainder, the earlier first in a tie."""
+    units = total * den
+    assert units == int(units)
+    return [Fraction(part, den) for part in pro_rata(int(units), weights)]

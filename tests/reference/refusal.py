@@ -1,5 +1,6 @@
 """The naive twin's first step: which orders are refused, and why (rust/fastclear-core/src/reject.rs)."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 from math import isnan
 
@@ -15,6 +16,12 @@ ID_MISSING = 9
 TIME_MISSING = 10
 DUPLICATE_ORDER = 11
 NO_REFERENCE_PRICE = 12
+PRICE_OUTSIDE_CAPS = 14
+MIN_QUANTITY_OUT_OF_RANGE = 15
+BOTH_SIDES = 16
+SEVERAL_ORDERS = 17
+NOT_ONE_UNIT = 18
+START_BEYOND_LIMIT = 19
 
 BUY = ("buy", "bid", True, 1)
 SELL = ("sell", "ask", "offer", False, 0)
@@ -24,8 +31,25 @@ def is_missing(number):
     return number is None or (isinstance(number, float) and isnan(number))
 
 
-def first_fault(order):
-    """The first fault that one order has by itself, or 0."""
+@dataclass(frozen=True)
+class Asks:
+    """What a mechanism asks of orders beyond what every order must have."""
+
+    cap_low: int | None = None
+    cap_high: int | None = None
+    min_quantity: bool = False
+    unit: int | None = None
+    start_price: bool = False
+    one_side: bool = False
+    one_order: bool = False
+
+
+def in_range(price):
+    return -(2**31) < price < 2**31
+
+
+def first_fault(order, asks):
+    """The fault of the smallest code that one order has by itself, or 0."""
     if order["side"] is None or order["side"] not in BUY + SELL:
         return UNKNOWN_SIDE
     kind = order.get("type", "limit")
@@ -36,7 +60,7 @@ def first_fault(order):
             return PRICE_MISSING
         if Fraction(order["price"]).denominator != 1:
             return PRICE_OFF_GRID
-        if not -(2**31) < order["price"] < 2**31:
+        if not in_range(order["price"]):
             return PRICE_OUT_OF_RANGE
     if is_missing(order["quantity"]):
         return QUANTITY_MISSING
@@ -49,16 +73,40 @@ def first_fault(order):
             return ID_MISSING
     if "time" in order and order["time"] is None:
         return TIME_MISSING
+    if kind == "limit":
+        if asks.cap_low is not None and order["price"] < asks.cap_low:
+            return PRICE_OUTSIDE_CAPS
+        if asks.cap_high is not None and order["price"] > asks.cap_high:
+            return PRICE_OUTSIDE_CAPS
+    if asks.min_quantity and not 0 <= (order.get("min_quantity") or 0) <= order["quantity"]:
+        return MIN_QUANTITY_OUT_OF_RANGE
+    if asks.unit is not None and order["quantity"] != asks.unit:
+        return NOT_ONE_UNIT
+    start = order.get("start_price")
+    if asks.start_price and start is not None:
+        beyond = kind == "limit" and (start > order["price"] if order["side"] in BUY else start < order["price"])
+        if beyond or not in_range(start):
+            return START_BEYOND_LIMIT
     return 0
 
 
-def accept(orders):
+def agents_of(clean):
+    """{participant: its orders}; without the column every order is its own participant."""
+    agents = {}
+    for order in clean:
+        agents.setdefault(order["agent"], []).append(order)
+    return agents
+
+
+def accept(orders, asks=None):
     """Splits rows into reject codes and the clean orders of every market.
 
     Returns (codes, {market: [clean order, ...]}). A clean order is a dict of row, buy (bool), price,
-    quantity, id, time; a market order carries its reference price.
+    quantity, id, time, agent, minimum and start; a market order carries its reference price: the cap of its side, or
+    the best limit of its market.
     """
-    codes = [first_fault(order) for order in orders]
+    asks = asks or Asks()
+    codes = [first_fault(order, asks) for order in orders]
 
     rows_by_id = {}
     for row, order in enumerate(orders):
@@ -85,6 +133,8 @@ def accept(orders):
         buy = order["side"] in BUY
         if order.get("type", "limit") == "limit":
             price = int(order["price"])
+        elif (cap := asks.cap_high if buy else asks.cap_low) is not None:
+            price = cap
         elif market in limits:
             price = max(limits[market]) if buy else min(limits[market])
         else:
@@ -97,6 +147,26 @@ def accept(orders):
             "quantity": int(order["quantity"]),
             "id": order.get("order", row),
             "time": order.get("time", 0),
+            "agent": order.get("participant", order.get("order", row)),
+            "minimum": order.get("min_quantity") or 0,
+            "start": price if order.get("start_price") is None else order["start_price"],
         }
         markets[market].append(clean)
+
+    # What concerns a participant's orders together: first both sides, then several orders.
+    stages = [(BOTH_SIDES, asks.one_side, on_both_sides), (SEVERAL_ORDERS, asks.one_order, are_several)]
+    for code, asked, at_fault in stages:
+        for market, clean in markets.items():
+            refused = [order for mine in agents_of(clean).values() if asked and at_fault(mine) for order in mine]
+            for order in refused:
+                codes[order["row"]] = code
+            markets[market] = [order for order in clean if codes[order["row"]] == 0]
     return codes, markets
+
+
+def on_both_sides(mine):
+    return len({order["buy"] for order in mine}) == 2
+
+
+def are_several(mine):
+    return len(mine) > 1
