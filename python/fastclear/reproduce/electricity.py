@@ -28,8 +28,8 @@ SOURCE: Final = "Nicolaisen, Petrov & Tesfatsion 2001; bounds: the replication t
 UNIT: Final = "EA: share of the largest gain; MPB, MPS: share of the side's equilibrium profit"
 READING: Final = (
     "each trader offers its whole capacity at a mark-up of 0 to 39 whole units, prices below 0 become 0; every "
-    "choice starts with propensity S1 = 9; profits are summed over all rounds; competitive equilibrium is at the middle "
-    "of its interval of prices. For RCAP 2 the sign expected is that of market power where all bid the truth"
+    "choice starts with propensity S1 = 9; profits are summed over all rounds; competitive equilibrium is mid-way in "
+    "its interval of prices. For RCAP 2 the sign expected is that of market power where all bid the truth"
 )
 RUNS: Final = 500
 
