@@ -23,9 +23,9 @@ TITLE: Final = "The price of a local market with more supply than demand"
 SOURCE: Final = "Kostmann & Haerdle 2019: result table, 8,836 quarter-hours"
 UNIT: Final = "ct/kWh"
 READING: Final = (
-    "88 bids for one unit each, from 12.31 to 28.69 in steps of 0.01 ct, as the authors' program draws them; one ask at "
-    "12.31 for more than all of them together; the price is the last accepted bid. In the run on true consumption some "
-    "quarter-hours lack supply, which raises the published mean: it is an upper bound here"
+    "88 bids for one unit each, from 12.31 to 28.69 in steps of 0.01 ct, as the authors' program draws them; one ask "
+    "at 12.31 for more than all of them together; the price is the last accepted bid. In the run on true consumption "
+    "some quarter-hours lack supply, which raises the published mean: it is an upper bound here"
 )
 RUNS: Final = 50_000
 
