@@ -100,7 +100,7 @@ def reproduce(
             disable=not sys.stderr.isatty(),
         ) as progress:
             for each in chosen:
-                task = progress.add_task(each.NAME, total=each.work(each.RUNS if runs is None else runs))
+                task = progress.add_task(f"{each.NAME}: markets", total=each.work(each.RUNS if runs is None else runs))
                 found = figures(each.NAME, runs=runs, seed=seed, step=partial(progress.advance, task))
                 progress.remove_task(task)
                 if as_json:

@@ -48,8 +48,8 @@ def whole(seed: int, stream: tuple[int, ...], shape: tuple[int, ...], low: int, 
     Examples
     --------
     >>> whole(1, (0,), (2, 3), 1, 6)
-    array([[4, 1, 3],
-           [5, 4, 2]])
+    array([[5, 2, 4],
+           [2, 1, 5]])
     """
     width = high - low + 1
     assert 0 < width < _STREAMS, "wider than 32 bits"
