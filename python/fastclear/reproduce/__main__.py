@@ -34,8 +34,10 @@ def _table(found: list[Figure]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for figure in found:
-        sign = "" if figure.relation == "=" else f"{figure.relation} "
-        published = "" if figure.published is None else f"{sign}{figure.published:g}"
+        published = ""
+        if figure.published is not None:
+            equal = figure.relation == "="
+            published = number(figure.published, figure.digits) if equal else f"{figure.relation} {figure.published:g}"
         chance = figure.runs > 0 and figure.error > 0
         table.add_row(
             figure.quantity,

@@ -18,11 +18,13 @@ TITLE: Final = "Huang's multi-unit auction loses nothing in the limit of many tr
 SOURCE: Final = "Huang, Scheller-Wolf & Sycara 2002, abstract: efficiency tends to 1"
 UNIT: Final = "per cent of the largest gain from trade"
 READING: Final = (
-    "n buyers and n sellers with one order each, prices U{1..1000}, quantities U{1..10}: the paper's own distributions "
-    "are not at hand. The limit is twice the share at n=400 less that at n=200, which is exact where the loss falls as "
-    "1/n; 0.05 are allowed for what is not"
+    "n buyers and n sellers with one order each, prices U[1, 1000] in steps of 0.00001, quantities U{1..10}: the "
+    "paper's own distributions are not at hand. The limit is twice the share at n=400 less that at n=200, which is "
+    "right where the loss falls as 1/n"
 )
 RUNS: Final = 4_000
+LOW: Final = 100_000  # steps of 0.00001
+HIGH: Final = 100_000_000
 SIZES: Final = (3, 5, 10, 25, 50, 100, 200, 400)
 
 
@@ -55,7 +57,7 @@ def figures(runs: int, seed: int, step: Step) -> list[Figure]:
                 digits=0,
             )
         )
-        rows.append(_limit(*found[-2:]).against(f"limit, {what}", 100.0, None, digits=1))
+        rows.append(_limit(*found[-2:]).against(f"limit, {what}", 100.0, None))
     return rows
 
 
@@ -68,6 +70,6 @@ def _limit(half: Estimate, full: Estimate) -> Estimate:
 
 
 def _orders(runs: int, n: int, seed: int, number: int) -> dict[str, Any]:
-    price = whole(seed, (6, n, number, 0), (runs, 2 * n), 1, 1000)
+    price = whole(seed, (6, n, number, 0), (runs, 2 * n), LOW, HIGH)
     quantity = whole(seed, (6, n, number, 1), (runs, 2 * n), 1, 10)
     return columns(np.repeat(np.array([1, 0], np.uint8), n), price, quantity)
