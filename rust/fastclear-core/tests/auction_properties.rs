@@ -172,21 +172,23 @@ fn by_id(clearing: &Clearing, filled: &[i64], ids: &[i64]) -> (Vec<Fill>, Vec<[i
     (fills, trades, format!("{:?}", clearing.outcomes))
 }
 
-fn check_determinism(orders: &[Order], turn: usize) {
+fn check_determinism(orders: &[Order], turn: usize, mechanisms: &[Mechanism]) {
     let ids: Vec<i64> = (0..orders.len() as i64).map(|id| id * 7 - 3).collect();
     let (mut turned, mut turned_ids) = (orders.to_vec(), ids.clone());
     turned.rotate_left(turn % orders.len());
     turned_ids.rotate_left(turn % orders.len());
     let (frame, turned) = (Frame::of(orders), Frame::of(&turned));
-    for mechanism in mechanisms() {
-        let (one, filled) = frame.clear(&ids, &mechanism, 1);
+    for mechanism in mechanisms {
+        let (one, filled) = frame.clear(&ids, mechanism, 1);
         let expected = by_id(&one, &filled, &ids);
-        let (two, filled) = frame.clear(&ids, &mechanism, 2);
-        assert_eq!(by_id(&two, &filled, &ids), expected, "two threads, {mechanism:?}");
-        let (again, filled) = turned.clear(&turned_ids, &mechanism, 1);
+        for threads in [2, 16] {
+            let (several, filled) = frame.clear(&ids, mechanism, threads);
+            assert_eq!(by_id(&several, &filled, &ids), expected, "{threads} threads, {mechanism:?}");
+        }
+        let (again, filled) = turned.clear(&turned_ids, mechanism, 1);
         assert_eq!(by_id(&again, &filled, &turned_ids), expected, "turned rows, {mechanism:?}");
         simd::force(simd::Path::Scalar);
-        let (scalar, filled) = frame.clear(&ids, &mechanism, 1);
+        let (scalar, filled) = frame.clear(&ids, mechanism, 1);
         simd::force(simd::Path::Best);
         assert_eq!(by_id(&scalar, &filled, &ids), expected, "scalar path, {mechanism:?}");
     }
@@ -202,12 +204,12 @@ proptest! {
 
     #[test]
     fn rows_threads_and_paths_change_nothing(orders in orders(60), turn in 1..50_usize) {
-        check_determinism(&orders, turn);
+        check_determinism(&orders, turn, &mechanisms());
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 14, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Large enough for bins, several rounds of them, vectors and a second thread.
     #[test]
@@ -232,6 +234,8 @@ proptest! {
         sorted.sort_by_key(|order| order.market);
         check_against_twin(&orders, true, 0);
         check_against_twin(&sorted, false, 3);
-        check_determinism(&sorted, seed as usize);
+        // A few of the mechanisms a book: a debug build takes its time.
+        let some: Vec<Mechanism> = mechanisms().into_iter().skip(seed as usize % 7).step_by(7).collect();
+        check_determinism(&sorted, seed as usize, &some);
     }
 }
