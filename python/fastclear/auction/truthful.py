@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -307,9 +307,14 @@ def _turns(parameter: str, names: Names, orders: Orders) -> NDArray[np.int64]:
 def _names(parameter: str, names: object) -> tuple[int, ...] | tuple[str, ...] | None:
     if names is None:
         return None
-    if isinstance(names, str | bytes) or not hasattr(names, "__iter__"):
+    if isinstance(names, np.ndarray) and names.ndim == 1:
+        names = names.tolist()
+    if isinstance(names, str | bytes) or not isinstance(names, Iterable):
         raise MechanismError(f"{parameter}={names!r} is no list of participants")
-    listed = tuple(names)
+    try:
+        listed = tuple(name.item() if isinstance(name, np.generic) else name for name in names)
+    except TypeError as error:  # an array without dimensions
+        raise MechanismError(f"{parameter}={names!r} is no list of participants") from error
     if not (all(isinstance(name, str) for name in listed) or all(type(name) is int for name in listed)):
         raise MechanismError(
             f"{parameter} mixes kinds of names; give texts or whole numbers, as in column 'participant'"

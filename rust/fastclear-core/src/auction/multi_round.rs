@@ -1,5 +1,7 @@
 //! Multi-round double auction (after Haggi & Sun 2021): quotes meet, trade at the midpoint of the last pair, and those
 //! left over concede until nobody can.
+//!
+//! Rounds in which the best quotes are still too far apart to meet pass at once, so that small steps cost nothing.
 
 use super::deal::{Deal, Outcome};
 use super::ranked::{Market, Quote, Ranked, sort, sweep};
@@ -44,19 +46,27 @@ impl MultiRound {
                 bids.drain(..meeting.last_bid + usize::from(meeting.bid_left == 0));
                 asks.drain(..meeting.last_ask + usize::from(meeting.ask_left == 0));
             }
-            let concede = |side: &mut [Quote], step: i64| {
-                let mut moved = false;
-                for quote in side {
-                    let gap = limits[quote.order as usize] - quote.price;
-                    let change = gap.clamp(-step, step);
-                    moved |= change != 0;
-                    quote.price += change;
-                }
-                moved
+            // Rounds until everyone stands at their limit, and those in which quotes cannot meet yet: they pass at once.
+            let to_limit = |side: &[Quote], step: i64| {
+                let gap = |quote: &Quote| (limits[quote.order as usize] - quote.price).abs();
+                if step == 0 { 0 } else { side.iter().map(gap).max().map_or(0, |gap| (gap + step - 1) / step) }
             };
-            let moved = concede(bids, self.buyer_step) | concede(asks, self.seller_step);
-            if meeting.is_none() && !moved {
+            let movable = to_limit(bids, self.buyer_step).max(to_limit(asks, self.seller_step));
+            if meeting.is_none() && movable == 0 {
                 return;
+            }
+            let mut concessions = movable.min(1);
+            if meeting.is_none() {
+                let apart = (asks[0].price - bids[0].price - 1) / (self.buyer_step + self.seller_step);
+                let left = i64::from(self.max_rounds - out.rounds) + 1;
+                concessions = apart.min(movable).min(left).max(1);
+                out.rounds += (concessions - 1) as u32;
+            }
+            for (side, step) in [(&mut *bids, self.buyer_step), (&mut *asks, self.seller_step)] {
+                for quote in side.iter_mut() {
+                    let gap = limits[quote.order as usize] - quote.price;
+                    quote.price += gap.clamp(-step * concessions, step * concessions);
+                }
             }
         }
     }

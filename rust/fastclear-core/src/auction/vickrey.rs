@@ -77,17 +77,25 @@ pub(super) fn by_agent(
     mut due: impl FnMut(&[usize], i64) -> i128,
 ) -> Vec<i64> {
     let mut amounts = vec![0; fills.len()];
-    let mut ranks: Vec<usize> = (0..side.len()).collect();
-    ranks.sort_by_key(|&rank| market.agent(side[rank].order)); // stable: best first within an agent
-    let mut served = Vec::new();
-    for mine in ranks.chunk_by(|&a, &b| market.agent(side[a].order) == market.agent(side[b].order)) {
+    // Sorted by agent, best first within one.
+    let mut by_agent: Vec<(i64, usize)> =
+        side.iter().enumerate().map(|(rank, quote)| (market.agent(quote.order), rank)).collect();
+    by_agent.sort_unstable();
+    let (mut mine, mut served) = (Vec::new(), Vec::new());
+    for agent in by_agent.chunk_by(|a, b| a.0 == b.0) {
+        mine.clear();
+        mine.extend(agent.iter().map(|&(_, rank)| rank));
         served.clear();
         served.extend(mine.iter().copied().filter(|&rank| fills.get(rank).is_some_and(|&fill| fill > 0)));
         if served.is_empty() {
             continue;
         }
         let lots = served.iter().map(|&rank| fills[rank]).sum();
-        let total = due(mine, lots);
+        let total = due(&mine, lots);
+        if let [rank] = served[..] {
+            amounts[rank] = total as i64;
+            continue;
+        }
         served.sort_by_key(|&rank| market.priority.key(side[rank].order as usize));
         let weights: Vec<i64> = served.iter().map(|&rank| fills[rank]).collect();
         for (&rank, amount) in served.iter().zip(split(total / i128::from(grain), &weights)) {
@@ -118,6 +126,10 @@ pub(super) fn trade_sums(out: &mut Outcome, bids: Sums<'_>, asks: Sums<'_>, grai
         for deals in out.deals[first..].chunk_by_mut(|a, b| party(a) == party(b)) {
             let order = party(&deals[0]);
             let sum = sums.binary_search_by_key(&order, |&(order, _)| order).map_or(0, |place| sums[place].1);
+            if let [deal] = deals {
+                *(if is_bid { &mut deal.buy } else { &mut deal.sell }) = sum;
+                continue;
+            }
             let weights: Vec<i64> = deals.iter().map(|deal| deal.quantity).collect();
             for (deal, part) in deals.iter_mut().zip(split(i128::from(sum / grain), &weights)) {
                 *(if is_bid { &mut deal.buy } else { &mut deal.sell }) = part * grain;

@@ -87,14 +87,14 @@ pub(super) struct Orders<'a> {
 
 impl<'a> Orders<'a> {
     /// The columns as they stand.
-    pub fn of(columns: &Columns<'a>, markets: &'a Markets) -> Self {
+    pub fn of(columns: &Columns<'a>, mechanism: &Mechanism, markets: &'a Markets) -> Self {
         Self {
             side: columns.side,
             order: columns.order,
             time: columns.time,
             participant: columns.participant,
-            min_quantity: columns.min_quantity,
-            start_price: columns.start_price,
+            min_quantity: columns.min_quantity.filter(|_| mechanism.takes_minimums()),
+            start_price: columns.start_price.filter(|_| mechanism.takes_start_prices()),
             half: columns.half,
             turn: columns.turn,
             rows: None,

@@ -62,7 +62,7 @@ pub fn clear(
     }
     let job = Job { mechanism, want, threads };
     let as_they_stand = Markets::as_they_stand(columns, mechanism).and_then(|markets| {
-        let orders = Orders::of(columns, &markets);
+        let orders = Orders::of(columns, mechanism, &markets);
         match (columns.price, columns.quantity) {
             (Integers::Narrow(price), Integers::Narrow(quantity)) => job.run(&orders, price, quantity, filled),
             (Integers::Narrow(price), Integers::Wide(quantity)) => job.run(&orders, price, quantity, filled),
