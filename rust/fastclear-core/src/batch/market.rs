@@ -115,6 +115,8 @@ impl OneMarket<'_> {
         let Some(Crossing { low, high, volume, welfare }) = crossing else {
             return Some(nothing_traded(book, bids));
         };
+        let floor = uniform.reserve.unwrap_or(i64::MIN);
+        let (low, high) = (low.max(floor), high.max(floor));
         let filled = &*self.filled;
         let price_sell = uniform.price((low, high), || Margin::of(book, filled));
         let price_buy = price_sell + if uniform.is_halved() { 2 * uniform.fee } else { uniform.fee };
@@ -126,12 +128,11 @@ impl OneMarket<'_> {
         if self.want.trades {
             pairing::pair(book, filled, priority, &self.place, |_, _| (price_buy, price_sell), self.trades);
         }
-        let floor = uniform.reserve.unwrap_or(i64::MIN);
         Some(MarketOutcome {
             volume,
             welfare,
-            price_low: low.max(floor),
-            price_high: high.max(floor),
+            price_low: low,
+            price_high: high,
             price_sell,
             price_buy,
             has_price: true,
