@@ -24,7 +24,9 @@ _MERIT = "the orders that meet trade, dearest bids and cheapest asks first, ties
 VICKREY = Rule(
     _MERIT, PAIRS, "each winner pays what its presence costs the others, cleared again without all its orders"
 )
-VICKREY_AT_MARGIN = "in markets too large to clear again without each winner, payments are those of the units of others that it keeps out"
+VICKREY_AT_MARGIN = (
+    "in markets too large to clear again without each winner, it pays the value of the units it keeps out"
+)
 TRADE_REDUCTION = Rule(
     "all pairs that meet trade where the midpoint of the next pair suits them, else all but the last",
     PAIRS,
