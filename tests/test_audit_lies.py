@@ -744,7 +744,15 @@ EVERY = {
 @given(st.data())
 def test_every_result_passes_and_a_random_change_is_caught(name, data):
     unit = name in ("TradeReduction", "Sbba", "Average")
-    frame = data.draw(testing.orders(market_orders=True, faults=True, quantities=(1, 1) if unit else None))
+    frame = data.draw(
+        testing.orders(
+            market_orders=True,
+            faults=True,
+            quantities=(1, 1) if unit else None,
+            min_quantity=isinstance(EVERY[name], fc.Uniform | fc.Discriminatory),
+            start_price=name == "MultiRound",
+        )
+    )
     clearing = fc.clear(frame, EVERY[name])
     report = clearing.audit()
     assert len(report.checks) >= 1
