@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import fastclear as fc
 from fastclear import testing
 from fastclear.audit import chacha, double_auction, matching, refusals, rounds, truthful, universal
+from fastclear.audit.state import MARKETS
 
 # In the second market every ask is sold out.
 STEPS = pl.DataFrame(
@@ -415,16 +416,17 @@ def test_another_allocation_than_vickreys_is_caught():
     caught(forgery.sign(), truthful.VICKREY.fills)
 
 
-def test_markets_too_large_to_replay_are_held_against_bounds(monkeypatch):
+def test_payments_of_large_markets_are_worked_out_at_the_margin(monkeypatch):
+    agents = np.arange(400) * 7 % 150 * 2 + (testing.random_orders(400, markets=6, seed=3)["side"] == 1)
+    frame = BIG.with_columns(participant=agents)
+    assert truthful.VICKREY_AT_MARGIN not in cleared(frame, fc.Vickrey()).audit().checks
     monkeypatch.setattr(truthful, "REPLAY_MAX", 10)
-    clearing = cleared(SIZES, fc.Vickrey())
-    assert truthful.VICKREY_BOUNDS in clearing.audit().checks
-    forgery = Forgery(clearing)
-    low = int(clearing.market_columns["price_low"][0]) or 24
-    for trade in forgery.trades:
-        trade["buy_amount"] = trade["quantity"] * (low + 1)
-    with pytest.raises(fc.AuditError):
-        forgery.sign().audit()
+    assert truthful.VICKREY_AT_MARGIN in cleared(frame, fc.Vickrey()).audit().checks
+    for step in (1, -1):
+        forgery = Forgery(cleared(frame, fc.Vickrey()))
+        forgery.trades[step]["buy_amount"] += step
+        with pytest.raises(fc.AuditError):
+            forgery.sign().audit()
 
 
 def test_trade_reduction_is_recomputed():
@@ -592,6 +594,42 @@ def test_halves_of_ticks_are_declared_only_where_there_are_some():
             clearing.audit()
 
 
+# -- what every result says of itself ---------------------------------------------------------------------------
+
+
+def test_a_market_that_is_not_reported_is_caught():
+    clearing = cleared(STEPS, fc.Uniform())
+    forgery = Forgery(clearing)
+    forgery.trades = [trade for trade in forgery.trades if trade["market"] == 1]
+    forgery.sign()
+    clearing.__dict__["market_columns"] = {name: column[:1] for name, column in forgery.markets.items()}
+    caught(clearing, MARKETS)
+
+
+@pytest.mark.parametrize("name", ["buy_orders", "sell_orders", "best_bid", "best_ask"])
+def test_counts_and_best_prices_are_recomputed(name):
+    frame = {"market": [1, 1, 2, 2], "side": ["buy", "sell"] * 2, "price": [9, 4, 4, 9], "quantity": [1] * 4}
+    for rule in (fc.Uniform(), fc.Huang(), fc.MultiRound(0, 0)):
+        forgery = Forgery(cleared(frame, rule))
+        forgery.markets[name][1] += 1
+        caught(forgery.sign(), MARKETS)
+
+
+@pytest.mark.parametrize("rule", [fc.Uniform(), fc.MaximalVolume(), fc.MultiRound(1, 1)])
+def test_amounts_and_ids_of_trades_are_recomputed(rule):
+    for name, check in [
+        ("buy_amount", universal.AMOUNTS),
+        ("sell_amount", universal.AMOUNTS),
+        ("buy_order", universal.TRADES),
+        ("trade", universal.TRADES),
+    ]:
+        clearing = cleared(STEPS, rule)
+        column = clearing.trade_columns[name].copy()
+        column[0] += 1
+        clearing.trade_columns[name] = column
+        caught(clearing, check)
+
+
 # -- reject codes ----------------------------------------------------------------------------------------------
 
 REFUSED = {
@@ -706,7 +744,15 @@ EVERY = {
 @given(st.data())
 def test_every_result_passes_and_a_random_change_is_caught(name, data):
     unit = name in ("TradeReduction", "Sbba", "Average")
-    frame = data.draw(testing.orders(market_orders=True, faults=True, quantities=(1, 1) if unit else None))
+    frame = data.draw(
+        testing.orders(
+            market_orders=True,
+            faults=True,
+            quantities=(1, 1) if unit else None,
+            min_quantity=isinstance(EVERY[name], fc.Uniform | fc.Discriminatory),
+            start_price=name == "MultiRound",
+        )
+    )
     clearing = fc.clear(frame, EVERY[name])
     report = clearing.audit()
     assert len(report.checks) >= 1

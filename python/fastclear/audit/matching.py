@@ -85,10 +85,15 @@ def _drawn(book: Book, draws: Draws) -> Outcome:
     while True:
         buyers, sellers = (draws.shuffled(order for order in side if left[order.row]) for side in by_id)
         before = len(trades)
+        cheapest = sorted(sellers, key=lambda seller: -seller.price)
+        free = {seller.row for seller in sellers}
         for buyer in buyers:
-            seller = next((one for one in sellers if one.price <= buyer.price), None)
-            if seller is None:
+            while cheapest and cheapest[-1].row not in free:
+                cheapest.pop()
+            if not cheapest or cheapest[-1].price > buyer.price:
                 continue
+            seller = next(one for one in sellers if one.price <= buyer.price)
+            free.remove(seller.row)
             sellers.remove(seller)
             lots = min(left[buyer.row], left[seller.row])
             trades.append(Trade(buyer.row, seller.row, lots))
