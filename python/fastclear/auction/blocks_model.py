@@ -45,7 +45,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """An hour, cleared around the blocks: lots of hourly bids and asks, interval of prices, welfare of hourly orders."""
+    """An hour, cleared around the blocks: volume, lots of hourly bids and asks, interval, welfare of hourly orders."""
 
     volume: int
     bid_lots: int

@@ -3,11 +3,11 @@
 The problem: choose integers p_h in [low_h, high_h] with sum a_bh p_h >= c_b for every row b, so that the sum of
 (2 p_h - low_h - high_h)^2 is smallest; among equals the lexicographically smallest p.
 
-For any multipliers l_b >= 0 the sum equals a constant plus, hour by hour, how much dearer p_h is than the best integer of
-its hour under those multipliers, plus l_b times the slack of row b; all these terms are >= 0. So every solution within a
-budget of the constant is found by walking the hours and keeping, for each vector of partial row sums, the cheapest way
-to reach it. The multipliers are a guess in floats, turned into fractions over 2^40: a bad guess costs time and changes
-no result.
+For any multipliers m_b >= 0 the sum equals a constant plus, hour by hour, how much dearer p_h is than the best integer
+of its hour under those multipliers, plus m_b times the slack of row b; all these terms are >= 0. So every solution
+within a budget of the constant is found by walking the hours and keeping, for each vector of partial row sums, the
+cheapest way to reach it. The multipliers are a guess in floats, turned into fractions over 2^40: a bad guess
+costs time and changes no result.
 """
 
 from __future__ import annotations
@@ -100,10 +100,10 @@ class _Problem:
         multipliers = self._multipliers()
         if multipliers is None:
             return None
-        weight = [sum(l * row[h] for l, row in zip(multipliers, self.matrix, strict=True)) for h in range(self.n)]
+        weight = [sum(m * row[h] for m, row in zip(multipliers, self.matrix, strict=True)) for h in range(self.n)]
         best = [self._best(h, weight[h]) for h in range(self.n)]
         constant = sum(self._cost(h, best[h], weight[h]) for h in range(self.n))
-        constant += sum(l * c for l, c in zip(multipliers, self.target, strict=True))
+        constant += sum(m * c for m, c in zip(multipliers, self.target, strict=True))
         most = _SCALE * sum((b - a) ** 2 for a, b in zip(self.low, self.high, strict=True)) - constant
         budget = 8 * _SCALE
         while True:
@@ -139,9 +139,7 @@ class _Problem:
                     raise self._too_many()
         return sorted(window)
 
-    def _within(
-        self, budget: int, multipliers: list[int], weight: list[int], best: list[int]
-    ) -> list[int] | None:
+    def _within(self, budget: int, multipliers: list[int], weight: list[int], best: list[int]) -> list[int] | None:
         """The best solution that costs at most ``budget`` above the constant, or None."""
         rows = range(len(self.matrix))
         windows = [self._window(h, budget, weight[h], best[h]) for h in range(self.n)]
@@ -151,9 +149,9 @@ class _Problem:
         most = [[0] * (self.n + 1) for _ in rows]
         for b in rows:
             for h in reversed(range(self.n)):
-                sums = [self.matrix[b][h] * end for end in ends[h]]
-                least[b][h] = least[b][h + 1] + min(sums)
-                most[b][h] = most[b][h + 1] + max(sums)
+                adds = [self.matrix[b][h] * end for end in ends[h]]
+                least[b][h] = least[b][h + 1] + min(adds)
+                most[b][h] = most[b][h + 1] + max(adds)
         states: dict[tuple[int, ...], tuple[int, tuple[int, ...]]] = {(0,) * len(self.matrix): (0, ())}
         for h in range(self.n):
             column = [self.matrix[b][h] for b in rows]
@@ -179,7 +177,7 @@ class _Problem:
                 raise self._too_many()
             states = after
         ends_at = [
-            (cost + sum(l * (s - c) for l, s, c in zip(multipliers, sums, self.target, strict=True)), prices)
+            (cost + sum(m * (s - c) for m, s, c in zip(multipliers, sums, self.target, strict=True)), prices)
             for sums, (cost, prices) in states.items()
         ]
         return list(min(ends_at)[1]) if ends_at else None
@@ -205,23 +203,23 @@ class _Problem:
                 guess[b] = _reach(matrix[b], rest, half, target[b])
                 pull = [rest[h] + guess[b] * matrix[b][h] for h in range(self.n)]
             step = [now - was for now, was in zip(guess, before, strict=True)]
-            if self._refuted([l / q for l, q in zip(step, norm, strict=True)]) or (
-                sweep % 8 == 7 and self._refuted([l / q for l, q in zip(guess, norm, strict=True)])
+            if self._refuted([m / q for m, q in zip(step, norm, strict=True)]) or (
+                sweep % 8 == 7 and self._refuted([m / q for m, q in zip(guess, norm, strict=True)])
             ):
                 return None
             if max(map(abs, step)) <= 1e-12 * max(guess):
                 break
-        return [max(0, round(l / q * _SCALE)) for l, q in zip(guess, norm, strict=True)]
+        return [max(0, round(m / q * _SCALE)) for m, q in zip(guess, norm, strict=True)]
 
     def _refuted(self, guess: list[float]) -> bool:
         """Whether a weighted sum of the rows fails at all prices of the box; exact for the weights it takes."""
         top = max(guess)
         if top <= 0:
             return False
-        weights = [max(0, round(l / top * _SCALE)) for l in guess]
-        reach = -sum(l * c for l, c in zip(weights, self.target, strict=True))
+        weights = [max(0, round(m / top * _SCALE)) for m in guess]
+        reach = -sum(m * c for m, c in zip(weights, self.target, strict=True))
         for h in range(self.n):
-            a = sum(l * row[h] for l, row in zip(weights, self.matrix, strict=True))
+            a = sum(m * row[h] for m, row in zip(weights, self.matrix, strict=True))
             reach += a * (self.high[h] if a > 0 else self.low[h])
         return reach < 0
 
@@ -236,9 +234,7 @@ def _reach(row: list[float], rest: list[float], half: list[float], target: float
     """The multiplier of one row, the others fixed, at which prices (from the middle) reach its target."""
 
     def total(multiplier: float) -> float:
-        return sum(
-            a * max(-w, min(w, (r + multiplier * a) / 8)) for a, r, w in zip(row, rest, half, strict=True) if a
-        )
+        return sum(a * max(-w, min(w, (r + multiplier * a) / 8)) for a, r, w in zip(row, rest, half, strict=True) if a)
 
     if total(0.0) >= target:
         return 0.0

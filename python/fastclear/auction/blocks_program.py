@@ -1,13 +1,13 @@
 """The linear relaxation of the choice of blocks, and upper bounds from it that hold in integers.
 
 HiGHS only proposes. Its dual values, rounded to fractions over 2^40, are multipliers in the Lagrangian of the program;
-over the box of the columns that is a sum of one maximum a column, and it bounds the welfare whatever the multipliers are.
-It is evaluated in Python integers. So no tolerance of the solver reaches a result: bad dual values only cost time.
+over the box of the columns that is a sum of one maximum a column, and it bounds the welfare whatever the multipliers
+are. It is evaluated in Python integers. So no tolerance of the solver reaches a result: bad dual values only cost time.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from fastclear.auction.blocks_model import Book
 from fastclear.errors import MechanismError
 
 _SCALE: Final = 2**40
-_PENALTY: Final = 8
+_PENALTY: Final = 64
 
 Entries = list[tuple[int, int]]
 
@@ -23,10 +23,10 @@ Entries = list[tuple[int, int]]
 class Program:
     """Welfare of fills and blocks together with prices that support them.
 
-    Columns are filled lots of every price level, acceptance of every block, the price of every hour, the surplus a lot of
-    every level, and the surplus that every block keeps or hands to its parent. Hourly orders and accepted blocks together
-    earn no more than welfare (strong duality), and an accepted block keeps and hands on no less than it earns and is
-    handed; so prices support the fills and no family loses. Source: Madani & Van Vyve 2015.
+    Columns are filled lots of every price level, acceptance of every block, the price of every hour, the surplus a lot
+    of every level, and the surplus that every block keeps or hands to its parent. Hourly orders and accepted blocks
+    together earn no more than welfare (strong duality), and an accepted block keeps and hands on no less than it earns
+    and is handed; so prices support the fills and no family loses. Source: Madani & Van Vyve 2015.
 
     Raises
     ------
@@ -132,7 +132,7 @@ class Program:
             value += [a * self._column_scale[column] / scale for column, a in entries]
             starts.append(len(index))
         matrix.start_, matrix.index_, matrix.value_ = starts, index, value
-        solver = highspy.Highs()
+        solver: Any = cast("Any", highspy.Highs)()
         for option, setting in (("output_flag", False), ("threads", 1), ("random_seed", 0)):
             solver.setOptionValue(option, setting)
         solver.passModel(program)

@@ -122,8 +122,9 @@ class Branching:
                 push(self._decide(node, branch, accept=accept))
             if nodes > self.nodes_max:
                 raise MechanismError(
-                    f"{len(self.book.blocks)} blocks were not decided within nodes_max={self.nodes_max:,} nodes; "
-                    "raise nodes_max, clear fewer hours in one call, or leave out blocks that are far from the money"
+                    f"{len(self.book.blocks)} blocks were not decided within nodes_max={self.nodes_max:,} nodes: the "
+                    f"best set found has welfare {self._welfare()}, and no set has more than {-bound}; raise nodes_max "
+                    "or clear fewer blocks in one call"
                 )
         assert self.best is not None  # the empty set is always supported
         return Decision(self.best, self.prices, len(self.seen))
@@ -143,6 +144,41 @@ class Branching:
         prices = supporting_prices(self.book, outcome)
         if prices is not None:
             self.best, self.prices = outcome, prices
+
+    def _repair(self, node: tuple[int, ...]) -> None:
+        """Try a decided node; while some family loses, reject the one that loses most, and try again."""
+        while True:
+            accepted = tuple(rank for rank, value in enumerate(node) if value == 1)
+            self._try(accepted)
+            outcome = self.book.outcome(accepted)
+            if outcome is None:
+                return
+            spare = [
+                sum(a * (outcome.hours[h].high if a > 0 else outcome.hours[h].low) for h, a in entries.items()) - target
+                for entries, target in self.book.no_loss(accepted)
+            ]
+            if not spare or min(spare) >= 0:
+                return
+            free = tuple(0 if value == 0 else -1 for value in node)
+            without = self._decide(free, accepted[spare.index(min(spare))], accept=False)
+            assert without is not None  # nothing is accepted, so nothing contradicts a rejection
+            node = tuple(abs(value) for value in without)
+
+    def _climb(self) -> None:
+        """Change one decision of the best set at a time while that makes it better."""
+        start = None
+        while start is not self.best:
+            start = self.best
+            for rank in range(len(self.book.blocks)):
+                assert self.best is not None  # the empty set was tried first
+                chosen = set(self.best.accepted)
+                fixed = tuple(1 if other in chosen else 0 for other in range(len(self.book.blocks)))
+                accept = rank not in chosen
+                # What the flip forces comes with it; everything else stays.
+                forced = self._decide((-1,) * len(fixed), rank, accept=accept)
+                if forced is not None:
+                    merged = (was if now == -1 else now for was, now in zip(fixed, forced, strict=True))
+                    self._try(tuple(other for other, value in enumerate(merged) if value == 1))
 
     def _decide(self, node: tuple[int, ...], rank: int, *, accept: bool) -> tuple[int, ...] | None:
         """Fix one block and all that follows from it; None where that contradicts the node."""
@@ -179,6 +215,9 @@ class Branching:
                     rounded, rank, accept=shares[rank] <= 0.5
                 )
         if rounded is not None:
-            self._try(tuple(rank for rank, value in enumerate(rounded) if value == 1))
+            before = self.best
+            self._repair(rounded)
+            if self.best is not before:
+                self._climb()
         branch = min(free, key=lambda rank: (abs(shares[rank] - 0.5), rank))
         return bound, branch
