@@ -36,7 +36,7 @@ SCHEMA = {
 METHODS = ["enumerate", "branch"]
 RULES = ["pro_rata", "time", "equal"]
 CASES = [json.loads(path.read_text("utf-8")) for path in sorted(cases.FOLDER.glob("blocks/*/case.json"))]
-BLOCK_INVALID = 20
+BLOCK_INVALID = fc.RejectReason.BLOCK_INVALID
 
 
 def row(market, side, price, quantity, block=None, **more):
@@ -519,6 +519,7 @@ def with_(changes, rows=GOOD):
     ],
 )
 def test_refusals(rows, codes):
+    assert int(BLOCK_INVALID) == 20
     clearing = clear([*rows, row(1, "buy", 60, 50, order=900), row(2, "buy", 60, 50, order=901)])
     assert clearing.reject.tolist() == [*codes, 0, 0]
     assert naive_blocks(frame_of(rows).to_dicts())["reject"] == codes
@@ -553,9 +554,9 @@ def test_columns_that_make_no_sense(columns, message):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"method": "milp"}, "method='milp' is unknown; use one of auto, enumerate, branch"),
+        ({"method": "milp"}, "method='milp' is unknown; use 'auto', 'enumerate', 'branch'"),
         ({"rationing": "fair"}, "rationing='fair' is unknown"),
-        ({"nodes_max": 0}, "nodes_max=0; give a whole number from 1 up"),
+        ({"nodes_max": 0}, "nodes_max=0 is outside 1 to"),
         ({"nodes_max": True}, "nodes_max=True"),
         ({"nodes_max": 1.0}, "nodes_max=1.0"),
     ],
@@ -570,7 +571,7 @@ def test_without_highspy_few_blocks_clear_and_many_say_what_to_install(monkeypat
     rows = [row(1, "sell", 10 + name, 1, name) for name in range(13)]
     assert accepted(clear([*HOUR, *rows[:12]], "auto")) == list(range(11))
     for method in ("auto", "branch"):
-        with pytest.raises(fc.MechanismError, match=r"pip install 'fastclear\[opt\]'"):
+        with pytest.raises(fc.MissingLibraryError, match=r"pip install 'fastclear\[opt\]'"):
             clear([*HOUR, *rows], method)
 
 

@@ -8,7 +8,7 @@ prices are found by trying all of them.
 from itertools import chain, combinations, product
 
 from reference.rationing import RULES
-from reference.refusal import BUY, DUPLICATE_ORDER, NO_REFERENCE_PRICE, first_fault
+from reference.refusal import BUY, DUPLICATE_ORDER, NO_REFERENCE_PRICE, Asks, first_fault
 
 BLOCK_INVALID = 20
 
@@ -41,12 +41,12 @@ def subsets(names):
 
 def refuse(orders):
     """Codes of all rows, and the sound blocks: name -> parent, exclusive, rows."""
-    codes = [first_fault(order) for order in orders]
+    codes = [first_fault(order, Asks()) for order in orders]
     for row, order in enumerate(orders):
         same = [
             other
             for other, twin in enumerate(orders)
-            if first_fault(twin) == 0
+            if first_fault(twin, Asks()) == 0
             and twin.get("market", 0) == order.get("market", 0)
             and twin.get("order", other) == order.get("order", row)
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -11,12 +11,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fastclear.auction.blocks_audit import check_blocks
 from fastclear.auction.blocks_orders import BlockOrders, Read, encode_blocks, read
 from fastclear.auction.blocks_result import Result
 from fastclear.auction.blocks_search import Branching, Decision, enumerate_sets
-from fastclear.auction.parameters import Mechanism, receiver
-from fastclear.errors import MechanismError
+from fastclear.auction.parameters import Mechanism, by_parameters, plain, receiver, whole, word
+from fastclear.audit.blocks import check_blocks
 from fastclear.trades import MONEY, Clearing
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 
 LISTED_MAX: Final = 12
 """Up to so many blocks ``method="auto"`` lists every admissible set; it needs no solver for that."""
+
+_NODES_MAX: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,10 @@ class Blocks:
     Raises
     ------
     MechanismError
-        A parameter that is out of range or unknown. While clearing: highspy is missing, ``nodes_max`` nodes were not
-        enough, there are too many sets to list, or the exact prices need more than 300,000 partial sums.
+        A parameter that is out of range or unknown. While clearing: ``nodes_max`` nodes were not enough, there are too
+        many sets to list, or the exact prices need more than 300,000 partial sums.
+    MissingLibraryError
+        While clearing: branch and bound is called for, and highspy is not installed.
 
     Notes
     -----
@@ -106,16 +109,12 @@ class Blocks:
     nodes_max: int = 20_000
 
     def __post_init__(self) -> None:
-        choices = {"method": ("auto", "enumerate", "branch"), "rationing": ("pro_rata", "time", "equal")}
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise MechanismError(f"{name}={getattr(self, name)!r} is unknown; use one of {', '.join(known)}")
-        if isinstance(self.nodes_max, bool) or not isinstance(self.nodes_max, int) or self.nodes_max < 1:
-            raise MechanismError(f"nodes_max={self.nodes_max!r}; give a whole number from 1 up")
+        plain(self)
+        word("method", self.method, ("auto", "enumerate", "branch"))
+        word("rationing", self.rationing, ("pro_rata", "time", "equal"))
+        whole("nodes_max", self.nodes_max, 1, _NODES_MAX, "nodes")
 
-    def __reduce__(self) -> tuple[Any, tuple[object, ...]]:
-        """Pickle as parameters."""
-        return type(self), tuple(getattr(self, field.name) for field in fields(self))
+    __reduce__ = by_parameters
 
     def clear_orders(
         self, orders: object, *, units: Units | None = None, out: NDArray[np.int64] | None = None
@@ -132,7 +131,7 @@ class Blocks:
             Receives each order's filled quantity.
         """
         given = encode_blocks(orders, units)
-        filled = receiver(out, given.orders.n)
+        filled = receiver(out, given.orders)
         found = read(given)
         few = len(found.book.blocks) <= LISTED_MAX
         if self.method == "enumerate" or (self.method == "auto" and few):
@@ -167,6 +166,15 @@ class BlockClearing(Clearing):
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         """Pickle as orders and mechanism: clearing them again gives the same bytes."""
         return _again, (cast("Any", self.mechanism), self.block_orders)
+
+    @property
+    def _one_price(self) -> bool:
+        return True
+
+    @property
+    def pays_sums(self) -> bool:
+        """Whether what an order pays is a sum, not a price a unit."""
+        return False
 
     @cached_property
     def blocks(self) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 import numpy as np
@@ -14,14 +14,11 @@ from fastclear.auction.blocks_model import Block, Book, Hour, Row
 from fastclear.auction.double_auction import Uniform
 from fastclear.errors import SchemaError
 from fastclear.orders import Orders, _series_or_array, encode
+from fastclear.reject import RejectReason
 from fastclear.trades import run
 from fastclear.units import Units
 
 COLUMNS: Final = ("block", "parent", "exclusive")
-BLOCK_INVALID: Final = 20
-"""Reject code of every row of a block that contradicts itself or needs a block that is not there."""
-
-_NO_REFERENCE_PRICE: Final = 12
 _NONE: Final = -1
 _UNKNOWN: Final = -2
 
@@ -168,9 +165,10 @@ class Read:
 def read(given: BlockOrders) -> Read:
     """Refuse what must be refused and build the book."""
     orders = given.orders
-    cleared = run(orders, Uniform().core, np.empty(orders.n, np.int64), threads=1)
+    plain = replace(orders, min_quantity=None, start_price=None)  # which blocks do not know
+    cleared = run(plain, Uniform(), np.empty(orders.n, np.int64), threads=1)
     codes = cleared.reject().copy()
-    codes[codes == _NO_REFERENCE_PRICE] = 0  # refused blocks may leave fewer limits; looked at below
+    codes[codes == RejectReason.NO_REFERENCE_PRICE] = 0  # refused blocks may leave fewer limits; looked at below
     markets = np.asarray(cleared.markets()["market"], np.int64)
     hour = np.zeros(orders.n, np.int64) if orders.market is None else np.searchsorted(markets, orders.market)
     kinds = orders.is_market_order
@@ -184,7 +182,7 @@ def read(given: BlockOrders) -> Read:
     np.minimum.at(low, hour[limits], price[limits])
     np.maximum.at(high, hour[limits], price[limits])
     named = low <= high
-    codes[(codes == 0) & at_market & ~named[hour]] = _NO_REFERENCE_PRICE
+    codes[(codes == 0) & at_market & ~named[hour]] = RejectReason.NO_REFERENCE_PRICE
     low, high = np.where(named, low, 0), np.where(named, high, 0)
     is_bid = orders.side == 1
     limit = np.where(at_market, np.where(is_bid, high[hour], low[hour]), price).tolist()
@@ -246,5 +244,5 @@ def _refuse_blocks(
     refused += np.flatnonzero((given.block == _NONE) & ((given.parent != _NONE) | (given.exclusive != _NONE))).tolist()
     for row in refused:
         if not codes[row]:
-            codes[row] = BLOCK_INVALID
+            codes[row] = RejectReason.BLOCK_INVALID
     return sound

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import numpy as np
 
 from fastclear.auction.blocks_model import Book
-from fastclear.errors import MechanismError
+from fastclear.errors import MissingLibraryError
 
 _SCALE: Final = 2**40
 _PENALTY: Final = 64
@@ -30,7 +30,7 @@ class Program:
 
     Raises
     ------
-    MechanismError
+    MissingLibraryError
         highspy is not installed.
     """
 
@@ -113,7 +113,7 @@ class Program:
         try:
             import highspy
         except ImportError as error:
-            raise MechanismError(
+            raise MissingLibraryError(
                 "branch and bound over blocks needs the solver HiGHS: pip install 'fastclear[opt]', "
                 'or list all sets of a few blocks with fc.Blocks(method="enumerate")'
             ) from error

@@ -161,7 +161,8 @@ class Result:
 
     def markets(self) -> dict[str, NDArray[Any] | list[int]]:
         """Columns of markets."""
-        return {name: _column([row[name] for row in self._markets], name) for name in _MARKET}
+        columns = {name: _column([row[name] for row in self._markets], name) for name in _MARKET}
+        return columns | {"has_price": np.array([row["volume"] > 0 for row in self._markets], bool)}
 
 
 def _column(values: list[int], name: str) -> NDArray[Any] | list[int]:

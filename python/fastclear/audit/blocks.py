@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from fastclear.audit import AuditError, AuditReport, _shares
+from fastclear.audit.double_auction import ration
+from fastclear.audit.report import AuditError, AuditReport, broken
 
 if TYPE_CHECKING:
     from fastclear.auction.blocks import BlockClearing
@@ -51,7 +52,7 @@ def _markets(clearing: BlockClearing) -> list[int]:
 
 
 def _fail(check: int, where: str) -> AuditError:
-    return AuditError(f"broken: {CHECKS[check]}; {where}")
+    return broken(CHECKS[check], where)
 
 
 class _State:
@@ -243,7 +244,7 @@ def _margin(state: _State, label: str, hourly: list[int]) -> None:
         for price in {state.limit[row] for row in side if 0 < state.filled[row] < state.quantity[row]}:
             level = sorted((row for row in side if state.limit[row] == price), key=lambda row: _service(state, row))
             given = [state.filled[row] for row in level]
-            due = _shares(rule, [state.quantity[row] for row in level], sum(given))
+            due = ration(rule, [state.quantity[row] for row in level], sum(given))
             if given != due:
                 raise _fail(9, f"{label}: at {price} orders got {given}, due {due} by {rule}")
 
