@@ -266,6 +266,12 @@ def test_equal_quantities_share_a_shift_and_the_first_markets_stay_lowest():
     assert prices == [151] * 18 + [152] * 6
 
 
+def test_of_equally_close_prices_the_lexicographically_smallest():
+    rows = [({0: 3, 2: -2, 3: 3, 4: 2, 5: -2}, 6)]
+    prices = closest_prices([0] * 6, [2, 5, 6, 1, 6, 2], rows)
+    assert prices == brute_prices([0] * 6, [2, 5, 6, 1, 6, 2], rows) == [1, 2, 2, 1, 3, 1]
+
+
 def test_no_integer_between_two_rows():
     # 2 p = 101 has a solution, but no whole one; the intervals are far too wide to try them all.
     rows = [({0: 2, 1: 2}, 101), ({0: -2, 1: -2}, -101)]
@@ -440,6 +446,31 @@ def test_no_answer_of_the_solver_reaches_the_result(frame):
         honest = fingerprint(fc.clear(frame, fc.Blocks(method="enumerate")))
         patch.setattr("fastclear.auction.blocks_search.Program", Garbage)
         assert fingerprint(fc.clear(frame, fc.Blocks(method="branch"))) == honest
+
+
+@given(BOOKS, SEEDS)
+@settings(max_examples=60)
+def test_any_dual_values_give_a_bound(frame, seed):
+    """Those of the solver, with noise, with the wrong sign, and none at all: no supported set has more welfare."""
+    rnd = random.Random(seed)
+    clearing = fc.clear(frame, fc.Blocks())
+    book, best = clearing._found.book, clearing.markets["welfare"].sum()
+    program = blocks_program.Program(book)
+    node = (-1,) * len(book.blocks)
+    bound, _ = program.solve(node)
+    assert bound >= best
+    duals = list(program._solver.getSolution().row_dual)
+    lower, upper = list(program._lower), list(program._upper)
+    assert program._bound(duals, lower, upper) == bound
+    for spoilt in (
+        [-dual for dual in duals],
+        [dual * rnd.uniform(0, 2) for dual in duals],
+        [dual + rnd.gauss(0, 1) for dual in duals],
+        [rnd.choice([1, 1, 1, -1]) * dual for dual in duals],
+        [0.0] * len(duals),
+        [dual if abs(dual) > 1e-9 else -0.01 for dual in duals],
+    ):
+        assert program._bound(spoilt, lower, upper) >= best
 
 
 def large_book(rnd, blocks, hours=24, levels=12):
