@@ -303,6 +303,21 @@ def test_heterogeneous_profiles_are_solved_exactly():
             assert sum(moved) >= distance[i] + distance[j]
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_prices_that_are_too_hard_are_an_error_and_no_worse_set(monkeypatch, method):
+    # Nine hours open from 0 to 90, in which one block must lift prices, by quantities that have nothing in common.
+    lots = [1_000_003, 999_983, 1_000_033, 999_979, 1_000_037, 999_961, 1_000_039, 999_959, 1_000_081]
+    rows = [row(hour, "buy", 90, quantity) for hour, quantity in enumerate(lots)]
+    rows += [row(hour, "buy", 0, 10) for hour in range(9)]
+    rows += [row(hour, "sell", 61 + hour % 4, quantity, 1) for hour, quantity in enumerate(lots)]
+    clearing = clear(rows, method)
+    assert accepted(clearing) == [1]
+    assert min(clearing.markets["price"].to_list()) > 45
+    monkeypatch.setattr(blocks_prices, "STATES_MAX", 3)
+    with pytest.raises(fc.MechanismError, match="coarser ticks or lots"):
+        clear(rows, method)
+
+
 def test_prices_give_up_with_a_remedy(monkeypatch):
     monkeypatch.setattr(blocks_prices, "STATES_MAX", 3)
     with pytest.raises(fc.MechanismError, match="coarser ticks or lots"):
@@ -574,6 +589,9 @@ def test_a_long_chain_of_parents_into_a_cycle_is_refused_and_a_long_sound_one_is
         ({"block": [1.5, 2.5]}, "column 'block' is Float64; give integers up to 64 bits or text"),
         ({"exclusive": [1]}, "column 'exclusive' has 1 rows and 'side' has 2"),
         ({"block": np.zeros((2, 2), np.int64)}, "column 'block' has 2 dimensions"),
+        ({"block": [1, "a"]}, "column 'block' cannot be read"),
+        ({"block": [True, False]}, "column 'block' is Boolean"),
+        ({"block": "ab"}, "column 'block' is one str"),
     ],
 )
 def test_columns_that_make_no_sense(columns, message):
@@ -638,6 +656,13 @@ def test_any_frame_gives_the_same(monkeypatch):
         assert fingerprint(fc.clear(given_as, fc.Blocks())) == expected
     with pytest.raises(fc.SchemaError, match="orders is a int"):
         fc.clear(7, fc.Blocks())
+
+
+def test_a_column_given_twice_is_refused():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame([["buy", 3, 1, 1, 1]], columns=["side", "price", "quantity", "block", "block"])
+    with pytest.raises(fc.SchemaError, match="column 'block' is given twice"):
+        fc.clear(frame, fc.Blocks())
 
 
 def test_units_apply_to_blocks():

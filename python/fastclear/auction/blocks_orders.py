@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, cast
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from fastclear.auction.blocks_model import Block, Book, Hour, Row
 from fastclear.auction.double_auction import Uniform
 from fastclear.errors import SchemaError
-from fastclear.orders import Orders, _series_or_array, encode
+from fastclear.orders import Orders, _items, _series_or_array, encode
 from fastclear.reject import RejectReason
 from fastclear.trades import run
 from fastclear.units import Units
@@ -84,23 +83,16 @@ def encode_blocks(orders: object, units: Units | None = None) -> BlockOrders:
 
 def _split(orders: object) -> tuple[object, dict[str, object]]:
     """Apart: what every auction reads, and the block columns."""
-    if isinstance(orders, pl.LazyFrame):
-        orders = orders.collect()
     if isinstance(orders, Orders):
         return orders, {}
-    if isinstance(orders, Mapping):
-        given = {str(name): column for name, column in orders.items() if str(name) in COLUMNS}
-        return {name: column for name, column in orders.items() if str(name) not in COLUMNS}, given
-    if hasattr(orders, "__dataframe__") and hasattr(orders, "iloc"):  # pandas
-        frame = cast("Any", orders)
-        given = {name: frame[name] for name in COLUMNS if name in frame.columns}
-        return frame.drop(columns=list(given)), given
-    if not isinstance(orders, pl.DataFrame) and hasattr(orders, "__arrow_c_stream__"):
-        orders = pl.DataFrame(cast("Any", orders))
-    if not isinstance(orders, pl.DataFrame):
-        return orders, {}  # encode() says what is wrong with it
-    given = {name: orders[name] for name in COLUMNS if name in orders.columns}
-    return orders.drop(list(given)), given
+    rest: dict[str, object] = {}
+    given: dict[str, object] = {}
+    for name, column in _items(orders):
+        part = given if name in COLUMNS else rest
+        if name in part:
+            raise SchemaError(f"column '{name}' is given twice; leave one out", column=name)
+        part[name] = column
+    return rest, given
 
 
 def _ids(name: str, column: object, n: int) -> pl.Series:

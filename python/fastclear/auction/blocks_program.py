@@ -133,7 +133,7 @@ class Program:
             starts.append(len(index))
         matrix.start_, matrix.index_, matrix.value_ = starts, index, value
         solver: Any = cast("Any", highspy.Highs)()
-        for option, setting in (("output_flag", False), ("threads", 1), ("random_seed", 0)):
+        for option, setting in (("output_flag", False), ("random_seed", 0)):
             solver.setOptionValue(option, setting)
         solver.passModel(program)
         return solver, highspy

@@ -81,6 +81,7 @@ class Branching:
         self.best: Outcome | None = None
         self.prices: tuple[int | None, ...] = ()
         self.seen: set[tuple[int, ...]] = set()
+        self.unpriced: list[tuple[Outcome, MechanismError]] = []  # sets whose prices were too much to find
 
     def solve(self) -> Decision:
         """Run until no open node can hold a better set.
@@ -88,7 +89,7 @@ class Branching:
         Raises
         ------
         MechanismError
-            ``nodes_max`` nodes were not enough.
+            ``nodes_max`` nodes were not enough, or a set that may be the best has prices too hard to find.
         """
         self._try(())
         root: tuple[int, ...] = (-1,) * len(self.book.blocks)
@@ -127,6 +128,9 @@ class Branching:
                     "or clear fewer blocks in one call"
                 )
         assert self.best is not None  # the empty set is always supported
+        for outcome, error in self.unpriced:
+            if outcome.better(self.best):
+                raise error
         return Decision(self.best, self.prices, len(self.seen))
 
     def _welfare(self) -> int:
@@ -141,7 +145,11 @@ class Branching:
         outcome = self.book.outcome(accepted)
         if outcome is None or not outcome.better(self.best):
             return
-        prices = supporting_prices(self.book, outcome)
+        try:
+            prices = supporting_prices(self.book, outcome)
+        except MechanismError as error:
+            self.unpriced.append((outcome, error))
+            return
         if prices is not None:
             self.best, self.prices = outcome, prices
 
