@@ -16,6 +16,8 @@ import warnings as _warnings
 from fastclear import _core
 from fastclear.auction import (
     Average,
+    BlockClearing,
+    Blocks,
     Discriminatory,
     Huang,
     MaximalVolume,
@@ -61,6 +63,8 @@ __all__ = [
     "AuditReport",
     "Average",
     "Block",
+    "BlockClearing",
+    "Blocks",
     "Clearing",
     "Community",
     "Discriminatory",

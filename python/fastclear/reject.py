@@ -27,6 +27,13 @@ if TYPE_CHECKING:
         DUPLICATE_ORDER = 11
         NO_REFERENCE_PRICE = 12
         CREDIT_EXCEEDED = 13
+        PRICE_OUTSIDE_CAPS = 14
+        MIN_QUANTITY_OUT_OF_RANGE = 15
+        BOTH_SIDES = 16
+        SEVERAL_ORDERS = 17
+        NOT_ONE_UNIT = 18
+        START_BEYOND_LIMIT = 19
+        BLOCK_INVALID = 20
 
 else:
     # The numbers live in Rust; a type checker needs to see the names.

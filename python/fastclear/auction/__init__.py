@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields
-from typing import Any
+from typing import Any, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastclear import _core
+from fastclear.auction.blocks import BlockClearing, Blocks
 from fastclear.auction.double_auction import Discriminatory, Uniform
 from fastclear.auction.engines import mechanism
 from fastclear.auction.matching import MaximalVolume, RandomMatching
-from fastclear.auction.parameters import Mechanism, Share
+from fastclear.auction.parameters import Mechanism, Share, receiver
 from fastclear.auction.rounds import Average, MultiRound
 from fastclear.auction.truthful import Huang, Muda, Sbba, TradeReduction, Vickrey
 from fastclear.errors import MechanismError, SchemaError
-from fastclear.orders import Orders, encode
+from fastclear.orders import encode
 from fastclear.trades import Clearing, run
 from fastclear.units import Units
 
 __all__ = [
     "Average",
+    "BlockClearing",
+    "Blocks",
     "Discriminatory",
     "Huang",
     "MaximalVolume",
@@ -42,9 +44,33 @@ __all__ = [
 _THREADS_MAX = 1024
 
 
+@overload
+def clear(
+    orders: Any,
+    mechanism: Blocks,
+    *,
+    units: Units | None = None,
+    network: None = None,
+    threads: int | None = None,
+    out: NDArray[np.int64] | None = None,
+) -> BlockClearing: ...
+
+
+@overload
 def clear(
     orders: Any,
     mechanism: Mechanism,
+    *,
+    units: Units | None = None,
+    network: None = None,
+    threads: int | None = None,
+    out: NDArray[np.int64] | None = None,
+) -> Clearing: ...
+
+
+def clear(
+    orders: Any,
+    mechanism: Mechanism | Blocks,
     *,
     units: Units | None = None,
     network: None = None,
@@ -76,6 +102,8 @@ def clear(
             is served less, the last such by time, then id, leaves its market, which is cleared again.
         ``start_price`` (optional)
             Opening quote in ticks (MultiRound).
+        ``block``, ``parent``, ``exclusive`` (optional)
+            int64 or text, read by :class:`Blocks` only.
 
         ``order_id``, ``agent``, ``participant_id``, ``market_id`` and ``order_type`` are accepted as other names.
     mechanism : Uniform, Discriminatory, ...
@@ -117,25 +145,20 @@ def clear(
     """
     # By its core and not by the protocol, whose check at run time costs more than to clear a small market.
     core = getattr(mechanism, "core", None)
-    if not isinstance(core, _core.Mechanism):
+    if not isinstance(core, _core.Mechanism) and not hasattr(mechanism, "clear_orders"):  # one that clears in Python
         raise MechanismError(f"mechanism={mechanism!r} is none; give fc.Uniform() or another of fc.mechanisms()")
     if network is not None:
         raise MechanismError("network limits are not supported by this mechanism; pass network=None")
-    encoded = encode(orders, units)
-    fresh = out is None
-    if out is None:
-        out = np.empty(encoded.n, np.int64)
-    elif not (isinstance(out, np.ndarray) and out.dtype == np.int64 and out.shape == (encoded.n,)):
-        got = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
-        raise SchemaError(f"out is {got}; give a writable int64 array of shape ({encoded.n},)", column="out")
-    elif not (out.flags.writeable and out.flags.c_contiguous and out.flags.aligned):
-        raise SchemaError("out is read-only, not contiguous or not aligned; give a plain int64 array", column="out")
-    else:
-        _check_apart(out, encoded)
     if threads is None:
         threads = _threads_available()
     elif isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
         raise SchemaError(f"threads={threads!r}; give a whole number from 1 up, or leave it out")
+    if not isinstance(core, _core.Mechanism):
+        return cast("Clearing", cast("Any", mechanism).clear_orders(orders, units=units, out=out))
+    mechanism = cast("Mechanism", mechanism)
+    encoded = encode(orders, units)
+    fresh = out is None
+    out = receiver(out, encoded)
     # Prices pair by pair need the pairs anyway: keep them, rather than pair again for `.trades` or `.payment`.
     trades = core.prices_by_trade
     threads = min(int(threads), _THREADS_MAX)
@@ -143,17 +166,6 @@ def clear(
     if fresh:
         out.flags.writeable = False
     return Clearing(encoded, mechanism, cleared, out, threads)
-
-
-def _check_apart(out: NDArray[np.int64], orders: Orders) -> None:
-    """Refuse an ``out`` that lies on a column which is read while it is written, and again for the trades."""
-    for field in fields(orders):
-        column = getattr(orders, field.name)
-        if isinstance(column, np.ndarray) and np.may_share_memory(out, column):
-            raise SchemaError(
-                f"out shares memory with column '{field.name}'; give an array of its own, or a copy of the column",
-                column="out",
-            )
 
 
 def _threads_available() -> int:

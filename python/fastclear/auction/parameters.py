@@ -10,9 +10,11 @@ from numbers import Rational, Real
 from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastclear import _core
-from fastclear.errors import MechanismError
+from fastclear.errors import MechanismError, SchemaError
+from fastclear.orders import Orders
 
 Share = float | Fraction | tuple[int, int] | int
 """A fraction from 0 to 1: a float is taken as its nearest fraction with a denominator of at most 10**6."""
@@ -104,6 +106,31 @@ def yes_or_no(name: str, value: object) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise MechanismError(f"{name}={value!r} is neither True nor False")
     return bool(value)
+
+
+def receiver(out: NDArray[np.int64] | None, orders: Orders) -> NDArray[np.int64]:
+    """Return the array that receives filled quantities: ``out`` if it is fit for ``orders``, or a new one."""
+    n = orders.n
+    if out is None:
+        return np.empty(n, np.int64)
+    if not (isinstance(out, np.ndarray) and out.dtype == np.int64 and out.shape == (n,)):
+        got = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
+        raise SchemaError(f"out is {got}; give a writable int64 array of shape ({n},)", column="out")
+    if not (out.flags.writeable and out.flags.c_contiguous and out.flags.aligned):
+        raise SchemaError("out is read-only, not contiguous or not aligned; give a plain int64 array", column="out")
+    _check_apart(out, orders)
+    return out
+
+
+def _check_apart(out: NDArray[np.int64], orders: Orders) -> None:
+    """Refuse an ``out`` that lies on a column which is read while it is written, and again for the trades."""
+    for field in fields(orders):
+        column = getattr(orders, field.name)
+        if isinstance(column, np.ndarray) and np.may_share_memory(out, column):
+            raise SchemaError(
+                f"out shares memory with column '{field.name}'; give an array of its own, or a copy of the column",
+                column="out",
+            )
 
 
 def by_parameters(mechanism: Any) -> tuple[Any, tuple[object, ...]]:
