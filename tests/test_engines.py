@@ -16,6 +16,7 @@ from reference import lies
 from reference.lies import BOOKS, count, draw
 
 import fastclear as fc
+from fastclear.auction.engines import ENGINES
 
 # bids 50x6, 30x10, 30x10, 30x10; asks 10x8, 20x12, 31x10
 E = ([(50, 6), (30, 10), (30, 10), (30, 10)], [(10, 8), (20, 12), (31, 10)])
@@ -142,7 +143,12 @@ RULES = {
     "powertac": last_pair(power_tac),
     "amiris": amiris,
 }
-PAIRWISE = {"gsy_pab": gsy_pab}
+# Lots of each (bid, ask) price, and the price that the pair trades at.
+PAIRWISE = {
+    "gsy_pab": (gsy_pab, lambda bid, ask: bid),
+    "lemlab_discriminatory": (lambda bids, asks: Counter(met(bids, asks)), lambda bid, ask: (bid + ask) // 2),
+    "simply_pab": (lambda bids, asks: Counter(met(bids, asks)), lambda bid, ask: bid),
+}
 
 ON_E = {
     "assume": (20, 20),
@@ -225,21 +231,28 @@ def check_merit(books, number, filled):
 
 @pytest.mark.parametrize("name", PAIRWISE)
 def test_random_books_pair_by_pair(name):
+    rule, price_of = PAIRWISE[name]
     for books in random_books(92):
         call = lies.columns(books, books.price[:, None, :], books.quantity[:, None, :])
         clearing = fc.clear(call, fc.mechanism(name))
         clearing.audit()
         got = [Counter() for _ in range(len(books))]
         trades = clearing.trade_columns
-        limits = books.price.reshape(-1)
+        limits = books.price.reshape(-1).tolist()
         size = len(books.buy)
         rows = (trades[key].tolist() for key in ("buy_row", "sell_row", "quantity", "buy_price", "sell_price"))
         for buy, sell, lots, pays, gets in zip(*rows, strict=True):
-            # Pay as bid: the buyer's own price, and the seller receives it.
-            assert pays == gets == clearing.den * limits[buy]
-            got[buy // size][int(limits[buy]), int(limits[sell])] += lots
+            # The buyer pays what the seller receives.
+            assert pays == gets == clearing.den * price_of(limits[buy], limits[sell])
+            got[buy // size][limits[buy], limits[sell]] += lots
         for number in range(len(books)):
-            assert got[number] == PAIRWISE[name](*books.sides(number))
+            assert got[number] == rule(*books.sides(number))
+
+
+def test_every_engine_is_written_down_here():
+    assert set(RULES) | set(PAIRWISE) == set(ENGINES)
+    for name in ENGINES:
+        assert fc.mechanism(name.replace("_", "-")) == fc.mechanism(name)
 
 
 def test_where_the_engines_disagree():

@@ -66,8 +66,8 @@ def test_huang_fills_and_prices():
             assert (market["price_buy"], market["price_sell"]) == (case["price_buy"], case["price_sell"])
             assert market["surplus"] == volume * (case["price_buy"] - case["price_sell"])
         for (buying, *_), filled, payment in zip(book, clearing.filled, clearing.payment, strict=True):
-            price = case["price_buy"] if buying else case["price_sell"]
-            assert payment == (filled * price if buying else -filled * price if filled else 0)
+            price = (case["price_buy"] if buying else case["price_sell"]) if filled else 0
+            assert payment == (filled if buying else -filled) * price
         seen["whole" if all(share.denominator == 1 for share in recorded) else "shared"] += volume > 0
         seen["no trade"] += volume == 0
     # Books of both kinds: where the burden divides the fills are pymarket's exactly, elsewhere within the lot.
