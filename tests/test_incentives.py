@@ -20,7 +20,7 @@ from reference.naive import naive_uniform
 import fastclear as fc
 from fastclear import testing
 
-# ---- truthful: no report gains ------------------------------------------------------------------------------------
+# ---- truthful: no report gains -----------------------------------------------------------------------------
 
 
 def search_vickrey_prices():
@@ -173,7 +173,9 @@ def partitions(buyers, sellers):
         for halves in rng.permutation(list(product((True, False), repeat=buyers + sellers))).tolist()
     ]
     both = [
-        left for left in every if 0 < sum(a < buyers for a in left) < buyers and 0 < sum(a >= buyers for a in left) < sellers
+        left
+        for left in every
+        if 0 < sum(a < buyers for a in left) < buyers and 0 < sum(a >= buyers for a in left) < sellers
     ]
     return [*both[:5], every[0]]
 
@@ -248,7 +250,7 @@ def test_muda_lottery_of_agents_with_several_orders():
     assert traded(founds) > BOOKS * 8
 
 
-# ---- not truthful: a lie is found -----------------------------------------------------------------------------------
+# ---- not truthful: a lie is found --------------------------------------------------------------------------
 
 
 def test_a_search_can_come_back_empty_handed():
@@ -394,7 +396,7 @@ def lie_blocks():
     assert found.largest[0] == 60
 
 
-# ---- the table ----------------------------------------------------------------------------------------------------------
+# ---- the table ---------------------------------------------------------------------------------------------
 
 
 # What `fc.mechanisms()` says of truthfulness, before the semicolon, and the search that holds it.

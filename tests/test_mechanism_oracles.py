@@ -82,7 +82,7 @@ def test_the_blocks_of_one_program_are_the_programs_of_each_book():
     assert oracles.max_volume_of_many([([], []), ([(5, 1)], [(7, 1)])]) == [0, 0]
 
 
-# ---- uniform ----------------------------------------------------------------------------------------------------
+# ---- uniform -----------------------------------------------------------------------------------------------
 
 
 def test_uniform_volume_and_interval_by_brute_force_over_all_ticks():
@@ -105,7 +105,9 @@ def test_uniform_volume_and_interval_by_brute_force_over_all_ticks():
 def test_uniform_price_rules_move_the_price_and_nothing_else(price_rule):
     for books in many(72, most=6, per_shape=30):
         reference = Cleared(books, fc.Uniform())
-        cleared = Cleared(books, fc.Uniform(price_rule=price_rule, price_round=None if "mid" in price_rule else "floor"))
+        cleared = Cleared(
+            books, fc.Uniform(price_rule=price_rule, price_round=None if "mid" in price_rule else "floor")
+        )
         assert cleared.volume == reference.volume
         assert (cleared.filled == reference.filled).all()
         assert cleared.surplus == [0] * len(books)
@@ -135,7 +137,24 @@ def by_level(cleared, number, buy):
     return lots
 
 
-# ---- matching -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("make", [fc.Uniform, fc.Discriminatory])
+@pytest.mark.parametrize(("fee", "reserve"), [(0, 25), (4, None), (4, 25), (7, 0)])
+def test_fee_and_reserve_are_the_program_of_the_changed_book(make, fee, reserve):
+    for books in many(90, orders=2, most=6, per_shape=30):
+        cleared = Cleared(books, make(fee=fee, reserve=reserve))
+        changed = [
+            ([(bid - fee, lots) for bid, lots in bids if reserve is None or bid - fee >= reserve], asks)
+            for bids, asks in cleared.sides
+        ]
+        net = [welfare - surplus for welfare, surplus in zip(cleared.welfare, cleared.surplus, strict=True)]
+        assert net == oracles.welfare_of_many(changed)
+        assert cleared.surplus == [fee * volume for volume in cleared.volume]
+        trades = cleared.clearing.trade_columns
+        assert (trades["buy_price"] - trades["sell_price"] == fee).all()
+        assert reserve is None or (trades["sell_price"] >= reserve).all()
+
+
+# ---- matching ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("pairing", ["ascending", "descending"])
@@ -174,7 +193,7 @@ def test_random_matching_leaves_no_pair_that_could_trade():
         assert (bids < asks).all()
 
 
-# ---- truthful -----------------------------------------------------------------------------------------------------
+# ---- truthful ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("orders", "most"), [(1, 1), (1, 6), (3, 4)])
@@ -314,7 +333,9 @@ def sweep(books, number):
 
     def rows(buy):
         sign = -1 if buy else 1
-        keys = [(sign * price[row], books.time[number, row], books.order[number, row], row) for row in range(len(price))]
+        keys = [
+            (sign * price[row], books.time[number, row], books.order[number, row], row) for row in range(len(price))
+        ]
         return [row for *_, row in sorted(key for key in keys if books.buy[key[-1]] == buy)]
 
     bids, asks = rows(True), rows(False)
@@ -338,8 +359,8 @@ def check_burden(filled, quantity, buyers, sellers, books, number):
     short, long = sides if totals[0] <= totals[1] else sides[::-1]
     assert (filled[short] == quantity[short]).all()
     share = level([int(lots) for lots in quantity[long]], abs(int(totals[0] - totals[1])))
-    # In the order of time and id: whoever has less than the share gives all it has, the others the share, the later ones
-    # rounded up and the earlier ones down.
+    # Whoever has less than the share gives all it has; the others give the share, by time and id the later ones rounded
+    # up and the earlier ones down.
     ranked = sorted(long, key=lambda row: (books.time[number, row], books.order[number, row]))
     given = [int(quantity[row] - filled[row]) for row in ranked if quantity[row] >= share]
     assert all(filled[row] == 0 for row in ranked if quantity[row] < share)
@@ -357,10 +378,14 @@ def level(quantities, burden):
     raise AssertionError("the burden is more than there is")
 
 
-# ---- MUDA -----------------------------------------------------------------------------------------------------------
+# ---- MUDA --------------------------------------------------------------------------------------------------
 
 
-PARTITIONS = {4: [[0, 2], [0, 3], [1, 2], [0, 1, 2]], 6: [[0, 3], [0, 1, 3, 4], [2, 4, 5]], 8: [[0, 1, 4, 5], [0, 3, 5]]}
+PARTITIONS = {
+    4: [[0, 2], [0, 3], [1, 2], [0, 1, 2]],
+    6: [[0, 3], [0, 1, 3, 4], [2, 4, 5]],
+    8: [[0, 1, 4, 5], [0, 3, 5]],
+}
 
 
 def muda_cases(seed, orders, most):
@@ -382,7 +407,7 @@ def half_price(books, number, members):
 
 
 def willing_units(books, number, members, price2, buy):
-    """(|value - price| doubled, agent) of every unit that would trade at price2 / 2, best first; ties by time and id."""
+    """(|value - price| doubled, agent) of every unit willing at price2 / 2, best first; ties by time and id."""
     sign = 1 if buy else -1
     units = []
     for row, agent in enumerate(books.participant.tolist()):
@@ -473,7 +498,7 @@ def test_muda_throws_a_fair_coin_for_every_agent():
     assert abs((left & right).mean() - 36 / 64) < 5 * np.sqrt(36 * 28) / 64 / np.sqrt(len(books))
 
 
-# ---- rounds ---------------------------------------------------------------------------------------------------------
+# ---- rounds ------------------------------------------------------------------------------------------------
 
 
 def test_multi_round_trades_no_more_than_the_largest_flow():
@@ -496,7 +521,7 @@ def test_multi_round_trades_no_more_than_the_largest_flow():
     assert more > BOOKS * 0
 
 
-# ---- what every auction must survive ----------------------------------------------------------------------------------
+# ---- what every auction must survive -----------------------------------------------------------------------
 
 
 UNIT = [fc.TradeReduction, lambda: fc.Sbba(seed=1), fc.Average, lambda: fc.TradeReduction(use_p0=False)]
@@ -516,7 +541,9 @@ ANY = [
 CASES = [(make, 1, 1) for make in UNIT] + [(make, 1, 7) for make in SINGLE] + [(make, 2, 5) for make in ANY]
 
 
-@pytest.mark.parametrize(("make", "orders", "most"), CASES, ids=lambda value: repr(value()) if callable(value) else None)
+@pytest.mark.parametrize(
+    ("make", "orders", "most"), CASES, ids=lambda value: repr(value()) if callable(value) else None
+)
 @pytest.mark.parametrize("shift", [-1_000_000, -61, 1])
 def test_all_prices_shifted_together(make, orders, most, shift):
     for books in many(85, orders=orders, most=most, shapes=[(1, 1), (3, 3), (6, 5)], per_shape=40):
@@ -558,7 +585,9 @@ def test_swapped_sides_with_negated_prices_mirror_the_market(make, orders, most)
             assert (after.payment[:, rows].sum(axis=1) == before.payment[:, rows].sum(axis=1)).all()
 
 
-@pytest.mark.parametrize(("make", "orders", "most"), CASES, ids=lambda value: repr(value()) if callable(value) else None)
+@pytest.mark.parametrize(
+    ("make", "orders", "most"), CASES, ids=lambda value: repr(value()) if callable(value) else None
+)
 def test_shuffled_rows_change_nothing(make, orders, most):
     for books in many(87, orders=orders, most=most, shapes=[(3, 3), (6, 5)], per_shape=60):
         before = Cleared(books, make())
@@ -573,3 +602,70 @@ def test_shuffled_rows_change_nothing(make, orders, most):
             assert (after.filled == before.filled[:, shuffle]).all()
             assert (after.payment == before.payment[:, shuffle]).all()
             assert after.volume == before.volume
+
+
+# ---- the table ---------------------------------------------------------------------------------------------
+
+
+def multi_round():
+    return fc.MultiRound(buyer_step=3, seller_step=4, max_rounds=50)
+
+
+# Mechanism, orders an agent, lots an order; what `fc.mechanisms()` says of budget and welfare before the semicolon.
+CLAIMS = {
+    "Uniform": (fc.Uniform, 2, 5, "balanced", "optimal"),
+    "Discriminatory": (fc.Discriminatory, 2, 5, "balanced", "optimal"),
+    "MaximalVolume": (fc.MaximalVolume, 2, 5, "balanced", "lower"),
+    "RandomMatching": (lambda: fc.RandomMatching(seed=2), 2, 5, "balanced", "random"),
+    "Vickrey": (fc.Vickrey, 2, 5, "deficit", "optimal"),
+    "TradeReduction": (fc.TradeReduction, 1, 1, "surplus", "one pair lost"),
+    "Huang": (fc.Huang, 1, 7, "surplus", "margin lost"),
+    "Sbba": (lambda: fc.Sbba(seed=2), 1, 1, "balanced", "one deal lost"),
+    "Muda, lottery": (lambda: fc.Muda("lottery", seed=2), 2, 5, "balanced", "asymptotic"),
+    "Muda, vickrey": (lambda: fc.Muda("vickrey", seed=2), 2, 5, "surplus", "asymptotic"),
+    "Average": (fc.Average, 1, 1, "balanced", "optimal"),
+    "MultiRound": (multi_round, 1, 5, "balanced", "path dependent"),
+}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_budget_and_welfare_are_as_the_table_claims(name):
+    make, orders, most, budget, welfare = CLAIMS[name]
+    surpluses, losses = set(), set()
+    for books in many(88, orders=orders, most=most):
+        start = np.where(books.buy, 0, TOP)[None, None, :]
+        cleared = Cleared(books, make(), **({"start_price": start} if name == "MultiRound" else {}))
+        surpluses |= {(money > 0) - (money < 0) for money in cleared.surplus}
+        losses |= {best > got for best, got in zip(cleared.optimum, cleared.welfare, strict=True)}
+        assert all(best >= got >= 0 for best, got in zip(cleared.optimum, cleared.welfare, strict=True))
+    # Each claim is met, and none says less than what is so.
+    assert surpluses == {"balanced": {0}, "surplus": {0, 1}, "deficit": {0, -1}}[budget]
+    assert losses == ({False} if welfare == "optimal" else {False, True})
+
+
+def test_muda_approaches_the_optimum_as_the_market_grows():
+    # Of distinct prices: where a share of all orders has one price, who is drawn at it can cost a share of the welfare.
+    means = []
+    for agents in (5, 20, 80, 320):
+        books = draw(89, count(30), agents, agents, most=10, top=1_000, distinct=True)
+        for variant in ("lottery", "vickrey"):
+            cleared = Cleared(books, fc.Muda(variant, seed=3))
+            shares = [got / best for got, best in zip(cleared.welfare, cleared.optimum, strict=True) if best]
+            means.append(sum(shares) / len(shares))
+    lottery, vickrey = means[::2], means[1::2]
+    assert lottery == sorted(lottery)
+    assert vickrey == sorted(vickrey)
+    assert lottery[-1] > 0.8
+    assert vickrey[-1] > 0.9
+
+
+@pytest.mark.skipif(not hasattr(fc, "mechanisms"), reason="no table yet")
+def test_the_table_claims_what_is_held_here():
+    table = {row["name"]: row for row in fc.mechanisms().to_dicts() if row["name"] != "Blocks"}
+    claims = {
+        name: tuple(row[column].partition(";")[0] for column in ("budget_balance", "efficiency"))
+        for name, row in table.items()
+    }
+    assert claims == {name: (budget, welfare) for name, (*_, budget, welfare) in CLAIMS.items()}
+    # Held by the universal predicates of every batch above.
+    assert {row["individual_rationality"].partition(";")[0] for row in table.values()} == {"yes"}

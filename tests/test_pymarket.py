@@ -91,8 +91,10 @@ def test_huang_fills_in_finer_lots(times):
 
 
 def pair_midpoint(book, users):
-    """Midpoint of the last bid and ask that meet among `users`, or None: pymarket's half price where no order is cut."""
-    bids = sorted(((price, quantity) for buying, price, quantity in (book[user] for user in users) if buying), reverse=True)
+    """Midpoint of the last bid and ask that meet among `users`, or None: pymarket's price where no order is cut."""
+    bids = sorted(
+        ((price, quantity) for buying, price, quantity in (book[user] for user in users) if buying), reverse=True
+    )
     asks = sorted((price, quantity) for buying, price, quantity in (book[user] for user in users) if not buying)
     bids = [price for price, quantity in bids for _ in range(quantity)]
     asks = [price for price, quantity in asks for _ in range(quantity)]
