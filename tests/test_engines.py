@@ -1,9 +1,10 @@
 """`fc.mechanism(name)` against the rules of the engines it stands for, each written down again here in plain Python.
 
-The rules were read from the engines' sources or found by running them: ASSUME `PayAsClearRole`, lemlab `clearing_ex_ante`,
-Grid Singularity `PayAsClearMatchingAlgorithm` (aggregation 1) and `PayAsBidMatchingAlgorithm`, GSy DEX `pay_as_clear.rs`,
-simply `TwoSidedPayAsClear`, TESP `simple_auction`, Power TAC `AuctionService`, AMIRIS `MarketClearing`. Compared are
-prices and volumes, per limit price where an engine gives them; who wins a tie is each engine's own affair (some draw).
+The rules were read from the engines' sources or found by running them: ASSUME `PayAsClearRole`, lemlab
+`clearing_ex_ante`, Grid Singularity `PayAsClearMatchingAlgorithm` (aggregation 1) and `PayAsBidMatchingAlgorithm`, GSy
+DEX `pay_as_clear.rs`, simply `TwoSidedPayAsClear`, TESP `simple_auction`, Power TAC `AuctionService`, AMIRIS
+`MarketClearing`. Compared are prices and volumes, per limit price where an engine gives them; who wins a tie is each
+engine's own affair (some draw).
 """
 
 from collections import Counter
@@ -57,7 +58,7 @@ def power_tac(bid, ask, *_):
 
 
 def tesp(bids, asks):
-    """Walk both curves; the block that is cut names the price, and where they end together the mean, if no other wants it."""
+    """Walk both curves: the block that is cut names the price; where both end, the mean, kept from waking others."""
     bids, asks = sorted(bids, reverse=True), sorted(asks)
     i = j = demand = supply = volume = 0
     price = None

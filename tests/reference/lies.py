@@ -6,7 +6,6 @@ says what the liar's utility, at the true values, gains. Utilities are integers 
 
 import os
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 
@@ -128,28 +127,24 @@ def quantity_lies(books, most):
 def joint_lies(books, seed, number, *, top=TOP, most=None):
     """Random reports of all orders of an agent at once, quantities too where `most` is given."""
     rng = np.random.default_rng([seed, number])
-    lies = []
-    for agent in books.agents:
-        for _ in range(number):
-            lies.append(
-                [
-                    (row, int(rng.integers(0, top + 1)), None if most is None else int(rng.integers(1, most + 1)))
-                    for row in books.rows(agent)
-                ]
-            )
-    return lies
+
+    def lie(row):
+        return row, int(rng.integers(0, top + 1)), None if most is None else int(rng.integers(1, most + 1))
+
+    return [[lie(row) for row in books.rows(agent)] for agent in books.agents for _ in range(number)]
 
 
 @dataclass(frozen=True)
 class Found:
-    """What `search` saw: utilities (book, world, agent) over `den`, world 0 being the truth."""
+    """What `search` saw: utilities (book, world, agent) over `den`, world 0 being the truth; columns (book, world)."""
 
     books: Books
     lies: list
     utility: np.ndarray
     gain: np.ndarray
     den: int
-    clearing: fc.Clearing
+    volume: np.ndarray
+    width: np.ndarray
 
     @property
     def largest(self):
@@ -177,25 +172,43 @@ class Found:
         )
 
 
+ROWS = 2_000_000
+
+
 def search(mechanism, books, lies, utility_of=None, **more):
-    """Clear the truth and every lie in one call. `utility_of(clearing, world)` overrides the realised utility."""
+    """Clear the truth and every lie in one call, or in a few where one would be too long.
+
+    `utility_of(books, clearing, prices)` overrides the realised utility; `more` are further columns.
+    """
+    chunk = max(1, ROWS // ((1 + len(lies)) * len(books.buy)))
+    parts = [one_call(mechanism, books[i : i + chunk], lies, utility_of, **more) for i in range(0, len(books), chunk)]
+    den = max(part.den for part in parts)
+    scaled = {
+        name: np.concatenate([getattr(part, name) * (den // part.den) for part in parts])
+        for name in ("utility", "gain", "width")
+    }
+    return Found(books, lies, den=den, volume=np.concatenate([part.volume for part in parts]), **scaled)
+
+
+def one_call(mechanism, books, lies, utility_of=None, **more):
     n, worlds = len(books), 1 + len(lies)
     price = np.repeat(books.price[:, None, :], worlds, axis=1)
     quantity = np.repeat(books.quantity[:, None, :], worlds, axis=1)
-    flat = [(1 + world, *change) for world, lie in enumerate(lies) for change in lie]
-    for world, row, new_price, new_quantity in flat:
-        if new_price is not None:
-            price[:, world, row] = new_price
-        if new_quantity is not None:
-            quantity[:, world, row] = new_quantity
-    call = columns(books, price, quantity, **more)
-    clearing = fc.clear(call, mechanism)
-    shape = price.shape
+    for world, lie in enumerate(lies, start=1):
+        for row, new_price, new_quantity in lie:
+            if new_price is not None:
+                price[:, world, row] = new_price
+            if new_quantity is not None:
+                quantity[:, world, row] = new_quantity
+    clearing = fc.clear(columns(books, price, quantity, **more), mechanism)
     utility = (utility_of or realised)(books, clearing, price)
-    liars = np.array([books.participant[next(iter(lie))[0]] for lie in lies], dtype=np.int64)
+    liars = np.array([books.participant[lie[0][0]] for lie in lies], dtype=np.int64)
     told = np.take_along_axis(utility[:, 1:, :], np.broadcast_to(liars[None, :, None], (n, len(lies), 1)), axis=2)
     gain = told[:, :, 0] - utility[:, 0, :][:, liars]
-    return Found(books, lies, utility, gain, clearing.den, clearing)
+    markets = clearing.market_columns
+    width = np.where(markets["has_price"], markets["price_high"] - markets["price_low"], 0)
+    volume = markets["volume"].reshape(n, worlds)
+    return Found(books, lies, utility, gain, clearing.den, volume, width.reshape(n, worlds))
 
 
 def realised(books, clearing, price):
@@ -243,8 +256,5 @@ def shapes(buyers=3, sellers=3):
 
 
 def traded(founds):
-    """How many of the truthful worlds of the searches traded at all: a search of empty markets proves nothing."""
-    volumes = chain.from_iterable(
-        found.clearing.market_columns["volume"].reshape(len(found.books), -1)[:, 0].tolist() for found in founds
-    )
-    return sum(volume > 0 for volume in volumes)
+    """How many of the truthful worlds of the searches traded at all: a search of idle markets proves nothing."""
+    return sum(int((found.volume[:, 0] > 0).sum()) for found in founds)
