@@ -522,7 +522,7 @@ def test_multi_round_trades_no_more_than_the_largest_flow():
     assert more > 0 or BOOKS < 1
 
 
-# ---- lotteries --------------------------------------------------------------------------------------------------------
+# ---- lotteries -----------------------------------------------------------------------------------------
 
 
 def drawn(mechanism, *rows, draws=6_000):
