@@ -5,6 +5,7 @@ python3 dev.py test     every test: Rust, Python, documentation (sets everything
 python3 dev.py lint     formatting, clippy, rustdoc, ruff, mypy, stubtest
 python3 dev.py build    the extension into `.venv`, for the inner loop
 python3 dev.py bench    the benchmark table of docs/6_performance.md
+python3 dev.py record   what pymarket answers to the books of tests/data, anew
 python3 dev.py ci       test, lint, then the README's first command in a fresh clone
 """
 
@@ -101,12 +102,22 @@ def lint() -> None:
     run(BIN / "python", "-m", "mypy.stubtest", "fastclear._core")
 
 
+def peers() -> Path:
+    """Install what fastclear is compared with into an environment of its own; return its interpreter."""
+    python = environment("peers")
+    run(python, "-m", "pip", "install", "--quiet", "--group", "peers")
+    return python
+
+
+def record() -> None:
+    """Record pymarket's answers anew; the same books come out the same."""
+    run(peers(), "scripts/record_pymarket.py")
+
+
 def bench() -> None:
     """Measure, and redraw the table of docs/6_performance.md."""
     build()
-    peers = environment("peers")
-    run(peers, "-m", "pip", "install", "--quiet", "--group", "peers")
-    run(BIN / "python", "benches/ratios.py", "--pymarket", peers, *sys.argv[2:])
+    run(BIN / "python", "benches/ratios.py", "--pymarket", peers(), *sys.argv[2:])
 
 
 def ci() -> None:
@@ -123,7 +134,7 @@ def ci() -> None:
         run(clone / ".venv" / BIN.name / "fastclear", "run", "brooklyn", cwd=clone)
 
 
-COMMANDS = {"test": test, "lint": lint, "build": build, "bench": bench, "ci": ci}
+COMMANDS = {"test": test, "lint": lint, "build": build, "bench": bench, "record": record, "ci": ci}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:

@@ -4,6 +4,7 @@ A book is two lists of (price, quantity): bids and asks, in ticks and lots, smal
 """
 
 import highspy
+import numpy as np
 
 
 def _highs():
@@ -115,3 +116,69 @@ def order_statistics(bids, asks):
     units = sorted((price for price, quantity in bids + asks for _ in range(quantity)), reverse=True)
     supplied = sum(quantity for _, quantity in asks)
     return units[supplied], units[supplied - 1]
+
+
+def welfare_of_many(books):
+    """`lp_welfare` of each (bids, asks), as one program with a block a book."""
+    costs, uppers, rows, signs = [], [], [], []
+    for row, (bids, asks) in enumerate(books):
+        for sign, side in ((1, bids), (-1, asks)):
+            for price, quantity in side:
+                costs.append(sign * price)
+                uppers.append(quantity)
+                rows.append(row)
+                signs.append(sign)
+    if not costs:
+        return [0] * len(books)
+    solution = _solve_columns(costs, uppers, [[row] for row in rows], [[sign] for sign in signs], (0, 0), len(books))
+    welfare = [0] * len(books)
+    for row, cost, lots in zip(rows, costs, solution, strict=True):
+        welfare[row] += cost * lots
+    return welfare
+
+
+def max_volume_of_many(books):
+    """`lp_max_volume` of each (bids, asks), as one program with a block a book."""
+    owners, touching, limits = [], [], []
+    for number, (bids, asks) in enumerate(books):
+        first = len(limits)
+        limits += [quantity for _, quantity in bids + asks]
+        for i, (bid, _) in enumerate(bids):
+            for j, (ask, _) in enumerate(asks):
+                if bid >= ask:
+                    owners.append(number)
+                    touching.append([first + i, first + len(bids) + j])
+    volume = [0] * len(books)
+    if owners:
+        ones = [[1, 1]] * len(owners)
+        uppers = [highspy.kHighsInf] * len(owners)
+        solution = _solve_columns([1] * len(owners), uppers, touching, ones, (0, limits), len(limits))
+        for number, lots in zip(owners, solution, strict=True):
+            volume[number] += lots
+    return volume
+
+
+def _solve_columns(costs, uppers, rows, values, bounds, height):
+    """Maximise `costs` over columns from 0 to `uppers`; column c has `values[c]` in `rows[c]`. Whole numbers only."""
+    lower, upper = bounds
+    program = highspy.HighsLp()
+    program.num_col_ = len(costs)
+    program.num_row_ = height
+    program.col_cost_ = np.array(costs, dtype=np.float64)
+    program.col_lower_ = np.zeros(len(costs))
+    program.col_upper_ = np.array(uppers, dtype=np.float64)
+    program.row_lower_ = np.full(height, lower, dtype=np.float64)
+    program.row_upper_ = np.broadcast_to(np.asarray(upper, dtype=np.float64), height).copy()
+    program.sense_ = highspy.ObjSense.kMaximize
+    program.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    program.a_matrix_.start_ = np.cumsum([0, *map(len, rows)]).astype(np.int32)
+    program.a_matrix_.index_ = np.array([row for column in rows for row in column], dtype=np.int32)
+    program.a_matrix_.value_ = np.array([value for column in values for value in column], dtype=np.float64)
+    solver = _highs()
+    solver.passModel(program)
+    solver.run()
+    assert solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+    solution = np.array(solver.getSolution().col_value)
+    # Blocks of totally unimodular programs: every vertex is whole.
+    assert np.abs(solution - np.round(solution)).max() < 1e-6
+    return np.round(solution).astype(np.int64).tolist()
