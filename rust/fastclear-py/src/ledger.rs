@@ -13,7 +13,8 @@ use fastclear_core::ledger::order_leaf::{ORDER_ENTRY_LEN, OrderLeaf, UNKNOWN};
 use fastclear_core::ledger::plain::{PlainTrade, trade_postings};
 use fastclear_core::ledger::record::RECORD_ENTRY_LEN;
 use fastclear_core::ledger::salt::SaltKey;
-use fastclear_core::ledger::{Draft, Hash, Header, merkle};
+use fastclear_core::ledger::{Block, Draft, Hash, Header, merkle};
+use fastclear_core::settlement::amount::DENOMINATORS;
 use fastclear_core::settlement::posting::{Kind, Posting};
 use fastclear_store::{Durability, Ledger, StoreError, verify_dir};
 use numpy::{Element, IntoPyArray, PyArray1, PyReadonlyArray1};
@@ -81,6 +82,10 @@ struct TradeColumns<'py> {
     quantity: Column<'py, i64>,
     buy_price: Column<'py, i64>,
     sell_price: Column<'py, i64>,
+    buy_amount: Column<'py, i64>,
+    sell_amount: Column<'py, i64>,
+    den: i64,
+    per_unit: bool,
 }
 
 /// A contiguous column of `n` values.
@@ -166,13 +171,20 @@ impl TradeColumns<'_> {
         let quantity = values(&self.quantity, n, "quantity")?;
         let buy_price = values(&self.buy_price, n, "buy_price")?;
         let sell_price = values(&self.sell_price, n, "sell_price")?;
+        let buy_amount = values(&self.buy_amount, n, "buy_amount")?;
+        let sell_amount = values(&self.sell_amount, n, "sell_amount")?;
+        if !DENOMINATORS.contains(&self.den) {
+            return Err(Exception::Ledger.with(format!("a clearing has money over {}; give 1 or 2", self.den)));
+        }
         out.extend((0..n).map(|i| PlainTrade {
             market: market[i],
             buy_order: buy_order[i],
             sell_order: sell_order[i],
             quantity: quantity[i],
-            buy_price: buy_price[i],
-            sell_price: sell_price[i],
+            prices: self.per_unit.then_some((buy_price[i], sell_price[i])),
+            buy_amount: buy_amount[i],
+            sell_amount: sell_amount[i],
+            den: self.den,
         }));
         Ok(())
     }
@@ -210,8 +222,12 @@ impl Chain {
 
     fn seal_draft<'py>(&self, py: Python<'py>, draft: Draft<'_>) -> PyResult<Sealed<'py>> {
         let block = py.detach(|| self.lock().seal(draft)).map_err(|error| raised(&error))?;
-        Ok((PyBytes::new(py, &block.header.encode()), PyBytes::new(py, &block.hash)))
+        Ok(sealed_bytes(py, &block))
     }
+}
+
+fn sealed_bytes<'py>(py: Python<'py>, block: &Block) -> Sealed<'py> {
+    (PyBytes::new(py, &block.header.encode()), PyBytes::new(py, &block.hash))
 }
 
 /// Header and header hash.
@@ -282,10 +298,22 @@ impl Chain {
         let (mut leaves, mut rows) = (Vec::new(), Vec::new());
         orders.iter().try_for_each(|columns| columns.append(&mut leaves))?;
         trades.iter().try_for_each(|columns| columns.append(&mut rows))?;
-        let postings = trade_postings(self.lock().chain().position(), &rows, not_before)
-            .ok_or_else(|| Exception::Ledger.with("an amount, seq or engine time leaves 64 bits"))?;
-        let draft = Draft { orders: leaves, postings: &postings, with_state: false, slot, not_before };
-        self.seal_draft(py, draft)
+        // One lock for both steps: another thread's block in between would take the place that these records have.
+        let sealed = py.detach(|| {
+            let mut ledger = self.lock();
+            let postings = trade_postings(ledger.chain().position(), &rows, not_before)?;
+            let draft = Draft { orders: leaves, postings: &postings, with_state: false, slot, not_before };
+            Some(ledger.seal(draft))
+        });
+        let block = sealed
+            .ok_or_else(|| {
+                Exception::Ledger.with(
+                    "an amount is not price × quantity, or an amount, seq or engine time leaves 64 bits; seal a result \
+                     of fc.clear as it is",
+                )
+            })?
+            .map_err(|error| raised(&error))?;
+        Ok(sealed_bytes(py, &block))
     }
 
     /// The 280 bytes of each header, one after another.
