@@ -230,6 +230,8 @@ fn sealed_bytes<'py>(py: Python<'py>, block: &Block) -> Sealed<'py> {
     (PyBytes::new(py, &block.header.encode()), PyBytes::new(py, &block.hash))
 }
 
+/// The four files of a ledger.
+type Contents<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyBytes>);
 /// Header and header hash.
 type Sealed<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>);
 
@@ -238,16 +240,35 @@ impl Chain {
     /// `key` is a seed, or 32 random bytes.
     #[new]
     fn new(py: Python<'_>, path: Option<PathBuf>, params: Option<Vec<u8>>, key: Key, sync: bool) -> PyResult<Self> {
-        let key = match key {
-            Key::Seed(seed) => SaltKey::from_seed(seed),
-            Key::Random(bytes) => SaltKey::new(bytes),
-        };
+        let key = key.salts();
         let durability = if sync { Durability::Sync } else { Durability::None };
         let opened = py.detach(|| match path {
             Some(path) => Ledger::open(&path, params.as_deref(), key, durability),
             None => Ok(Ledger::in_memory(params.as_deref(), key)),
         });
         opened.map(|ledger| Self(Mutex::new(ledger))).map_err(|error| raised(&error))
+    }
+
+    /// The ledger in memory whose [`Chain::contents`] these are; every block is verified.
+    #[staticmethod]
+    fn restore(
+        py: Python<'_>,
+        params: &[u8],
+        headers: &[u8],
+        records: &[u8],
+        orders: &[u8],
+        key: Key,
+    ) -> PyResult<Self> {
+        let restored = py.detach(|| Ledger::restore(params, headers, records, orders, key.salts()));
+        restored.map(|ledger| Self(Mutex::new(ledger))).map_err(|error| raised(&error))
+    }
+
+    /// Parameters, headers, records and orders of a ledger in memory; None for one in a directory.
+    fn contents<'py>(&self, py: Python<'py>) -> Option<Contents<'py>> {
+        let ledger = self.lock();
+        let (params, headers, records, orders) = ledger.contents()?;
+        let bytes = |bytes: &[u8]| PyBytes::new(py, bytes);
+        Some((bytes(params), bytes(&headers), bytes(records), bytes(orders)))
     }
 
     #[getter]
@@ -395,6 +416,15 @@ impl Chain {
 enum Key {
     Seed(u64),
     Random([u8; 32]),
+}
+
+impl Key {
+    fn salts(self) -> SaltKey {
+        match self {
+            Self::Seed(seed) => SaltKey::from_seed(seed),
+            Self::Random(bytes) => SaltKey::new(bytes),
+        }
+    }
 }
 
 /// The 64-bit ids under which texts enter the ledger.

@@ -170,6 +170,11 @@ impl PyBank {
         accounts.map(|(id, a)| (id, a.posted, a.pending_out, a.pending_in, a.available(), a.limit, a.version)).collect()
     }
 
+    /// A bank of its own in the same state.
+    fn copy(&self) -> Self {
+        Self { bank: self.bank.clone(), names: self.names.clone() }
+    }
+
     /// Available money of one account, None if it is not open.
     fn available(&self, account: u64) -> Option<i128> {
         self.bank.accounts().get(account).map(Account::available)
