@@ -6,6 +6,7 @@ With ``--benchmark-disable`` every one runs once, as a test. Each says what it i
 from __future__ import annotations
 
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np

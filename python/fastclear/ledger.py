@@ -65,6 +65,7 @@ class Ledger:
     def __init__(self, params: Mapping[str, object] | None = None, seed: int | None = None) -> None:
         self._key = _key(seed)
         self._place: tuple[str, bool] | None = None
+        self._known = 0, b""
         self._open: _core.Chain | None = _core.Chain(None, _canonical(params), self._key, False)
 
     @classmethod
@@ -99,9 +100,9 @@ class Ledger:
         if durability not in ("sync", "none"):
             raise LedgerError(f"durability is {durability!r}; give 'sync' or 'none'")
         ledger = cls.__new__(cls)
-        ledger._key = _key(seed)
-        ledger._place = _path(path), durability == "sync"
-        ledger._open = _core.Chain(ledger._place[0], _canonical(params), ledger._key, ledger._place[1])
+        ledger._key, ledger._known = _key(seed), (0, b"")
+        ledger._place = place = _path(path), durability == "sync"
+        ledger._open = _core.Chain(place[0], _canonical(params), ledger._key, place[1])
         return ledger
 
     def reopen(self) -> None:
@@ -113,15 +114,28 @@ class Ledger:
         Raises
         ------
         LedgerError
-            The ledger lives in memory, or the directory does not verify.
+            The ledger lives in memory, or the directory does not verify or does not hold the blocks it held.
         StoreError
-            The directory cannot be read or written; then the ledger stays closed, and can be opened later.
+            The directory cannot be read or written.
+
+        Notes
+        -----
+        After an error the ledger stays closed; it can be reopened later.
         """
         if self._place is None:
             raise LedgerError("this ledger lives in memory; there is nothing to open again")
         path, sync = self._place
+        if self._open is not None:
+            self._known = self._open.height, self._open.head
         self._open = None  # lets go of the lock
-        self._open = _core.Chain(path, None, self._key, sync)
+        if not os.path.isfile(os.path.join(path, "head")):  # noqa: PTH113, PTH118 - else an empty ledger would be begun
+            raise LedgerError(f"{path} holds no ledger any more; was the directory moved?")
+        found = _core.Chain(path, None, self._key, sync)
+        height, head = self._known
+        last = found.header(height - 1) if height else None
+        if height and (last is None or last[1] != head):
+            raise LedgerError(f"{path} holds another ledger, or one without its last blocks")
+        self._open = found
 
     @property
     def _chain(self) -> _core.Chain:
@@ -134,13 +148,16 @@ class Ledger:
 
         A ledger in a directory has one writer: it refuses.
         """
-        contents = self._chain.contents()
-        if contents is None:
+        if self._place is not None:
             raise LedgerError(
                 "a ledger in a directory cannot be pickled or copied, because it has one writer; open its directory, "
                 "or a copy of the directory"
             )
-        return _restored, (type(self), contents, self._key)
+        return _restored, (type(self), self._chain.contents(), self._key)
+
+    def _in_memory(self) -> Ledger:
+        """A ledger in memory that holds the same blocks."""
+        return _restored(type(self), self._chain.contents(), self._key)
 
     # -- what there is -----------------------------------------------------------------------------------------
 
@@ -392,7 +409,7 @@ def _canonical(params: Mapping[str, object] | None) -> bytes | None:
 
 def _restored(cls: type[Ledger], contents: tuple[bytes, bytes, bytes, bytes], key: int | bytes) -> Ledger:
     ledger = cls.__new__(cls)
-    ledger._key, ledger._place = key, None
+    ledger._key, ledger._place, ledger._known = key, None, (0, b"")
     ledger._open = _core.Chain.restore(*contents, key)
     return ledger
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.amounts import trade_amounts
-from fastclear.columns import INT64_MAX, Participant, checked_name, int64, items, plain, whole
+from fastclear.columns import INT64_MAX, Participant, checked_name, int64, items, plain, single, whole
 from fastclear.errors import SettlementError
 from fastclear.orders import Orders, encode
 from fastclear.receipts import MONEY, Receipts, participant_series, read_only
@@ -484,7 +484,7 @@ class Settlement:
     def _money(self, participant: object, amount: object) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         accounts = self._of_names([checked_name(name) for name in items(participant)])
         amounts = int64("amount", items(amount))
-        if not isinstance(amount, Iterable):
+        if single(amount):
             amounts = np.repeat(amounts, len(accounts))
         if len(amounts) != len(accounts):
             raise SettlementError(f"{len(accounts)} participants and {len(amounts)} amounts; give one each")

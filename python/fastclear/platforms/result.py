@@ -72,6 +72,10 @@ class RunResult:
     seconds: Mapping[str, float]
     version: str
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle with the ledger in memory, wherever it is kept: a directory has one writer."""
+        return {**self.__dict__, "ledger": self.ledger._in_memory()}
+
     @property
     def table(self) -> pl.DataFrame:
         """The figures: ``metric``, ``value``, ``without``, ``unit``.

@@ -263,12 +263,11 @@ impl Chain {
         restored.map(|ledger| Self(Mutex::new(ledger))).map_err(|error| raised(&error))
     }
 
-    /// Parameters, headers, records and orders of a ledger in memory; None for one in a directory.
-    fn contents<'py>(&self, py: Python<'py>) -> Option<Contents<'py>> {
-        let ledger = self.lock();
-        let (params, headers, records, orders) = ledger.contents()?;
-        let bytes = |bytes: &[u8]| PyBytes::new(py, bytes);
-        Some((bytes(params), bytes(&headers), bytes(records), bytes(orders)))
+    /// Parameters, headers, records and orders, whole.
+    fn contents<'py>(&self, py: Python<'py>) -> PyResult<Contents<'py>> {
+        let contents = py.detach(|| self.lock().contents()).map_err(|error| raised(&error))?;
+        let [params, headers, records, orders] = contents.map(|bytes| PyBytes::new(py, &bytes));
+        Ok((params, headers, records, orders))
     }
 
     #[getter]

@@ -70,15 +70,19 @@ impl Ledger {
         }))))
     }
 
-    /// Parameters, headers, records and orders of a ledger in memory; `None` for one that has its directory.
-    pub fn contents(&self) -> Option<(&[u8], Vec<u8>, &[u8], &[u8])> {
-        match &self.0 {
-            Place::Memory(memory) => {
-                let headers = memory.chain.headers().iter().flat_map(Header::encode).collect();
-                Some((&memory.params, headers, &memory.records, &memory.orders))
-            }
-            Place::Dir(_) => None,
+    /// Parameters, headers, records and orders as a directory holds them: what [`Ledger::restore`] takes.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn contents(&mut self) -> Result<[Vec<u8>; 4], StoreError> {
+        let params = self.params().to_vec();
+        let headers: Vec<u8> = self.chain().headers().iter().flat_map(Header::encode).collect();
+        let (mut records, mut orders) = (Vec::new(), Vec::new());
+        for height in 0..self.chain().height() {
+            records.append(&mut self.records(height)?);
+            orders.append(&mut self.orders(height)?);
         }
+        Ok([params, headers, records, orders])
     }
 
     /// See [`LedgerDir::open`].
