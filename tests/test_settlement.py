@@ -376,9 +376,11 @@ def test_a_clearing_is_settled_once() -> None:
     clearing = fc.clear(PAIR.with_columns(market=pl.lit("west")), fc.Uniform())
     house.settle(clearing)
     before = house.balances
-    with pytest.raises(fc.SettlementError, match=r"clearing 1 \(2 orders and 1 trades in market west\) has been settled"):
+    with pytest.raises(
+        fc.SettlementError, match=r"clearing 1 \(2 orders and 1 trades in market west\) has been settled"
+    ):
         house.settle([Stub(PAIR, []), clearing])
-    with pytest.raises(fc.SettlementError, match="clearing 2 .* is clearing 0 once more"):
+    with pytest.raises(fc.SettlementError, match=r"clearing 2 .* is clearing 0 once more"):
         house.settle([GOOD, fc.clear(PAIR, fc.Uniform()), GOOD])
     assert house.balances.equals(before)
     bank(deposit=10**6).settle(clearing)  # another bank
@@ -520,6 +522,13 @@ def test_nonsense_is_refused_whole(name: str) -> None:
 def test_what_cannot_be_set_up(make: Any, message: str) -> None:
     with pytest.raises(fc.SettlementError, match=message.replace("(", r"\(")):
         make()
+
+
+def test_feed_in_may_be_above_retail() -> None:
+    house = bank(Rates(5, 30, 0, 0, 0))
+    house.settle([], {"participant": ["Ada", "Bo"], "energy_wh": [4, -4]})
+    assert house.balances.filter(role="backstop")["posted"].item() == (5 - 30) * 4
+    conserved(house)
 
 
 def test_a_tariff_from_text_is_exact() -> None:

@@ -31,7 +31,9 @@ class Cleared:
     ``buy`` and ``sell`` are prices a unit over ``den``, or whole amounts over ``den`` if ``sums``.
     """
 
-    def __init__(self, rows: Any, trades: Any, *, den: int = 1, sums: bool = False, deficit_to: str = "platform") -> None:
+    def __init__(
+        self, rows: Any, trades: Any, *, den: int = 1, sums: bool = False, deficit_to: str = "platform"
+    ) -> None:
         frame = pl.DataFrame(rows, schema=["side", "participant", "price", "quantity", "market", "order"], orient="row")
         self.orders = encode(frame)
         self.reject = np.zeros(self.orders.n, np.uint16)
@@ -96,7 +98,7 @@ def test_an_account_that_pays_no_deficits_is_refused() -> None:
     wrong = Cleared(PAIR, [(0, 1, 3, 10, 10)])
     wrong.per_unit = True  # type: ignore[attr-defined]
     wrong.trade_columns["buy_amount"] = np.array([31])
-    with pytest.raises(fc.SettlementError, match="not price × quantity"):
+    with pytest.raises(fc.SettlementError, match="an amount is not price"):
         bank(FREE).settle(wrong)
 
 
@@ -156,7 +158,9 @@ def clearings(draw: st.DrawFn, first_order: int) -> tuple[Cleared, list[Deal]]:
         lots = 1 if sums else quantity
         member, market = rows[buy][1], rows[buy][4]
         money = Fraction(paid * lots, den), Fraction(got * lots, den)
-        deals.append(Deal(member, rows[sell][1], quantity, 0, 0, *money, (first_order, member, market) if sums else None))
+        deals.append(
+            Deal(member, rows[sell][1], quantity, 0, 0, *money, (first_order, member, market) if sums else None)
+        )
     deficit_to = draw(st.sampled_from(["platform", "dso", "backstop"]))
     return Cleared(rows, table, den=den, sums=sums, deficit_to=deficit_to), deals
 
@@ -189,7 +193,7 @@ def test_histories_of_every_kind_of_money(data: st.DataObject, rates: Rates) -> 
         assert gained == sum(sum(lines.values()) for lines in expected.values()), "to the last unit"
         # Every market: what buyers pay is what sellers receive, its surplus or deficit, and the halves.
         halves = sum(deal.paid for deal in deals) - sum(Fraction(deal.sell_money or 0) for deal in deals)
-        spread = {line: 0 for line in ("spread", "deficit", "rounding")}
+        spread = dict.fromkeys(("spread", "deficit", "rounding"), 0)
         for line, payer, amount in receipts.frame.filter(kind="fee").select("line", "payer", "amount").rows():
             if line in spread:
                 spread[line] += amount if payer == "clearing" else -amount

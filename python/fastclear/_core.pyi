@@ -142,9 +142,7 @@ class Bank:
     ) -> _U16: ...
     def settle(
         self,
-        clearings: list[
-            tuple[_U8, _U64, _U64, _U64, _I64, _I64, _I64, _I64, _I64, tuple[_I64, _I64, int, bool, int]]
-        ],
+        clearings: list[tuple[_U8, _U64, _U64, _U64, _I64, _I64, _I64, _I64, _I64, tuple[_I64, _I64, int, bool, int]]],
         meter_account: _U64,
         meter_energy: _I64,
     ) -> None: ...

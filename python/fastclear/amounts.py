@@ -52,11 +52,10 @@ def trade_amounts(clearing: Any) -> Amounts:
 
     quantity, prices = column("quantity"), (column("buy_price"), column("sell_price"))
     products = [price * quantity for price in prices]
-    given = [
-        column(name) if name in trades else product
-        for name, product in zip(("buy_amount", "sell_amount"), products, strict=True)
-    ]
+    names = ("buy_amount", "sell_amount")
+    given = [column(name) if name in trades else product for name, product in zip(names, products, strict=True)]
     per_unit = getattr(clearing, "per_unit", None)
     if per_unit is None:  # a sum that happens to be price times quantity may as well be called so
         per_unit = all(np.array_equal(amount, product) for amount, product in zip(given, products, strict=True))
-    return Amounts(*prices, *given, int(getattr(clearing, "den", 1)), bool(per_unit))
+    den = int(getattr(clearing, "den", 1))
+    return Amounts(prices[0], prices[1], given[0], given[1], den, bool(per_unit))

@@ -66,12 +66,16 @@ def checked_name(name: object) -> Participant:
 
 def plain(value: object) -> Any:
     """Return a numpy scalar as the Python value it holds."""
-    return value.item() if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim) else value
+    return cast("Any", value).item() if isinstance(value, np.generic) or _without_axis(value) else value
+
+
+def _without_axis(value: object) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 0
 
 
 def single(values: object) -> bool:
     """Whether this is one value, and not an iterable of them."""
-    return isinstance(values, str) or not isinstance(values, Iterable) or np.ndim(cast("Any", values)) == 0
+    return isinstance(values, str) or not isinstance(values, Iterable) or _without_axis(values)
 
 
 def items(values: object) -> list[Any]:

@@ -225,7 +225,7 @@ class Ledger:
         receipts : Receipts, optional
             The postings of the bank since the last block. The ledger folds them into account states of its own and
             seals the root of those. Without receipts the bare trades are sealed, between accounts 0: a ``trade``
-            record at the seller's price each, and a ``fee`` record with code 3 where the buyer pays another price.
+            record each with what the seller receives, and ``fee`` records where the buyer pays another amount.
             One ledger is sealed either always with receipts or always without.
         slot : int, optional
             Start of the delivery slot, ns since 1970 UTC.
@@ -353,7 +353,9 @@ def verify(leaf: bytes, proof: Proof, header: bytes | Block) -> bool:
         if not isinstance(value, bytes):
             raise LedgerError(f"{name} is a {type(value).__name__}; give bytes")
     if not isinstance(proof, Proof):
-        raise LedgerError(f"proof is a {type(proof).__name__}; give a fastclear.Proof, for example Proof.from_json(text)")
+        raise LedgerError(
+            f"proof is a {type(proof).__name__}; give a fastclear.Proof, for example Proof.from_json(text)"
+        )
     whole = isinstance(proof.index, int) and not isinstance(proof.index, bool)
     if not (whole and isinstance(proof.path, Sequence) and all(isinstance(item, bytes) for item in proof.path)):
         raise LedgerError("the proof is malformed: its index has to be an integer and its path a sequence of bytes")

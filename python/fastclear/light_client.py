@@ -200,6 +200,10 @@ def parse_header(data: bytes) -> Header:
     return header
 
 
+def _amount_holds(record: Record) -> bool:
+    return record.kind != "trade" or is_sum(record) or record.amount == abs(record.price * record.quantity)
+
+
 # -- hashing -----------------------------------------------------------------------------------------------------
 
 
@@ -301,9 +305,8 @@ def check_leaf(entry: bytes, index: int, path: list[bytes], header: bytes) -> Re
         raise Refused(f"a leaf of {len(entry)} bytes; a record with its salt has 112, an order 80")
     if not verify_inclusion(leaf_hash(entry), index, size, path, root):
         raise Refused(f"the leaf does not stand at place {index} of block {head.height}")
-    if isinstance(leaf, Record) and leaf.kind == "trade" and not is_sum(leaf):
-        if leaf.amount != abs(leaf.price * leaf.quantity):
-            raise Refused(f"record {index} of block {head.height} is a trade whose amount is not |price x quantity|")
+    if isinstance(leaf, Record) and not _amount_holds(leaf):
+        raise Refused(f"record {index} of block {head.height} is a trade whose amount is not |price x quantity|")
     return leaf
 
 

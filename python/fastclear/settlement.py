@@ -12,7 +12,7 @@ rules.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -514,7 +514,7 @@ class Settlement:
         for clearing in clearings:
             key = id(clearing)
             try:
-                settled[key] = weakref.ref(clearing, lambda _, key=key: settled.pop(key, None))
+                settled[key] = weakref.ref(clearing, _forget(settled, key))
             except TypeError:  # an object of another kind that cannot be watched
                 settled.pop(key, None)
 
@@ -557,6 +557,15 @@ class Settlement:
         if isinstance(names, pl.Series):
             names = names.to_list()
         return self._of_names(names), int64("energy_wh", columns["energy_wh"])
+
+
+def _forget(settled: dict[int, weakref.ref[Cleared]], key: int) -> Callable[[object], None]:
+    """What to do when a clearing that was settled is gone: another object may get its number."""
+
+    def forget(_: object) -> None:
+        settled.pop(key, None)
+
+    return forget
 
 
 def _described(clearing: Cleared) -> str:

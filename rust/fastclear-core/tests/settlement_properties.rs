@@ -166,8 +166,11 @@ impl Twin {
                 (false, true) => 3,
             };
             let trade = self.pay(Kind::Trade, code, (2, seller), down(sell), Some(post_of[&t.buy]))?;
-            let lacks: i128 = trades.iter().filter(|other| o.market[other.buy] == o.market[t.buy])
-                .map(|other| halves(other.sell_amount, terms) - halves(other.buy_amount, terms)).sum();
+            let lacks: i128 = trades
+                .iter()
+                .filter(|other| o.market[other.buy] == o.market[t.buy])
+                .map(|other| halves(other.sell_amount, terms) - halves(other.buy_amount, terms))
+                .sum();
             let between = down(buy - sell);
             let deficit = between < 0 && !(whole(t.sell_price) && whole(t.buy_price));
             for (kind, code, to, amount) in [
@@ -221,7 +224,8 @@ impl Twin {
         if terms.per_unit {
             return of(&[&trades[i]]);
         }
-        let buyer = |t: &&Trade| (o.account[t.buy], o.market[t.buy]) == (o.account[trades[i].buy], o.market[trades[i].buy]);
+        let buyer =
+            |t: &&Trade| (o.account[t.buy], o.market[t.buy]) == (o.account[trades[i].buy], o.market[trades[i].buy]);
         let before = of(&trades[..i].iter().filter(buyer).collect::<Vec<_>>());
         let with = of(&trades[..=i].iter().filter(buyer).collect::<Vec<_>>());
         Cost { pays: with.pays - before.pays, base: with.base - before.base, tax: with.tax - before.tax }
@@ -359,7 +363,8 @@ impl Slot {
 /// Makes sums of what was priced a unit: each account pays for a market what its trades came to, by quantity.
 fn share_out(o: &Rows, trades: &mut [Trade]) {
     for i in 0..trades.len() {
-        let mine = |t: &Trade| (o.account[t.buy], o.market[t.buy]) == (o.account[trades[i].buy], o.market[trades[i].buy]);
+        let mine =
+            |t: &Trade| (o.account[t.buy], o.market[t.buy]) == (o.account[trades[i].buy], o.market[trades[i].buy]);
         let rows: Vec<usize> = (0..trades.len()).filter(|&j| mine(&trades[j])).collect();
         if rows[0] != i {
             continue;
@@ -368,7 +373,11 @@ fn share_out(o: &Rows, trades: &mut [Trade]) {
         let lots: i128 = rows.iter().map(|&j| i128::from(trades[j].quantity)).sum();
         let mut left = total;
         for &j in &rows {
-            let share = if Some(&j) == rows.last() { left } else { (total * i128::from(trades[j].quantity)).div_euclid(lots.max(1)) };
+            let share = if Some(&j) == rows.last() {
+                left
+            } else {
+                (total * i128::from(trades[j].quantity)).div_euclid(lots.max(1))
+            };
             left -= share;
             trades[j].buy_amount = i64::try_from(share).unwrap_or(i64::MAX);
         }
@@ -591,7 +600,8 @@ proptest! {
         bank.open(3, 0).map_err(|e| fail(&e))?;
         for id in 1000..1003 {
             twin.note((Kind::AccountOpened, 0, id, 0, 0, id - 993));
-            (twin.cash.insert(id, 0), twin.limit.insert(id, 0));
+            twin.cash.insert(id, 0);
+            twin.limit.insert(id, 0);
         }
         for id in 1000..1002 {
             bank.deposit(&[id], &[1 << 40]).map_err(|e| fail(&e))?;

@@ -1,11 +1,9 @@
 //! Reservations and slots by hand: the cases that a random test reaches rarely.
 
-use super::super::bill::bills;
 use super::super::accounts::DSO;
+use super::super::bill::bills;
 use super::super::error::TradeFault;
-use super::super::slot::{
-    FEE_DEFICIT, FEE_ROUNDING, FEE_SPREAD, TRADE_BUYER, TRADE_SELLER, TRADE_SUM, TRADE_SUM_PAID,
-};
+use super::super::slot::{FEE_DEFICIT, FEE_ROUNDING, FEE_SPREAD, TRADE_BUYER, TRADE_SELLER, TRADE_SUM, TRADE_SUM_PAID};
 use super::*;
 
 /// Retail 30, feed-in 5, platform 1, network 2, tax 20 %, in ticks.

@@ -248,11 +248,8 @@ fn price_trades(
     let deficits = deficits(clearing);
     let mut running = Running::default();
     for trade in 0..clearing.buy_row.len() {
-        let (buy, sell) = check_trade(clearing, trade).map_err(|fault| SettleError::BadTrade {
-            clearing: index,
-            trade,
-            fault,
-        })?;
+        let (buy, sell) =
+            check_trade(clearing, trade).map_err(|fault| SettleError::BadTrade { clearing: index, trade, fault })?;
         let (buyer, seller) = (clearing.account[buy], clearing.account[sell]);
         check_member(draft, buyer)?;
         check_member(draft, seller)?;
