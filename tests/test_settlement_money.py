@@ -96,7 +96,7 @@ def test_an_account_that_pays_no_deficits_is_refused() -> None:
     with pytest.raises(fc.SettlementError, match="money over 3"):
         bank(FREE).settle(Cleared(PAIR, [(0, 1, 3, 40, 40)], den=3))
     wrong = Cleared(PAIR, [(0, 1, 3, 10, 10)])
-    wrong.per_unit = True  # type: ignore[attr-defined]
+    wrong.pays_sums = False  # type: ignore[attr-defined]
     wrong.trade_columns["buy_amount"] = np.array([31])
     with pytest.raises(fc.SettlementError, match="an amount is not price"):
         bank(FREE).settle(wrong)
@@ -228,6 +228,129 @@ def test_plain_blocks_hold_every_kind_of_money(data: st.DataObject) -> None:
         assert received == [deal.received for deal in deals]
         assert signed == [-((-deal.paid) // 1) for deal in deals], "every line together is what the buyer pays"
     assert pickle.loads(pickle.dumps(ledger)).head == ledger.head
+
+
+# -- every mechanism ---------------------------------------------------------------------------
+
+MECHANISMS = [
+    fc.Uniform(),
+    fc.Uniform(price_rule="last_pair_midpoint", price_round=None),
+    fc.Uniform(fee=3),
+    fc.Discriminatory(spread_to="operator"),
+    fc.MaximalVolume(),
+    fc.RandomMatching(seed=1),
+    fc.Vickrey(),
+    fc.Vickrey(deficit_to="dso"),
+    fc.Vickrey(deficit_to="backstop"),
+    fc.TradeReduction(),
+    fc.Huang(),
+    fc.Sbba(seed=1),
+    fc.Average(),
+    fc.Muda(seed=1),
+    fc.Muda(variant="vickrey", seed=2),
+    fc.MultiRound(buyer_step=3, seller_step=3),
+]
+ONE_UNIT = (fc.TradeReduction, fc.Sbba, fc.Average)
+
+
+@st.composite
+def books(draw: st.DrawFn, rule: object) -> pl.DataFrame:
+    """Orders of many members in two markets; buyers of several orders, who never sell."""
+    unit, single = isinstance(rule, ONE_UNIT), isinstance(rule, (*ONE_UNIT, fc.Huang))
+    n = draw(st.integers(2, 14))
+    sides = draw(st.lists(st.sampled_from(["buy", "sell"]), min_size=n, max_size=n))
+    rows = []
+    for row, side in enumerate(sides):
+        member = row if single else draw(st.integers(0, 3))
+        price, start = draw(st.integers(-4, 40)), draw(st.integers(0, 5))
+        begin = price - start if side == "buy" else price + start
+        rows.append(
+            (
+                side,
+                f"{side}{member}",
+                price,
+                1 if unit else draw(st.integers(1, 9)),
+                draw(st.integers(0, 1)),
+                row,
+                begin,
+            )
+        )
+    names = ["side", "participant", "price", "quantity", "market", "order", "start_price"]
+    frame = pl.DataFrame(rows, schema=names, orient="row")
+    return frame if isinstance(rule, fc.MultiRound) else frame.drop("start_price")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), rates_of)
+def test_histories_of_every_mechanism(data: st.DataObject, rates: Rates) -> None:
+    """Members who can pay their bids and no more; each keeps to what it reserved, and no unit is lost."""
+    tariff = fc.Tariff(rates.retail, rates.feed_in, rates.platform_fee, rates.network_fee, rates.tax_ppm)
+    house, ledger = fc.Settlement(tariff=tariff), fc.Ledger(seed=3)
+    names = [f"{side}{member}" for side in ("buy", "sell") for member in range(14)]
+    house.open(names)
+    ledger.seal(None, house.receipts(), slot=0)
+    for slot in range(data.draw(st.integers(1, 4))):
+        cleared, deals = [], []
+        for part in range(data.draw(st.integers(1, 2))):
+            rule = data.draw(st.sampled_from(MECHANISMS))
+            book = data.draw(books(rule)).with_columns(pl.col("order") + 100 * part)
+            for member, *bids in book.filter(side="buy").group_by("participant").agg("price", "quantity").rows():
+                for price, quantity in zip(*bids, strict=True):
+                    unit = price + rates.platform_fee + rates.network_fee
+                    tax = -(-unit * rates.tax_ppm // 10**6)
+                    house.deposit(member, max(0, (unit + tax) * quantity))
+            assert not house.reserve(book).any(), "a deposit of the cover is enough"
+            clearing = fc.clear(book, rule)
+            cleared.append(clearing)
+            columns, people = clearing.trade_columns, book["participant"].to_list()
+            for buy, sell, quantity, market, pays, gets in zip(
+                *(columns[name].tolist() for name in ("buy_row", "sell_row", "quantity", "market")),
+                *(columns[name].tolist() for name in ("buy_amount", "sell_amount")),
+                strict=True,
+            ):
+                money = Fraction(pays, clearing.den), Fraction(gets, clearing.den)
+                share = (part, people[buy], market) if clearing.pays_sums else None
+                deals.append(Deal(people[buy], people[sell], quantity, 0, 0, *money, share))
+        before = posted(house)
+        receipts = house.settle(cleared)
+        expected = bills(rates, deals, {})
+        found = {
+            row["participant"]: {line: row[line] for line in LINES}
+            for row in receipts.by_participant().iter_rows(named=True)
+        }
+        assert found == expected
+        now = {role: money - before[role] for role, money in posted(house).items()}
+        surplus = sum(sum(clearing.market_columns["surplus"].tolist()) / Fraction(clearing.den) for clearing in cleared)
+        lots = sum(deal.quantity for deal in deals)
+        taxes = sum(lines["tax"] for lines in expected.values())
+        assert now["clearing"] == 0
+        assert now["tax"] == taxes
+        platform = now["platform"] + now["dso"] + now["backstop"] + now["rounding"]
+        assert 0 <= platform - surplus - lots * (rates.platform_fee + rates.network_fee) <= len(deals), "but for halves"
+        assert 0 <= now["rounding"] <= len(deals)
+        assert house.balances["pending_out"].sum() == 0
+        assert house.balances["posted"].sum() == 0
+        ledger.seal(cleared, receipts, slot=slot)
+    house.close_cycle()
+    assert pickle.loads(pickle.dumps(ledger)).head == ledger.head
+
+
+@pytest.mark.parametrize("account", ["platform", "dso", "backstop"])
+def test_the_deficit_of_vickrey_is_that_of_the_clearing(account: str) -> None:
+    book = {
+        "side": ["buy", "buy", "sell", "sell"],
+        "price": [50, 10, 20, 60],
+        "quantity": [4, 4, 4, 4],
+        "participant": NAMES,
+    }
+    clearing = fc.clear(book, fc.Vickrey(deficit_to=account))
+    deficit = int(clearing.market_columns["surplus"][0])
+    assert deficit == (20 - 50) * 4
+    house = bank(FREE)
+    assert not house.reserve(book).any()
+    house.settle(clearing)
+    assert posted(house)[account] == deficit
+    assert {role for role, money in posted(house).items() if money} == {account, "boundary"}
 
 
 # -- bytes -------------------------------------------------------------------------------------

@@ -54,8 +54,7 @@ def trade_amounts(clearing: Any) -> Amounts:
     products = [price * quantity for price in prices]
     names = ("buy_amount", "sell_amount")
     given = [column(name) if name in trades else product for name, product in zip(names, products, strict=True)]
-    per_unit = getattr(clearing, "per_unit", None)
-    if per_unit is None:  # a sum that happens to be price times quantity may as well be called so
-        per_unit = all(np.array_equal(amount, product) for amount, product in zip(given, products, strict=True))
-    den = int(getattr(clearing, "den", 1))
-    return Amounts(prices[0], prices[1], given[0], given[1], den, bool(per_unit))
+    sums = getattr(clearing, "pays_sums", None)
+    if sums is None:  # sums that happen to be price times quantity may as well be called so
+        sums = not all(np.array_equal(amount, product) for amount, product in zip(given, products, strict=True))
+    return Amounts(prices[0], prices[1], given[0], given[1], int(getattr(clearing, "den", 1)), not sums)
