@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil, floor
 
 LINES = ("energy", "platform", "network", "residual", "feed_in", "imbalance", "tax")
 
@@ -25,6 +26,18 @@ class Deal:
     quantity: int
     buy_price: int
     sell_price: int
+    # money where it is not price x quantity, and whose sum in which market the buyer's is a share of
+    buy_money: Fraction | None = None
+    sell_money: Fraction | None = None
+    share: object = None
+
+    @property
+    def paid(self) -> Fraction:
+        return Fraction(self.buy_price * self.quantity) if self.buy_money is None else self.buy_money
+
+    @property
+    def received(self) -> int:
+        return floor(self.sell_price * self.quantity if self.sell_money is None else self.sell_money)
 
 
 def bills(rates: Rates, deals: list[Deal], metered: dict[object, int]) -> dict[object, dict[str, int]]:
@@ -33,15 +46,23 @@ def bills(rates: Rates, deals: list[Deal], metered: dict[object, int]) -> dict[o
     tax = Fraction(rates.tax_ppm, 1_000_000)
     out: dict[object, dict[str, int]] = defaultdict(lambda: dict.fromkeys(LINES, 0))
     contract: dict[object, int] = defaultdict(int)
-    for deal in deals:
+    fees = rates.platform_fee + rates.network_fee
+
+    def owed(group: list[Deal]) -> tuple[int, int]:
+        """Energy of deals that are rounded as one sum, and the tax on it and their fees."""
+        energy = ceil(sum(deal.paid for deal in group))
+        return energy, round(tax * (energy + fees * sum(deal.quantity for deal in group)))
+
+    for i, deal in enumerate(deals):
         contract[deal.buyer] += deal.quantity
         contract[deal.seller] -= deal.quantity
         platform, network = rates.platform_fee * deal.quantity, rates.network_fee * deal.quantity
-        energy = deal.buy_price * deal.quantity
+        before = [other for other in deals[:i] if deal.share is not None and other.share == deal.share]
+        energy, tax_due = (now - then for now, then in zip(owed([*before, deal]), owed(before), strict=True))
         for line, amount in (("energy", energy), ("platform", platform), ("network", network)):
             out[deal.buyer][line] += amount
-        out[deal.buyer]["tax"] += round(tax * (energy + platform + network))
-        out[deal.seller]["energy"] -= deal.sell_price * deal.quantity
+        out[deal.buyer]["tax"] += tax_due
+        out[deal.seller]["energy"] -= deal.received
     for member, energy in metered.items():
         deviation = energy - contract[member]
         own = max(0, min(deviation, energy)) if deviation > 0 else min(0, max(deviation, energy))

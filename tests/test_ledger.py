@@ -1,8 +1,13 @@
+import copy
+import dataclasses
 import json
+import pickle
 import random
+import shutil
 import struct
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from types import SimpleNamespace
 
@@ -531,3 +536,214 @@ def test_receipts_of_negative_prices_are_sealed_and_verified(tmp_path, prices, f
     assert clearing.filled.tolist() == [9, 9]
     del ledger
     assert fc.verify_directory(tmp_path / "ledger").blocks == 2
+
+
+# -- what goes wrong and what then
+
+
+def test_receipts_are_sealed_again_after_an_error():
+    bank = fc.Settlement(tariff=fc.Tariff(retail=300_000, feed_in=0))
+    assert bank.last_receipts is None
+    bank.open(["a", "b"])
+    bank.deposit("a", 10**15)
+    orders = {"side": ["buy", "sell"], "price": [9, 5], "quantity": [9, 9], "participant": ["a", "b"]}
+    ledger, straight = fc.Ledger(seed=1), fc.Ledger(seed=1)
+    clearing = fc.clear(orders, fc.Uniform())
+    with pytest.raises(fc.LedgerError, match="slot is -1"):
+        ledger.seal(clearing, bank.settle(clearing), slot=-1)
+    first = bank.last_receipts
+    later = fc.clear(orders, fc.Uniform())
+    receipts = bank.settle(later)
+    with pytest.raises(fc.LedgerError, match="the history goes on at 0"):
+        ledger.seal(later, receipts, slot=1)
+    for chain in (ledger, straight):
+        chain.seal(clearing, first, slot=0)
+        chain.seal(later, bank.last_receipts, slot=1)
+    assert ledger.head == straight.head
+
+
+def test_a_ledger_whose_disk_was_full_is_opened_again_and_goes_on(tmp_path):
+    script = """
+import resource, signal, sys
+import fastclear as fc
+bank = fc.Settlement(tariff=fc.Tariff(300_000, 0))
+bank.open(["a", "b"])
+bank.deposit("a", 10**15)
+orders = {"side": ["buy", "sell"], "price": [9, 5], "quantity": [9, 9], "participant": ["a", "b"]}
+ledger = fc.Ledger.open(sys.argv[1], seed=1)
+clearing = fc.clear(orders, fc.Uniform())
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (700, resource.RLIM_INFINITY))
+try:
+    ledger.seal(clearing, bank.settle(clearing), slot=0)
+    raise SystemExit("sealed on a full disk")
+except fc.StoreError:
+    pass
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+try:
+    ledger.seal(clearing, bank.last_receipts, slot=0)
+    raise SystemExit("sealed without looking")
+except fc.StoreError as error:
+    assert "open the ledger again" in str(error), error
+ledger.reopen()
+assert ledger.next_seq == 0
+block = ledger.seal(clearing, bank.last_receipts, slot=0)
+memory = fc.Ledger(seed=1)
+assert memory.seal(clearing, bank.last_receipts, slot=0).hash == block.hash
+print(fc.verify_directory(sys.argv[1], head=block.hash).blocks)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "ledger")], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "1"), done.stderr
+
+
+def test_opening_again_lets_go_of_the_lock_and_says_what_is_wrong(tmp_path):
+    ledger = fc.Ledger.open(tmp_path / "ledger", seed=1)
+    ledger.seal(stand_in())
+    ledger.reopen()
+    assert ledger.seal(stand_in()).height == 1
+    (tmp_path / "ledger" / "head").write_text("nonsense")
+    for _ in range(2):
+        with pytest.raises(fc.LedgerError):
+            ledger.reopen()
+        with pytest.raises(fc.LedgerError, match=r"call reopen\(\) once more"):
+            ledger.seal(stand_in())
+    with pytest.raises(fc.LedgerError, match="lives in memory"):
+        fc.Ledger().reopen()
+
+
+def test_opening_again_takes_no_other_ledger_for_this_one(tmp_path):
+    ledger = fc.Ledger.open(tmp_path / "ledger", seed=1)
+    ledger.seal(stand_in())
+    (tmp_path / "ledger").rename(tmp_path / "moved")
+    with pytest.raises(fc.LedgerError, match="was the directory moved"):
+        ledger.reopen()
+    assert not (tmp_path / "ledger").exists()
+    fc.Ledger.open(tmp_path / "ledger", seed=2).seal(stand_in())
+    with pytest.raises(fc.LedgerError, match="holds another ledger"):
+        ledger.reopen()
+    shutil.rmtree(tmp_path / "ledger")
+    (tmp_path / "moved").rename(tmp_path / "ledger")
+    ledger.reopen()
+    assert ledger.height == 1
+
+
+def test_a_ledger_in_memory_is_copied_and_pickled_whole(tmp_path):
+    for seed in (1, None):
+        ledger = fc.Ledger({"market": "demo"}, seed=seed)
+        ledger.seal(stand_in(), slot=3)
+        ledger.seal(None, slot=4)
+        for make in (copy.copy, copy.deepcopy, lambda ledger: pickle.loads(pickle.dumps(ledger))):
+            twin = make(ledger)
+            assert twin.headers == ledger.headers
+            assert twin.params == ledger.params
+            assert twin.records(0).equals(ledger.records(0))
+            assert twin.orders(0).equals(ledger.orders(0))
+            one = twin.seal(stand_in(), slot=5)
+            assert (twin.height, ledger.height) == (3, 2), "nothing is shared"
+            assert make(ledger).seal(stand_in(), slot=5) == one
+    kept = fc.Ledger.open(tmp_path / "ledger")
+    for make in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(fc.LedgerError, match="one writer"):
+            make(kept)
+
+
+def test_a_pickle_that_was_tampered_with_is_refused():
+    ledger = fc.Ledger(seed=1)
+    ledger.seal(stand_in(), slot=3)
+    rebuild, (cls, contents, key) = ledger.__reduce__()
+    for place in range(4):
+        content = bytearray(contents[place])
+        content[len(content) // 2] ^= 1
+        with pytest.raises(fc.LedgerError):
+            rebuild(cls, (*contents[:place], bytes(content), *contents[place + 1 :]), key)
+    with pytest.raises(fc.LedgerError):
+        rebuild(cls, (contents[0], contents[1][:-1], *contents[2:]), key)
+
+
+@pytest.mark.parametrize("place", ["memory", "directory"])
+def test_threads_seal_at_once(tmp_path, place):
+    ledger = fc.Ledger(seed=1) if place == "memory" else fc.Ledger.open(tmp_path / "ledger", seed=1, durability="none")
+    with ThreadPoolExecutor(8) as pool:
+        blocks = list(pool.map(lambda slot: ledger.seal(stand_in(40), slot=slot), range(200)))
+    assert sorted(block.height for block in blocks) == list(range(200))
+    assert ledger.next_seq == 200 * 20
+    if place == "memory":
+        assert pickle.loads(pickle.dumps(ledger)).head == ledger.head
+    else:
+        assert fc.verify_directory(tmp_path / "ledger").blocks == 200
+
+
+def malformed():
+    ledger = fc.Ledger(seed=1)
+    block = ledger.seal(stand_in())
+    proof = ledger.prove(0, 1)
+    change = dataclasses.replace
+    yield "no leaf", (None, proof, block)
+    yield "leaf as text", ("00", proof, block)
+    yield "no proof", (proof.leaf, None, block)
+    yield "proof as text", (proof.leaf, proof.to_json(), block)
+    yield "no header", (proof.leaf, proof, None)
+    yield "height for a header", (proof.leaf, proof, 0)
+    yield "index as text", (proof.leaf, change(proof, index="1"), block)
+    yield "no index", (proof.leaf, change(proof, index=None), block)
+    yield "index as bool", (proof.leaf, change(proof, index=True), block)
+    yield "float index", (proof.leaf, change(proof, index=1.0), block)
+    yield "no path", (proof.leaf, change(proof, path=None), block)
+    yield "path of text", (proof.leaf, change(proof, path=("00" * 32,)), block)
+    yield "path of numbers", (proof.leaf, change(proof, path=(1, 2)), block)
+
+
+@pytest.mark.parametrize("arguments", [pytest.param(arguments, id=name) for name, arguments in malformed()])
+def test_a_malformed_proof_is_a_ledger_error(arguments):
+    with pytest.raises(fc.LedgerError):
+        fc.verify(*arguments)
+
+
+def test_a_well_formed_proof_of_nothing_is_false():
+    ledger = fc.Ledger(seed=1)
+    block = ledger.seal(stand_in())
+    proof = ledger.prove(0, 1)
+    assert fc.verify(proof.leaf, proof, block)
+    for wrong in ({"index": -1}, {"index": 2**200}, {"path": ()}, {"path": (b"", b"x")}, {"path": proof.path * 99}):
+        assert not fc.verify(proof.leaf, dataclasses.replace(proof, **wrong), block)
+    for leaf in (b"", proof.leaf[:-1], bytes(112)):
+        assert not fc.verify(leaf, proof, block)
+    assert not fc.verify(proof.leaf, proof, b"")
+
+
+@pytest.mark.parametrize("text", ["", "5", "[]", "{}", '{"log": 5}', None, 5, b"\xff"])
+def test_text_that_is_no_proof_is_a_ledger_error(text):
+    with pytest.raises(fc.LedgerError, match="no fastclear proof"):
+        fc.Proof.from_json(text)
+
+
+def test_an_endless_index_is_a_ledger_error():
+    ledger = fc.Ledger(seed=1)
+    ledger.seal(stand_in())
+    document = json.loads(ledger.prove(0, 1).to_json())
+    for wrong in (float("inf"), float("nan"), "one", None, [1]):
+        with pytest.raises(fc.LedgerError, match="no fastclear proof"):
+            fc.Proof.from_json(json.dumps({**document, "index": wrong}))
+
+
+def test_parameters_and_paths_that_cannot_be(tmp_path):
+    deep: dict[str, object] = {}
+    for _ in range(100_000):
+        deep = {"a": deep}
+    for params in ({"a": "\ud800"}, {"\ud800": 1}, {"a": {1}}, {"a": float("nan")}, 5, deep):
+        with pytest.raises(fc.LedgerError, match="params cannot be written as JSON"):
+            fc.Ledger(params)
+    for path in (None, 5, ["a"]):
+        with pytest.raises(fc.LedgerError, match="path is a"):
+            fc.Ledger.open(path)
+        with pytest.raises(fc.LedgerError, match="path is a"):
+            fc.verify_directory(path)
+    name = bytes(tmp_path / "ledger")
+    head = fc.Ledger.open(name, seed=1).seal(stand_in()).hash
+    assert fc.verify_directory(name, head=head).blocks == 1
+    with pytest.raises(fc.StoreError):
+        fc.Ledger.open("a\0b")
+    with pytest.raises(fc.StoreError):
+        fc.verify_directory("a\0b")

@@ -1,5 +1,6 @@
 """Presets and runs: same seed, same roots; bills recomputed from the sealed bytes; nobody loses without errors."""
 
+import pickle
 import struct
 import tomllib
 from collections.abc import Callable
@@ -151,6 +152,27 @@ def test_same_seed_same_roots_whether_in_memory_or_on_disk(run: tuple[fc.RunResu
     for name in ("slots", "members", "trades", "orders"):
         assert getattr(again, name).equals(getattr(result, name))
         assert pl.read_parquet(out / f"{name}.parquet").equals(getattr(result, name))
+
+
+def test_a_result_is_pickled_whole_whether_in_memory_or_on_disk(run: tuple[fc.RunResult, Path]) -> None:
+    for result in (run[0], fc.run("brooklyn", days=1)):
+        again = pickle.loads(pickle.dumps(result))
+        assert again.preset == result.preset
+        assert again.provenance == result.provenance
+        assert again.community.digest == result.community.digest
+        for name in ("slots", "members", "trades", "orders", "table"):
+            assert getattr(again, name).equals(getattr(result, name))
+        assert again.ledger.headers == result.ledger.headers
+        assert again.ledger.records(5).equals(result.ledger.records(5))
+        assert repr(again) == repr(result)
+
+
+def test_figures_in_other_frames(run: tuple[fc.RunResult, Path]) -> None:
+    result = run[0]
+    assert result.to_polars().equals(result.table)
+    assert pl.DataFrame(result).equals(result.table)
+    assert pl.DataFrame(result.to_arrow()).equals(result.table)
+    assert pl.from_pandas(result.to_pandas()).equals(result.table)
 
 
 def test_another_seed_other_roots() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import json
+import pickle
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -295,7 +297,6 @@ def test_receipts_are_the_history_without_gaps() -> None:
     first = house.receipts()
     house.advance(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC))
     house.deposit(["Ada", "Bo"], [100, 0])
-    house.advance(0)
     second = house.settle(Stub(PAIR, []))
     seq = np.concatenate([first.columns["seq"], second.columns["seq"]])
     times = np.concatenate([first.columns["time_ns"], second.columns["time_ns"]])
@@ -367,6 +368,66 @@ def test_a_bid_with_a_flaw_keeps_its_code() -> None:
     assert house.reserve(book).tolist()[-1] == 0, "a market order is covered at the largest price there is"
 
 
+# -- once, and copies --------------------------------------------------------------------------
+
+
+def test_a_clearing_is_settled_once() -> None:
+    house = bank(deposit=10**6)
+    clearing = fc.clear(PAIR.with_columns(market=pl.lit("west")), fc.Uniform())
+    house.settle(clearing)
+    before = house.balances
+    with pytest.raises(
+        fc.SettlementError, match=r"clearing 1 \(2 orders and 1 trades in market west\) has been settled"
+    ):
+        house.settle([Stub(PAIR, []), clearing])
+    with pytest.raises(fc.SettlementError, match=r"clearing 2 .* is clearing 0 once more"):
+        house.settle([GOOD, fc.clear(PAIR, fc.Uniform()), GOOD])
+    assert house.balances.equals(before)
+    bank(deposit=10**6).settle(clearing)  # another bank
+
+
+def test_what_is_no_second_time_is_settled() -> None:
+    """Slots alike in every order and id, clearings without trades, and calls that failed."""
+    house = bank(deposit=10**6)
+    nothing = fc.clear(PAIR.with_columns(price=pl.Series([1, 2])), fc.Uniform())
+    for _ in range(3):
+        clearing = fc.clear(PAIR, fc.Uniform())
+        with pytest.raises(fc.SettlementError):
+            house.settle(clearing, {"participant": ["Zoe"], "energy_wh": [1]})
+        house.settle([clearing, nothing])
+    assert house.close_cycle().filter(participant="Bo")["net"].item() == 3 * 170
+    assert len(house._settled) <= 2, "clearings that are gone are forgotten"
+
+
+def test_a_copy_of_a_bank_is_a_bank_of_its_own() -> None:
+    house = bank(deposit=300)
+    house.reserve(PAIR)
+    house.settle(GOOD)
+    for make in (copy.copy, copy.deepcopy):
+        twin = make(house)
+        assert twin.balances.equals(house.balances)
+        twin.deposit("Ada", 50)
+        twin.open("Fay")
+        twin.settle(Stub(PAIR, [(0, 1, 1, 1, 1)]))
+        assert twin.available("Ada") == house.available("Ada") + 50 - 5
+        assert "Fay" not in house.status
+        with pytest.raises(fc.SettlementError, match="settled already"):
+            twin.settle(GOOD)
+    with pytest.raises(fc.SettlementError, match="cannot be pickled"):
+        pickle.dumps(house)
+
+
+def test_one_number_is_for_each_and_a_list_for_one_each() -> None:
+    house = bank(deposit=0)
+    house.deposit(["Ada", "Bo"], 5)
+    house.deposit(["Ada", "Bo"], np.array(5))
+    house.deposit(["Ada", "Bo"], np.int64(5))
+    house.deposit(np.array(["Ada"])[0], [5])
+    assert (house.available("Ada"), house.available("Bo")) == (20, 15)
+    house.advance(10)
+    house.advance(10)
+
+
 # -- calls that make no sense ------------------------------------------------------------------
 
 GOOD = Stub(PAIR, [(0, 1, 6, 18, 18)])
@@ -384,6 +445,12 @@ NONSENSE: dict[str, tuple[Any, str]] = {
     "NaN deposit": (lambda b: b.deposit(["Ada", "Bo"], [1.0, float("nan")]), "row 1 is NaN"),
     "huge deposit": (lambda b: b.deposit("Ada", 2**64), "fit"),
     "two amounts for three": (lambda b: b.deposit(NAMES[:3], [1, 2]), "3 participants and 2 amounts"),
+    "a list of one amount for two": (lambda b: b.deposit(NAMES[:2], [5]), "2 participants and 1 amounts"),
+    "a column of one amount for two": (lambda b: b.withdraw(NAMES[:2], np.array([5])), "2 participants and 1 amounts"),
+    "huge limit": (lambda b: b.set_limit("Ada", 2**64), f"limit = {2**64} does not fit 64 bits"),
+    "huge limit on opening": (lambda b: b.open("Fay", limit=2**63), f"limit = {2**63} does not fit 64 bits"),
+    "float limit": (lambda b: b.set_limit("Ada", 5.0), "limit = 5.0 is no integer"),
+    "back in time": (lambda b: (b.advance(50), b.advance(49)), "time 49 is before 50"),
     "withdraw too much": (lambda b: b.withdraw("Ada", 301), "participant Ada: cannot withdraw 301: 300"),
     "order of a stranger": (lambda b: b.reserve(STRANGE), "'Zoe' has no account"),
     "orders without participant": (lambda b: b.reserve(PAIR.drop("participant")), "no column 'participant'"),
@@ -455,6 +522,13 @@ def test_nonsense_is_refused_whole(name: str) -> None:
 def test_what_cannot_be_set_up(make: Any, message: str) -> None:
     with pytest.raises(fc.SettlementError, match=message.replace("(", r"\(")):
         make()
+
+
+def test_feed_in_may_be_above_retail() -> None:
+    house = bank(Rates(5, 30, 0, 0, 0))
+    house.settle([], {"participant": ["Ada", "Bo"], "energy_wh": [4, -4]})
+    assert house.balances.filter(role="backstop")["posted"].item() == (5 - 30) * 4
+    conserved(house)
 
 
 def test_a_tariff_from_text_is_exact() -> None:

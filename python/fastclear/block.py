@@ -202,5 +202,5 @@ class Proof:
                 log_root=bytes.fromhex(log["root"]),
                 log_path=tuple(bytes.fromhex(item) for item in log["path"]),
             )
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise LedgerError(f"this text is no fastclear proof: {error!r}") from error

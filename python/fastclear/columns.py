@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import polars as pl
@@ -66,11 +66,18 @@ def checked_name(name: object) -> Participant:
 
 def plain(value: object) -> Any:
     """Return a numpy scalar as the Python value it holds."""
-    return value.item() if isinstance(value, np.generic) else value
+    return cast("Any", value).item() if isinstance(value, np.generic) or _without_axis(value) else value
+
+
+def _without_axis(value: object) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 0
+
+
+def single(values: object) -> bool:
+    """Whether this is one value, and not an iterable of them."""
+    return isinstance(values, str) or not isinstance(values, Iterable) or _without_axis(values)
 
 
 def items(values: object) -> list[Any]:
     """List one value, or every value of an iterable of them."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        return [values]
-    return list(values)
+    return [plain(values)] if single(values) else list(cast("Iterable[Any]", values))

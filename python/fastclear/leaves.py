@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastclear import _core
+from fastclear.amounts import trade_amounts
 from fastclear.errors import LedgerError
 
 _RECORD_FIELDS: Final[list[tuple[str, str]]] = [
@@ -160,16 +161,15 @@ def order_columns(clearing: Cleared, pseudonyms: NDArray[np.uint64] | None) -> d
     }
 
 
-def trade_columns(clearing: Cleared) -> dict[str, NDArray[Any]]:
-    """Columns of a clearing's trades, ids as they enter the ledger."""
-    trades, texts = clearing.trade_columns, clearing.orders.texts
+def trade_columns(clearing: Cleared) -> dict[str, NDArray[Any] | int | bool]:
+    """Columns of a clearing's trades, ids as they enter the ledger, with the denominator of their money."""
+    trades, texts, money = clearing.trade_columns, clearing.orders.texts, trade_amounts(clearing)
     return {
         "market": _ids(texts, "market", trades["market"]),
         "buy_order": _ids(texts, "order", trades["buy_order"]),
         "sell_order": _ids(texts, "order", trades["sell_order"]),
         "quantity": cast_column(trades["quantity"], _I64),
-        "buy_price": cast_column(trades["buy_price"], _I64),
-        "sell_price": cast_column(trades["sell_price"], _I64),
+        **money._asdict(),
     }
 
 

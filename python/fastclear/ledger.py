@@ -63,7 +63,10 @@ class Ledger:
     """
 
     def __init__(self, params: Mapping[str, object] | None = None, seed: int | None = None) -> None:
-        self._chain = _core.Chain(None, _canonical(params), _key(seed), False)
+        self._key = _key(seed)
+        self._place: tuple[str, bool] | None = None
+        self._known = 0, b""
+        self._open: _core.Chain | None = _core.Chain(None, _canonical(params), self._key, False)
 
     @classmethod
     def open(
@@ -97,8 +100,64 @@ class Ledger:
         if durability not in ("sync", "none"):
             raise LedgerError(f"durability is {durability!r}; give 'sync' or 'none'")
         ledger = cls.__new__(cls)
-        ledger._chain = _core.Chain(os.fspath(path), _canonical(params), _key(seed), durability == "sync")
+        ledger._key, ledger._known = _key(seed), (0, b"")
+        ledger._place = place = _path(path), durability == "sync"
+        ledger._open = _core.Chain(place[0], _canonical(params), ledger._key, place[1])
         return ledger
+
+    def reopen(self) -> None:
+        """Close the directory and open it again, as it has to be after a failed write.
+
+        Afterwards :meth:`seal` takes the same clearing and receipts again. A block whose header had reached the disk
+        is kept: :attr:`next_seq` tells whether the receipts are in it.
+
+        Raises
+        ------
+        LedgerError
+            The ledger lives in memory, or the directory does not verify or does not hold the blocks it held.
+        StoreError
+            The directory cannot be read or written.
+
+        Notes
+        -----
+        After an error the ledger stays closed; it can be reopened later.
+        """
+        if self._place is None:
+            raise LedgerError("this ledger lives in memory; there is nothing to open again")
+        path, sync = self._place
+        if self._open is not None:
+            self._known = self._open.height, self._open.head
+        self._open = None  # lets go of the lock
+        if not os.path.isfile(os.path.join(path, "head")):  # noqa: PTH113, PTH118 - else an empty ledger would be begun
+            raise LedgerError(f"{path} holds no ledger any more; was the directory moved?")
+        found = _core.Chain(path, None, self._key, sync)
+        height, head = self._known
+        last = found.header(height - 1) if height else None
+        if height and (last is None or last[1] != head):
+            raise LedgerError(f"{path} holds another ledger, or one without its last blocks")
+        self._open = found
+
+    @property
+    def _chain(self) -> _core.Chain:
+        if self._open is None:
+            raise LedgerError("this ledger is closed, because opening it again failed; call reopen() once more")
+        return self._open
+
+    def __reduce__(self) -> Any:
+        """Pickle or copy a ledger in memory as its bytes, which are verified again; salts and their key go along.
+
+        A ledger in a directory has one writer: it refuses.
+        """
+        if self._place is not None:
+            raise LedgerError(
+                "a ledger in a directory cannot be pickled or copied, because it has one writer; open its directory, "
+                "or a copy of the directory"
+            )
+        return _restored, (type(self), self._chain.contents(), self._key)
+
+    def _in_memory(self) -> Ledger:
+        """A ledger in memory that holds the same blocks."""
+        return _restored(type(self), self._chain.contents(), self._key)
 
     # -- what there is -----------------------------------------------------------------------------------------
 
@@ -166,7 +225,7 @@ class Ledger:
         receipts : Receipts, optional
             The postings of the bank since the last block. The ledger folds them into account states of its own and
             seals the root of those. Without receipts the bare trades are sealed, between accounts 0: a ``trade``
-            record at the seller's price each, and a ``fee`` record with code 3 where the buyer pays another price.
+            record each with what the seller receives, and ``fee`` records where the buyer pays another amount.
             One ledger is sealed either always with receipts or always without.
         slot : int, optional
             Start of the delivery slot, ns since 1970 UTC.
@@ -183,7 +242,13 @@ class Ledger:
         LedgerError
             A posting that does not continue the history or does not fit the accounts. Nothing is sealed then.
         StoreError
-            The block could not be written.
+            The block could not be written; :meth:`reopen` the ledger.
+
+        Notes
+        -----
+        After an error the bank is ahead of the ledger. Seal the same clearing and receipts again, with what was wrong
+        put right, before those of the next slot: ``bank.last_receipts`` has them still. Threads may seal at once;
+        receipts still have to come in the order in which the bank gave them.
         """
         if clearing is None:
             clearings: list[Cleared] = []
@@ -277,8 +342,23 @@ def verify(leaf: bytes, proof: Proof, header: bytes | Block) -> bool:
         Place and path; its own leaf and header are not looked at.
     header : bytes or Block
         A header that you trust.
+
+    Raises
+    ------
+    LedgerError
+        An argument of another type, or a proof whose place is no integer or whose path does not hold bytes.
     """
     raw = header.header if isinstance(header, Block) else header
+    for name, value in (("leaf", leaf), ("header", raw)):
+        if not isinstance(value, bytes):
+            raise LedgerError(f"{name} is a {type(value).__name__}; give bytes")
+    if not isinstance(proof, Proof):
+        raise LedgerError(
+            f"proof is a {type(proof).__name__}; give a fastclear.Proof, for example Proof.from_json(text)"
+        )
+    whole = isinstance(proof.index, int) and not isinstance(proof.index, bool)
+    if not (whole and isinstance(proof.path, Sequence) and all(isinstance(item, bytes) for item in proof.path)):
+        raise LedgerError("the proof is malformed: its index has to be an integer and its path a sequence of bytes")
     try:
         light_client.check_leaf(leaf, proof.index, list(proof.path), raw)
     except Refused:
@@ -304,12 +384,13 @@ def verify_directory(path: str | os.PathLike[str], *, head: str | None = None) -
     StoreError
         There is no ledger directory, or it cannot be read.
     """
-    found = _core.verify_ledger(os.fspath(path))
+    where = _path(path)
+    found = _core.verify_ledger(where)
     if len(found) == 5:
         raise VerificationError(*found)
     report = VerificationReport(*found)
     if head is not None:
-        with open(os.path.join(os.fspath(path), "headers.bin"), "rb") as file:  # noqa: PTH118, PTH123
+        with open(os.path.join(where, "headers.bin"), "rb") as file:  # noqa: PTH118, PTH123
             hashes = [item.hex() for item in light_client.check_headers(file.read())]
         if head not in hashes:
             reason = "no header has the hash that you remember: blocks were cut off or replaced"
@@ -323,9 +404,24 @@ def _canonical(params: Mapping[str, object] | None) -> bytes | None:
         return None
     try:
         text = json.dumps(dict(params), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise LedgerError(f"params cannot be written as JSON: {error}") from error
-    return text.encode()
+        return text.encode()
+    except (TypeError, ValueError, RecursionError) as error:  # half a surrogate pair is a ValueError too
+        raise LedgerError(f"params cannot be written as JSON in UTF-8: {error}") from error
+
+
+def _restored(cls: type[Ledger], contents: tuple[bytes, bytes, bytes, bytes], key: int | bytes) -> Ledger:
+    ledger = cls.__new__(cls)
+    ledger._key, ledger._place, ledger._known = key, None, (0, b"")
+    ledger._open = _core.Chain.restore(*contents, key)
+    return ledger
+
+
+def _path(path: object) -> str:
+    """Take text, bytes or a path object."""
+    try:
+        return os.fsdecode(path)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise LedgerError(f"path is a {type(path).__name__}; give text or a path") from error
 
 
 def _key(seed: int | None) -> int | bytes:

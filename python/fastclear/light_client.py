@@ -54,6 +54,8 @@ KINDS = (
     "dispute",
 )
 """Names of the record kinds, from 1."""
+PAID_TO_BUYER, SUM, SUM_PAID = 1, 2, 3
+"""Codes of trades whose amount is a sum: paid out to a buyer; what a seller receives; what a seller pays."""
 
 _RECORD = struct.Struct("<4BHH7QqqqQ")
 _ORDER = struct.Struct("<4BHH3Q3qQ")
@@ -137,7 +139,14 @@ def parse_record(data: bytes) -> Record:
     record = Record(KINDS[kind - 1], flags, code, asset, *rest)
     if record.amount < 0:
         raise Refused("a record with a negative amount")
+    if record.kind == "trade" and code in (SUM, SUM_PAID) and record.price != 0:
+        raise Refused("a sum with a price a unit")
     return record
+
+
+def is_sum(record: Record) -> bool:
+    """Whether a trade's amount is a sum, which has no price a unit, instead of |price x quantity|."""
+    return record.kind == "trade" and record.code in (PAID_TO_BUYER, SUM, SUM_PAID)
 
 
 def parse_order(data: bytes) -> Order:
@@ -189,6 +198,10 @@ def parse_header(data: bytes) -> Header:
     if header.gross < 0:
         raise Refused("a header with a negative gross")
     return header
+
+
+def _amount_holds(record: Record) -> bool:
+    return record.kind != "trade" or is_sum(record) or record.amount == abs(record.price * record.quantity)
 
 
 # -- hashing -----------------------------------------------------------------------------------------------------
@@ -292,6 +305,8 @@ def check_leaf(entry: bytes, index: int, path: list[bytes], header: bytes) -> Re
         raise Refused(f"a leaf of {len(entry)} bytes; a record with its salt has 112, an order 80")
     if not verify_inclusion(leaf_hash(entry), index, size, path, root):
         raise Refused(f"the leaf does not stand at place {index} of block {head.height}")
+    if isinstance(leaf, Record) and not _amount_holds(leaf):
+        raise Refused(f"record {index} of block {head.height} is a trade whose amount is not |price x quantity|")
     return leaf
 
 
@@ -378,9 +393,10 @@ def describe(verdict: Verdict) -> str:
     leaf, header = verdict.leaf, verdict.header
     place = f"block {header.height} (slot {header.slot} ns)"
     if isinstance(leaf, Record):
+        price = "in one sum" if is_sum(leaf) else f"at {leaf.price} ticks"
         return (
             f"Record {leaf.seq}, {leaf.kind}, is number {verdict.place} of {header.records} in {place}: "
-            f"{leaf.quantity} Wh at {leaf.price} ticks, {leaf.amount} nano-currency from account {leaf.debit} to "
+            f"{leaf.quantity} Wh {price}, {leaf.amount} nano-currency from account {leaf.debit} to "
             f"account {leaf.credit}, market {leaf.market}, buy order {leaf.buy_order}, sell order {leaf.sell_order}."
         )
     side = {0: "Sell", 1: "Buy"}.get(leaf.side, "Refused")

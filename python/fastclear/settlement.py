@@ -11,7 +11,9 @@ rules.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Protocol, cast, runtime_checkable
@@ -21,7 +23,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fastclear import _core
-from fastclear.columns import INT64_MAX, Participant, checked_name, int64, items, plain, whole
+from fastclear.amounts import trade_amounts
+from fastclear.columns import INT64_MAX, Participant, checked_name, int64, items, plain, single, whole
 from fastclear.errors import SettlementError
 from fastclear.orders import Orders, encode
 from fastclear.receipts import MONEY, Receipts, participant_series, read_only
@@ -38,10 +41,12 @@ _ClearedColumns = tuple[
     NDArray[np.int64],
     NDArray[np.int64],
     NDArray[np.int64],
+    tuple[NDArray[np.int64], NDArray[np.int64], int, bool, int],
 ]
 PRICE_MAX: Final = 2**31 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUSE: Final = dict(_core.HOUSE_ACCOUNTS)
+_DEFICIT_TO: Final = {name: account for account, name in _HOUSE.items() if name in ("platform", "dso", "backstop")}
 
 
 @runtime_checkable
@@ -54,7 +59,11 @@ class Cleared(Protocol):
 
     @property
     def trade_columns(self) -> Mapping[str, NDArray[Any]]:
-        """``buy_row``, ``sell_row``, ``quantity``, ``buy_price``, ``sell_price``: one row a trade."""
+        """``buy_row``, ``sell_row``, ``quantity``, ``buy_price``, ``sell_price``: one row a trade.
+
+        ``buy_amount`` and ``sell_amount`` too where money is not price x quantity; it is over ``den`` where the
+        clearing has one, and ``mechanism.deficit_to`` says who makes up for what buyers do not pay.
+        """
 
 
 class Settlement:
@@ -112,6 +121,26 @@ class Settlement:
         self._names: list[Participant] = []
         self._int_keys = np.empty(0, np.int64)
         self._int_accounts = np.empty(0, np.uint64)
+        self._settled: dict[int, weakref.ref[Cleared]] = {}
+        self._last: Receipts | None = None
+
+    def __copy__(self) -> Settlement:
+        """Return a bank of its own with the same accounts, reservations and untaken postings."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._bank = self._bank.copy()
+        twin._accounts, twin._names = copy(self._accounts), copy(self._names)
+        twin._settled = {}
+        twin._remember([clearing for ref in list(self._settled.values()) if (clearing := ref()) is not None])
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Settlement:
+        """Return what :func:`copy.copy` does: nothing is shared."""
+        return self.__copy__()
+
+    def __reduce__(self) -> Any:
+        """Refuse to be pickled: the postings are what a bank is kept by."""
+        raise SettlementError("a bank cannot be pickled; keep its receipts (a ledger does), or copy.copy() the bank")
 
     # -- accounts
     # ----------------------------------------------------------------------------------------------
@@ -129,7 +158,8 @@ class Settlement:
         Raises
         ------
         SettlementError
-            A name that is open already or given twice, or a negative limit; then no account is opened.
+            A name that is open already or given twice, a negative limit, or one that does not fit 64 bits; then no
+            account is opened.
         """
         names = [checked_name(name) for name in items(participants)]
         seen: set[Participant] = set()
@@ -137,7 +167,7 @@ class Settlement:
             if name in self._accounts or name in seen:
                 raise SettlementError(f"participant {name!r} is open already; open each one once")
             seen.add(name)
-        first = self._bank.open([str(name) for name in names], int(int64("limit", [limit])[0]))
+        first = self._bank.open([str(name) for name in names], whole("limit", limit))
         self._accounts.update((name, first + index) for index, name in enumerate(names))
         self._names.extend(names)
         integers = sorted((name, account) for name, account in self._accounts.items() if isinstance(name, int))
@@ -150,9 +180,9 @@ class Settlement:
         Raises
         ------
         SettlementError
-            A stranger or a negative limit.
+            A stranger, a negative limit, or one that does not fit 64 bits.
         """
-        self._bank.set_limit(self.account(participant), int(int64("limit", [limit])[0]))
+        self._bank.set_limit(self.account(participant), whole("limit", limit))
 
     def deposit(self, participant: Participant | Iterable[Participant], amount: int | Iterable[int]) -> None:
         """Bring money in.
@@ -162,7 +192,8 @@ class Settlement:
         participant : str, int, or an iterable of them
             Whose.
         amount : int, or an iterable of them
-            Nano-currency, 0 or more. One amount for many participants is given to each.
+            Nano-currency, 0 or more: one a participant, or one number for each of them. A list of one amount is for
+            one participant.
 
         Raises
         ------
@@ -204,8 +235,8 @@ class Settlement:
     def advance(self, time: int | datetime) -> None:
         """Move the engine clock, which stamps postings, forward to ``time``.
 
-        The bank has no clock of its own: without this call postings are stamped 0, 1, 2, … ns. A time already
-        passed changes nothing.
+        The bank has no clock of its own: without this call postings are stamped 0, 1, 2, … ns. The clock never goes
+        back; where the postings since the last call, 1 ns each, have passed ``time``, nothing changes.
 
         Parameters
         ----------
@@ -215,7 +246,7 @@ class Settlement:
         Raises
         ------
         SettlementError
-            A negative time, or a datetime without a time zone.
+            A negative time, one before that of the last call, or a datetime without a time zone.
         """
         if isinstance(time, datetime):
             if time.tzinfo is None:
@@ -287,7 +318,8 @@ class Settlement:
         Parameters
         ----------
         clearing : Clearing or sequence of them
-            Everything that was cleared for the slot.
+            Everything that was cleared for the slot. Each with trades can be settled once; what is cleared again
+            from the same orders counts as another.
         meter : frame or mapping of columns, optional
             ``participant`` and ``energy_wh`` (integer, net: + consumption, - generation). A member without a
             row has no reading and no imbalance line; zero is never assumed.
@@ -300,18 +332,30 @@ class Settlement:
         Raises
         ------
         SettlementError
-            A stranger, two readings of one member, a reading that is no integer, or a buyer whose cover does
-            not reach; then nothing has happened.
+            A stranger, a clearing that was settled already, two readings of one member, a reading that is no integer,
+            or a buyer whose cover does not reach; then nothing has happened.
         """
         clearings = clearing if isinstance(clearing, Sequence) else [clearing]
         columns = [self._cleared(item) for item in clearings]
+        self._check_new(clearings)
         accounts, energy = self._metered(meter)
         self._bank.settle(columns, accounts, energy)
+        self._remember(clearings)
         return self.receipts()
 
     def receipts(self) -> Receipts:
         """Every posting since the last receipts (those of :meth:`settle` included)."""
-        return Receipts(self._bank.take(), self)
+        self._last = Receipts(self._bank.take(), self)
+        return self._last
+
+    @property
+    def last_receipts(self) -> Receipts | None:
+        """What :meth:`settle` or :meth:`receipts` handed out last, None before the first time.
+
+        The bank goes on whether or not its postings are sealed. Where :meth:`fastclear.Ledger.seal` has failed, these
+        are what it has to be given again.
+        """
+        return self._last
 
     def close_cycle(self) -> pl.DataFrame:
         """End a settlement cycle: recount everything, and say what each account gained.
@@ -440,16 +484,47 @@ class Settlement:
     def _money(self, participant: object, amount: object) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         accounts = self._of_names([checked_name(name) for name in items(participant)])
         amounts = int64("amount", items(amount))
-        if len(amounts) == 1:
+        if single(amount):
             amounts = np.repeat(amounts, len(accounts))
         if len(amounts) != len(accounts):
             raise SettlementError(f"{len(accounts)} participants and {len(amounts)} amounts; give one each")
         return accounts, amounts
 
+    def _check_new(self, clearings: Sequence[Cleared]) -> None:
+        """Refuse a clearing with trades that was settled before, in this call or an earlier one: the object itself."""
+        seen: dict[int, int] = {}
+        for index, clearing in enumerate(clearings):
+            if not len(clearing.trade_columns["quantity"]):
+                continue
+            known = self._settled.get(id(clearing))
+            if id(clearing) in seen:
+                raise SettlementError(
+                    f"clearing {index} {_described(clearing)} is clearing {seen[id(clearing)]} once more; "
+                    "settle each clearing once"
+                )
+            if known is not None and known() is clearing:
+                raise SettlementError(
+                    f"clearing {index} {_described(clearing)} has been settled already; settle each clearing once"
+                )
+            seen[id(clearing)] = index
+
+    def _remember(self, clearings: Iterable[Cleared]) -> None:
+        """Keep in mind that these are settled, for as long as they live."""
+        settled = self._settled
+        for clearing in clearings:
+            key = id(clearing)
+            try:
+                settled[key] = weakref.ref(clearing, _forget(settled, key))
+            except TypeError:  # an object of another kind that cannot be watched
+                settled.pop(key, None)
+
     def _cleared(self, clearing: Cleared) -> _ClearedColumns:
         if not isinstance(clearing, Cleared):
             raise SettlementError(f"{type(clearing).__name__} is no clearing; give what fc.clear returned")
-        orders, trades = clearing.orders, clearing.trade_columns
+        orders, trades, money = clearing.orders, clearing.trade_columns, trade_amounts(clearing)
+        deficit_to = getattr(getattr(clearing, "mechanism", None), "deficit_to", "platform")
+        if deficit_to not in _DEFICIT_TO:
+            raise SettlementError(f"deficit_to={deficit_to!r} is no account; use 'platform', 'dso' or 'backstop'")
 
         def column(name: str) -> NDArray[np.int64]:
             return np.ascontiguousarray(trades[name], np.int64)
@@ -462,8 +537,9 @@ class Settlement:
             column("buy_row"),
             column("sell_row"),
             column("quantity"),
-            column("buy_price"),
-            column("sell_price"),
+            money.buy_price,
+            money.sell_price,
+            (money.buy_amount, money.sell_amount, money.den, money.per_unit, _DEFICIT_TO[deficit_to]),
         )
 
     def _metered(self, meter: object) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
@@ -481,6 +557,24 @@ class Settlement:
         if isinstance(names, pl.Series):
             names = names.to_list()
         return self._of_names(names), int64("energy_wh", columns["energy_wh"])
+
+
+def _forget(settled: dict[int, weakref.ref[Cleared]], key: int) -> Callable[[object], None]:
+    """What to do when a clearing that was settled is gone: another object may get its number."""
+
+    def forget(_: object) -> None:
+        settled.pop(key, None)
+
+    return forget
+
+
+def _described(clearing: Cleared) -> str:
+    """Which clearing it is: its markets and its size."""
+    markets = [0] if clearing.orders.market is None else np.unique(clearing.orders.market).tolist()
+    named = clearing.orders.names("market", np.array(markets[:3], np.int64)).to_list()
+    listed = ", ".join(str(name) for name in named) + (", …" if len(markets) > 3 else "")
+    trades = len(clearing.trade_columns["quantity"])
+    return f"({clearing.orders.n} orders and {trades} trades in market {listed})"
 
 
 def _stranger(name: object) -> SettlementError:

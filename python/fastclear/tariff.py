@@ -23,7 +23,7 @@ class Tariff:
     retail : int
         Price of energy that the retail supplier sells, in ticks (10**-6 currency per kWh).
     feed_in : int
-        Price of energy that it buys, in ticks.
+        Price of energy that it buys, in ticks; above ``retail`` too, in a subsidised tariff.
     platform_fee, network_fee : int, default 0
         Fees on every unit traded, in ticks, paid by the buyer after the clearing.
     tax_ppm : int, default 0

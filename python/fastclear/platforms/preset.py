@@ -259,6 +259,10 @@ class Preset(_Frozen):
                 data.setdefault(section, {})[key] = {"value": value, "source": f"given: {why}"}
         return parse_preset(data, where=why)
 
+    def __reduce__(self) -> tuple[Any, tuple[dict[str, Any]]]:
+        """Pickle as plain values; they are checked again when read."""
+        return parse_preset, (self.model_dump(),)
+
     def to_toml(self) -> str:
         """The preset as TOML text that :func:`parse_preset` reads back to an equal preset."""
         quote = json.dumps  # a TOML basic string takes the escapes of JSON

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -71,6 +71,10 @@ class RunResult:
     records: int
     seconds: Mapping[str, float]
     version: str
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle with the ledger in memory, wherever it is kept: a directory has one writer."""
+        return {**self.__dict__, "ledger": self.ledger._in_memory()}
 
     @property
     def table(self) -> pl.DataFrame:
@@ -174,6 +178,22 @@ class RunResult:
             seal_again(self, folder)
             write_result(self, folder)
         return Path(directory)
+
+    def to_polars(self) -> pl.DataFrame:
+        """:attr:`table`."""
+        return self.table
+
+    def to_pandas(self) -> Any:
+        """:attr:`table` as a pandas frame (needs pandas and pyarrow)."""
+        return self.table.to_pandas()
+
+    def to_arrow(self) -> Any:
+        """:attr:`table` as a pyarrow table (needs pyarrow)."""
+        return self.table.to_arrow()
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """:attr:`table` over the Arrow PyCapsule interface."""
+        return self.table.__arrow_c_stream__(requested_schema)
 
     def __repr__(self) -> str:
         """The result as a table of at most 100 columns."""

@@ -82,7 +82,7 @@ impl Twin {
         }
     }
 
-    fn settle(&mut self, o: &Rows, trades: &[Trade], meter: &[(u64, i64)]) -> Option<()> {
+    fn settle(&mut self, o: &Rows, terms: Terms, trades: &[Trade], meter: &[(u64, i64)]) -> Option<()> {
         // rows of one key: the i-th takes the i-th reservation, rows beyond the last one share it
         let key = |row: usize| (o.account[row], o.market[row], o.order[row]);
         let mut bills: Vec<(Option<usize>, Vec<usize>)> = Vec::new(); // index into held, rows
@@ -96,11 +96,41 @@ impl Twin {
             }
         }
         let held = self.held.clone();
+        let costs: Vec<Cost> = (0..trades.len()).map(|i| self.cost(o, terms, trades, i)).collect();
+        let due = |rows: &[usize]| -> i128 {
+            trades.iter().zip(&costs).filter(|(t, _)| rows.contains(&t.buy)).map(|(_, c)| c.base + c.tax).sum()
+        };
+        let mut bills: Vec<(Option<usize>, Vec<usize>, i128)> =
+            bills.into_iter().map(|(held, rows)| (held, rows.clone(), due(&rows))).collect();
+        if !terms.per_unit {
+            // Nano by nano would be the plainest; this moves as much at a time as both sides allow.
+            let traded = |b: &(Option<usize>, Vec<usize>, i128)| trades.iter().any(|t| b.1.contains(&t.buy));
+            for giver in 0..bills.len() {
+                for spot in [false, true] {
+                    for taker in 0..bills.len() {
+                        let together = key(bills[giver].1[0]).0 == key(bills[taker].1[0]).0
+                            && key(bills[giver].1[0]).1 == key(bills[taker].1[0]).1
+                            && traded(&bills[giver])
+                            && traded(&bills[taker]);
+                        let room = |b: &(Option<usize>, Vec<usize>, i128)| b.0.map(|i| held[i].2 - b.2);
+                        let (Some(mine), true) = (room(&bills[giver]), together) else { continue };
+                        let theirs = match room(&bills[taker]) {
+                            Some(room) if !spot => room,
+                            None if spot => i128::MAX,
+                            _ => continue,
+                        };
+                        let moved = (-mine).min(theirs).max(0);
+                        bills[giver].2 -= moved;
+                        bills[taker].2 += moved;
+                    }
+                }
+            }
+        }
         bills.sort_by_key(|b| b.0.map_or(u64::MAX, |i| held[i].0));
         let mut post_of = HashMap::new();
-        for (index, rows) in &bills {
+        for (index, rows, due) in &bills {
             let mine: Vec<&Trade> = trades.iter().filter(|t| rows.contains(&t.buy)).collect();
-            let due: i128 = mine.iter().map(|t| self.base(t) + self.tax(self.base(t))).sum();
+            let due = *due;
             let (account, ..) = key(rows[0]);
             let (seq, cover) = match index {
                 Some(i) => (held[*i].0, held[*i].2),
@@ -123,17 +153,32 @@ impl Twin {
             post_of.extend(rows.iter().map(|row| (*row, post)));
         }
         let mut contract: HashMap<u64, i128> = HashMap::new();
-        for t in trades {
+        for (t, cost) in trades.iter().zip(&costs) {
             let q = i128::from(t.quantity);
             let (buyer, seller) = (o.account[t.buy], o.account[t.sell]);
             *contract.entry(buyer).or_default() += q;
             *contract.entry(seller).or_default() -= q;
-            let trade = self.pay(Kind::Trade, 0, (2, seller), i128::from(t.sell_price) * q, Some(post_of[&t.buy]))?;
+            let (buy, sell) = (halves(t.buy_amount, terms), halves(t.sell_amount, terms));
+            let whole = |price: i64| terms.per_unit && price % terms.den == 0;
+            let code = match (whole(t.sell_price), down(sell) < 0) {
+                (true, _) => 0,
+                (false, false) => 2,
+                (false, true) => 3,
+            };
+            let trade = self.pay(Kind::Trade, code, (2, seller), down(sell), Some(post_of[&t.buy]))?;
+            let lacks: i128 = trades
+                .iter()
+                .filter(|other| o.market[other.buy] == o.market[t.buy])
+                .map(|other| halves(other.sell_amount, terms) - halves(other.buy_amount, terms))
+                .sum();
+            let between = down(buy - sell);
+            let deficit = between < 0 && !(whole(t.sell_price) && whole(t.buy_price));
             for (kind, code, to, amount) in [
                 (Kind::Fee, 1, 3, self.tariff[2] * q),
                 (Kind::Fee, 2, 4, self.tariff[3] * q),
-                (Kind::Tax, 1, 5, self.tax(self.base(t))),
-                (Kind::Fee, 3, 3, i128::from(t.buy_price - t.sell_price) * q),
+                (Kind::Tax, 1, 5, cost.tax),
+                (Kind::Fee, if deficit { 5 } else { 3 }, if lacks > 0 { terms.deficit_to } else { 3 }, between),
+                (Kind::Fee, 4, 7, cost.pays - down(sell) - between),
             ] {
                 if amount != 0 {
                     self.pay(kind, code, (2, to), amount, Some(trade))?;
@@ -168,9 +213,51 @@ impl Twin {
         Some(())
     }
 
-    fn base(&self, t: &Trade) -> i128 {
-        (i128::from(t.buy_price) + self.tariff[2] + self.tariff[3]) * i128::from(t.quantity)
+    /// What the buyer of trade `i` pays: by itself, or as what it adds to the sum of its account in its market.
+    fn cost(&self, o: &Rows, terms: Terms, trades: &[Trade], i: usize) -> Cost {
+        let of = |trades: &[&Trade]| {
+            let pays = up(trades.iter().map(|t| halves(t.buy_amount, terms)).sum());
+            let lots: i128 = trades.iter().map(|t| i128::from(t.quantity)).sum();
+            let base = pays + (self.tariff[2] + self.tariff[3]) * lots;
+            Cost { pays, base, tax: self.tax(base) }
+        };
+        if terms.per_unit {
+            return of(&[&trades[i]]);
+        }
+        let buyer =
+            |t: &&Trade| (o.account[t.buy], o.market[t.buy]) == (o.account[trades[i].buy], o.market[trades[i].buy]);
+        let before = of(&trades[..i].iter().filter(buyer).collect::<Vec<_>>());
+        let with = of(&trades[..=i].iter().filter(buyer).collect::<Vec<_>>());
+        Cost { pays: with.pays - before.pays, base: with.base - before.base, tax: with.tax - before.tax }
     }
+}
+
+struct Cost {
+    pays: i128,
+    base: i128,
+    tax: i128,
+}
+
+/// What goes for all trades of a clearing.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    den: i64,
+    per_unit: bool,
+    deficit_to: u64,
+}
+
+fn halves(amount: i64, terms: Terms) -> i128 {
+    i128::from(amount) * if terms.den == 1 { 2 } else { 1 }
+}
+
+/// The smallest whole number of at least so many halves, by looking.
+fn up(halves: i128) -> i128 {
+    (halves / 2 - 1..=halves / 2 + 1).find(|n| 2 * n >= halves).unwrap_or(0)
+}
+
+/// The largest whole number of at most so many halves, by looking.
+fn down(halves: i128) -> i128 {
+    (halves / 2 - 1..=halves / 2 + 1).rev().find(|n| 2 * n <= halves).unwrap_or(0)
 }
 
 #[derive(Clone, Debug, Default)]
@@ -183,6 +270,39 @@ struct Rows {
     order: Vec<u64>,
 }
 
+impl Rows {
+    fn push(&mut self, side: u8, price: i64, quantity: i64, account: u64, market: u64, order: u64) {
+        self.side.push(side);
+        self.price.push(price);
+        self.quantity.push(quantity);
+        self.account.push(account);
+        self.market.push(market);
+        self.order.push(order);
+    }
+
+    fn first(&self, n: usize) -> Self {
+        let mut rows = self.clone();
+        rows.side.truncate(n);
+        rows.price.truncate(n);
+        rows.quantity.truncate(n);
+        rows.account.truncate(n);
+        rows.market.truncate(n);
+        rows.order.truncate(n);
+        rows
+    }
+
+    fn columns(&self) -> Orders<'_> {
+        Orders {
+            side: &self.side,
+            price: &self.price,
+            quantity: &self.quantity,
+            account: &self.account,
+            market: &self.market,
+            order: &self.order,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Trade {
     buy: usize,
@@ -190,6 +310,78 @@ struct Trade {
     quantity: i64,
     buy_price: i64,
     sell_price: i64,
+    buy_amount: i64,
+    sell_amount: i64,
+}
+
+impl Trade {
+    fn new((buy, sell): (usize, usize), quantity: i64, buy_price: i64, sell_price: i64) -> Self {
+        let (buy_amount, sell_amount) = (buy_price.saturating_mul(quantity), sell_price.saturating_mul(quantity));
+        Self { buy, sell, quantity, buy_price, sell_price, buy_amount, sell_amount }
+    }
+}
+
+/// Trades as columns.
+struct Slot {
+    rows: [Vec<i64>; 2],
+    quantity: Vec<i64>,
+    prices: [Vec<i64>; 2],
+    amounts: [Vec<i64>; 2],
+}
+
+impl Slot {
+    fn new(trades: &[Trade]) -> Self {
+        let column = |f: fn(&Trade) -> i64| trades.iter().map(f).collect::<Vec<i64>>();
+        Self {
+            rows: [column(|t| t.buy as i64), column(|t| t.sell as i64)],
+            quantity: column(|t| t.quantity),
+            prices: [column(|t| t.buy_price), column(|t| t.sell_price)],
+            amounts: [column(|t| t.buy_amount), column(|t| t.sell_amount)],
+        }
+    }
+
+    fn cleared<'a>(&'a self, o: &'a Rows, terms: Terms) -> ClearedSlot<'a> {
+        ClearedSlot {
+            side: &o.side,
+            account: &o.account,
+            market: &o.market,
+            order: &o.order,
+            buy_row: &self.rows[0],
+            sell_row: &self.rows[1],
+            quantity: &self.quantity,
+            buy_price: &self.prices[0],
+            sell_price: &self.prices[1],
+            buy_amount: &self.amounts[0],
+            sell_amount: &self.amounts[1],
+            den: terms.den,
+            per_unit: terms.per_unit,
+            deficit_to: terms.deficit_to,
+        }
+    }
+}
+
+/// Makes sums of what was priced a unit: each account pays for a market what its trades came to, by quantity.
+fn share_out(o: &Rows, trades: &mut [Trade]) {
+    for i in 0..trades.len() {
+        let mine =
+            |t: &Trade| (o.account[t.buy], o.market[t.buy]) == (o.account[trades[i].buy], o.market[trades[i].buy]);
+        let rows: Vec<usize> = (0..trades.len()).filter(|&j| mine(&trades[j])).collect();
+        if rows[0] != i {
+            continue;
+        }
+        let total: i128 = rows.iter().map(|&j| i128::from(trades[j].buy_amount)).sum();
+        let lots: i128 = rows.iter().map(|&j| i128::from(trades[j].quantity)).sum();
+        let mut left = total;
+        for &j in &rows {
+            let share = if Some(&j) == rows.last() {
+                left
+            } else {
+                (total * i128::from(trades[j].quantity)).div_euclid(lots.max(1))
+            };
+            left -= share;
+            trades[j].buy_amount = i64::try_from(share).unwrap_or(i64::MAX);
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -202,6 +394,7 @@ enum Call {
         reserve: u8,
         trades: Vec<(usize, usize, i64, u8, i64)>,
         meter: Vec<(u64, i64)>,
+        terms: Terms,
     },
 }
 
@@ -231,7 +424,10 @@ fn call() -> impl Strategy<Value = Call> {
             0..4_u8,
             prop::collection::vec(trade, 0..5),
             prop::collection::vec(reading, 0..4),
-        ).prop_map(|(orders, reserve, trades, meter)| Call::Slot { orders, reserve, trades, meter }),
+            (1..=2_i64, any::<bool>(), prop::sample::select(vec![3_u64, 4, 6])),
+        ).prop_map(|(orders, reserve, trades, meter, (den, per_unit, deficit_to))| {
+            Call::Slot { orders, reserve, trades, meter, terms: Terms { den, per_unit, deficit_to } }
+        }),
     ]
 }
 
@@ -266,7 +462,7 @@ fn agree(bank: &Bank, twin: &Twin, history: &[Posting]) -> Result<(), TestCaseEr
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_bank_is_its_twin(rates in tariff(), calls in prop::collection::vec(call(), 1..12)) {
@@ -313,20 +509,12 @@ proptest! {
                     }
                     (bank.withdraw(&[account], &[*amount]).is_ok(), ok)
                 }
-                Call::Slot { orders, reserve, trades, meter } => {
+                Call::Slot { orders, reserve, trades, meter, terms } => {
                     let mut o = Rows::default();
                     for (buy, price, quantity, member, order) in orders {
-                        o.side.push(u8::from(*buy));
-                        o.price.push(*price);
-                        o.quantity.push(*quantity);
-                        o.account.push(1000 + member % twin.members);
-                        o.market.push(order % 2);
-                        o.order.push(*order);
+                        o.push(u8::from(*buy), *price, *quantity, 1000 + member % twin.members, order % 2, *order);
                     }
-                    let columns = Orders {
-                        side: &o.side, price: &o.price, quantity: &o.quantity,
-                        account: &o.account, market: &o.market, order: &o.order,
-                    };
+                    let columns = o.columns();
                     if *reserve > 0 {
                         let (mut codes, mut expected) = (vec![0; o.side.len()], vec![0; o.side.len()]);
                         prop_assert!(bank.reserve(&columns, &mut codes).is_ok());
@@ -340,29 +528,29 @@ proptest! {
                     }
                     let rows = |side| (0..o.side.len()).filter(|&i| o.side[i] == side).collect::<Vec<_>>();
                     let (buys, sells) = (rows(1), rows(0));
-                    let trades: Vec<Trade> = trades.iter().filter(|_| !buys.is_empty() && !sells.is_empty())
+                    let mut trades: Vec<Trade> = trades.iter().filter(|_| !buys.is_empty() && !sells.is_empty())
                         .map(|&(b, s, quantity, how, spread)| {
                             let buy = buys[b % buys.len()];
                             let bid = o.price[buy];
                             // mostly within the bid; now and then any price at all
                             let buy_price = if how == 0 { bid + 7 } else { bid.saturating_sub(i64::from(how) - 1) };
+                            let buy_price = buy_price * terms.den - i64::from(how % 3 == 1) * (terms.den - 1);
                             let quantity = if how == 7 { quantity } else { quantity.min(o.quantity[buy] / 2).max(1) };
-                            Trade { buy, sell: sells[s % sells.len()], quantity, buy_price, sell_price: buy_price - spread }
+                            Trade::new((buy, sells[s % sells.len()]), quantity, buy_price, buy_price - spread)
                         }).collect();
+                    if !terms.per_unit {
+                        share_out(&o, &mut trades);
+                    }
                     let meter: Vec<(u64, i64)> = meter.iter().map(|(m, e)| (1000 + m % twin.members, *e)).collect();
-                    let column = |f: fn(&Trade) -> i64| trades.iter().map(f).collect::<Vec<i64>>();
-                    let (buy_row, sell_row) = (column(|t| t.buy as i64), column(|t| t.sell as i64));
-                    let (lots, bp, sp) = (column(|t| t.quantity), column(|t| t.buy_price), column(|t| t.sell_price));
-                    let slot = ClearedSlot {
-                        side: &o.side, account: &o.account, market: &o.market, order: &o.order,
-                        buy_row: &buy_row, sell_row: &sell_row, quantity: &lots, buy_price: &bp, sell_price: &sp,
-                    };
+                    let columns = Slot::new(&trades);
+                    let slot = columns.cleared(&o, *terms);
                     let (accounts, energy): (Vec<u64>, Vec<i64>) = meter.iter().copied().unzip();
                     let kept = (bank.clone(), twin.clone());
                     let done = bank.settle(&[slot], &Meter { account: &accounts, energy: &energy });
                     let sane = trades.iter().all(|t| (1..1 << 31).contains(&t.quantity)
-                        && t.buy_price.abs() < 1 << 31 && t.sell_price.abs() < 1 << 31);
-                    let expected = sane && twin.settle(&o, &trades, &meter).is_some();
+                        && (!terms.per_unit || [t.buy_price, t.sell_price].iter()
+                            .all(|price| price.abs() <= terms.den * ((1 << 31) - 1))));
+                    let expected = sane && twin.settle(&o, *terms, &trades, &meter).is_some();
                     prop_assert_eq!(done.is_ok(), expected, "{:?}", done);
                     if !expected {
                         prop_assert_eq!(kept.0.accounts(), bank.accounts(), "a failed slot changes nothing");
@@ -381,8 +569,8 @@ proptest! {
             let owed: i128 = bills(&taken).values().map(fastclear_core::settlement::Bill::net).sum();
             let house = |p: &Posting| i128::from(p.amount) * match (p.kind, p.debit, p.credit) {
                 (Kind::Deposit | Kind::Withdrawal | Kind::Reserve | Kind::Void | Kind::Post, ..) => 0,
-                (_, _, 3..=6) => 1,
-                (_, 3..=6, _) => -1,
+                (_, _, 3..=7) => 1,
+                (_, 3..=7, _) => -1,
                 _ => 0,
             };
             prop_assert_eq!(owed, taken.iter().map(house).sum::<i128>(), "what members pay, houses receive");
@@ -390,5 +578,75 @@ proptest! {
             agree(&bank, &twin, &history)?;
         }
         prop_assert!(bank.close_cycle().is_ok());
+    }
+
+    /// However a sum of at most what the bids are worth is divided, their reservations cover it with fees and tax.
+    #[test]
+    fn a_sum_within_the_bids_is_covered(
+        rates in tariff(),
+        den in 1..=2_i64,
+        bids in prop::collection::vec((-3..40_i64, 1..9_i64, 0..2_u64, 0..2_u64), 1..7),
+        fills in prop::collection::vec((any::<prop::sample::Index>(), 1..9_i64, 0..6_i64), 1..9),
+        shifts in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..60_i64), 0..5),
+        reserved in 0..8_usize,
+    ) {
+        let fail = |e: &dyn std::fmt::Display| TestCaseError::fail(e.to_string());
+        let checked = Tariff::new(rates[0], rates[1], rates[2], rates[3], rates[4] as u32).map_err(|e| fail(&e))?;
+        let mut bank = Bank::new(checked).map_err(|e| fail(&e))?;
+        let mut twin = Twin { tariff: rates.map(i128::from), ..Twin::default() };
+        for id in 1..=7 {
+            twin.note((Kind::AccountOpened, 0, id, 0, 0, id - 1));
+        }
+        bank.open(3, 0).map_err(|e| fail(&e))?;
+        for id in 1000..1003 {
+            twin.note((Kind::AccountOpened, 0, id, 0, 0, id - 993));
+            twin.cash.insert(id, 0);
+            twin.limit.insert(id, 0);
+        }
+        for id in 1000..1002 {
+            bank.deposit(&[id], &[1 << 40]).map_err(|e| fail(&e))?;
+            twin.pay(Kind::Deposit, 0, (1, id), 1 << 40, None);
+        }
+        twin.members = 3;
+        let mut o = Rows::default();
+        for (order, &(price, quantity, member, market)) in bids.iter().enumerate() {
+            o.push(1, price, quantity, 1000 + member, market, order as u64);
+        }
+        for market in 0..2 {
+            o.push(0, 0, 1, 1002, market, 100);
+        }
+        // The first orders are reserved, the others pay on the spot; asks need nothing.
+        let covered = o.first(reserved.min(bids.len()));
+        let (mut codes, mut expected) = (vec![0; covered.side.len()], vec![0; covered.side.len()]);
+        bank.reserve(&covered.columns(), &mut codes).map_err(|e| fail(&e))?;
+        twin.reserve(&covered, &mut expected);
+        prop_assert_eq!(codes, expected);
+
+        let mut left: Vec<i64> = bids.iter().map(|bid| bid.1).collect();
+        let mut trades = Vec::new();
+        for (bid, quantity, below) in fills {
+            let row = bid.index(bids.len());
+            let quantity = quantity.min(left[row]);
+            if quantity > 0 {
+                left[row] -= quantity;
+                let price = o.price[row] * den - below;
+                trades.push(Trade::new((row, bids.len() + o.market[row] as usize), quantity, price, price - below % 3));
+            }
+        }
+        share_out(&o, &mut trades);
+        for (from, to, amount) in shifts {
+            let (from, to) = (from.index(trades.len()), to.index(trades.len()));
+            let account = |t: &Trade| (o.account[t.buy], o.market[t.buy]);
+            if account(&trades[from]) == account(&trades[to]) {
+                trades[from].buy_amount -= amount;
+                trades[to].buy_amount += amount;
+            }
+        }
+        let terms = Terms { den, per_unit: false, deficit_to: 6 };
+        let slot = Slot::new(&trades);
+        let settled = bank.settle(&[slot.cleared(&o, terms)], &Meter::default());
+        prop_assert!(settled.is_ok(), "{:?}", settled);
+        prop_assert!(twin.settle(&o, terms, &trades, &[]).is_some());
+        agree(&bank, &twin, &bank.clone().take())?;
     }
 }

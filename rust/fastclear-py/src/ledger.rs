@@ -13,7 +13,8 @@ use fastclear_core::ledger::order_leaf::{ORDER_ENTRY_LEN, OrderLeaf, UNKNOWN};
 use fastclear_core::ledger::plain::{PlainTrade, trade_postings};
 use fastclear_core::ledger::record::RECORD_ENTRY_LEN;
 use fastclear_core::ledger::salt::SaltKey;
-use fastclear_core::ledger::{Draft, Hash, Header, merkle};
+use fastclear_core::ledger::{Block, Draft, Hash, Header, merkle};
+use fastclear_core::settlement::amount::DENOMINATORS;
 use fastclear_core::settlement::posting::{Kind, Posting};
 use fastclear_store::{Durability, Ledger, StoreError, verify_dir};
 use numpy::{Element, IntoPyArray, PyArray1, PyReadonlyArray1};
@@ -81,6 +82,10 @@ struct TradeColumns<'py> {
     quantity: Column<'py, i64>,
     buy_price: Column<'py, i64>,
     sell_price: Column<'py, i64>,
+    buy_amount: Column<'py, i64>,
+    sell_amount: Column<'py, i64>,
+    den: i64,
+    per_unit: bool,
 }
 
 /// A contiguous column of `n` values.
@@ -166,13 +171,20 @@ impl TradeColumns<'_> {
         let quantity = values(&self.quantity, n, "quantity")?;
         let buy_price = values(&self.buy_price, n, "buy_price")?;
         let sell_price = values(&self.sell_price, n, "sell_price")?;
+        let buy_amount = values(&self.buy_amount, n, "buy_amount")?;
+        let sell_amount = values(&self.sell_amount, n, "sell_amount")?;
+        if !DENOMINATORS.contains(&self.den) {
+            return Err(Exception::Ledger.with(format!("a clearing has money over {}; give 1 or 2", self.den)));
+        }
         out.extend((0..n).map(|i| PlainTrade {
             market: market[i],
             buy_order: buy_order[i],
             sell_order: sell_order[i],
             quantity: quantity[i],
-            buy_price: buy_price[i],
-            sell_price: sell_price[i],
+            prices: self.per_unit.then_some((buy_price[i], sell_price[i])),
+            buy_amount: buy_amount[i],
+            sell_amount: sell_amount[i],
+            den: self.den,
         }));
         Ok(())
     }
@@ -210,10 +222,16 @@ impl Chain {
 
     fn seal_draft<'py>(&self, py: Python<'py>, draft: Draft<'_>) -> PyResult<Sealed<'py>> {
         let block = py.detach(|| self.lock().seal(draft)).map_err(|error| raised(&error))?;
-        Ok((PyBytes::new(py, &block.header.encode()), PyBytes::new(py, &block.hash)))
+        Ok(sealed_bytes(py, &block))
     }
 }
 
+fn sealed_bytes<'py>(py: Python<'py>, block: &Block) -> Sealed<'py> {
+    (PyBytes::new(py, &block.header.encode()), PyBytes::new(py, &block.hash))
+}
+
+/// The four files of a ledger.
+type Contents<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyBytes>);
 /// Header and header hash.
 type Sealed<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>);
 
@@ -222,16 +240,34 @@ impl Chain {
     /// `key` is a seed, or 32 random bytes.
     #[new]
     fn new(py: Python<'_>, path: Option<PathBuf>, params: Option<Vec<u8>>, key: Key, sync: bool) -> PyResult<Self> {
-        let key = match key {
-            Key::Seed(seed) => SaltKey::from_seed(seed),
-            Key::Random(bytes) => SaltKey::new(bytes),
-        };
+        let key = key.salts();
         let durability = if sync { Durability::Sync } else { Durability::None };
         let opened = py.detach(|| match path {
             Some(path) => Ledger::open(&path, params.as_deref(), key, durability),
             None => Ok(Ledger::in_memory(params.as_deref(), key)),
         });
         opened.map(|ledger| Self(Mutex::new(ledger))).map_err(|error| raised(&error))
+    }
+
+    /// The ledger in memory whose [`Chain::contents`] these are; every block is verified.
+    #[staticmethod]
+    fn restore(
+        py: Python<'_>,
+        params: &[u8],
+        headers: &[u8],
+        records: &[u8],
+        orders: &[u8],
+        key: Key,
+    ) -> PyResult<Self> {
+        let restored = py.detach(|| Ledger::restore(params, headers, records, orders, key.salts()));
+        restored.map(|ledger| Self(Mutex::new(ledger))).map_err(|error| raised(&error))
+    }
+
+    /// Parameters, headers, records and orders, whole.
+    fn contents<'py>(&self, py: Python<'py>) -> PyResult<Contents<'py>> {
+        let contents = py.detach(|| self.lock().contents()).map_err(|error| raised(&error))?;
+        let [params, headers, records, orders] = contents.map(|bytes| PyBytes::new(py, &bytes));
+        Ok((params, headers, records, orders))
     }
 
     #[getter]
@@ -282,10 +318,22 @@ impl Chain {
         let (mut leaves, mut rows) = (Vec::new(), Vec::new());
         orders.iter().try_for_each(|columns| columns.append(&mut leaves))?;
         trades.iter().try_for_each(|columns| columns.append(&mut rows))?;
-        let postings = trade_postings(self.lock().chain().position(), &rows, not_before)
-            .ok_or_else(|| Exception::Ledger.with("an amount, seq or engine time leaves 64 bits"))?;
-        let draft = Draft { orders: leaves, postings: &postings, with_state: false, slot, not_before };
-        self.seal_draft(py, draft)
+        // One lock for both steps: another thread's block in between would take the place that these records have.
+        let sealed = py.detach(|| {
+            let mut ledger = self.lock();
+            let postings = trade_postings(ledger.chain().position(), &rows, not_before)?;
+            let draft = Draft { orders: leaves, postings: &postings, with_state: false, slot, not_before };
+            Some(ledger.seal(draft))
+        });
+        let block = sealed
+            .ok_or_else(|| {
+                Exception::Ledger.with(
+                    "an amount is not price × quantity, or an amount, seq or engine time leaves 64 bits; seal a result \
+                     of fc.clear as it is",
+                )
+            })?
+            .map_err(|error| raised(&error))?;
+        Ok(sealed_bytes(py, &block))
     }
 
     /// The 280 bytes of each header, one after another.
@@ -367,6 +415,15 @@ impl Chain {
 enum Key {
     Seed(u64),
     Random([u8; 32]),
+}
+
+impl Key {
+    fn salts(self) -> SaltKey {
+        match self {
+            Self::Seed(seed) => SaltKey::from_seed(seed),
+            Self::Random(bytes) => SaltKey::new(bytes),
+        }
+    }
 }
 
 /// The 64-bit ids under which texts enter the ledger.

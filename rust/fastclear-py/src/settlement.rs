@@ -5,7 +5,7 @@
 //! | Python | Rust |
 //! |---|---|
 //! | `ndarray[uint8]` sides, `[int64]` prices, quantities, rows, `[uint64]` accounts and ids | slices |
-//! | tuple of nine such arrays | [`ClearedSlot`] |
+//! | tuple of arrays and of what goes for all of them | [`ClearedSlot`] |
 //! | `int` money | `i64` in, `i128` out |
 //! | [`SettleError`] | `SettlementError`, with the member's name in front |
 
@@ -23,7 +23,8 @@ use crate::errors::Exception;
 type Column<'py, T> = PyReadonlyArray1<'py, T>;
 /// Account, opening, deposited, net, closing.
 type CycleRow = (u64, i128, i128, i128, i128);
-/// side, account, market, order, buy row, sell row, quantity, buy price, sell price.
+/// side, account, market, order, buy row, sell row, quantity, buy price, sell price, and of their money: buy amount,
+/// sell amount, denominator, whether prices are per unit, account of a deficit.
 type ClearedColumns<'py> = (
     Column<'py, u8>,
     Column<'py, u64>,
@@ -34,6 +35,7 @@ type ClearedColumns<'py> = (
     Column<'py, i64>,
     Column<'py, i64>,
     Column<'py, i64>,
+    (Column<'py, i64>, Column<'py, i64>, i64, bool, u64),
 );
 
 /// Accounts and reservations of one community.
@@ -135,6 +137,11 @@ impl PyBank {
                     quantity: c.6.as_slice()?,
                     buy_price: c.7.as_slice()?,
                     sell_price: c.8.as_slice()?,
+                    buy_amount: c.9.0.as_slice()?,
+                    sell_amount: c.9.1.as_slice()?,
+                    den: c.9.2,
+                    per_unit: c.9.3,
+                    deficit_to: c.9.4,
                 })
             })
             .collect::<PyResult<Vec<_>>>()?;
@@ -161,6 +168,11 @@ impl PyBank {
     fn balances(&self) -> Vec<(u64, i128, i128, i128, i128, i128, u64)> {
         let accounts = self.bank.accounts().iter();
         accounts.map(|(id, a)| (id, a.posted, a.pending_out, a.pending_in, a.available(), a.limit, a.version)).collect()
+    }
+
+    /// A bank of its own in the same state.
+    fn copy(&self) -> Self {
+        Self { bank: self.bank.clone(), names: self.names.clone() }
     }
 
     /// Available money of one account, None if it is not open.

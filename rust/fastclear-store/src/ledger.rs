@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::path::Path;
 
+use fastclear_core::ledger::header::HEADER_LEN;
 use fastclear_core::ledger::salt::SaltKey;
 use fastclear_core::ledger::verify::Replay;
-use fastclear_core::ledger::{Block, Chain, Draft};
+use fastclear_core::ledger::{Block, Chain, Draft, Header};
 
 use crate::{Durability, LedgerDir, StoreError};
 
@@ -37,6 +38,51 @@ impl Ledger {
             orders: Vec::new(),
             ranges: Vec::new(),
         })))
+    }
+
+    /// The ledger in memory whose files these are, every block of it verified.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] with the first bad block.
+    pub fn restore(
+        params: &[u8],
+        headers: &[u8],
+        records: &[u8],
+        orders: &[u8],
+        key: SaltKey,
+    ) -> Result<Self, StoreError> {
+        let mut replay = Replay::new(params);
+        let mut ranges = Vec::new();
+        for header in headers.chunks(HEADER_LEN) {
+            let (record, order) = replay.lengths();
+            replay
+                .block(header, records, orders)
+                .map_err(|fault| StoreError::Corrupt { path: "a ledger in memory".into(), fault })?;
+            ranges.push((record..replay.lengths().0, order..replay.lengths().1));
+        }
+        let (records_len, orders_len) = replay.lengths();
+        Ok(Self(Place::Memory(Box::new(Memory {
+            params: params.to_vec(),
+            chain: replay.into_chain(key),
+            records: records[..records_len].to_vec(),
+            orders: orders[..orders_len].to_vec(),
+            ranges,
+        }))))
+    }
+
+    /// Parameters, headers, records and orders as a directory holds them: what [`Ledger::restore`] takes.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn contents(&mut self) -> Result<[Vec<u8>; 4], StoreError> {
+        let params = self.params().to_vec();
+        let headers: Vec<u8> = self.chain().headers().iter().flat_map(Header::encode).collect();
+        let (mut records, mut orders) = (Vec::new(), Vec::new());
+        for height in 0..self.chain().height() {
+            records.append(&mut self.records(height)?);
+            orders.append(&mut self.orders(height)?);
+        }
+        Ok([params, headers, records, orders])
     }
 
     /// See [`LedgerDir::open`].

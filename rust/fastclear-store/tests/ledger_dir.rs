@@ -17,7 +17,16 @@ fn open(path: &Path) -> Result<LedgerDir, StoreError> {
 }
 
 fn seal(ledger: &mut LedgerDir) {
-    let trade = PlainTrade { market: 1, buy_order: 2, sell_order: 3, quantity: 5, buy_price: 7, sell_price: 7 };
+    let trade = PlainTrade {
+        market: 1,
+        buy_order: 2,
+        sell_order: 3,
+        quantity: 5,
+        prices: Some((7, 7)),
+        buy_amount: 35,
+        sell_amount: 35,
+        den: 1,
+    };
     let postings = trade_postings(ledger.chain().position(), &[trade, trade], 100).unwrap();
     let order = |order, side| OrderLeaf {
         side,

@@ -16,7 +16,7 @@
 use super::LedgerError;
 use super::bytes::{i64_at, put, u16_at, u64_at};
 use crate::settlement::posting::{Kind, Posting};
-use crate::settlement::slot::TRADE_BUYER;
+use crate::settlement::slot::{TRADE_BUYER, TRADE_SUM, TRADE_SUM_PAID};
 
 /// Bytes of a record.
 pub const RECORD_LEN: usize = 96;
@@ -63,8 +63,8 @@ pub fn encode(posting: &Posting) -> [u8; RECORD_LEN] {
 /// The posting of 96 bytes; refuses whatever [`encode`] cannot have made of a valid posting.
 ///
 /// # Errors
-/// [`LedgerError::Length`], `Tag`, `Version`, or `Field` for an unknown kind, undefined flag bits or a negative
-/// amount.
+/// [`LedgerError::Length`], `Tag`, `Version`, or `Field` for an unknown kind, undefined flag bits, a negative amount
+/// or a sum with a price a unit.
 pub fn decode(bytes: &[u8]) -> Result<Posting, LedgerError> {
     if bytes.len() != RECORD_LEN {
         return Err(LedgerError::Length { what: WHAT, expected: RECORD_LEN, got: bytes.len() });
@@ -100,7 +100,7 @@ pub fn decode(bytes: &[u8]) -> Result<Posting, LedgerError> {
 /// Refuses a posting that has no valid record.
 ///
 /// # Errors
-/// [`LedgerError::Field`] for undefined flag bits or a negative amount.
+/// [`LedgerError::Field`] for undefined flag bits, a negative amount or a sum with a price a unit.
 pub fn check(posting: &Posting) -> Result<(), LedgerError> {
     if posting.flags & !FLAGS_DEFINED != 0 {
         return Err(field("flags", 3));
@@ -108,14 +108,17 @@ pub fn check(posting: &Posting) -> Result<(), LedgerError> {
     if posting.amount < 0 {
         return Err(field("amount", 80));
     }
+    if posting.kind == Kind::Trade && matches!(posting.code, TRADE_SUM | TRADE_SUM_PAID) && posting.price != 0 {
+        return Err(field("price", 72));
+    }
     Ok(())
 }
 
-/// Whether a trade's amount is |price × quantity|; true for every other kind, and for the line that pays a buyer whose
-/// order came to less than nothing: that is a sum over trades and has no price a unit.
+/// Whether a trade's amount is |price × quantity|; true for every other kind, and for sums, which have no price a unit:
+/// the line that pays a buyer whose order came to less than nothing, and the payment to a seller at no whole price.
 pub fn trade_amount_holds(posting: &Posting) -> bool {
     posting.kind != Kind::Trade
-        || posting.code == TRADE_BUYER
+        || matches!(posting.code, TRADE_BUYER | TRADE_SUM | TRADE_SUM_PAID)
         || (i128::from(posting.price) * i128::from(posting.quantity)).unsigned_abs()
             == u128::from(posting.amount.unsigned_abs())
 }
@@ -148,7 +151,7 @@ mod tests {
                 debit: ids.5,
                 credit: ids.6,
                 quantity,
-                price,
+                price: if kind == 1 && (code == TRADE_SUM || code == TRADE_SUM_PAID) { 0 } else { price },
                 amount,
                 group,
             },
@@ -200,6 +203,18 @@ mod tests {
         for length in [0, 95, 97, 112] {
             let refusal = LedgerError::Length { what: WHAT, expected: RECORD_LEN, got: length };
             assert_eq!(decode(&vec![RECORD_TAG; length]), Err(refusal));
+        }
+    }
+
+    #[test]
+    fn a_sum_has_no_price_a_unit() {
+        for (code, sum) in [(TRADE_BUYER, false), (TRADE_SUM, true), (TRADE_SUM_PAID, true), (4, false)] {
+            let mut bytes = sample();
+            bytes[4] = code as u8;
+            bytes[80] = 7;
+            assert_eq!(trade_amount_holds(&decode(&bytes).unwrap()), sum || code == TRADE_BUYER, "code {code}");
+            bytes[72] = 1;
+            assert_eq!(decode(&bytes).err(), sum.then_some(field("price", 72)), "code {code}");
         }
     }
 

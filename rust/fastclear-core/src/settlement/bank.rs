@@ -53,6 +53,8 @@ pub struct Bank {
     tariff: Tariff,
     open: OpenOrders,
     next: Position,
+    /// Where the clock was last set to.
+    clock: u64,
     next_member: u64,
     untaken: Vec<Posting>,
     /// Per account: `posted` at the start of the cycle, deposits less withdrawals since. Follows from the postings.
@@ -70,6 +72,7 @@ impl Bank {
             tariff,
             open: OpenOrders::new(),
             next: Position::default(),
+            clock: 0,
             next_member: FIRST_MEMBER,
             untaken: Vec::new(),
             cycle: BTreeMap::new(),
@@ -282,15 +285,19 @@ impl Bank {
         Ok(lines)
     }
 
-    /// Moves the engine clock forward to `time_ns`; a time already passed changes nothing, because engine time rises
-    /// strictly with every posting.
+    /// Moves the engine clock forward to `time_ns`. Engine time rises by 1 ns or more with every posting; where that
+    /// has taken it past `time_ns` already, nothing changes.
     ///
     /// # Errors
-    /// A time past 2⁶³ ns.
+    /// A time past 2⁶³ ns, or before the one set last.
     pub fn advance(&mut self, time_ns: u64) -> Result<(), SettleError> {
         if i64::try_from(time_ns).is_err() {
             return Err(SettleError::TimeOutOfRange { time_ns });
         }
+        if time_ns < self.clock {
+            return Err(SettleError::TimeBackwards { time_ns, last: self.clock });
+        }
+        self.clock = time_ns;
         self.next.time_ns = self.next.time_ns.max(time_ns);
         Ok(())
     }

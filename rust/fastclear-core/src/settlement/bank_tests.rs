@@ -1,7 +1,9 @@
 //! Reservations and slots by hand: the cases that a random test reaches rarely.
 
+use super::super::accounts::DSO;
 use super::super::bill::bills;
 use super::super::error::TradeFault;
+use super::super::slot::{FEE_DEFICIT, FEE_ROUNDING, FEE_SPREAD, TRADE_BUYER, TRADE_SELLER, TRADE_SUM, TRADE_SUM_PAID};
 use super::*;
 
 /// Retail 30, feed-in 5, platform 1, network 2, tax 20 %, in ticks.
@@ -29,6 +31,7 @@ const ORDERS: Orders<'static> = Orders {
 fn cleared<'a>(quantity: &'a [i64], price: &'a [i64]) -> ClearedSlot<'a> {
     let rows = &[0_i64, 0][..quantity.len()];
     let sells = &[1_i64, 1][..quantity.len()];
+    let amount = Vec::leak(quantity.iter().zip(price).map(|(lots, ticks)| lots * ticks).collect());
     ClearedSlot {
         side: ORDERS.side,
         account: ORDERS.account,
@@ -39,6 +42,9 @@ fn cleared<'a>(quantity: &'a [i64], price: &'a [i64]) -> ClearedSlot<'a> {
         quantity,
         buy_price: price,
         sell_price: price,
+        buy_amount: amount,
+        sell_amount: amount,
+        ..ClearedSlot::default()
     }
 }
 
@@ -202,11 +208,174 @@ fn at_a_negative_price_the_seller_pays() -> Result<(), SettleError> {
 #[test]
 fn the_spread_goes_to_the_platform() -> Result<(), SettleError> {
     let mut bank = bank(2, 300)?;
-    let slot = ClearedSlot { sell_price: &[16], ..cleared(&[10], &[18]) };
+    let slot = ClearedSlot { sell_price: &[16], sell_amount: &[160], ..cleared(&[10], &[18]) };
     bank.settle(&[slot], &NO_METER)?;
     assert_eq!((posted(&bank, 3), posted(&bank, 1001)), (10 + 20, 300 + 160));
     let postings = bank.take();
     assert_eq!(bills(&postings)[&1000].energy, 180, "the buyer's price holds the spread");
+    Ok(())
+}
+
+/// Kind, code, price and amount of every line that pays out a trade.
+fn paid_out(bank: &mut Bank) -> Vec<(Kind, u16, i64, i64)> {
+    let postings = bank.take();
+    let trades = postings.iter().filter(|p| matches!(p.kind, Kind::Trade | Kind::Fee));
+    trades.map(|p| (p.kind, p.code, p.price, p.amount)).collect()
+}
+
+/// A bank without fees and taxes.
+fn free_bank(members: usize, deposit: i64) -> Result<Bank, SettleError> {
+    let mut bank = Bank::new(Tariff::default())?;
+    let first = bank.open(members, 0)?;
+    let accounts: Vec<u64> = (first..first + members as u64).collect();
+    bank.deposit(&accounts, &vec![deposit; members])?;
+    bank.take();
+    Ok(bank)
+}
+
+#[test]
+fn half_units_go_to_the_rounding_account() -> Result<(), SettleError> {
+    // price over 2, what the buyer pays, what the seller receives, what is left over
+    for (price, pays, receives, left) in [(31, 47, 46, 1), (30, 45, 45, 0), (-31, -46, -47, 1), (-30, -45, -45, 0)] {
+        let mut bank = free_bank(2, 1_000)?;
+        bank.settle(&[ClearedSlot { den: 2, ..cleared(&[3], &[price]) }], &NO_METER)?;
+        assert_eq!((posted(&bank, 1000), posted(&bank, 1001)), (1_000 - pays, 1_000 + receives), "{price}/2");
+        assert_eq!((posted(&bank, 7), posted(&bank, 3), posted(&bank, 2)), (left, 0, 0));
+        let trade = match (price % 2, price > 0) {
+            (0, _) => (Kind::Trade, TRADE_SELLER, price / 2, 45),
+            (_, true) => (Kind::Trade, TRADE_SUM, 0, 46),
+            (_, false) => (Kind::Trade, TRADE_SUM_PAID, 0, 47),
+        };
+        let found = paid_out(&mut bank);
+        let lines: Vec<_> = found.into_iter().filter(|line| line.1 != TRADE_BUYER || line.0 != Kind::Trade).collect();
+        let rest = (left > 0).then_some((Kind::Fee, FEE_ROUNDING, 0, 1));
+        assert_eq!(lines, [trade].into_iter().chain(rest).collect::<Vec<_>>());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_half_unit_of_the_spread_is_rounding_too() -> Result<(), SettleError> {
+    let mut bank = free_bank(2, 1_000)?;
+    let slot = ClearedSlot { den: 2, sell_price: &[28], sell_amount: &[84], ..cleared(&[3], &[31]) };
+    bank.settle(&[slot], &NO_METER)?;
+    // 46.5 for 42: 47 paid, 4.5 between, of which 4 to the platform.
+    assert_eq!((posted(&bank, 1000), posted(&bank, 1001), posted(&bank, 3), posted(&bank, 7)), (953, 1_042, 4, 1));
+    let lines = [(Kind::Trade, TRADE_SELLER, 14, 42), (Kind::Fee, FEE_SPREAD, 0, 4), (Kind::Fee, FEE_ROUNDING, 0, 1)];
+    let postings = bank.take();
+    let found: Vec<_> = postings.iter().skip(2).map(|p| (p.kind, p.code, p.price, p.amount)).collect();
+    assert_eq!(found, lines);
+    assert_eq!(bills(&postings)[&1000].energy, 47, "the buyer's energy holds spread and rounding");
+    Ok(())
+}
+
+#[test]
+fn a_deficit_is_paid_by_the_account_that_is_named() -> Result<(), SettleError> {
+    for (account, other) in [(3, 4), (4, 6), (6, 3)] {
+        let mut bank = free_bank(2, 1_000)?;
+        let sums = ClearedSlot {
+            per_unit: false,
+            deficit_to: account,
+            buy_amount: &[20, 30],
+            sell_amount: &[41, 28],
+            ..cleared(&[4, 6], &[0, 0])
+        };
+        bank.settle(&[sums], &NO_METER)?;
+        assert_eq!((posted(&bank, 1000), posted(&bank, 1001)), (950, 1_069));
+        assert_eq!((posted(&bank, account), posted(&bank, other), posted(&bank, 2)), (-19, 0, 0));
+        let lines = [
+            (Kind::Trade, TRADE_SUM, 0, 41),
+            (Kind::Fee, FEE_DEFICIT, 0, 21),
+            (Kind::Trade, TRADE_SUM, 0, 28),
+            (Kind::Fee, FEE_SPREAD, 0, 2),
+        ];
+        let postings = bank.take();
+        let found: Vec<_> = postings.iter().skip(2).map(|p| (p.kind, p.code, p.price, p.amount)).collect();
+        assert_eq!(found, lines);
+        assert_eq!((bills(&postings)[&1000].net(), bills(&postings)[&1001].net()), (50, -69));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_surplus_goes_to_the_platform_whoever_pays_deficits() -> Result<(), SettleError> {
+    let mut bank = free_bank(2, 1_000)?;
+    let sums = ClearedSlot {
+        per_unit: false,
+        deficit_to: DSO,
+        buy_amount: &[20, 30],
+        sell_amount: &[22, 27],
+        ..cleared(&[4, 6], &[0, 0])
+    };
+    bank.settle(&[sums], &NO_METER)?;
+    assert_eq!((posted(&bank, 3), posted(&bank, 4)), (1, 0));
+    Ok(())
+}
+
+/// Member 1000 bids 2 at 30 and 1 at 10; member 1001 sells.
+const TWO_BIDS: Orders<'static> = Orders {
+    side: &[1, 1, 0],
+    price: &[30, 10, 1],
+    quantity: &[2, 1, 3],
+    account: &[1000, 1000, 1001],
+    market: &[7; 3],
+    order: &[3, 5, 4],
+};
+
+/// Both bids filled; what each owes of the sum.
+fn shares(buy_amount: &[i64]) -> ClearedSlot<'_> {
+    ClearedSlot {
+        side: TWO_BIDS.side,
+        account: TWO_BIDS.account,
+        market: TWO_BIDS.market,
+        order: TWO_BIDS.order,
+        buy_row: &[0, 1],
+        sell_row: &[2, 2],
+        quantity: &[2, 1],
+        buy_price: &[0, 0],
+        sell_price: &[0, 0],
+        buy_amount,
+        sell_amount: &[0, 0],
+        per_unit: false,
+        ..ClearedSlot::default()
+    }
+}
+
+#[test]
+fn orders_of_one_member_cover_a_sum_together() -> Result<(), SettleError> {
+    // 70 is what both bids are worth; by quantity the second order owes a third of it, more than its 10.
+    let mut bank = free_bank(2, 70)?;
+    assert_eq!(reserve(&mut bank, &TWO_BIDS)?, [0, 0, 0]);
+    bank.settle(&[shares(&[46, 24])], &NO_METER)?;
+    assert_eq!((posted(&bank, 1000), available(&bank, 1000)), (0, 0));
+    let posts: Vec<i64> = bank.take().iter().filter(|p| p.kind == Kind::Post).map(|p| p.amount).collect();
+    assert_eq!(posts, [60, 10]);
+
+    let mut bank = free_bank(2, 70)?;
+    reserve(&mut bank, &TWO_BIDS)?;
+    let error = SettleError::ExceedsCover { account: 1000, order: 3, due: 61, reserved: 60 };
+    assert_eq!(bank.settle(&[shares(&[47, 24])], &NO_METER), Err(error), "71 is more than both bids");
+    let per_unit = ClearedSlot { per_unit: true, buy_price: &[23, 24], ..shares(&[46, 24]) };
+    let error = SettleError::ExceedsCover { account: 1000, order: 5, due: 24, reserved: 10 };
+    assert_eq!(bank.settle(&[per_unit], &NO_METER), Err(error), "a price a unit is held against its own bid");
+    Ok(())
+}
+
+#[test]
+fn tax_and_halves_of_a_sum_are_rounded_once() -> Result<(), SettleError> {
+    // Half of each share is taxed: 23.5 and 11.5 would come to 24 and 12, one more than the cover of 105.
+    let half = Tariff::new(0, 0, 0, 0, 500_000).unwrap_or_default();
+    let mut bank = Bank::new(half)?;
+    bank.open(2, 0)?;
+    bank.deposit(&[1000, 1001], &[105, 0])?;
+    reserve(&mut bank, &TWO_BIDS)?;
+    bank.settle(&[shares(&[47, 23])], &NO_METER)?;
+    assert_eq!((posted(&bank, 1000), posted(&bank, 5)), (0, 35));
+    // 93/2 and 47/2 would be rounded up to 47 and 24, one more than 70.
+    let mut bank = free_bank(2, 70)?;
+    reserve(&mut bank, &TWO_BIDS)?;
+    bank.settle(&[ClearedSlot { den: 2, ..shares(&[93, 47]) }], &NO_METER)?;
+    assert_eq!((posted(&bank, 1000), posted(&bank, 3), posted(&bank, 7)), (0, 46 + 23, 1));
     Ok(())
 }
 
@@ -263,6 +432,11 @@ fn calls_that_make_no_sense_change_nothing() -> Result<(), SettleError> {
         (ClearedSlot { quantity: &[0], ..good }, bad(TradeFault::Quantity)),
         (ClearedSlot { quantity: big, ..good }, bad(TradeFault::Quantity)),
         (ClearedSlot { sell_price: big, ..good }, bad(TradeFault::Price)),
+        (ClearedSlot { sell_price: &[i64::MIN], ..good }, bad(TradeFault::Price)),
+        (ClearedSlot { sell_amount: &[109], ..good }, bad(TradeFault::Amount)),
+        (ClearedSlot { buy_amount: &[], ..good }, SettleError::Length { column: "buy_amount", len: 0, expected: 1 }),
+        (ClearedSlot { den: 0, ..good }, SettleError::Denominator { clearing: 0, den: 0 }),
+        (ClearedSlot { den: 3, ..good }, SettleError::Denominator { clearing: 0, den: 3 }),
         (ClearedSlot { account: &[1000, 9], ..good }, SettleError::UnknownMember { account: 9 }),
         (ClearedSlot { account: &[1000, 3], ..good }, SettleError::UnknownMember { account: 3 }),
         (ClearedSlot { order: &[3], ..good }, SettleError::Length { column: "order", len: 1, expected: 2 }),
@@ -318,7 +492,8 @@ fn engine_time_rises_with_every_posting() -> Result<(), SettleError> {
     let mut bank = bank(2, 300)?;
     bank.advance(1_000_000)?;
     reserve(&mut bank, &ORDERS)?;
-    bank.advance(5)?;
+    bank.advance(1_000_000)?;
+    assert_eq!(bank.advance(5), Err(SettleError::TimeBackwards { time_ns: 5, last: 1_000_000 }));
     bank.settle(&[cleared(&[6], &[18])], &NO_METER)?;
     let times: Vec<u64> = bank.take().iter().map(|p| p.time_ns).collect();
     assert_eq!(times[0], 1_000_000);

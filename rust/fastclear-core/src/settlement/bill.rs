@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::accounts::{CLEARING, FIRST_MEMBER};
 use super::posting::{Kind, Posting};
-use super::slot::{FEE_NETWORK, FEE_PLATFORM, IMBALANCE_FEED_IN, IMBALANCE_RESIDUAL, TRADE_SELLER};
+use super::slot::{FEE_NETWORK, FEE_PLATFORM, IMBALANCE_FEED_IN, IMBALANCE_RESIDUAL, TRADE_BUYER};
 
 /// The lines of one member in nano-currency: + the member pays, − the member receives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
     for p in postings {
         let amount = i128::from(p.amount);
         match p.kind {
-            Kind::Trade if p.code == TRADE_SELLER => {
+            Kind::Trade if p.code != TRADE_BUYER => {
                 // Negative prices exchange debit and credit; then the seller pays.
                 let (seller, received) = if p.debit == CLEARING { (p.credit, amount) } else { (p.debit, -amount) };
                 bills.entry(seller).or_default().energy -= received;
@@ -61,7 +61,7 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
                     (Kind::Tax, _) => bill.tax += paid,
                     (_, FEE_PLATFORM) => bill.platform += paid,
                     (_, FEE_NETWORK) => bill.network += paid,
-                    _ => bill.energy += paid, // the spread is part of the buyer's price
+                    _ => bill.energy += paid, // spread and rounding are part of what the buyer pays for the energy
                 }
             }
             Kind::Imbalance | Kind::Tax => {

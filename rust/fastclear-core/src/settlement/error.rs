@@ -47,6 +47,13 @@ pub enum SettleError {
         /// What is wrong.
         fault: TradeFault,
     },
+    /// A denominator of money other than 1 or 2.
+    Denominator {
+        /// Which clearing of the call.
+        clearing: usize,
+        /// The denominator.
+        den: i64,
+    },
     /// A buyer owes more than was reserved for the order.
     ExceedsCover {
         /// Whose.
@@ -79,6 +86,13 @@ pub enum SettleError {
         /// Whose line.
         account: u64,
     },
+    /// An engine time before the one that was set last.
+    TimeBackwards {
+        /// The time.
+        time_ns: u64,
+        /// The one set last.
+        last: u64,
+    },
     /// An engine time past 2⁶³ ns.
     TimeOutOfRange {
         /// The time.
@@ -106,6 +120,8 @@ pub enum TradeFault {
     Quantity,
     /// A price is outside −2³¹ < p < 2³¹.
     Price,
+    /// An amount is not price × quantity.
+    Amount,
 }
 
 impl SettleError {
@@ -152,8 +168,12 @@ impl fmt::Display for SettleError {
                     TradeFault::SellRow => "sell_row names no sell order of this clearing",
                     TradeFault::Quantity => "quantity is not between 1 and 2^31-1 lots",
                     TradeFault::Price => "a price is not below 2^31 ticks in size",
+                    TradeFault::Amount => "an amount is not price × quantity",
                 };
                 write!(f, "clearing {clearing}, trade {trade}: {fault}; settle a result of fc.clear as it is")
+            }
+            Self::Denominator { clearing, den } => {
+                write!(f, "clearing {clearing} has money over {den}; settle a result of fc.clear as it is")
             }
             Self::ExceedsCover { order, due, reserved, .. } => write!(
                 f,
@@ -167,6 +187,9 @@ impl fmt::Display for SettleError {
             ),
             Self::DuplicateMeter { .. } => f.write_str("two meter readings for one slot; give one row a member"),
             Self::AmountOutOfRange { .. } => f.write_str("a line of this slot does not fit 64 bits; check quantities"),
+            Self::TimeBackwards { time_ns, last } => {
+                write!(f, "time {time_ns} is before {last}, to which the clock was advanced; it never goes back")
+            }
             Self::TimeOutOfRange { time_ns } => write!(f, "time {time_ns} is past 2^63 ns"),
             Self::ClearingNotEmpty { posted } => write!(f, "the clearing account is left with {posted}; please report"),
             Self::AuditFailed => f.write_str("accounts and totals disagree; please report"),

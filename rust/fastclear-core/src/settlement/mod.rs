@@ -5,6 +5,7 @@
 //! | [`posting`] | one posting, the unit of account |
 //! | [`accounts`] | accounts and open reservations; [`Accounts::apply`] folds a posting into them |
 //! | [`tariff`] | retail, feed-in, fees, tax, the worst case of a bid |
+//! | [`amount`] | money over a denominator in whole nano-currency |
 //! | [`bank`] | open, deposit, withdraw, reserve, settle: calls in, postings out |
 //! | [`slot`] | the lines of one slot, in the order the ledger hashes them |
 //! | [`bill`] | what each member paid, read off postings |
@@ -15,6 +16,7 @@
 //! retail supplier.
 
 pub mod accounts;
+pub mod amount;
 pub mod bank;
 pub mod bill;
 mod draft;

@@ -5,23 +5,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::accounts::{BACKSTOP, CLEARING, DSO, FIRST_MEMBER, PLATFORM, TAX};
+use super::accounts::{BACKSTOP, CLEARING, DSO, FIRST_MEMBER, PLATFORM, ROUNDING, TAX};
+use super::amount::{DENOMINATORS, owed, received, whole_price};
 use super::draft::{Draft, Line};
 use super::error::{SettleError, TradeFault};
 use super::posting::Kind;
 use super::tariff::Tariff;
-use crate::units::{price_in_range, quantity_in_range};
+use crate::units::{PRICE_MAX, quantity_in_range};
 
 /// `code` of a [`Kind::Trade`]: the payment to a seller.
 pub const TRADE_SELLER: u16 = 0;
 /// `code` of a [`Kind::Trade`]: what a buyer receives whose total is negative.
 pub const TRADE_BUYER: u16 = 1;
+/// `code` of a [`Kind::Trade`]: the payment to a seller, where it has no price a unit in whole ticks.
+pub const TRADE_SUM: u16 = 2;
+/// `code` of a [`Kind::Trade`]: the same where it is the seller who pays.
+pub const TRADE_SUM_PAID: u16 = 3;
 /// `code` of a [`Kind::Fee`]: the platform's, on each unit traded.
 pub const FEE_PLATFORM: u16 = 1;
 /// `code` of a [`Kind::Fee`]: the network's, on each unit traded.
 pub const FEE_NETWORK: u16 = 2;
 /// `code` of a [`Kind::Fee`]: the spread between the buyer's and the seller's price.
 pub const FEE_SPREAD: u16 = 3;
+/// `code` of a [`Kind::Fee`]: what rounding half units leaves.
+pub const FEE_ROUNDING: u16 = 4;
+/// `code` of a [`Kind::Fee`]: what a seller receives beyond what the buyer pays, where it has no price a unit.
+pub const FEE_DEFICIT: u16 = 5;
 /// `code` of a [`Kind::Tax`]: on a buyer's energy and fees.
 pub const TAX_TRADE: u16 = 1;
 /// `code` of a [`Kind::Tax`]: on residual energy.
@@ -36,12 +45,16 @@ pub const IMBALANCE_FEED_IN: u16 = 3;
 pub const IMBALANCE_OVER_BOUGHT: u16 = 4;
 
 /// Every line that `code` tells apart within a kind, with its stable name.
-pub const LINES: [(Kind, u16, &str); 11] = [
+pub const LINES: [(Kind, u16, &str); 15] = [
     (Kind::Trade, TRADE_SELLER, "seller"),
     (Kind::Trade, TRADE_BUYER, "buyer"),
+    (Kind::Trade, TRADE_SUM, "sum"),
+    (Kind::Trade, TRADE_SUM_PAID, "sum_paid"),
     (Kind::Fee, FEE_PLATFORM, "platform"),
     (Kind::Fee, FEE_NETWORK, "network"),
     (Kind::Fee, FEE_SPREAD, "spread"),
+    (Kind::Fee, FEE_ROUNDING, "rounding"),
+    (Kind::Fee, FEE_DEFICIT, "deficit"),
     (Kind::Tax, TAX_TRADE, "trade"),
     (Kind::Tax, TAX_RESIDUAL, "residual"),
     (Kind::Imbalance, IMBALANCE_RESIDUAL, "residual"),
@@ -56,7 +69,7 @@ pub(super) type OrderKey = (u64, u64, u64);
 pub(super) type OpenOrders = BTreeSet<(OrderKey, u64)>;
 
 /// One cleared market or batch of markets: the orders that went in and the trades that came out, as columns.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct ClearedSlot<'a> {
     /// 1 = buy.
     pub side: &'a [u8],
@@ -72,10 +85,43 @@ pub struct ClearedSlot<'a> {
     pub sell_row: &'a [i64],
     /// Lots, a trade.
     pub quantity: &'a [i64],
-    /// What the buyer pays in ticks, a trade.
+    /// What the buyer pays a unit, in ticks over `den`, a trade; not read where the money is no price a unit.
     pub buy_price: &'a [i64],
-    /// What the seller gets in ticks, a trade.
+    /// What the seller gets a unit, in ticks over `den`, a trade; not read where the money is no price a unit.
     pub sell_price: &'a [i64],
+    /// What the buyer pays, nano-currency over `den`, a trade.
+    pub buy_amount: &'a [i64],
+    /// What the seller gets, nano-currency over `den`, a trade.
+    pub sell_amount: &'a [i64],
+    /// Denominator of prices and amounts: 1, or 2 where some price is a midpoint between two ticks.
+    pub den: i64,
+    /// Whether every amount is a price a unit times the quantity. If not, amounts are shares of what an account pays
+    /// for all it bought in a market, and its orders there cover that together.
+    pub per_unit: bool,
+    /// Who pays where the sellers of a market receive more than its buyers pay.
+    pub deficit_to: u64,
+}
+
+impl Default for ClearedSlot<'_> {
+    /// No order and no trade, in whole ticks; a deficit would be the platform's.
+    fn default() -> Self {
+        Self {
+            side: &[],
+            account: &[],
+            market: &[],
+            order: &[],
+            buy_row: &[],
+            sell_row: &[],
+            quantity: &[],
+            buy_price: &[],
+            sell_price: &[],
+            buy_amount: &[],
+            sell_amount: &[],
+            den: 1,
+            per_unit: true,
+            deficit_to: PLATFORM,
+        }
+    }
 }
 
 /// Net meter readings of one slot.
@@ -93,6 +139,8 @@ struct Claim {
     reservation: Option<u64>,
     due: i128,
     quantity: i128,
+    /// Whether what it owes is a share of a sum, which all orders of its account in its market cover together.
+    shared: bool,
     /// `seq` of its Post.
     post: u64,
 }
@@ -105,9 +153,22 @@ struct Deal {
     sell_order: u64,
     seller: u64,
     quantity: i64,
-    sell_price: i64,
-    spread_price: i64,
+    money: Money,
+    /// Who has the surplus of this market, or makes up what it lacks.
+    surplus_to: u64,
     tax: i128,
+}
+
+/// What a trade moves, in whole nano-currency.
+struct Money {
+    /// To the seller, and its price a unit where that is a whole number of ticks.
+    seller: i128,
+    sell_price: Option<i64>,
+    /// Between what the buyer pays and the seller receives, rounded down, and its price a unit likewise.
+    spread: i128,
+    spread_price: Option<i64>,
+    /// What rounding leaves.
+    rounding: i128,
 }
 
 /// Writes the postings of one slot into `draft` and returns the reservations it closed.
@@ -168,7 +229,7 @@ fn claim_orders(
         }
         *slot = claims.len();
         by_key.insert(key, (reservation.map_or(after, |seq| seq + 1), claims.len()));
-        claims.push(Claim { key, reservation, due: 0, quantity: 0, post: 0 });
+        claims.push(Claim { key, reservation, due: 0, quantity: 0, shared: false, post: 0 });
     }
     Ok(claim_of)
 }
@@ -183,56 +244,143 @@ fn price_trades(
     deals: &mut Vec<Deal>,
     contract: &mut BTreeMap<u64, i128>,
 ) -> Result<(), SettleError> {
-    let trades = clearing.buy_row.len();
+    check_columns(index, clearing)?;
+    let deficits = deficits(clearing);
+    let mut running = Running::default();
+    for trade in 0..clearing.buy_row.len() {
+        let (buy, sell) =
+            check_trade(clearing, trade).map_err(|fault| SettleError::BadTrade { clearing: index, trade, fault })?;
+        let (buyer, seller) = (clearing.account[buy], clearing.account[sell]);
+        check_member(draft, buyer)?;
+        check_member(draft, seller)?;
+        let (market, quantity) = (clearing.market[buy], clearing.quantity[trade]);
+        let share = (!clearing.per_unit).then_some((buyer, market));
+        let (owed, base, tax) = running.owed(tariff, clearing, trade, share);
+        let claim = claim_of[buy];
+        claims[claim].due += base + tax;
+        claims[claim].quantity += i128::from(quantity);
+        claims[claim].shared |= share.is_some();
+        *contract.entry(buyer).or_insert(0) += i128::from(quantity);
+        *contract.entry(seller).or_insert(0) -= i128::from(quantity);
+        deals.push(Deal {
+            claim,
+            market,
+            buy_order: clearing.order[buy],
+            sell_order: clearing.order[sell],
+            seller,
+            quantity,
+            money: money(clearing, trade, owed),
+            surplus_to: if deficits.contains(&market) { clearing.deficit_to } else { PLATFORM },
+            tax,
+        });
+    }
+    Ok(())
+}
+
+/// Whether the columns of a clearing belong together.
+fn check_columns(index: usize, clearing: &ClearedSlot<'_>) -> Result<(), SettleError> {
+    let expected = clearing.buy_row.len();
     for (column, len) in [
         ("sell_row", clearing.sell_row.len()),
         ("quantity", clearing.quantity.len()),
         ("buy_price", clearing.buy_price.len()),
         ("sell_price", clearing.sell_price.len()),
+        ("buy_amount", clearing.buy_amount.len()),
+        ("sell_amount", clearing.sell_amount.len()),
     ] {
-        if len != trades {
-            return Err(SettleError::Length { column, len, expected: trades });
+        if len != expected {
+            return Err(SettleError::Length { column, len, expected });
         }
     }
-    for trade in 0..trades {
-        let bad = |fault| SettleError::BadTrade { clearing: index, trade, fault };
-        let row = |row: i64, buy: bool| {
-            usize::try_from(row).ok().filter(|&row| clearing.side.get(row).is_some_and(|&side| (side == 1) == buy))
-        };
-        let buy = row(clearing.buy_row[trade], true).ok_or(bad(TradeFault::BuyRow))?;
-        let sell = row(clearing.sell_row[trade], false).ok_or(bad(TradeFault::SellRow))?;
-        let quantity = clearing.quantity[trade];
-        let (buy_price, sell_price) = (clearing.buy_price[trade], clearing.sell_price[trade]);
-        if !quantity_in_range(quantity) {
-            return Err(bad(TradeFault::Quantity));
-        }
-        if !price_in_range(buy_price) || !price_in_range(sell_price) {
-            return Err(bad(TradeFault::Price));
-        }
-        let (buyer, seller) = (clearing.account[buy], clearing.account[sell]);
-        check_member(draft, buyer)?;
-        check_member(draft, seller)?;
-        let unit = i128::from(buy_price) + i128::from(tariff.platform_fee()) + i128::from(tariff.network_fee());
-        let base = unit * i128::from(quantity);
-        let tax = tariff.tax(base);
-        let claim = claim_of[buy];
-        claims[claim].due += base + tax;
-        claims[claim].quantity += i128::from(quantity);
-        *contract.entry(buyer).or_insert(0) += i128::from(quantity);
-        *contract.entry(seller).or_insert(0) -= i128::from(quantity);
-        deals.push(Deal {
-            claim,
-            market: clearing.market[buy],
-            buy_order: clearing.order[buy],
-            sell_order: clearing.order[sell],
-            seller,
-            quantity,
-            sell_price,
-            spread_price: buy_price - sell_price,
-            tax,
-        });
+    if !DENOMINATORS.contains(&clearing.den) {
+        return Err(SettleError::Denominator { clearing: index, den: clearing.den });
     }
     Ok(())
+}
+
+/// The rows of a trade that can be.
+fn check_trade(clearing: &ClearedSlot<'_>, trade: usize) -> Result<(usize, usize), TradeFault> {
+    let row = |row: i64, buy: bool| {
+        usize::try_from(row).ok().filter(|&row| clearing.side.get(row).is_some_and(|&side| (side == 1) == buy))
+    };
+    let buy = row(clearing.buy_row[trade], true).ok_or(TradeFault::BuyRow)?;
+    let sell = row(clearing.sell_row[trade], false).ok_or(TradeFault::SellRow)?;
+    let quantity = clearing.quantity[trade];
+    if !quantity_in_range(quantity) {
+        return Err(TradeFault::Quantity);
+    }
+    if clearing.per_unit {
+        let sides = [
+            (clearing.buy_price[trade], clearing.buy_amount[trade]),
+            (clearing.sell_price[trade], clearing.sell_amount[trade]),
+        ];
+        for (price, amount) in sides {
+            if i128::from(price).abs() > i128::from(PRICE_MAX) * i128::from(clearing.den) {
+                return Err(TradeFault::Price);
+            }
+            if i128::from(price) * i128::from(quantity) != i128::from(amount) {
+                return Err(TradeFault::Amount);
+            }
+        }
+    }
+    Ok((buy, sell))
+}
+
+/// The markets whose sellers receive more than their buyers pay.
+fn deficits(clearing: &ClearedSlot<'_>) -> BTreeSet<u64> {
+    let mut surplus = BTreeMap::new();
+    if clearing.deficit_to != PLATFORM {
+        for (trade, &row) in clearing.buy_row.iter().enumerate() {
+            // A row that is no order is refused when its trade is looked at.
+            let market = usize::try_from(row).ok().and_then(|row| clearing.market.get(row)).copied().unwrap_or(0);
+            *surplus.entry(market).or_insert(0) +=
+                i128::from(clearing.buy_amount[trade]) - i128::from(clearing.sell_amount[trade]);
+        }
+    }
+    surplus.into_iter().filter(|&(_, left)| left < 0).map(|(market, _)| market).collect()
+}
+
+/// What accounts have come to owe for their shares of a sum, by account and market: the amount over the denominator,
+/// and what is taxed.
+#[derive(Default)]
+struct Running(BTreeMap<(u64, u64), (i128, i128)>);
+
+impl Running {
+    /// What the buyer of a trade owes the others, that with the fees, and the tax on it.
+    ///
+    /// A price a unit is rounded and taxed trade by trade. Shares of one sum are rounded and taxed as the sum is: each
+    /// takes what its share adds, so that however a sum was divided it costs no more than a bid that covers it.
+    fn owed(
+        &mut self,
+        tariff: &Tariff,
+        clearing: &ClearedSlot<'_>,
+        trade: usize,
+        share: Option<(u64, u64)>,
+    ) -> (i128, i128, i128) {
+        let fees = (i128::from(tariff.platform_fee()) + i128::from(tariff.network_fee()))
+            * i128::from(clearing.quantity[trade]);
+        let mut alone = (0, 0);
+        let (amount, taxed) = match share {
+            Some(key) => self.0.entry(key).or_insert((0, 0)),
+            None => &mut alone,
+        };
+        let before = (owed(*amount, clearing.den), tariff.tax(*taxed));
+        *amount += i128::from(clearing.buy_amount[trade]);
+        let owes = owed(*amount, clearing.den) - before.0;
+        *taxed += owes + fees;
+        (owes, owes + fees, tariff.tax(*taxed) - before.1)
+    }
+}
+
+/// How what the buyer owes is divided.
+fn money(clearing: &ClearedSlot<'_>, trade: usize, owes: i128) -> Money {
+    let whole = |price: i64| whole_price(price, clearing.den).filter(|_| clearing.per_unit);
+    let sell_price = whole(clearing.sell_price[trade]);
+    let sell_amount = i128::from(clearing.sell_amount[trade]);
+    let seller = received(sell_amount, clearing.den);
+    let spread = received(i128::from(clearing.buy_amount[trade]) - sell_amount, clearing.den);
+    let spread_price = sell_price.and_then(|sell| Some(whole(clearing.buy_price[trade])? - sell));
+    Money { seller, sell_price, spread, spread_price, rounding: owes - seller - spread }
 }
 
 /// Whether `account` is an open member's.
@@ -246,6 +394,7 @@ pub(super) fn check_member(draft: &Draft<'_>, account: u64) -> Result<(), Settle
 /// Posts what each buyer owes to the clearing house and releases what did not trade: first the orders with a
 /// reservation in order of its seq, then those that pay on the spot.
 fn draw_reservations(draft: &mut Draft<'_>, claims: &mut [Claim]) -> Result<Vec<(OrderKey, u64)>, SettleError> {
+    share_cover(draft, claims);
     let mut reserved: Vec<(u64, usize)> =
         claims.iter().enumerate().filter_map(|(i, claim)| claim.reservation.map(|seq| (seq, i))).collect();
     reserved.sort_unstable();
@@ -285,6 +434,35 @@ fn draw_reservations(draft: &mut Draft<'_>, claims: &mut [Claim]) -> Result<Vec<
     Ok(closed)
 }
 
+/// Lets the orders of one account in one market cover together what they owe as shares of a sum: what one owes beyond
+/// its reservation is drawn from the others, first those with a reservation, in order of their rows.
+fn share_cover(draft: &Draft<'_>, claims: &mut [Claim]) {
+    let mut groups: BTreeMap<(u64, u64), Vec<usize>> = BTreeMap::new();
+    for (i, claim) in claims.iter().enumerate().filter(|(_, claim)| claim.shared) {
+        groups.entry((claim.key.0, claim.key.1)).or_default().push(i);
+    }
+    for group in groups.into_values().filter(|group| group.len() > 1) {
+        let room = |claim: &Claim| {
+            let held = claim.reservation.and_then(|seq| draft.accounts().reservation(seq));
+            held.map(|held| i128::from(held.amount) - claim.due)
+        };
+        let mut beyond = 0;
+        for &i in &group {
+            let over = room(&claims[i]).map_or(0, |room| (-room).max(0));
+            claims[i].due -= over;
+            beyond += over;
+        }
+        for &i in &group {
+            let taken = room(&claims[i]).map_or(0, |room| room.min(beyond));
+            claims[i].due += taken;
+            beyond -= taken;
+        }
+        // What no reservation covers is paid on the spot, or found to exceed the cover.
+        let last = group.iter().copied().find(|&i| claims[i].reservation.is_none()).unwrap_or(group[0]);
+        claims[last].due += beyond;
+    }
+}
+
 /// Draws the reservation `seq` of `claim`; a buyer whose total is negative draws nothing and is paid instead.
 fn post(draft: &mut Draft<'_>, claim: &mut Claim, seq: u64, reserved: i64) -> Result<(), SettleError> {
     let (account, market, order) = claim.key;
@@ -312,7 +490,7 @@ fn post(draft: &mut Draft<'_>, claim: &mut Claim, seq: u64, reserved: i64) -> Re
     Ok(())
 }
 
-/// Pays each trade out of the clearing house: seller, fees, tax, spread. Lines of nothing are left out.
+/// Pays each trade out of the clearing house: seller, fees, tax, spread, rounding. Lines of nothing are left out.
 fn pay_out(draft: &mut Draft<'_>, tariff: &Tariff, claims: &[Claim], deals: &[Deal]) -> Result<(), SettleError> {
     for deal in deals {
         let line = |kind, code, to, price: i64, amount| Line {
@@ -325,16 +503,24 @@ fn pay_out(draft: &mut Draft<'_>, tariff: &Tariff, claims: &[Claim], deals: &[De
             ..Line::new(kind, CLEARING, to, amount)
         };
         let times = |ticks: i64| i128::from(ticks) * i128::from(deal.quantity);
+        let money = &deal.money;
+        let (code, price) = match money.sell_price {
+            Some(price) => (TRADE_SELLER, price),
+            None if money.seller < 0 => (TRADE_SUM_PAID, 0),
+            None => (TRADE_SUM, 0),
+        };
         // The trade stands even at price 0: it is the record of the energy, and the lines below belong to it.
         let trade = draft.push(Line {
             group: Some(claims[deal.claim].post),
-            ..line(Kind::Trade, TRADE_SELLER, deal.seller, deal.sell_price, times(deal.sell_price))
+            ..line(Kind::Trade, code, deal.seller, price, money.seller)
         })?;
+        let spread = if money.spread_price.is_none() && money.spread < 0 { FEE_DEFICIT } else { FEE_SPREAD };
         for (kind, code, to, price, amount) in [
             (Kind::Fee, FEE_PLATFORM, PLATFORM, tariff.platform_fee(), times(tariff.platform_fee())),
             (Kind::Fee, FEE_NETWORK, DSO, tariff.network_fee(), times(tariff.network_fee())),
             (Kind::Tax, TAX_TRADE, TAX, 0, deal.tax),
-            (Kind::Fee, FEE_SPREAD, PLATFORM, deal.spread_price, times(deal.spread_price)),
+            (Kind::Fee, spread, deal.surplus_to, money.spread_price.unwrap_or(0), money.spread),
+            (Kind::Fee, FEE_ROUNDING, ROUNDING, 0, money.rounding),
         ] {
             if amount != 0 {
                 draft.push(Line { group: Some(trade), ..line(kind, code, to, price, amount) })?;
