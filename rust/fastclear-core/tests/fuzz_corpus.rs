@@ -14,11 +14,11 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/clear")
 }
 
-fn check(name: &str, bytes: &[u8]) {
-    if catch_unwind(|| fuzz::check(bytes)).is_err() {
+fn check(name: &str, bytes: &[u8]) -> usize {
+    catch_unwind(|| fuzz::check(bytes)).unwrap_or_else(|_| {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        panic!("{name} fails: {hex}\n{:?}", fuzz::Case::decode(bytes));
-    }
+        panic!("{name} fails: {hex}\n{:?}", fuzz::Case::decode(bytes))
+    })
 }
 
 #[test]
@@ -47,10 +47,12 @@ fn the_corpus_replays() {
 fn random_inputs_hold() {
     for rule in 0..fuzz::RULES {
         let mut random = fuzz::Random(u64::from(rule) + 1);
-        for i in 0..3_000 {
+        let mut trades = 0;
+        for i in 0..5_000 {
             let len = if i % 50 == 0 { 3_000 } else { 150 };
             let bytes = random.input(rule, len);
-            check(&format!("rule {rule}, input {i}"), &bytes);
+            trades += check(&format!("rule {rule}, input {i}"), &bytes);
         }
+        assert!(trades > 5_000, "rule {rule}: only {trades} trades were looked at");
     }
 }

@@ -328,11 +328,11 @@ impl Case {
     }
 }
 
-/// Clears what the bytes say and checks what must hold whatever the mechanism.
+/// Clears what the bytes say, checks what must hold whatever the mechanism, and returns the number of trades.
 ///
 /// # Panics
 /// An invariant does not hold.
-pub fn check(bytes: &[u8]) {
+pub fn check(bytes: &[u8]) -> usize {
     let case = Case::decode(bytes);
     let (clearing, filled) = case.clear(&case.columns(), Want { payment: true, trades: true });
     let payment = clearing.payment.clone().unwrap_or_default();
@@ -342,6 +342,7 @@ pub fn check(bytes: &[u8]) {
     check_markets(&case, &clearing, &filled, &payment);
     check_rationality(&case, &clearing, &filled, &payment);
     check_other_ways(&case, &clearing, &filled, &payment);
+    clearing.trades.map_or(0, |trades| trades.len())
 }
 
 fn code(clearing: &Clearing, row: usize) -> u16 {
