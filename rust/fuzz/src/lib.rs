@@ -77,7 +77,7 @@ impl Bytes<'_> {
 
     /// A price that a parameter may be.
     fn tick(&mut self) -> Option<i64> {
-        self.flag().then(|| self.price().clamp(-TOP, TOP))
+        (self.byte() % 4 == 3).then(|| self.price().clamp(-TOP, TOP))
     }
 
     fn fee(&mut self) -> i64 {
@@ -233,12 +233,17 @@ impl Case {
             refused: (has & (1 << 9) != 0).then(Vec::new),
         };
         let dense_ids = has & (1 << 10) != 0; // ids that rarely meet, else ids that often do
+        let any_lots = has & (1 << 11) != 0;
         while !bytes.is_empty() && case.side.len() < ROWS_MAX {
             let row = case.side.len() as i64;
             let side = bytes.byte();
             case.side.push(if side > 250 { side } else { side & 1 });
             case.price.push(bytes.price());
-            case.quantity.push(bytes.quantity());
+            // Where all must be of one unit, ordinary quantities are.
+            case.quantity.push(match (bytes.quantity(), mechanism.unit()) {
+                (0..=6, Some(unit)) if !any_lots => unit,
+                (lots, _) => lots,
+            });
             if let Some(market) = &mut case.market {
                 market.push(bytes.id() % 3);
             }
@@ -386,7 +391,10 @@ fn check_trades(case: &Case, clearing: &Clearing, filled: &[i64], payment: &[i64
         money[bid] += paid;
         money[ask] -= received;
         if let Some(reserve) = case.mechanism.reserve() {
-            assert!(received >= reserve * i64::from(clearing.den) * trades.quantity[t], "trade {t} is below the reserve");
+            assert!(
+                received >= reserve * i64::from(clearing.den) * trades.quantity[t],
+                "trade {t} is below the reserve"
+            );
         }
     }
     assert!(trades.market_index.is_sorted(), "trades come market by market");
@@ -474,7 +482,8 @@ fn check_other_ways(case: &Case, clearing: &Clearing, filled: &[i64], payment: &
     if case.order.is_some() {
         let back = case.reversed();
         let (other, mut other_filled) = back.clear(&back.columns(), all);
-        let (mut other_payment, mut other_reject) = (other.payment.unwrap_or_default(), other.reject.unwrap_or_default());
+        let (mut other_payment, mut other_reject) =
+            (other.payment.unwrap_or_default(), other.reject.unwrap_or_default());
         other_filled.reverse();
         other_payment.reverse();
         other_reject.reverse();
@@ -484,7 +493,7 @@ fn check_other_ways(case: &Case, clearing: &Clearing, filled: &[i64], payment: &
     }
 }
 
-/// SplitMix64: bytes that are the same everywhere.
+/// `SplitMix64`: bytes that are the same everywhere.
 #[derive(Clone, Copy, Debug)]
 pub struct Random(pub u64);
 
@@ -503,14 +512,18 @@ impl Random {
         (self.next() % n as u64) as usize
     }
 
-    /// An input: a rule and up to `len` bytes of one of three laws.
+    /// An input: a rule and up to `len` bytes of one of four laws.
     pub fn input(&mut self, rule: u8, len: usize) -> Vec<u8> {
-        let law = self.next() % 3;
+        let law = self.next() % 4;
         let mut bytes: Vec<u8> = (0..=self.below(len))
-            .map(|_| match law {
-                0 => self.next() as u8,
-                1 => (self.next() % 200) as u8,     // no ends of ranges
-                _ => 198 + (self.next() % 58) as u8, // hardly anything else
+            .map(|_| {
+                let byte = self.next();
+                match law {
+                    0 => byte as u8,
+                    1 => (byte % 200) as u8, // no ends of ranges
+                    2 => (byte % if byte >> 60 == 0 { 256 } else { 200 }) as u8, // few
+                    _ => 198 + (byte % 58) as u8, // hardly anything else
+                }
             })
             .collect();
         bytes[0] = rule;
