@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import warnings as _warnings
 
-from fastclear import _core
+from fastclear import _startup  # noqa: F401 - first: it guards the imports below
+from fastclear import _core  # isort: skip
 from fastclear.auction import (
     Average,
     Discriminatory,
@@ -29,6 +30,7 @@ from fastclear.auction import (
     clear,
     mechanism,
 )
+from fastclear.auction.properties import mechanisms
 from fastclear.audit import AuditError, AuditReport
 from fastclear.block import Block, Proof, VerificationError, VerificationReport
 from fastclear.community import Community, community_from_frame, load_community
@@ -99,6 +101,7 @@ __all__ = [
     "load_community",
     "load_preset",
     "mechanism",
+    "mechanisms",
     "run",
     "verify",
     "verify_directory",

@@ -259,7 +259,9 @@ class _Picture:
         ]
         over = {"x": alt.X("from:Q", **self._x), "x2": "to:Q", "y": alt.Y("price:Q", **self._y)}
         # wide and unseen: what the pointer meets; the line itself is one mark and could show one order only
-        touch = alt.Chart(inline(steps)).mark_rule(strokeWidth=9, opacity=0.001, clip=True).encode(tooltip=tooltip, **over)
+        touch = (
+            alt.Chart(inline(steps)).mark_rule(strokeWidth=9, opacity=0.001, clip=True).encode(tooltip=tooltip, **over)
+        )
         thick = (
             alt.Chart(inline([step for step in steps if step["marginal"]]))
             .mark_rule(strokeWidth=7, opacity=0.45, clip=True)
@@ -271,7 +273,9 @@ class _Picture:
     def _looks(self) -> tuple[alt.Color, alt.StrokeDash]:
         """Colour and dashes of a curve, the same in every layer."""
         names = [_DEMAND, _SUPPLY, *([_TRADES] if self._by_trade else [])]
-        legend = alt.Legend(orient="top", title=None, symbolType="stroke", offset=4, symbolOpacity=1, symbolStrokeWidth=2)
+        legend = alt.Legend(
+            orient="top", title=None, symbolType="stroke", offset=4, symbolOpacity=1, symbolStrokeWidth=2
+        )
         colours = alt.Color(
             "curve:N",
             scale=alt.Scale(domain=names, range=[BLUE, VERMILION, GREEN][: len(names)]),
@@ -320,7 +324,7 @@ class _Picture:
                         "from": self.energy(float(ends[group[0]] - quantity[group[0]])),
                         "to": self.energy(min(float(ends[group[-1]]), self.right)),
                         "price": self.price(float(mean), of_clearing=True),
-                        "limit": self.words.bare_price(int(round(mean)), of_clearing=True),
+                        "limit": self.words.bare_price(round(mean), of_clearing=True),
                         "quantity": self.words.bare_quantity(int(quantity[group].sum())),
                     }
                 )
@@ -367,8 +371,9 @@ class _Picture:
             if not words.startswith("reserve"):
                 layers.append(base.mark_rule(color=INK, strokeWidth=1.4).encode(y=alt.Y("price:Q", **self._y)))
             layers.append(
-                base.mark_text(align="left", baseline="middle", dx=6, dy=shift, color=INK, fontSize=11, fontWeight=600)
-                .encode(x=alt.value("width"), y=alt.Y("price:Q", **self._y), text="words:N")
+                base.mark_text(
+                    align="left", baseline="middle", dx=6, dy=shift, color=INK, fontSize=11, fontWeight=600
+                ).encode(x=alt.value("width"), y=alt.Y("price:Q", **self._y), text="words:N")
             )
         return layers
 
@@ -446,7 +451,7 @@ class _Picture:
             chosen = _chosen(len(groups), middle)
             groups = [np.concatenate([groups[i] for i in run]) for run in chosen]
             self.remarks.append(
-                f"{name.split()[0]} of {steps.height:,} orders is drawn with {len(groups):,} steps, exact near the margin"
+                f"{name.split()[0]} of {steps.height:,} orders drawn with {len(groups):,} steps, exact near the margin"
             )
         drawn = []
         for group in groups:

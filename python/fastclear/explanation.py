@@ -335,8 +335,8 @@ class _Story:
             )
         share = words.quantity(self.fill) if self.fill else "nothing"
         return (
-            f"It is at the margin: {count:,} {self.noun}s at {self.at(self.limit)} come to {words.quantity(wanted)}, and "
-            f"{words.quantity(got)} {'was' if got == self.words.units.lots else 'were'} left for them. "
+            f"It is at the margin: {count:,} {self.noun}s at {self.at(self.limit)} come to {words.quantity(wanted)}, "
+            f"and {words.quantity(got)} {'was' if got == self.words.units.lots else 'were'} left for them. "
             f"{_RATIONING[rule]} gives this one {share}."
         )
 
@@ -367,7 +367,9 @@ def _call_reason(story: _Story, rationing: str) -> str:
     view, words = story.view, story.words
     reserve = view.setting("reserve")
     if reserve is not None and story.buy and story.competing < reserve:
-        return f"It took no part: its limit of {story.at(story.limit)} is below the reserve price of {story.at(reserve)}."
+        return (
+            f"It took no part: its limit of {story.at(story.limit)} is below the reserve price of {story.at(reserve)}."
+        )
     minimum = _minimum(story)
     at_margin = story.level[2] > 0
     worst = view.worst_served(buy=story.buy)
@@ -437,7 +439,9 @@ def _beyond(story: _Story, left: int | None) -> str:
     if left is None:
         return ""
     if story.buy and story.view.fee and story.limit >= left:
-        return f", which its limit of {story.at(story.limit)} reaches only without the fee of {story.at(story.view.fee)}"
+        return (
+            f", which its limit of {story.at(story.limit)} reaches only without the fee of {story.at(story.view.fee)}"
+        )
     return f", {'above' if story.buy else 'below'} its limit of {story.at(story.limit)}"
 
 
@@ -524,12 +528,13 @@ def _vickrey(story: _Story) -> list[str]:
     own = abs(story.limit * story.fill * story.words.den)
     side = "would be" if story.buy else "ask for"
     at_limit = f"its limit {side} {story.words.money(own)}"
-    if story.clearing.orders.participant is not None:
-        shared = " (over all its orders, split by what they fill)"
-    else:
-        shared = ""
+    has_participants = story.clearing.orders.participant is not None
+    shared = " (over all its orders, split by what they fill)" if has_participants else ""
     what = "what its trade costs all others" if story.buy else "what its trade is worth to all others"
-    return [*reasons, f"{story.amount()}, {what}{shared}; {at_limit}. No report of another limit would change that price."]
+    return [
+        *reasons,
+        f"{story.amount()}, {what}{shared}; {at_limit}. No report of another limit would change that price.",
+    ]
 
 
 def _trade_reduction(story: _Story) -> list[str]:
@@ -557,8 +562,8 @@ def _trade_reduction(story: _Story) -> list[str]:
         else "and there is no other pair"
     )
     return [
-        f"It is half of the marginal pair (with {story.counter} {name}, gain {gain}), which trade reduction leaves out so "
-        f"that nobody sets their own price: {others}."
+        f"It is half of the marginal pair (with {story.counter} {name}, gain {gain}), which trade reduction leaves "
+        f"out so that nobody sets their own price: {others}."
     ]
 
 
@@ -570,7 +575,7 @@ def _huang(story: _Story) -> list[str]:
     view, words = story.view, story.words
     if story.fill == story.lots:
         return [story.paid(), _huang_price(story)]
-    volume, bids, asks = view.crossing
+    _, bids, asks = view.crossing
     taking_part = bids if story.buy else asks
     if not story.fill:
         reason = _beyond_crossing(story)
@@ -600,8 +605,8 @@ def _huang(story: _Story) -> list[str]:
 
 def _huang_price(story: _Story) -> str:
     return (
-        f"Buyers pay {_side_price(story, 'price_buy')} and sellers get {_side_price(story, 'price_sell')}: the limits of "
-        "the marginal bid and the marginal ask, which do not trade themselves."
+        f"Buyers pay {_side_price(story, 'price_buy')} and sellers get {_side_price(story, 'price_sell')}: the limits "
+        "of the marginal bid and the marginal ask, which do not trade themselves."
     )
 
 
@@ -622,10 +627,12 @@ def _sbba(story: _Story) -> list[str]:
             return ["It is the only bid that could trade, and a bid that sets the price does not trade itself."]
         return [f"It is the marginal bid: its limit is the price of the {k - 1:,} other pairs, and it does not trade."]
     if k == 1:
-        return ["It is the only ask that could trade, and the bid that it would meet sets the price and does not trade."]
+        return [
+            "It is the only ask that could trade, and the bid that it would meet sets the price and does not trade."
+        ]
     return [
-        f"It lost the lottery (seed {view.setting('seed')}): {k:,} asks could trade, the marginal bid is left out, and so "
-        "one seller, drawn by lot, sits out."
+        f"It lost the lottery (seed {view.setting('seed')}): {k:,} asks could trade, the marginal bid is left out, and "
+        "so one seller, drawn by lot, sits out."
     ]
 
 
@@ -658,7 +665,10 @@ def _muda(story: _Story) -> list[str]:
         return ["No half has a price, so nobody trades.", rule]
     if not willing:
         beyond = "below" if story.buy else "above"
-        return [rule, f"Its limit is not {'above' if story.buy else 'below'} either of them (at or {beyond} is not enough)."]
+        return [
+            rule,
+            f"Its limit is not {'above' if story.buy else 'below'} either of them (at or {beyond} is not enough).",
+        ]
     if len(willing) == len(halves):
         return [rule, _muda_short(story, variant)]
     return [
@@ -694,8 +704,8 @@ def _multi_round(story: _Story) -> list[str]:
         step = view.setting("buyer_step" if story.buy else "seller_step")
         how = "raises" if story.buy else "lowers"
         reason = (
-            f"In {ran} its quote found no {story.counter} that accepts it (or none that was left): a {story.noun} with lots "
-            f"left {how} its quote by {story.at(int(step))} a round, up to its limit."
+            f"In {ran} its quote found no {story.counter} that accepts it (or none that was left): a {story.noun} with "
+            f"lots left {how} its quote by {story.at(int(step))} a round, up to its limit."
         )
         if not story.buy:
             reason = reason.replace("up to its limit", "down to its limit")

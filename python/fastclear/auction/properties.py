@@ -1,4 +1,4 @@
-"""What each mechanism promises: one table, from which docstrings, `fastclear mechanisms` and chapter 2 of docs/ are made.
+"""What each mechanism promises: one table, of which docstrings, `fastclear mechanisms` and docs/2_mechanisms.md are made.
 
 A claim is about reports as given, for each market by itself, and each is held against a search for counter-examples in
 the tests. ``scripts/mechanism_table.py`` rewrites the table of docs/2_mechanisms.md.
@@ -86,10 +86,11 @@ PROPERTIES: Final[tuple[Properties, ...]] = (
     Properties(
         mechanism="Uniform",
         summary="dearest bids meet cheapest asks, all at one price",
-        budget=Claim("balanced", "with a fee, surplus = fee × volume"),
+        budget=Claim("balanced", "with a fee, surplus = fee x volume"),
         rationality=_EX_POST,
         truthfulness=Claim(
-            "no", "with price_rule=interval a trader of one lot gains at most price_high - price_low, one of several lots more"
+            "no",
+            "with price_rule=interval a trader of one lot gains at most price_high - price_low; one of several, more",
         ),
         efficiency=Claim(
             "optimal", "with a fee, welfare less fees is; a reserve price, minimum quantities and whole_levels can lose"
@@ -100,10 +101,12 @@ PROPERTIES: Final[tuple[Properties, ...]] = (
     Properties(
         mechanism="Discriminatory",
         summary="the same pairs as under price priority, each at a price of its own",
-        budget=Claim("balanced", "with a fee, surplus = fee × volume; with spread_to=operator, the spreads on top"),
+        budget=Claim("balanced", "with a fee, surplus = fee x volume; with spread_to=operator, the spreads on top"),
         rationality=_EX_POST,
         truthfulness=_NO,
-        efficiency=Claim("optimal", "with a fee, welfare less fees is; a reserve price and minimum quantities can lose"),
+        efficiency=Claim(
+            "optimal", "with a fee, welfare less fees is; a reserve price and minimum quantities can lose"
+        ),
         complexity="O(N + W log W) for W orders that trade",
         source="Chatterjee & Samuelson 1983; Nicolaisen, Petrov & Tesfatsion 2001; Federico & Rahman 2003",
     ),
@@ -113,7 +116,9 @@ PROPERTIES: Final[tuple[Properties, ...]] = (
         budget=Claim("balanced"),
         rationality=_EX_POST,
         truthfulness=_NO,
-        efficiency=Claim("lower", "volume is the largest there is, at most twice that of the optimum; welfare pays for it"),
+        efficiency=Claim(
+            "lower", "volume is the largest there is, at most twice that of the optimum; welfare pays for it"
+        ),
         complexity="O(N log N)",
         source="Niu & Parsons 2013",
     ),
@@ -150,7 +155,7 @@ PROPERTIES: Final[tuple[Properties, ...]] = (
     Properties(
         mechanism="Huang",
         summary="the marginal bid and ask set the prices and do not trade; the long side is cut equally",
-        budget=Claim("surplus", "volume × (marginal bid - marginal ask) >= 0"),
+        budget=Claim("surplus", "volume x (marginal bid - marginal ask) >= 0"),
         rationality=_EX_POST,
         truthfulness=Claim("price only", "dominant strategy for the limit; a false quantity can pay"),
         efficiency=Claim("margin lost", "both marginal orders, and what the long side is cut by"),
