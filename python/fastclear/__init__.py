@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import warnings as _warnings
 
-from fastclear import _startup  # noqa: F401 - first: it guards the imports below
-from fastclear import _core  # isort: skip
+from fastclear import _core
+from fastclear import _startup as _startup
 from fastclear.auction import (
     Average,
     Discriminatory,

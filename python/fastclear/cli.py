@@ -569,7 +569,7 @@ def _clearing_summary(clearing: Any, refused: int, out: Path | None) -> dict[str
             for row in markets.iter_rows(named=True)
         ],
         "units": {"price": "tick (1e-6 currency/kWh)", "quantity": "Wh", "money": "nano-currency"},
-        "den": getattr(clearing, "den", 1),
+        "den": clearing.den,
         "out": None if out is None else str(out),
     }
 

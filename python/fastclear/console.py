@@ -215,7 +215,7 @@ def result_text(result: RunResult) -> str:
 def clearing_view(clearing: Clearing) -> Group:
     """The markets of a clearing in ct/kWh and kWh, the first twenty of them, and their totals."""
     markets = clearing.markets
-    ticks = 10_000 * getattr(clearing, "den", 1)
+    ticks = 10_000 * clearing.den
     columns = ("market", "price_buy", "price_sell", "volume", "buy_orders", "sell_orders", "welfare")
     rows = [
         [

@@ -126,7 +126,7 @@ class _Picture:
     def __init__(self, view: MarketView, steps: pl.DataFrame, units: Units) -> None:
         self.view = view
         self.units = units
-        self.words = Wording(units, getattr(view.clearing, "den", 1))
+        self.words = Wording(units, view.clearing.den)
         self.remarks: list[str] = []
         self.sides = {name: steps.filter(pl.col("side") == side) for name, side in ((_DEMAND, "bid"), (_SUPPLY, "ask"))}
         self.prices = {
@@ -143,7 +143,7 @@ class _Picture:
         if self.view.volume:
             right = min(right, 4 * self.view.volume)
         # one order may be larger than all others together, such as the grid's: it is cut as well
-        others = max(end - int(self.sides[name]["quantity"].max() or 0) for name, end in ends.items())  # type: ignore[call-overload]
+        others = max(end - _largest(self.sides[name]["quantity"]) for name, end in ends.items())
         if others:
             right = min(right, max(4 * others, self.view.volume))
         for name, end in ends.items():
@@ -291,14 +291,8 @@ class _Picture:
             self.view.volume > 0
             and self.prices["price_buy"] is None
             and self.prices["price_sell"] is None
-            and not self._in_sums
+            and not self.view.clearing.pays_sums
         )
-
-    @property
-    def _in_sums(self) -> bool:
-        """Whether payments are sums that no price a lot stands for."""
-        frame = self.view.clearing.trades
-        return "buy_amount" in frame.columns
 
     def _trade_prices(self) -> list[Any]:
         if not self._by_trade:
@@ -394,7 +388,7 @@ class _Picture:
         buy, sell = self.prices["price_buy"], self.prices["price_sell"]
         low, high = self.prices["price_low"], self.prices["price_high"]
         title = f"{market}{words.quantity(view.volume)} traded"
-        if self._in_sums:
+        if view.clearing.pays_sums:
             lines[0] += ": payments are sums, not a price a lot"
         elif buy is None or sell is None:
             title += self._range_of_trades()
@@ -419,7 +413,7 @@ class _Picture:
             return "no order was accepted"
         if not bids.height or not asks.height:
             return f"there is no {'bid' if not bids.height else 'ask'}"
-        bid, ask = int(bids["price"].max() or 0), int(asks["price"].min() or 0)  # type: ignore[call-overload]
+        bid, ask = int(bids["price"][0]), int(asks["price"][0])
         if bid < ask:
             return f"the best bid, {self.words.bare_price(bid)}, is below the best ask, {self.words.price(ask)}"
         return "no pair that the mechanism allows"
@@ -471,6 +465,10 @@ class _Picture:
                 }
             )
         return drawn
+
+
+def _largest(quantities: pl.Series) -> int:
+    return int(quantities.to_numpy().max(initial=0))
 
 
 def _levels(prices: NDArray[np.int64]) -> list[NDArray[np.intp]]:

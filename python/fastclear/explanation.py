@@ -118,7 +118,7 @@ class _Story:
         orders = clearing.orders
         self.clearing = clearing
         self.row = row
-        self.words = Wording(orders.units, getattr(clearing, "den", 1))
+        self.words = Wording(orders.units, clearing.den)
         self.buy = bool(orders.side[row] == 1)
         self.noun, self.counter = ("bid", "ask") if self.buy else ("ask", "bid")
         self.lots = int(orders.quantity[row])

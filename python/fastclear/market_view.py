@@ -220,7 +220,8 @@ class MarketView:
     @cached_property
     def accepted(self) -> NDArray[np.intp]:
         """Rows of the accepted orders of the market, ascending."""
-        return self.rows[self.clearing.reject[self.rows] == 0]
+        accepted: NDArray[np.intp] = self.rows[self.clearing.reject[self.rows] == 0]
+        return accepted
 
     def limits(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
         """Limits of accepted orders in ticks; a market order has the price at which it competes, before the fee."""
@@ -241,7 +242,8 @@ class MarketView:
 
     def competing(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
         """Prices at which accepted orders compete: the limit, for a bid less the fee."""
-        return self.limits(rows) - self.fee * (self.clearing.orders.side[rows] == 1)
+        competing: NDArray[np.int64] = self.limits(rows) - self.fee * (self.clearing.orders.side[rows] == 1)
+        return competing
 
     def is_market_order(self, row: int) -> bool:
         """Whether the order names no price."""
@@ -254,7 +256,8 @@ class MarketView:
         price = self.competing(rows)
         ids = rows if orders.order is None else orders.order[rows]
         time = np.zeros(len(rows), np.int64) if orders.time is None else orders.time[rows]
-        return rows[np.lexsort((ids, time, -price if buy else price))]
+        merit: NDArray[np.intp] = rows[np.lexsort((ids, time, -price if buy else price))]
+        return merit
 
     @cached_property
     def bids(self) -> NDArray[np.intp]:

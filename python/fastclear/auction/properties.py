@@ -1,4 +1,4 @@
-"""What each mechanism promises: one table, of which docstrings, `fastclear mechanisms` and docs/2_mechanisms.md are made.
+"""What each mechanism promises: one table, of which docstrings, the command line and docs/2_mechanisms.md are made.
 
 A claim is about reports as given, for each market by itself, and each is held against a search for counter-examples in
 the tests. ``scripts/mechanism_table.py`` rewrites the table of docs/2_mechanisms.md.
@@ -129,7 +129,7 @@ PROPERTIES: Final[tuple[Properties, ...]] = (
         rationality=_EX_POST,
         truthfulness=_NO,
         efficiency=Claim("random", "only this is sure: no bid and ask that are left could trade"),
-        complexity="O(N²) a round at worst",
+        complexity="O(N log N) a round",
         source="Blouin & Serrano 2001, in the form of pymarket's p2p market",
     ),
     Properties(
@@ -150,7 +150,7 @@ PROPERTIES: Final[tuple[Properties, ...]] = (
         truthfulness=Claim("yes", "dominant strategy, one unit a participant"),
         efficiency=Claim("one pair lost", "at most the marginal one, b_k - s_k: no more than 1/k of the optimum"),
         complexity="O(N log N)",
-        source="McAfee 1992",
+        source="McAfee 1992 (J. Economic Theory 56, 434-450)",
     ),
     Properties(
         mechanism="Huang",
@@ -160,7 +160,7 @@ PROPERTIES: Final[tuple[Properties, ...]] = (
         truthfulness=Claim("price only", "dominant strategy for the limit; a false quantity can pay"),
         efficiency=Claim("margin lost", "both marginal orders, and what the long side is cut by"),
         complexity="O(N log N)",
-        source="Huang, Scheller-Wolf & Sycara 2002",
+        source="Huang, Scheller-Wolf & Sycara 2002 (Computational Intelligence 18, 596-617)",
     ),
     Properties(
         mechanism="Sbba",
@@ -170,7 +170,7 @@ PROPERTIES: Final[tuple[Properties, ...]] = (
         truthfulness=Claim("in expectation", "over the lottery that leaves out a seller, one unit a participant"),
         efficiency=Claim("one deal lost", "at most"),
         complexity="O(N log N)",
-        source="Segal-Halevi, Hassidim & Aumann 2016",
+        source="Segal-Halevi, Hassidim & Aumann 2016 (arXiv 1607.05139)",
     ),
     Properties(
         mechanism="Muda",
@@ -181,7 +181,7 @@ PROPERTIES: Final[tuple[Properties, ...]] = (
         truthfulness=Claim("given the halves", "for a participant of one order, no other limit pays"),
         efficiency=Claim("asymptotic", "goes to the optimum as the market grows; small markets may lose all"),
         complexity="O(N log N)",
-        source="Segal-Halevi, Hassidim & Aumann 2018",
+        source="Segal-Halevi, Hassidim & Aumann 2018 (AAAI, arXiv 1712.06848)",
     ),
     Properties(
         mechanism="Muda",
@@ -192,7 +192,7 @@ PROPERTIES: Final[tuple[Properties, ...]] = (
         truthfulness=Claim("given the halves", "for a participant of one order, no other limit pays"),
         efficiency=Claim("asymptotic", "goes to the optimum as the market grows; small markets may lose all"),
         complexity="O(N log N)",
-        source="Segal-Halevi, Hassidim & Aumann 2018",
+        source="Segal-Halevi, Hassidim & Aumann 2018 (AAAI, arXiv 1712.06848)",
     ),
     Properties(
         mechanism="Average",
@@ -212,7 +212,7 @@ PROPERTIES: Final[tuple[Properties, ...]] = (
         truthfulness=_NO,
         efficiency=Claim("path dependent", "opening quotes and steps decide; volume is at most that of MaximalVolume"),
         complexity="O(N log N) a round",
-        source="Haggi & Sun 2021, rule reconstructed where the paper leaves it open",
+        source="our reading of Haggi & Sun 2021 (IEEE Trans. Smart Grid 12, 4403-4414)",
     ),
     Properties(
         mechanism="Blocks",

@@ -1,4 +1,7 @@
-"""Mechanisms by name, for the command line: one table from names to classes, made of the table of properties."""
+"""Mechanisms by name, for the command line: one table from names to classes, made of the table of properties.
+
+The settings that reproduce other engines can be named as well.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 import fastclear.auction
+from fastclear.auction.engines import ENGINES
 from fastclear.auction.parameters import Mechanism
 from fastclear.auction.properties import PROPERTIES
 from fastclear.errors import MechanismError
@@ -58,9 +62,14 @@ def make(name: str, options: Mapping[str, Any]) -> Mechanism:
     """
     key = _plain(name)
     known = classes()
+    if key in ENGINES:
+        if options:
+            given = ", ".join(map(_as_option, options))
+            raise MechanismError(f"{key} is a fixed setting that reproduces another engine; leave out {given}")
+        return ENGINES[key][0]()
     if key not in known:
-        close = difflib.get_close_matches(key, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there is {', '.join(known)}"
+        close = difflib.get_close_matches(key, [*known, *ENGINES], n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there is {', '.join([*known, *ENGINES])}"
         raise MechanismError(f"--mechanism {name}: there is no such mechanism; {hint}")
     own = options_of(key)
     for option in options:
