@@ -43,6 +43,11 @@ _PAIR_RULES: Final = {
     "ask": "each pair trades at its ask",
     "earlier": "each pair trades at the limit of the order that came first",
 }
+_SPREADS: Final = {
+    "seller": "each pair trades at its bid: the seller keeps what lies between bid and ask",
+    "buyer": "each pair trades at its ask: the buyer keeps what lies between bid and ask",
+    "operator": "the buyer pays its bid, the seller receives its ask, and the operator keeps what lies between",
+}
 
 
 def explain(clearing: Clearing, order: object, market: object = None) -> str:
@@ -258,8 +263,9 @@ class _Story:
         more = len(trades["counter"]) - _TRADES_SHOWN
         if more > 0:
             prices = trades["price"]
-            low, high = (self.words.bare_price(int(end), of_clearing=True) for end in (prices.min(), prices.max()))
-            parts.append(f"and {more:,} more trade{'s' if more > 1 else ''}, all of them at {low} to {high}")
+            low, high = int(prices.min()), int(prices.max())
+            ends = f"{self.words.bare_price(low, of_clearing=True)} to {self.words.price(high, of_clearing=True)}"
+            parts.append(f"and {more:,} more trade{'s' if more > 1 else ''}, all of them at {ends}")
         return f"{self.amount()}: {', '.join(parts)}."
 
     def paid(self) -> str:
@@ -328,11 +334,9 @@ class _Story:
         count, wanted, got = self.level
         words = self.words
         if count == 1:
-            better = f" that better {self.noun}s left" if self.place else ""
-            return (
-                f"It is the marginal {self.noun}: the {self.counter}s that accept its limit{better} come to "
-                f"{words.quantity(got)}."
-            )
+            better = f" after better {self.noun}s" if self.place else ""
+            within = f"{self.counter}s within its limit come to {words.quantity(got)}{better}"
+            return f"It is the marginal {self.noun}: {within}."
         share = words.quantity(self.fill) if self.fill else "nothing"
         return (
             f"It is at the margin: {count:,} {self.noun}s at {self.at(self.limit)} come to {words.quantity(wanted)}, "
@@ -373,7 +377,7 @@ def _call_reason(story: _Story, rationing: str) -> str:
     minimum = _minimum(story)
     at_margin = story.level[2] > 0
     worst = view.worst_served(buy=story.buy)
-    if minimum and not story.fill and worst is not None and not story.worse(story.competing, worst):
+    if minimum and not story.fill and worst is not None and _left_by_itself(story, worst):
         return (
             f"Its minimum of {words.quantity(minimum)} could not be met: what was left for it was less, so it left the "
             "market and the others were cleared without it."
@@ -400,6 +404,16 @@ def _call_reason(story: _Story, rationing: str) -> str:
     if view.setting("whole_levels"):
         return "Supply does not cover its whole price level, and whole_levels=True serves a level whole or not at all."
     return "It left the market with those whose minimum quantity could not be met."  # pragma: no cover - for safety
+
+
+def _left_by_itself(story: _Story, worst: int) -> bool:
+    """Whether an order without a fill would have one in the market as it was cleared: then it was not in there."""
+    if not story.worse(story.competing, worst):
+        return True
+    left = story.left_over
+    if left is None or story.worse(story.competing, left):
+        return False
+    return story.competing != left or story.view.setting("zero_surplus") is not False
 
 
 def _minimum(story: _Story) -> int:
@@ -463,7 +477,9 @@ def _uniform_price(story: _Story) -> str:
     if reserve is not None and price == reserve * words.den:
         return f"The price is the reserve price, {text}."
     if rule != "interval":
-        return f"The price is {text}: {_PRICE_RULES[rule]} (rule {rule}; the clearing prices are {ends})."
+        clearing = f"the only clearing price is {words.price(low, of_clearing=True)}" if low == high else ""
+        clearing = clearing or f"the clearing prices are {ends}"
+        return f"The price is {text}: {_PRICE_RULES[rule]} (rule {rule}; {clearing})."
     if low == high:
         return f"The price is {text}, the only one that clears this market."
     k = fraction("k", view.setting("k", Fraction(1, 2)))
@@ -472,11 +488,18 @@ def _uniform_price(story: _Story) -> str:
 
 
 def _pair_rule(story: _Story) -> str:
-    rule = story.view.setting("rule", "k")
-    if rule == "k":
-        k = fraction("k", story.view.setting("k", Fraction(1, 2)))
-        return f"Each pair trades at k = {k} of the way from its ask up to its bid."
-    return f"{_PAIR_RULES[rule].capitalize()}."
+    view = story.view
+    rule, keeper, reserve = view.setting("rule", "k"), view.setting("spread_to"), view.setting("reserve")
+    if keeper is not None:
+        text = _SPREADS[keeper]
+    elif rule == "k":
+        k = fraction("k", view.setting("k", Fraction(1, 2)))
+        text = f"each pair trades at k = {k} of the way from its ask up to its bid"
+    else:
+        text = _PAIR_RULES[rule]
+    least = "" if reserve is None else f", sellers at the reserve price of {story.at(reserve)} at least"
+    fee = f"; the buyer's price includes the fee of {story.at(view.fee)}" if view.fee and story.buy else ""
+    return f"{text[0].upper()}{text[1:]}{least}{fee}."
 
 
 def _matching(story: _Story, how: str) -> list[str]:
@@ -526,14 +549,13 @@ def _vickrey(story: _Story) -> list[str]:
     if story.fill < story.lots:
         reasons.append(story.rationed("time"))
     own = abs(story.limit * story.fill * story.words.den)
-    side = "would be" if story.buy else "ask for"
-    at_limit = f"its limit {side} {story.words.money(own)}"
+    at_limit = f"its own limit would come to {story.words.money(own)}"
     has_participants = story.clearing.orders.participant is not None
     shared = " (over all its orders, split by what they fill)" if has_participants else ""
     what = "what its trade costs all others" if story.buy else "what its trade is worth to all others"
     return [
         *reasons,
-        f"{story.amount()}, {what}{shared}; {at_limit}. No report of another limit would change that price.",
+        f"{story.amount()}, {what}{shared}; {at_limit}. As long as it trades the same, no other limit changes that.",
     ]
 
 
@@ -556,15 +578,15 @@ def _trade_reduction(story: _Story) -> list[str]:
     partner = (view.asks if story.buy else view.bids)[k - 1]
     name = shown(story.clearing.orders.order_ids()[int(partner)])
     gain = words.price(int(view.limits(view.bids[k - 1 : k])[0] - view.limits(view.asks[k - 1 : k])[0]))
-    others = (
-        f"its limit is the price of the {k - 1:,} other {story.noun}{'s' if k > 2 else ''}"
-        if k > 1
-        else "and there is no other pair"
-    )
+    others = f": its limit is the price of {_the_others(k - 1, story.noun)}" if k > 1 else "; there is no other pair"
     return [
         f"It is half of the marginal pair (with {story.counter} {name}, gain {gain}), which trade reduction leaves "
-        f"out so that nobody sets their own price: {others}."
+        f"out so that nobody sets their own price{others}."
     ]
+
+
+def _the_others(count: int, noun: str) -> str:
+    return f"the other {noun}" if count == 1 else f"the {count:,} other {noun}s"
 
 
 def _side_price(story: _Story, name: str) -> str:
@@ -595,11 +617,12 @@ def _huang(story: _Story) -> list[str]:
     wanted = int(view.quantity(before).sum())
     cut = wanted - view.volume
     what = (
-        f"The {len(before):,} {story.noun}s before the marginal one ask for {words.quantity(wanted)} and "
-        f"{words.quantity(view.volume)} trade: each gives up the same part of the difference of {words.quantity(cut)}"
+        f"Before the marginal {story.noun} come {words.quantity(wanted)} of {story.noun}s and "
+        f"{words.quantity(view.volume)} trade: each {story.noun} gives up the same part of the difference of "
+        f"{words.quantity(cut)}"
     )
     if not story.fill:
-        return [f"{what}; this one asks for no more than its part."]
+        return [f"{what}; this one is no larger than its part."]
     return [f"{what}; this one gives up {words.quantity(story.lots - story.fill)}.", story.paid(), _huang_price(story)]
 
 
@@ -625,7 +648,9 @@ def _sbba(story: _Story) -> list[str]:
     if story.buy:
         if k == 1:
             return ["It is the only bid that could trade, and a bid that sets the price does not trade itself."]
-        return [f"It is the marginal bid: its limit is the price of the {k - 1:,} other pairs, and it does not trade."]
+        return [
+            f"It is the marginal bid: its limit is the price of {_the_others(k - 1, 'pair')}, and it does not trade."
+        ]
     if k == 1:
         return [
             "It is the only ask that could trade, and the bid that it would meet sets the price and does not trade."
@@ -638,51 +663,57 @@ def _sbba(story: _Story) -> list[str]:
 
 def _muda(story: _Story) -> list[str]:
     view, words = story.view, story.words
-    variant = view.setting("variant", "lottery")
-    halves = {name: view.shown_figure(f"price_{name}") for name in ("left", "right")}
-    shown_prices = " and ".join(
-        f"{name} {'has none' if price is None else 'asks ' + words.price(int(price), of_clearing=True)}"
-        for name, price in halves.items()
+    made = {half: view.shown_figure(f"price_{half}") for half in ("left", "right")}
+    prices = " and ".join(
+        f"{half} has none" if price is None else f"{half} makes {words.price(int(price), of_clearing=True)}"
+        for half, price in made.items()
     )
-    rule = f"Each half of the traders trades at the price that the other half makes ({shown_prices})."
-    rule = rule.replace("asks", "makes")
+    rule = f"Each half of the traders trades at the price that the other half makes ({prices})."
     if story.fill:
-        if variant == "vickrey":
-            paid = f"{story.amount()}: the price of the other half for each lot, and what it displaces in its own half."
+        if story.clearing.pays_sums:
+            fee = f"{'plus' if story.buy else 'less'} a fee for whom it keeps out (none on the short side)"
+            paid = f"{story.amount()}: the price of the other half for each lot, {fee}."
         else:
             paid = story.paid_by_trade()
-        reasons = [paid, rule]
-        if story.fill < story.lots:
-            reasons.insert(0, _muda_short(story, variant))
-        return reasons
+        return [*([] if story.fill == story.lots else [_muda_long_side(story)]), paid, rule]
     alone = story.nobody_there()
     if alone is not None:
         return [alone]
-    prices = [int(price) for price in halves.values() if price is not None]
+    half = _half(story)
+    offered = {name: price for name, price in made.items() if half is None or name != half}
+    stands = "" if half is None else f" It stands in the {half} half."
+    known = [int(price) for price in offered.values() if price is not None]
     limit = story.limit * words.den
-    willing = [price for price in prices if (limit > price if story.buy else limit < price)]
-    if not prices:
-        return ["No half has a price, so nobody trades.", rule]
+    willing = [price for price in known if (limit > price if story.buy else limit < price)]
+    side, beyond = ("above", "at or below") if story.buy else ("below", "at or above")
+    if not known:
+        return [f"{rule}{stands} It has no price to trade at."]
     if not willing:
-        beyond = "below" if story.buy else "above"
-        return [
-            rule,
-            f"Its limit is not {'above' if story.buy else 'below'} either of them (at or {beyond} is not enough).",
-        ]
-    if len(willing) == len(halves):
-        return [rule, _muda_short(story, variant)]
-    return [
-        rule,
-        "Its limit reaches one of these prices: either its half trades at the other, or, if not, "
-        + _muda_short(story, variant)[0].lower()
-        + _muda_short(story, variant)[1:],
-    ]
+        return [f"{rule}{stands} Its limit is not {side} the price that it could trade at ({beyond} is not enough)."]
+    if len(willing) == len(offered):
+        return [f"{rule}{stands}", _muda_long_side(story)]
+    if len(known) < len(offered):
+        half_of = "the half that found the only price, which then has none to trade at"
+    else:
+        half_of = "the half whose price to trade at its limit does not reach"
+    return [rule, f"Either it stands in {half_of}; or {_muda_long_side(story, later=True)}"]
 
 
-def _muda_short(story: _Story, variant: str) -> str:
-    if variant == "vickrey":
-        return f"More lots of its side were willing than of the other, and {story.noun}s of better price came first."
-    return "More lots of its side were willing than of the other, and the lottery served others first."
+def _half(story: _Story) -> str | None:
+    """Where a partition was given: the half in which the order stands."""
+    if story.view.setting("partition") is None:
+        return None
+    halves, _ = story.clearing.mechanism.places(story.clearing.orders)  # type: ignore[attr-defined]  # Muda's
+    return "right" if halves[story.row] else "left"
+
+
+def _muda_long_side(story: _Story, *, later: bool = False) -> str:
+    first = "more" if later else "More"
+    if story.clearing.pays_sums:
+        end = f"and {story.noun}s of better price came first"
+    else:
+        end = "and the lottery did not reach all of it" if story.fill else "and the lottery did not reach it"
+    return f"{first} lots of its side than of the other were willing in its half, {end}."
 
 
 def _average(story: _Story) -> list[str]:
@@ -702,13 +733,11 @@ def _multi_round(story: _Story) -> list[str]:
     reason = story.nobody_there() or story.out_of_reach()
     if reason is None:
         step = view.setting("buyer_step" if story.buy else "seller_step")
-        how = "raises" if story.buy else "lowers"
+        how, end = ("raises", "up") if story.buy else ("lowers", "down")
         reason = (
-            f"In {ran} its quote found no {story.counter} that accepts it (or none that was left): a {story.noun} with "
-            f"lots left {how} its quote by {story.at(int(step))} a round, up to its limit."
+            f"After {ran} no {story.counter} was left that accepts its quote; in each round an order with lots left "
+            f"{how} its quote by {story.at(int(step))}, {end} to its limit."
         )
-        if not story.buy:
-            reason = reason.replace("up to its limit", "down to its limit")
     return [reason, *(paid if story.fill else [])]
 
 
