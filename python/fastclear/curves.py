@@ -5,6 +5,7 @@ The frame is exact and whole, in ticks and lots. The picture is for eyes: floats
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 import altair as alt
@@ -12,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fastclear.charts import BLUE, GREEN, GREY, INK, SKY, THEME, VERMILION, AnyChart, inline
+from fastclear.charts import BLUE, GREEN, GREY, INK, SKY, THEME, VERMILION, AnyChart
 from fastclear.market_view import MarketView, Wording, exact, market_index, shown
 from fastclear.units import Units
 
@@ -185,14 +186,15 @@ class _Picture:
         return {
             "title": title,
             "scale": alt.Scale(domain=[0, self.energy(self.right)], nice=False),
-            "axis": alt.Axis(tickCount=8),
+            "axis": alt.Axis(tickCount=8, tickMinStep=self.energy(1)),
         }
 
     @property
     def _y(self) -> dict[str, Any]:
         unit = self.units.price
         title = "Price (ticks of 0.0001 ct/kWh)" if unit == "tick" else f"Price ({unit})"
-        return {"title": title, "scale": alt.Scale(domain=self._span(), nice=True, zero=False)}
+        scale = alt.Scale(domain=self._span(), nice=True, zero=False)
+        return {"title": title, "scale": scale, "axis": alt.Axis(tickMinStep=self.price(1))}
 
     def _span(self) -> list[float]:
         """Lowest and highest price of what is drawn, and a little room."""
@@ -211,7 +213,7 @@ class _Picture:
             return []
         ends = {"low": self.price(low, of_clearing=True), "high": self.price(high, of_clearing=True)}
         return [
-            alt.Chart(inline([ends]))
+            alt.Chart(_packed([ends]))
             .mark_rect(color=SKY, opacity=0.3)
             .encode(y=alt.Y("low:Q", **self._y), y2="high:Q", tooltip=[alt.Tooltip("low:Q"), alt.Tooltip("high:Q")])
         ]
@@ -220,7 +222,7 @@ class _Picture:
         if not self.view.volume:
             return []
         volume = self.energy(self.view.volume)
-        data = inline([{"volume": volume, "words": f"traded {self.words.quantity(self.view.volume)}"}])
+        data = _packed([{"volume": volume, "words": f"traded {self.words.quantity(self.view.volume)}"}])
         rule = alt.Chart(data).mark_rule(color=GREY, strokeDash=[4, 3]).encode(x=alt.X("volume:Q", **self._x))
         beyond = volume > 0.8 * self.energy(self.right)
         text = (
@@ -239,7 +241,7 @@ class _Picture:
             for end in (0, 1)
         ]
         line = (
-            alt.Chart(inline(corners))
+            alt.Chart(_packed(corners))
             .mark_line(strokeWidth=2, strokeJoin="miter", clip=True)
             .encode(
                 x=alt.X("energy:Q", **self._x),
@@ -260,10 +262,10 @@ class _Picture:
         over = {"x": alt.X("from:Q", **self._x), "x2": "to:Q", "y": alt.Y("price:Q", **self._y)}
         # wide and unseen: what the pointer meets; the line itself is one mark and could show one order only
         touch = (
-            alt.Chart(inline(steps)).mark_rule(strokeWidth=9, opacity=0.001, clip=True).encode(tooltip=tooltip, **over)
+            alt.Chart(_packed(steps)).mark_rule(strokeWidth=9, opacity=0.001, clip=True).encode(tooltip=tooltip, **over)
         )
         thick = (
-            alt.Chart(inline([step for step in steps if step["marginal"]]))
+            alt.Chart(_packed([step for step in steps if step["marginal"]]))
             .mark_rule(strokeWidth=7, opacity=0.45, clip=True)
             .encode(color=colours, tooltip=tooltip, **over)
         )
@@ -328,7 +330,7 @@ class _Picture:
             alt.Tooltip("quantity:N", title=f"Quantity ({self.units.quantity})"),
         ]
         return [
-            alt.Chart(inline(rows))
+            alt.Chart(_packed(rows))
             .mark_rule(strokeWidth=3, clip=True)
             .encode(
                 x=alt.X("from:Q", **self._x),
@@ -353,14 +355,14 @@ class _Picture:
         reserve = self.view.setting("reserve")
         layers: list[Any] = []
         if reserve is not None:
-            drawn = inline([{"price": self.price(reserve)}])
+            drawn = _packed([{"price": self.price(reserve)}])
             layers.append(
                 alt.Chart(drawn).mark_rule(color=GREY, strokeDash=[2, 3]).encode(y=alt.Y("price:Q", **self._y))
             )
             if all(price != reserve * self.words.den for _, price, _ in lines):
                 lines.append((f"reserve {self.words.bare_price(reserve)}", reserve * self.words.den, 0))
         for words, price, shift in lines:
-            data = inline([{"price": self.price(price, of_clearing=True), "words": words}])
+            data = _packed([{"price": self.price(price, of_clearing=True), "words": words}])
             base = alt.Chart(data)
             if not words.startswith("reserve"):
                 layers.append(base.mark_rule(color=INK, strokeWidth=1.4).encode(y=alt.Y("price:Q", **self._y)))
@@ -375,7 +377,9 @@ class _Picture:
 
     def _words(self) -> tuple[str, list[str]]:
         view, words = self.view, self.words
-        market = f"Market {shown(view.name)}: " if view.clearing.orders.market is not None else ""
+        # altair puts titles into the script of its pages as they are: a break of no width after each "<" ends no script
+        name = shown(view.name).replace("<", "<\u200b")
+        market = f"Market {name}: " if view.clearing.orders.market is not None else ""
         mechanism = type(view.clearing.mechanism).__name__
         counts = ", ".join(
             f"{steps.height:,} {noun}{'' if steps.height == 1 else 's'}"
@@ -386,7 +390,6 @@ class _Picture:
             lines[0] += f": {self._why_nothing()}"
             return (f"{market}nothing trades" if market else "Nothing trades"), [*lines, *self.remarks]
         buy, sell = self.prices["price_buy"], self.prices["price_sell"]
-        low, high = self.prices["price_low"], self.prices["price_high"]
         title = f"{market}{words.quantity(view.volume)} traded"
         if view.clearing.pays_sums:
             lines[0] += ": payments are sums, not a price a lot"
@@ -399,13 +402,25 @@ class _Picture:
             title += words.price(sell, of_clearing=True)
             if view.fee:
                 lines[0] += f"; between them lies the fee of {words.price(view.fee)}"
-        if low is not None and high is not None and low < high:
-            ends = f"{words.bare_price(low, of_clearing=True)} to {words.price(high, of_clearing=True)}"
-            lines[0] += f"; shaded: the clearing prices, {ends}"
-        elif low is not None:
-            lines[0] += "; no other price clears this market"
+        lines[0] += self._about_interval()
         lines[0] += "; thick: the orders at the margin"
         return title, [*lines, *self.remarks]
+
+    def _about_interval(self) -> str:
+        """How the price stands to the prices that clear the market."""
+        low, high, price = self.prices["price_low"], self.prices["price_high"], self.prices["price_sell"]
+        if low is None or high is None or price is None:
+            return ""
+        inside = low <= price <= high
+        if low < high:
+            ends = f"{self.words.bare_price(low, of_clearing=True)} to {self.words.price(high, of_clearing=True)}"
+            return f"; shaded: the clearing prices, {ends}{'' if inside else ', without this one'}"
+        reserve = self.view.setting("reserve")
+        if reserve is not None and price == reserve * self.words.den:
+            return "; this is the reserve price"
+        if inside:
+            return "; no other price clears this market"
+        return f"; the clearing price would be {self.words.price(low, of_clearing=True)}"
 
     def _why_nothing(self) -> str:
         bids, asks = self.sides[_DEMAND], self.sides[_SUPPLY]
@@ -465,6 +480,16 @@ class _Picture:
                 }
             )
         return drawn
+
+
+def _packed(rows: list[dict[str, Any]]) -> alt.Data:
+    """Rows as one JSON text within the chart: altair checks lists value by value, which takes seconds.
+
+    No ``<`` stands in it, so that no id can end the script element of a page.
+    """
+    text = json.dumps(rows, separators=(",", ":")).replace("<", "\\u003c")
+    data: alt.Data = alt.Data(values=text, format={"type": "json"})  # type: ignore[no-untyped-call]  # as in charts.py
+    return data
 
 
 def _largest(quantities: pl.Series) -> int:
