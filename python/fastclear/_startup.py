@@ -5,32 +5,46 @@ Imported first by the package. It looks whether Python was started for the comma
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import PurePath
+from types import FrameType
+
+_INTERRUPTED = 130
+_is_ready = False
 
 
-def _is_command(argv: list[str]) -> bool:
-    """Whether this process runs the command: as ``fastclear`` or as ``python -m fastclear.cli``."""
-    started = PurePath(sys.argv[0]).stem if sys.argv else ""
-    as_module = "-m" in argv and argv[argv.index("-m") + 1 :][:1] == ["fastclear.cli"]
-    return started == "fastclear" or as_module
+def is_command(argv: list[str]) -> bool:
+    """Whether a process started with these words runs the command: ``fastclear`` or ``python -m fastclear.cli``.
+
+    Examples
+    --------
+    >>> is_command(["python", "/usr/bin/fastclear", "run"]), is_command(["python", "-m", "fastclear.cli"])
+    (True, True)
+    >>> is_command(["python", "-m", "pytest", "fastclear"])
+    False
+    """
+    if "-m" in argv:
+        return argv[argv.index("-m") + 1 :][:1] == ["fastclear.cli"]
+    return any(PurePath(word).stem == "fastclear" for word in argv[:2])
 
 
-def _quiet() -> bool:
-    if not _is_command(sys.orig_argv) or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        return False
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    return True
-
-
-try:
-    IS_QUIET = _quiet()
-except ValueError:  # not the main thread: an embedded interpreter
-    IS_QUIET = False
+def _stop(number: int, frame: FrameType | None) -> None:
+    if _is_ready:
+        signal.default_int_handler(number, frame)
+    os._exit(_INTERRUPTED)
 
 
 def ready() -> None:
-    """Give Ctrl-C back to Python; the command handles it from here on."""
-    if IS_QUIET:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """From here on Ctrl-C raises ``KeyboardInterrupt``, which the command handles."""
+    global _is_ready
+    _is_ready = True
+
+
+# One handler for both: polars puts one of its own around what it finds, and would be cut off by a second change.
+if is_command(sys.orig_argv) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    try:
+        signal.signal(signal.SIGINT, _stop)
+    except ValueError:  # not the main thread
+        ready()

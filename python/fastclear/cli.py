@@ -54,6 +54,13 @@ class Auction(StrEnum):
     discriminatory = "discriminatory"
 
 
+class YesOrNo(StrEnum):
+    """A choice whose default differs from mechanism to mechanism."""
+
+    yes = "yes"
+    no = "no"
+
+
 class Rounding(StrEnum):
     """What happens to energy that is not whole Wh."""
 
@@ -105,6 +112,7 @@ _AS_OPTIONS = (
     (re.compile(r"\ballow_gaps=True"), "--allow-gaps"),
     (re.compile(r"\bslot_minutes=(\d+)"), r"--slot-minutes \1"),
     (re.compile(r"\bmarket=\.\.\."), "--market MARKET"),
+    (re.compile(r"""\border=(?:'([^']+)'|(-?\d+))"""), r"--explain \1\2"),
     (re.compile(r"""\bmarket=(?:'([^']+)'|(-?\d+))"""), r"--market \1\2"),
 )
 
@@ -167,9 +175,7 @@ def run(
         typer.Option(help="embedded, simbench, simbench:GRIDCODE, or a .parquet or .csv file.", show_default=True),
     ] = "embedded",
     days: Annotated[int, typer.Option(min=1, help="Days to trade, from the start of the data.")] = 7,
-    seed: Annotated[
-        int, typer.Option(min=0, max=_SEED_MAX, metavar="N", help="Everything random comes from it; 0 to 2^64 - 1.")
-    ] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", help="Everything random comes from it; 0 to 2^64 - 1.")] = 1,
     mechanism: Annotated[
         Auction | None,
         typer.Option(help="Another reading of the auction than the preset's.", show_default=False),
@@ -209,7 +215,7 @@ def run(
             {"tz": tz, "rounding": rounding.value, "allow_gaps": allow_gaps, "slot_minutes": slot_minutes},
         ),
         days=days,
-        seed=seed,
+        seed=_checked_seed(seed),
         mechanism=None if mechanism is None else mechanism.value,
         out=out,
         progress=not quiet and sys.stderr.isatty(),
@@ -288,25 +294,16 @@ def clear(
     rationing: Annotated[
         str | None, _rule("pro_rata, time, equal, quantity or lottery, at the marginal price.")
     ] = None,
-    price_rule: Annotated[str | None, _rule("interval, marginal_ask, marginal_bid, last_pair_midpoint, ...")] = None,
+    price_rule: Annotated[
+        str | None, _rule("interval, marginal_ask, marginal_bid, scarce_side, last_pair_midpoint, ...")
+    ] = None,
     price_round: Annotated[str | None, _rule("floor, ceil or half_up.")] = None,
     zero_surplus: Annotated[
-        bool | None,
-        typer.Option(
-            "--zero-surplus/--no-zero-surplus",
-            help="Whether a bid trades with an ask of the same price.",
-            show_default=False,
-            rich_help_panel=_RULE,
-        ),
+        YesOrNo | None, _rule("Whether a bid trades with an ask of the same price: yes or no.", metavar="YES|NO")
     ] = None,
     whole_levels: Annotated[
-        bool | None,
-        typer.Option(
-            "--whole-levels/--no-whole-levels",
-            help="Serve a price level of demand whole or not at all.",
-            show_default=False,
-            rich_help_panel=_RULE,
-        ),
+        YesOrNo | None,
+        _rule("Whether a price level of demand trades whole or not at all: yes or no.", metavar="YES|NO"),
     ] = None,
     rule: Annotated[str | None, _rule("Price of a pair: k, bid, ask or earlier.")] = None,
     spread_to: Annotated[
@@ -317,24 +314,17 @@ def clear(
     reserve: Annotated[str | None, _rule("Lowest price for sellers, in the unit of prices.")] = None,
     cap_low: Annotated[str | None, _rule("Lowest price of an order, in the unit of prices.")] = None,
     cap_high: Annotated[str | None, _rule("Highest price of an order, in the unit of prices.")] = None,
-    seed: Annotated[
-        int | None, _rule("Of whatever is drawn, 0 to 2^64 - 1.", min=0, max=_SEED_MAX, metavar="N")
-    ] = None,
+    seed: Annotated[int | None, _rule("Of whatever is drawn, 0 to 2^64 - 1.", metavar="N")] = None,
     variant: Annotated[str | None, _rule("Of muda: lottery or vickrey.")] = None,
     deficit_to: Annotated[str | None, _rule("Who pays Vickrey's deficit: platform, dso or backstop.")] = None,
     use_p0: Annotated[
-        bool | None,
-        typer.Option(
-            "--use-p0/--no-use-p0",
-            help="Whether trade reduction tries the price of the first pair left out.",
-            show_default=False,
-            rich_help_panel=_RULE,
-        ),
+        YesOrNo | None,
+        _rule("Whether trade reduction tries the price of the first pair left out: yes or no.", metavar="YES|NO"),
     ] = None,
     unit: Annotated[str | None, _rule("The one quantity of every order, in the unit of quantities.")] = None,
     buyer_step: Annotated[str | None, _rule("What a bid rises by in each round, in the unit of prices.")] = None,
     seller_step: Annotated[str | None, _rule("What an ask falls by in each round, in the unit of prices.")] = None,
-    max_rounds: Annotated[int | None, _rule("Most rounds.", min=1)] = None,
+    max_rounds: Annotated[int | None, _rule("Most rounds.", metavar="N")] = None,
 ) -> None:
     """Clear a file of orders: every market in it with one auction."""
     from fastclear.console import clearing_view, printable
@@ -352,21 +342,21 @@ def clear(
         "rationing": rationing,
         "price_rule": price_rule,
         "price_round": price_round,
-        "zero_surplus": zero_surplus,
-        "whole_levels": whole_levels,
+        "zero_surplus": _flag(zero_surplus),
+        "whole_levels": _flag(whole_levels),
         "rule": rule,
         "spread_to": spread_to,
         "pairing": pairing,
-        "seed": seed,
+        "seed": None if seed is None else _checked_seed(seed),
         "variant": variant,
         "deficit_to": deficit_to,
-        "use_p0": use_p0,
+        "use_p0": _flag(use_p0),
         "max_rounds": max_rounds,
     }
     prices = {"fee": fee, "reserve": reserve, "cap_low": cap_low, "cap_high": cap_high}
     prices |= {"buyer_step": buyer_step, "seller_step": seller_step}
-    given |= {name: _in_units(name, text, units.ticks, "tick") for name, text in prices.items() if text is not None}
-    given |= {} if unit is None else {"unit": _in_units("unit", unit, units.lots, "lot")}
+    given |= {name: _in_units(name, text, units.ticks, "ticks") for name, text in prices.items() if text is not None}
+    given |= {} if unit is None else {"unit": _in_units("unit", unit, units.lots, "lots")}
     options = {name: value for name, value in given.items() if value is not None}
     clearing = fastclear.clear(_read_orders(orders, tz), _mechanism(mechanism, options), units=units)
     if not clearing.orders.n:
@@ -411,7 +401,18 @@ def _mechanism(name: str, options: dict[str, Any]) -> Any:
         message = str(error)
         for option in options_of(name):
             message = re.sub(rf"(?<![\w-]){option}=", f"--{option.replace('_', '-')} ", message)
+        message = re.sub(r"Fraction\((-?\d+), (\d+)\)", r"\1/\2", message).replace("/1 is", " is")
         _fail(message)
+
+
+def _flag(choice: YesOrNo | None) -> bool | None:
+    return None if choice is None else choice is YesOrNo.yes
+
+
+def _checked_seed(seed: int) -> int:
+    if not 0 <= seed <= _SEED_MAX:
+        _fail(f"--seed {seed}: is outside 0 to 2^64 - 1, {_SEED_MAX}")
+    return seed
 
 
 def _fraction(name: str, text: str) -> Any:
@@ -421,16 +422,16 @@ def _fraction(name: str, text: str) -> Any:
         _fail(f'--{name} {text}: is no number; write a share from 0 to 1, like "1/2" or "0.5"')
 
 
-def _in_units(name: str, text: str, scale: int, smallest: str) -> int:
+def _in_units(name: str, text: str, scale: int, whole: str) -> int:
     """A price or quantity of the command line as whole ticks or lots."""
     option = name.replace("_", "-")
     try:
-        whole = Fraction(text) * scale
+        value = Fraction(text) * scale
     except (ValueError, ZeroDivisionError):
         _fail(f"--{option} {text}: is no number")
-    if whole.denominator != 1:
-        _fail(f"--{option} {text}: lies between two {smallest}s; one {smallest} is 1/{scale} of its unit")
-    return int(whole)
+    if value.denominator != 1:
+        _fail(f"--{option} {text}: is no whole number of {whole}, of which {scale:,} are 1 of its unit")
+    return int(value)
 
 
 def _id(clearing: Any, column: str, text: str) -> Any:

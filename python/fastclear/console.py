@@ -212,6 +212,10 @@ def result_text(result: RunResult) -> str:
     return as_text(result_view(result))
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def clearing_view(clearing: Clearing) -> Group:
     """The markets of a clearing in ct/kWh and kWh, the first twenty of them, and their totals."""
     markets = clearing.markets
@@ -251,7 +255,8 @@ def clearing_view(clearing: Clearing) -> Group:
     parts += [
         "",
         Text(
-            f"{clearing.orders.n:,} orders, {refused:,} refused · {markets.height:,} markets, {traded:,} with trades · "
+            f"{_counted(clearing.orders.n, 'order')}, {refused:,} refused · {_counted(markets.height, 'market')}, "
+            f"{traded:,} with trades · "
             f"{number(volume, 3)} kWh"
         ),
     ]

@@ -113,8 +113,10 @@ def plot(clearing: Clearing, market: object = None, *, units: Units | None = Non
 
 
 def _units(clearing: Clearing, steps: pl.DataFrame, asked: Units | None) -> Units:
-    declared = asked or clearing.orders.units
-    if declared is not None:
+    if asked is not None:
+        return asked
+    declared = clearing.orders.units
+    if declared is not None and declared.price != "tick":
         return declared
     largest = steps["price"].abs().max() if steps.height else _TICKS_OF_PEOPLE
     small = isinstance(largest, int) and largest < _TICKS_OF_PEOPLE
