@@ -130,13 +130,25 @@ class Sheet:
                 yield Text(", ".join(beside), style="bold" if at in self.bold else "", overflow="fold")
             elif at:
                 yield ""
-            grid = Table.grid(padding=(0, _GAP, 0, 0), pad_edge=False)
-            grid.add_column(min_width=label, no_wrap=True)
-            grid.add_column(overflow="fold")
-            for column, cell in zip(self.columns, row, strict=True):
-                if cell and column.name:
-                    grid.add_row(column.name, Text(f"{cell} {column.unit}".rstrip()))
-            yield Padding(grid, (0, 0, 0, _GAP))
+            named = [
+                (column, f"{cell} {column.unit}".rstrip())
+                for column, cell in zip(self.columns, row, strict=True)
+                if cell and column.name
+            ]
+            longest = max(
+                (cell_len(word) for column, text in named if not column.wraps for word in text.split()), default=0
+            )
+            if 2 * _GAP + label + longest <= width:
+                grid = Table.grid(padding=(0, _GAP, 0, 0), pad_edge=False)
+                grid.add_column(min_width=label, no_wrap=True)
+                grid.add_column(overflow="fold")
+                for column, text in named:
+                    grid.add_row(column.name, Text(text))
+                yield Padding(grid, (0, 0, 0, _GAP))
+                continue
+            for column, text in named:  # not even the numbers fit beside their names: they get lines of their own
+                yield Padding(Text(column.name), (0, 0, 0, _GAP))
+                yield Padding(Text(text, overflow="fold"), (0, 0, 0, 2 * _GAP))
 
 
 def _row(metric: Metric, currency: str) -> list[str]:

@@ -307,9 +307,11 @@ class Clearing:
         Examples
         --------
         >>> import fastclear as fc
-        >>> orders = {"side": ["buy", "buy", "sell"], "price": [30, 25, 28], "quantity": [5, 4, 6]}
-        >>> fc.clear(orders, fc.Discriminatory()).explain(1)
-        'Bid 1 (4 lots at no more than 25 ticks) did not trade. Nobody accepts its limit of 25 ticks: ...'
+        >>> orders = {"side": ["buy", "sell"], "price": [20, 28], "quantity": [5, 6]}
+        >>> first, second = fc.clear(orders, fc.Uniform()).explain(0).split(". ")
+        >>> first, second
+        ('Bid 0 (5 lots at no more than 20 ticks) did not trade',
+         'Nothing trades in this market: the best bid (20 ticks) is below the best ask (28 ticks).')
         """
         from fastclear.explanation import explain
 
