@@ -119,7 +119,7 @@ class Sheet:
         return table
 
     def _lines(self, width: int) -> Iterator[RenderableType]:
-        label = max((size for column in self.columns if (size := cell_len(column.name)) <= width // 2), default=0)
+        label = max(cell_len(column.name) for column in self.columns)
         for at, row in enumerate(self.rows):
             if not row:
                 yield ""

@@ -149,7 +149,7 @@ class _Story:
     @cached_property
     def own(self) -> NDArray[np.intp]:
         """Rows of the accepted orders of its side, best first."""
-        return self.view.bids if self.buy else self.view.asks
+        return self.view.without_blocks(self.view.bids if self.buy else self.view.asks)
 
     @cached_property
     def others(self) -> NDArray[np.intp]:
@@ -741,6 +741,54 @@ def _multi_round(story: _Story) -> list[str]:
     return [reason, *(paid if story.fill else [])]
 
 
+def _blocks(story: _Story) -> list[str]:
+    view, words = story.view, story.words
+    price = view.shown_figure("price")
+    block = -1 if view.block_of is None else int(view.block_of[story.row])
+    if block >= 0:
+        return _block(story, block)
+    if story.fill:
+        low, high = (int(view.shown_figure(name)) for name in ("price_low", "price_high"))
+        ends = f"{words.bare_price(low, of_clearing=True)} to {words.price(high, of_clearing=True)}"
+        why = f"The prices that support this market are {ends}; among them, blocks and all markets together decide."
+        if low == high:
+            why = "No other price supports this market."
+        reason = [] if story.fill == story.lots else [story.rationed(view.setting("rationing", "pro_rata"))]
+        return [*reason, story.paid(), why]
+    if price is None:
+        return ["Nothing trades in this market."]
+    text = words.price(int(price), of_clearing=True)
+    if story.worse(story.limit * words.den, int(price)):
+        return [f"Its limit is {'below' if story.buy else 'above'} the price of {text}."]
+    return [story.rationed(view.setting("rationing", "pro_rata"))]
+
+
+def _block(story: _Story, block: int) -> list[str]:
+    """Why a block was accepted or rejected as a whole."""
+    frame = story.clearing.blocks  # type: ignore[attr-defined]  # a BlockClearing's
+    names = story.clearing.block_orders.blocks  # type: ignore[attr-defined]
+    fate = frame.row(by_predicate=frame["block"] == names[block], named=True)
+    title = f"block {shown(names[block])}"
+    surplus, family = (None if fate[name] is None else int(fate[name]) for name in ("surplus", "family_surplus"))
+    accepted = set(frame.filter("accepted")["block"].to_list())
+    if fate["accepted"]:
+        earns = "" if surplus is None else f": at the prices it earns {story.words.money(surplus)} beyond its limits"
+        with_kin = "" if family == surplus or family is None else f", {story.words.money(family)} with its children"
+        return [f"It is part of {title}, which was accepted whole{earns}{with_kin}.", story.paid()]
+    reason = "every choice of blocks with it has less welfare, or prices at which somebody loses"
+    rivals = frame.filter((frame["exclusive"] == fate["exclusive"]) & frame["accepted"])["block"].to_list()
+    if fate["parent"] is not None and fate["parent"] not in accepted:
+        reason = f"its parent {shown(fate['parent'])} was rejected"
+    elif fate["exclusive"] is not None and rivals:
+        reason = f"block {shown(rivals[0])} of the same exclusive group was accepted"
+    elif surplus is not None and surplus < 0:
+        reason = f"at the prices it would lose {story.words.money(-surplus)}"
+    paradox = ""
+    if fate["paradoxical"] and surplus is not None:
+        paradox = f" At the prices it would have earned {story.words.money(surplus)}: with it, prices would be others."
+    return [f"It is part of {title}, which was rejected: {reason}.{paradox}"]
+
+
 def _generic(story: _Story) -> list[str]:
     """For a mechanism that says nothing more about itself: limits against the price."""
     if story.fill:
@@ -769,4 +817,5 @@ _TELLERS: Final[dict[str, Callable[[_Story], list[str]]]] = {
     "Muda": _muda,
     "Average": _average,
     "MultiRound": _multi_round,
+    "Blocks": _blocks,
 }

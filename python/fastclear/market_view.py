@@ -250,6 +250,17 @@ class MarketView:
         kinds = self.clearing.orders.is_market_order
         return kinds is not None and bool(kinds[row])
 
+    @cached_property
+    def block_of(self) -> NDArray[np.int64] | None:
+        """Of a clearing with blocks: which block each row belongs to, below 0 for none."""
+        given = getattr(self.clearing, "block_orders", None)
+        block: NDArray[np.int64] | None = None if given is None else given.block
+        return block
+
+    def without_blocks(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """The rows that are no part of a block."""
+        return rows if self.block_of is None else rows[self.block_of[rows] < 0]
+
     def _merit(self, *, buy: bool) -> NDArray[np.intp]:
         orders = self.clearing.orders
         rows = self.accepted[(orders.side[self.accepted] == 1) == buy]
@@ -257,6 +268,9 @@ class MarketView:
         ids = rows if orders.order is None else orders.order[rows]
         time = np.zeros(len(rows), np.int64) if orders.time is None else orders.time[rows]
         merit: NDArray[np.intp] = rows[np.lexsort((ids, time, -price if buy else price))]
+        if self.block_of is not None:  # accepted blocks are served first whatever their limits, the others never
+            blocks = merit[self.block_of[merit] >= 0]
+            merit = np.concatenate([blocks[self.filled(blocks) > 0], self.without_blocks(merit)])
         return merit
 
     @cached_property
@@ -279,7 +293,7 @@ class MarketView:
 
     def worst_served(self, *, buy: bool) -> int | None:
         """The competing price of the worst order that traded on a side: the lowest bid, the highest ask."""
-        rows = self.bids if buy else self.asks
+        rows = self.without_blocks(self.bids if buy else self.asks)
         served = rows[self.filled(rows) > 0]
         if not len(served):
             return None
