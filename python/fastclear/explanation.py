@@ -767,7 +767,7 @@ def _block(story: _Story, block: int) -> list[str]:
     """Why a block was accepted or rejected as a whole."""
     frame = story.clearing.blocks  # type: ignore[attr-defined]  # a BlockClearing's
     names = story.clearing.block_orders.blocks  # type: ignore[attr-defined]
-    fate = frame.row(by_predicate=frame["block"] == names[block], named=True)
+    fate = frame.filter(frame["block"] == names[block]).row(0, named=True)
     title = f"block {shown(names[block])}"
     surplus, family = (None if fate[name] is None else int(fate[name]) for name in ("surplus", "family_surplus"))
     accepted = set(frame.filter("accepted")["block"].to_list())
