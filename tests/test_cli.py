@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from test_platforms import profiles
+from test_report import Reader
 from typer.testing import CliRunner, Result
 
 import fastclear as fc
@@ -47,21 +48,25 @@ def orders(tmp_path: Path) -> Path:
 # -- run ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", [80, 100, 200])
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 200])
 def test_the_table_fits(width: int) -> None:
     result = call("run", "brooklyn", "--days", 1, width=width)
     assert result.exit_code == 0
     assert result.stderr == ""
     lines = result.stdout.splitlines()
     assert max(len(line) for line in lines) <= min(width, 100)
+    text = " ".join(result.stdout.split())
     for words in (
         "Members' bills",
         "Self-sufficiency",
         "Network (DSO)",
         "Time clearing",
         "embedded synthetic community",
+        "71.54",
+        "113.59",
+        "23,493",
     ):
-        assert words in result.stdout
+        assert words in text
     assert "…" not in result.stdout  # nothing is cut off
 
 
@@ -221,6 +226,153 @@ def test_bad_orders(orders: Path, tmp_path: Path) -> None:
     refused(call("clear", orders, "--price-unit", "pence"), "pence")
 
 
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_no_number_of_a_market_is_cut(width: int, tmp_path: Path) -> None:
+    path = tmp_path / "large.csv"
+    path.write_text("side,price,quantity,market\nbuy,120000,1000000000,m\nsell,-200000,1000000000,m\n")
+    result = call("clear", path, width=width)
+    assert result.exit_code == 0
+    for number in ("\u22124.0000", "1,000,000.000", "320,000.0000"):
+        assert number in result.stdout.replace("\n", " ")
+    assert "…" not in result.stdout
+    assert max(len(line) for line in result.stdout.splitlines()) <= width
+
+
+def test_every_mechanism_clears(tmp_path: Path) -> None:
+    path = tmp_path / "units.csv"
+    rows = [("buy", price) for price in (40, 34, 27, 25)] + [("sell", price) for price in (10, 14, 20, 33)]
+    path.write_text("side,price,quantity\n" + "".join(f"{side},{price},1\n" for side, price in rows))
+    for name, options in {
+        "uniform": ("--rationing", "lottery", "--seed", 2**64 - 1, "--zero-surplus", "no"),
+        "discriminatory": ("--spread-to", "operator"),
+        "maximal-volume": ("--pairing", "descending", "--rule", "bid"),
+        "random_matching": ("--seed", 7),
+        "vickrey": ("--deficit-to", "dso"),
+        "trade_reduction": ("--use-p0", "no", "--unit", 1),
+        "huang": (),
+        "sbba": ("--seed", 7),
+        "muda": ("--variant", "vickrey", "--seed", 7),
+        "average": (),
+        "multi_round": ("--buyer-step", 1, "--seller-step", 2, "--max-rounds", 9),
+        "gsy": (),
+    }.items():
+        result = call("clear", path, "--mechanism", name, *options, "--json")
+        assert result.exit_code == 0, (name, result.stderr)
+        document = json.loads(result.stdout)
+        assert document["den"] in (1, 2)
+        assert document["orders"] == 8
+
+
+def test_prices_of_options_are_in_the_unit_of_prices(tmp_path: Path) -> None:
+    path = tmp_path / "human.csv"
+    path.write_text("side,price,quantity\nbuy,30.5,1.25\nsell,10,2\n")
+    units = ("--price-unit", "ct/kWh", "--quantity-unit", "kWh")
+    document = json.loads(call("clear", path, *units, "--fee", "0.5", "--reserve", 12, "--json").stdout)
+    assert document["markets"][0]["price_sell"] == 120_000
+    assert document["markets"][0]["price_buy"] == 125_000
+    refused(call("clear", path, *units, "--fee", "0.00001"), "--fee 0.00001: is no whole number of ticks")
+    refused(call("clear", path, *units, "--fee", "much"), "--fee much: is no number")
+    refused(call("clear", path, "--cap-low", 5, "--cap-high", 2), "--cap-low")
+
+
+def test_wrong_options_are_named_as_options(orders: Path) -> None:
+    refused(call("clear", orders, "--mechanism", "vickery"), "did you mean vickrey?")
+    refused(call("clear", orders, "--mechanism", "sbba"), "sbba needs --seed")
+    refused(call("clear", orders, "--mechanism", "huang", "--k", "1/2"), "--k is no option of huang")
+    refused(call("clear", orders, "--rationing", "fair"), "--rationing 'fair' is unknown; use 'pro_rata'")
+    refused(call("clear", orders, "--k", "3/2"), "--k 3/2 is outside 0 to 1")
+    refused(call("clear", orders, "--mechanism", "muda"), "give a seed, such as --seed 1")
+    refused(call("clear", orders, "--mechanism", "sbba", "--seed", 2**64), "--seed 18446744073709551616: is outside")
+    refused(call("clear", orders, "--mechanism", "assume", "--fee", 1), "leave out --fee")
+    refused(call("clear", orders, "--zero-surplus", "maybe"), "--zero-surplus")
+
+
+def test_explain(orders: Path, tmp_path: Path) -> None:
+    result = call("clear", orders, "--explain", "b", "--explain", "c")
+    text = " ".join(result.stdout.split())
+    assert "Ask 'b' in market 'm1' (2,000 lots" in text
+    assert "Bid 'c' in market 'm2'" in text
+    assert "is below the best ask" in text
+    document = json.loads(call("clear", orders, "--explain", "a", "--json").stdout)
+    assert document["explained"]["a"].startswith("Bid 'a' in market 'm1'")
+    refused(call("clear", orders, "--explain", "zz"), "--explain zz: no order has this id; there is 'a'")
+    numbered = tmp_path / "numbered.csv"
+    numbered.write_text("side,price,quantity,order,market\nbuy,3,1,7,1\nbuy,3,1,7,2\nsell,1,1,8,2\n")
+    refused(call("clear", numbered, "--explain", "7"), "say which with --market 1")
+    refused(call("clear", numbered, "--explain", "x"), "the ids of this file are integers")
+    refused(call("clear", numbered, "--market", "1"), "give one of them")
+    result = call("clear", numbered, "--explain", "7", "--market", "2")
+    assert "was filled whole" in " ".join(result.stdout.split())
+    refused(call("clear", numbered, "--explain", "7", "--market", "3"), "there is no such market")
+
+
+def test_refused_orders_can_be_explained(tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text("side,price,quantity\nbuy,3,0\nsell,1,1\n")
+    result = call("clear", path, "--explain", "0")
+    refused(result, "--allow-rejects")
+    assert "Bid 0 was refused (quantity_out_of_range)" in result.stdout
+
+
+def test_plot(orders: Path, tmp_path: Path) -> None:
+    for name, start in (("a.html", b"<!DOCTYPE html>"), ("a.png", b"\x89PNG"), ("a.svg", b"<svg")):
+        result = call("clear", orders, "--plot", tmp_path / name, "--market", "m1")
+        assert result.exit_code == 0, result.stderr
+        assert f"plot: {tmp_path / name}" in result.stderr
+        assert (tmp_path / name).read_bytes().startswith(start)
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    reader = Reader()
+    reader.feed(page)
+    assert "script" in reader.tags
+    assert reader.addresses == []  # it opens offline
+    assert "Price (ct/kWh)" in page
+    refused(call("clear", orders, "--plot", tmp_path / "b.png"), "2 markets", "--market MARKET")
+    refused(call("clear", orders, "--plot", tmp_path / "b.bmp"), "none of .html, .png, .svg")
+    refused(call("clear", orders, "--plot", tmp_path / "no" / "b.png"), "does not exist")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "a.png", "a.svg", "orders.parquet"]
+
+
+def test_control_characters_never_reach_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "evil.csv"
+    name = "x\x1b[31m\x9b\u202ey"
+    path.write_text(f"side,price,quantity,order,market\nbuy,3,0,{name},{name}\nsell,1,1,q,{name}\n", encoding="utf-8")
+    for more in ((), ("--allow-rejects",), ("--explain", name), ("--explain", name + "z")):
+        result = call("clear", path, *more)
+        for character in ("\x1b", "\x9b", "\u202e"):
+            assert character not in result.output
+        assert "\\x1b[31m\\x9b\\u202e" in result.output.replace("\n", "")
+    refused(call("clear", tmp_path / f"{name}.csv"), "\\x1b[31m")
+
+
+def test_times_of_orders_without_a_zone(tmp_path: Path) -> None:
+    path = tmp_path / "naive.csv"
+    path.write_text("side,price,quantity,time\nbuy,3,1,2024-07-08 10:00:00\nsell,1,1,2024-07-08 10:00:00\n")
+    refused(call("clear", path), "--tz UTC")
+    assert call("clear", path, "--tz", "Europe/Berlin").exit_code == 0
+    refused(call("clear", path, "--tz", "Moon"), "--tz Moon")
+    path.write_text("side,price,quantity\nbuy,3,1\n")
+    refused(call("clear", path, "--tz", "UTC"), "no column 'time'")
+
+
+def test_remedies_for_communities_are_options(tmp_path: Path) -> None:
+    path = tmp_path / "homes.csv"
+    naive = profiles().with_columns(pl.col("slot").dt.strftime("%Y-%m-%d %H:%M:%S"), pl.col("load_wh") + 0.5)
+    naive.write_csv(path)
+    run = ("run", "brooklyn", "--community", path, "--days", 1)
+    refused(call(*run), "--rounding half_even")
+    run = (*run, "--rounding", "half_even")
+    refused(call(*run), "--tz Europe/Berlin (or --tz UTC)")
+    assert call(*run, "--tz", "UTC").exit_code == 0
+    refused(call(*run, "--tz", "Moon"), "--tz Moon is no time zone")
+    holes = naive.filter(pl.col("slot") != naive["slot"][40])
+    holes.write_csv(path)
+    refused(call(*run, "--tz", "UTC"), "pass --allow-gaps")
+    assert "--allow-gaps" not in call(*run, "--tz", "UTC", "--allow-gaps").stderr
+    naive.head(1).write_csv(path)
+    refused(call(*run, "--tz", "UTC"), "give --slot-minutes 15")
+    refused(call("run", "brooklyn", "--tz", "UTC", "--allow-gaps"), "--tz, --allow-gaps: for a .csv or .parquet file")
+
+
 # -- verify, platforms, and the rest --------------------------------------------------------------------------------
 
 
@@ -262,7 +414,7 @@ def test_platforms() -> None:
 
 def test_help_and_version() -> None:
     assert call("--version").stdout == f"fastclear {fc.__version__}\n"
-    for command in ("run", "clear", "verify", "platforms"):
+    for command in ("run", "clear", "verify", "platforms", "mechanisms"):
         text = call(command, "--help").stdout
         assert "Usage" in text
         assert command == "platforms" or "Example" in text
@@ -320,6 +472,53 @@ def test_a_real_interrupt(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="interrupts are sent otherwise there")
+def test_an_early_interrupt_is_silent() -> None:
+    """While the libraries are still being imported, and whatever they do to the handlers."""
+    code = (
+        "import sys; sys.argv[:] = ['fastclear', '--version']; sys.orig_argv[:] = sys.argv[:];"
+        "import fastclear; print('ready', flush=True); import time; time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error == ""
+
+
+def test_a_library_user_keeps_the_handlers() -> None:
+    code = "import signal, fastclear; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes break otherwise there")
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("platforms", "--json"), 0),
+        (("mechanisms",), 0),
+        (("run", "brooklyn", "--days", "1"), 0),
+        (("clear", "nowhere.csv"), 2),
+    ],
+)
+def test_a_reader_that_goes_away(words: tuple[str, ...], code: int, tmp_path: Path) -> None:
+    ends = [os.pipe(), os.pipe()]
+    for reader, _ in ends:
+        os.close(reader)
+    out, error = (os.fdopen(writer, "wb") for _, writer in ends)
+    with out, error:
+        process = subprocess.Popen(command(*words), stdout=out, stderr=subprocess.PIPE, cwd=tmp_path)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == code
+        assert b"Traceback" not in said
+        assert b"Exception ignored" not in said
+        both = subprocess.run(command(*words), stdout=out, stderr=error, check=False, cwd=tmp_path)
+        assert both.returncode == code
 
 
 def test_a_plain_terminal_gets_its_table() -> None:

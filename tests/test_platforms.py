@@ -400,7 +400,7 @@ def test_slots_of_another_length() -> None:
         fc.run("brooklyn", community=profiles(minutes=60), days=1)
 
 
-@pytest.mark.parametrize("seed", [-1, 1.5, True, 2**63, "1"])
+@pytest.mark.parametrize("seed", [-1, 1.5, True, 2**64, "1"])
 def test_a_seed_that_is_none(seed: Any) -> None:
     with pytest.raises(fc.PresetError, match="seed"):
         fc.run("brooklyn", days=1, seed=seed)

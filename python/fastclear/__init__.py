@@ -14,6 +14,7 @@ from __future__ import annotations
 import warnings as _warnings
 
 from fastclear import _core
+from fastclear import _startup as _startup
 from fastclear.auction import (
     Average,
     BlockClearing,
@@ -31,6 +32,7 @@ from fastclear.auction import (
     clear,
     mechanism,
 )
+from fastclear.auction.properties import mechanisms
 from fastclear.audit import AuditError, AuditReport
 from fastclear.block import Block, Proof, VerificationError, VerificationReport
 from fastclear.community import Community, community_from_frame, load_community
@@ -103,6 +105,7 @@ __all__ = [
     "load_community",
     "load_preset",
     "mechanism",
+    "mechanisms",
     "run",
     "verify",
     "verify_directory",

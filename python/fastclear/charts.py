@@ -13,7 +13,7 @@ import altair as alt
 import polars as pl
 
 BLUE, SKY, GREEN, ORANGE, VERMILION, GREY = "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00", "#6B7280"
-_INK = "#1F2937"
+INK = "#1F2937"
 AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
 """What altair says that its layers and properties return."""
 
@@ -22,7 +22,7 @@ _SLOTS_UP_TO_DAYS = 31
 _LABELS_AT_MOST = 10
 
 
-def _inline(values: list[dict[str, Any]]) -> alt.Data:
+def inline(values: list[dict[str, Any]]) -> alt.Data:
     """Data within the chart itself: no size limit of altair, no file beside the report."""
     data: alt.Data = alt.Data(values=values)  # type: ignore[no-untyped-call]  # altair's schema classes are untyped
     return data
@@ -35,7 +35,7 @@ def _rows(frame: pl.DataFrame) -> alt.Data:
         for name, dtype in frame.schema.items()
         if isinstance(dtype, pl.Datetime)
     )
-    return _inline(text.to_dicts())
+    return inline(text.to_dicts())
 
 
 def _placed(slots: pl.DataFrame, days: int) -> pl.DataFrame:
@@ -93,11 +93,11 @@ def prices(slots: pl.DataFrame, levels: dict[str, float], days: int) -> AnyChart
         x=_time(slots, days), y=alt.Y("low:Q", title="Price (ct/kWh)"), y2="high:Q"
     )
     line = base.mark_circle(color=BLUE, size=14, opacity=0.9).encode(x=_time(slots, days), y=y, tooltip=tooltip)
-    fixed = _inline([{"name": f"{name}  {value:g}", "price": value} for name, value in levels.items()])
+    fixed = inline([{"name": f"{name}  {value:g}", "price": value} for name, value in levels.items()])
     rules = alt.Chart(fixed).mark_rule(color=GREY, strokeDash=[5, 3]).encode(y=alt.Y("price:Q"))
     labels = (
         alt.Chart(fixed)
-        .mark_text(align="left", baseline="middle", dx=5, color=_INK, fontSize=11)
+        .mark_text(align="left", baseline="middle", dx=5, color=INK, fontSize=11)
         .encode(y="price:Q", x=alt.value("width"), text="name:N")
     )
     return alt.layer(band, line, rules, labels).properties(height=280, width="container")
@@ -160,7 +160,7 @@ def energy(slots: pl.DataFrame, days: int) -> AnyChart:
         )
         .transform_calculate(rank=f"indexof({order!r}, datum.source)")
     )
-    zero = alt.Chart(_inline([{"y": 0}])).mark_rule(color=_INK, strokeWidth=1).encode(y="y:Q")
+    zero = alt.Chart(inline([{"y": 0}])).mark_rule(color=INK, strokeWidth=1).encode(y="y:Q")
     return alt.layer(bars, zero).properties(height=280, width="container")
 
 
@@ -194,7 +194,7 @@ def curves(
         Whether all trade at one price; else `low` and `high` are the lowest and highest price of a trade.
     """
     demand, supply = _steps(orders, buy=True), _steps(orders, buy=False)
-    points = _inline(demand + supply)
+    points = inline(demand + supply)
     # the longer curve is cut at twice the shorter one, so that the crossing can be seen
     ends = sorted(steps[-1]["kwh"] for steps in (demand, supply))
     right = min(ends[1], 2 * ends[0])
@@ -225,7 +225,7 @@ def curves(
         )
     )
     interval = (
-        alt.Chart(_inline([{"low": low, "high": high}]))
+        alt.Chart(inline([{"low": low, "high": high}]))
         .mark_rect(color=SKY, opacity=0.35, stroke=SKY)
         .encode(y="low:Q", y2="high:Q")
     )
@@ -234,11 +234,11 @@ def curves(
     else:
         span = f"on average, from {low:.2f} to {high:.2f}"
     note = f"{volume:.2f} kWh at {price:.2f} ct/kWh, {span}"
-    point = alt.Chart(_inline([{"kwh": volume, "price": price, "text": note}]))
-    mark = point.mark_point(shape="circle", filled=True, size=90, color=_INK, opacity=1).encode(x="kwh:Q", y="price:Q")
+    point = alt.Chart(inline([{"kwh": volume, "price": price, "text": note}]))
+    mark = point.mark_point(shape="circle", filled=True, size=90, color=INK, opacity=1).encode(x="kwh:Q", y="price:Q")
     # twice: a white outline below keeps the words legible where a curve runs through them
     words: dict[str, Any] = {"align": "left", "dx": 12, "dy": -14, "fontSize": 12, "fontWeight": 600}
-    looks: tuple[dict[str, Any], ...] = ({"color": "white", "stroke": "white", "strokeWidth": 5}, {"color": _INK})
+    looks: tuple[dict[str, Any], ...] = ({"color": "white", "stroke": "white", "strokeWidth": 5}, {"color": INK})
     texts = [point.mark_text(**words, **look).encode(x="kwh:Q", y="price:Q", text="text:N") for look in looks]
     return alt.layer(interval, lines, mark, *texts).properties(height=340, width="container")
 
@@ -290,13 +290,13 @@ THEME: dict[str, Any] = {
         "labelFontSize": 11,
         "titleFontSize": 12,
         "titleFontWeight": 600,
-        "labelColor": _INK,
-        "titleColor": _INK,
+        "labelColor": INK,
+        "titleColor": INK,
         "gridColor": "#EEF0F3",
         "domainColor": "#9CA3AF",
         "tickColor": "#9CA3AF",
     },
-    "legend": {"labelFontSize": 12, "labelColor": _INK, "symbolSize": 120},
+    "legend": {"labelFontSize": 12, "labelColor": INK, "symbolSize": 120},
 }
 """Fonts, sizes and greys of all charts."""
 

@@ -90,6 +90,8 @@ class Orders:
         The sorted distinct texts of each id column that was text.
     missing : dict of str to ndarray of bool
         Which rows of an id column were null; their ids mean nothing.
+    units : Units or None
+        What the caller's prices and quantities were given in, if not in ticks and lots; explanations speak in them.
     """
 
     side: NDArray[np.uint8]
@@ -106,6 +108,7 @@ class Orders:
     texts: dict[str, pl.Series] = field(default_factory=dict)
     missing: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     frozen: bool = False
+    units: Units | None = None
 
     @property
     def n(self) -> int:
@@ -186,6 +189,7 @@ def encode(orders: object, units: Units | None = None) -> Orders:
         is_market_order=kinds,
         texts=texts,
         missing=missing,
+        units=units,
     )
     if "min_quantity" in columns:
         encoded.min_quantity = _optional(columns["min_quantity"], _MIN_QUANTITY, lots, flaws, 0)

@@ -16,6 +16,7 @@ from fastclear import _core
 from fastclear.audit import AuditReport, check_clearing
 from fastclear.errors import FastclearError, MissingLibraryError
 from fastclear.orders import Orders
+from fastclear.units import Units
 
 if TYPE_CHECKING:
     from fastclear.auction import Mechanism
@@ -282,6 +283,94 @@ class Clearing:
             The first invariant that does not hold: which, in which market or order, and by how much.
         """
         return check_clearing(self)
+
+    def explain(self, order: object, market: object = None) -> str:
+        """Say in words why an order did or did not trade, and what it pays.
+
+        Parameters
+        ----------
+        order : int or str
+            The id that the caller gave; the row number where there is no column ``order``.
+        market : int or str, optional
+            The market of the order; needed only where orders of several markets share the id.
+
+        Returns
+        -------
+        str
+            A few sentences, with numbers in the units of the call: ticks and lots where none were declared.
+
+        Raises
+        ------
+        SchemaError
+            No order has that id, or orders of several markets have it.
+
+        Examples
+        --------
+        >>> import fastclear as fc
+        >>> orders = {"side": ["buy", "sell"], "price": [20, 28], "quantity": [5, 6]}
+        >>> first, second = fc.clear(orders, fc.Uniform()).explain(0).split(". ")
+        >>> first, second
+        ('Bid 0 (5 lots at no more than 20 ticks) did not trade',
+         'Nothing trades in this market: the best bid (20 ticks) is below the best ask (28 ticks).')
+        """
+        from fastclear.explanation import explain
+
+        return explain(self, order, market)
+
+    def curves(self, market: object = None) -> pl.DataFrame:
+        """The supply and demand of one market, one row a step: see :func:`fastclear.curves.curves`.
+
+        Parameters
+        ----------
+        market : int or str, optional
+            Which market; needed only where there are several.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``side`` (bid or ask), ``order``, ``price`` (ticks), ``quantity``, ``from``, ``to``, ``filled`` (lots),
+            ``marginal`` (Boolean); bids before asks, each in the order in which they are served.
+
+        Raises
+        ------
+        SchemaError
+            There is no such market, or several and none was named.
+
+        Examples
+        --------
+        >>> import fastclear as fc
+        >>> orders = {"side": ["buy", "buy", "sell"], "price": [30, 25, 10], "quantity": [5, 4, 6]}
+        >>> fc.clear(orders, fc.Uniform()).curves().select("side", "price", "from", "to", "filled").rows()
+        [('bid', 30, 0, 5, 5), ('bid', 25, 5, 9, 1), ('ask', 10, 0, 6, 6)]
+        """
+        from fastclear.curves import curves
+
+        return curves(self, market)
+
+    def plot(self, market: object = None, *, units: Units | None = None) -> Any:
+        """A picture of one market: supply and demand, price, interval, traded volume, marginal orders.
+
+        Parameters
+        ----------
+        market : int or str, optional
+            Which market; needed only where there are several.
+        units : Units, optional
+            Units of the axes. By default those of the call; without any, ct/kWh and kWh, or ticks and lots where no
+            price of the market reaches 0.1 ct/kWh.
+
+        Returns
+        -------
+        altair.LayerChart
+            ``.save("market.html")``, ``.save("market.png")``, or shown as it is in a notebook.
+
+        Raises
+        ------
+        SchemaError
+            There is no such market, or several and none was named.
+        """
+        from fastclear.curves import plot
+
+        return plot(self, market, units=units)
 
     def __repr__(self) -> str:
         """Show the first markets and a line of totals."""

@@ -19,6 +19,7 @@ from fastclear.auction.parameters import (
     word,
     yes_or_no,
 )
+from fastclear.auction.properties import described
 from fastclear.errors import MechanismError
 
 PRICE_RULES: Final = (
@@ -32,6 +33,7 @@ PRICE_RULES: Final = (
 )
 
 
+@described
 @dataclass(frozen=True, slots=True)
 class Uniform:
     """Uniform-price call (double) auction: everyone in a market trades at one price.
@@ -83,10 +85,8 @@ class Uniform:
 
     Notes
     -----
-    Budget balanced (surplus = fee x volume), individually rational, efficient as reported; not truthful: a one-lot
-    trader gains at most ``high - low`` by misreporting, a partly filled marginal order can gain more. Cost O(N) plus a
-    sort of the orders near the price. Sources: Satterthwaite & Williams 1989 (k-double auction); Wurman, Walsh &
-    Wellman 1998 (the interval as M-th and (M+1)-th price).
+    The k-double auction is Satterthwaite & Williams 1989; the interval as M-th and (M+1)-th price is Wurman, Walsh &
+    Wellman 1998.
 
     Examples
     --------
@@ -140,6 +140,7 @@ class Uniform:
     __reduce__ = by_parameters
 
 
+@described
 @dataclass(frozen=True, slots=True)
 class Discriminatory:
     """Discriminatory-price call auction: the same trades as at a uniform price, each at a price of its own.
@@ -174,9 +175,8 @@ class Discriminatory:
 
     Notes
     -----
-    Budget balanced (surplus = fee x volume), individually rational, efficient as reported; not truthful. Cost
-    O(N + W log W) for W winning orders. Sources: Chatterjee & Samuelson 1983 (k per pair); Nicolaisen, Petrov &
-    Tesfatsion 2001 (midpoint); Federico & Rahman 2003 (pay as bid).
+    k per pair is Chatterjee & Samuelson 1983, the midpoint Nicolaisen, Petrov & Tesfatsion 2001, pay as bid Federico &
+    Rahman 2003.
 
     Examples
     --------

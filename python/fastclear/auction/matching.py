@@ -7,8 +7,10 @@ from typing import Literal
 
 from fastclear import _core
 from fastclear.auction.parameters import PAIR_RULES, ROUNDINGS, Share, by_parameters, fraction, plain, seed_of, word
+from fastclear.auction.properties import described
 
 
+@described
 @dataclass(frozen=True, slots=True)
 class MaximalVolume:
     """Maximal matching: as many lots trade as any pairing can trade, at the cost of welfare.
@@ -35,8 +37,7 @@ class MaximalVolume:
 
     Notes
     -----
-    Source: Niu & Parsons 2013. Walking down with asks passed over is what Grid Singularity's pay-as-bid does. Cost
-    O(N log N).
+    Walking down with asks passed over is what Grid Singularity's pay-as-bid does.
 
     Examples
     --------
@@ -65,6 +66,7 @@ class MaximalVolume:
     __reduce__ = by_parameters
 
 
+@described
 @dataclass(frozen=True, slots=True)
 class RandomMatching:
     """Random bilateral matching: buyers and sellers meet by lot until nobody can trade any more.
@@ -86,8 +88,8 @@ class RandomMatching:
 
     Notes
     -----
-    Source: Blouin & Serrano 2001, as pymarket's ``p2p``. Pairs that cannot trade are not drawn, which changes no
-    outcome but the lottery itself. Cost O(N log N) a round.
+    In pymarket's ``p2p`` any pair may be drawn; here pairs that cannot trade are not, which changes no outcome but the
+    lottery itself.
 
     Examples
     --------

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 from fastclear import _core
 from fastclear.auction.parameters import by_parameters, plain, ticks, unit_lots, whole
+from fastclear.auction.properties import described
 
 
+@described
 @dataclass(frozen=True, slots=True)
 class Average:
     """Average mechanism: all efficient pairs trade at the midpoint of the last one.
@@ -26,8 +28,7 @@ class Average:
 
     Notes
     -----
-    The price may lie outside the clearing interval. Prices and money are over ``clearing.den``. Source: the textbook
-    midpoint mechanism that McAfee 1992 starts from. Cost O(N log N).
+    The price may lie outside the clearing interval. Prices and money are over ``clearing.den``.
 
     Examples
     --------
@@ -47,6 +48,7 @@ class Average:
     __reduce__ = by_parameters
 
 
+@described
 @dataclass(frozen=True, slots=True)
 class MultiRound:
     """Multi-round double auction: quotes meet, trade, and those left over concede until nobody can.
@@ -72,8 +74,7 @@ class MultiRound:
     -----
     Orders may carry ``start_price``, the opening quote; without it they open at their limit (``price``). A bid that
     opens above its limit, or an ask below, is refused (``start_beyond_limit``). Prices and money are over
-    ``clearing.den``. The concession rule is our reading of Haggi & Sun 2021 (IEEE Trans. Smart Grid 12, 4403-4414).
-    Cost O(N log N) a round.
+    ``clearing.den``. The concession rule is our reading of its source.
 
     Examples
     --------

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.auction.parameters import by_parameters, plain, price, seed_of, unit_lots, word, yes_or_no
+from fastclear.auction.properties import described
 from fastclear.errors import MechanismError, SchemaError
 
 if TYPE_CHECKING:
     from fastclear.orders import Orders
 
 
+@described
 @dataclass(frozen=True, slots=True)
 class Vickrey:
     """Vickrey-Clarke-Groves double auction: efficient trades, each participant at what its presence costs others.
@@ -37,8 +39,7 @@ class Vickrey:
 
     Notes
     -----
-    Sources: Vickrey 1961, Clarke 1971, Groves 1973; no mechanism can be truthful, efficient, individually rational and
-    free of deficit (Myerson & Satterthwaite 1983). Cost O(N log N), by prefix sums over the margin.
+    No mechanism can be truthful, efficient, individually rational and free of deficit (Myerson & Satterthwaite 1983).
 
     Examples
     --------
@@ -65,6 +66,7 @@ class Vickrey:
     __reduce__ = by_parameters
 
 
+@described
 @dataclass(frozen=True, slots=True)
 class TradeReduction:
     """McAfee's double auction: all efficient pairs trade at the price of the pair behind them, or all but the last.
@@ -91,8 +93,7 @@ class TradeReduction:
     Notes
     -----
     Prices and money are over ``clearing.den``, since ``p0`` may be a half tick. Column ``branch`` of the markets says
-    which way it went: ``all_trade`` or ``reduced``. Source: McAfee 1992 (J. Economic Theory 56, 434-450). Cost
-    O(N log N).
+    which way it went: ``all_trade`` or ``reduced``.
 
     Examples
     --------
@@ -122,6 +123,7 @@ class TradeReduction:
     __reduce__ = by_parameters
 
 
+@described
 @dataclass(frozen=True, slots=True)
 class Huang:
     """Huang's multi-unit double auction: the marginal bid and ask set the prices and do not trade.
@@ -131,11 +133,6 @@ class Huang:
     one each from the latest orders.
 
     A participant has one order: several (``several_orders``) or both sides (``both_sides``) are refused.
-
-    Notes
-    -----
-    Truthful in price only: hiding quantity can pay. Source: Huang, Scheller-Wolf & Sycara 2002 (Computational
-    Intelligence 18, 596-617). Cost O(N log N).
 
     Examples
     --------
@@ -157,6 +154,7 @@ class Huang:
     __reduce__ = by_parameters
 
 
+@described
 @dataclass(frozen=True, slots=True)
 class Sbba:
     """Strongly budget-balanced double auction: one price, no surplus, and at most one deal lost.
@@ -178,8 +176,7 @@ class Sbba:
 
     Notes
     -----
-    Column ``branch`` of the markets says who set the price: ``seller_sets_price`` or ``buyer_sets_price``. Source:
-    Segal-Halevi, Hassidim & Aumann 2016 (arXiv 1607.05139). Cost O(N log N).
+    Column ``branch`` of the markets says who set the price: ``seller_sets_price`` or ``buyer_sets_price``.
 
     Examples
     --------
@@ -204,6 +201,7 @@ Names = Sequence[int] | Sequence[str]
 """Participants, as the ``participant`` column names them."""
 
 
+@described
 @dataclass(frozen=True, slots=True)
 class Muda:
     """Multi-unit double auction: two halves, each at the price that clears the other.
@@ -235,7 +233,6 @@ class Muda:
     A participant may have several orders (decreasing marginal values) on one side; both sides are refused
     (``both_sides``). ``partition`` and ``permutation`` need the column ``participant``. Columns ``price_left`` and
     ``price_right`` of the markets are the prices found in each half. Prices and money are over ``clearing.den``.
-    Source: Segal-Halevi, Hassidim & Aumann 2018 (AAAI, arXiv 1712.06848). Cost O(N log N).
 
     Examples
     --------

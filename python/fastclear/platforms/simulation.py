@@ -179,8 +179,8 @@ def _some_homes(community: Community, homes: int) -> Community:
 
 
 def _check_seed(seed: object) -> None:
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise PresetError(f"seed must be a whole number from 0 to 2^63 - 1, got {seed!r}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
+        raise PresetError(f"seed must be a whole number from 0 to 2^64 - 1, got {seed!r}")
 
 
 def _params(preset: Preset, community: Community) -> dict[str, Any]:
