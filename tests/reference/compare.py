@@ -137,6 +137,8 @@ MARKET_NUMBERS = [
     "volume",
     "buy_orders",
     "sell_orders",
+    "best_bid",
+    "best_ask",
     "welfare",
     "buyer_payment",
     "seller_revenue",

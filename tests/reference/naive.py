@@ -38,8 +38,9 @@ def naive_uniform(
     def clear_market(buys, sells, generator):
         staying = buys + sells
         while True:
+            # Cleared again, lots drawn anew: as if those that left had never been there.
             buys, sells, volume, low, high, fills = clear_once(
-                by_merit(staying, buy=True), by_merit(staying, buy=False), generator
+                by_merit(staying, buy=True), by_merit(staying, buy=False), generator and generator.anew()
             )
             if not (leaver := leaves(staying, fills)):
                 break
@@ -60,8 +61,6 @@ def naive_uniform(
         last_ask = max(s["price"] for s in sells if fills[s["row"]] > 0)
         midpoint = Fraction(last_bid + last_ask, 2)
         if price_rule == "interval":
-            if reserve is not None:
-                low, high = max(low, reserve), max(high, reserve)
             return rounded(low + Fraction(k) * (high - low))
         if price_rule == "marginal_ask":
             return last_ask
