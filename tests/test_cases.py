@@ -29,7 +29,7 @@ def check(case, result):
     names = [order["order"] for order in case["orders"]]
 
     def exact(number):
-        return None if number is None else Fraction(number, den)
+        return None if number is None else Fraction(number) / den
 
     assert result["reject"] == [0] * len(names)
     for key in ("volume", "branch", "rounds"):

@@ -53,7 +53,7 @@ def units(bids, asks):
 
 
 def exact(result, number):
-    return None if number is None else Fraction(number, result["den"])
+    return None if number is None else Fraction(number) / result["den"]
 
 
 def market(result):

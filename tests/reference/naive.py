@@ -61,6 +61,8 @@ def naive_uniform(
         last_ask = max(s["price"] for s in sells if fills[s["row"]] > 0)
         midpoint = Fraction(last_bid + last_ask, 2)
         if price_rule == "interval":
+            if reserve is not None:
+                low, high = max(low, reserve), max(high, reserve)
             return rounded(low + Fraction(k) * (high - low))
         if price_rule == "marginal_ask":
             return last_ask
@@ -77,15 +79,7 @@ def naive_uniform(
         def wants(order):
             return fills[order["row"]] < order["quantity"]
 
-        if any(wants(b) and b["price"] >= last_bid for b in buys):
-            return last_bid
-        if any(wants(s) and s["price"] <= last_ask for s in sells):
-            return last_ask
-        if not any(map(wants, buys)) and any(map(wants, sells)):
-            return last_ask
-        if not any(map(wants, sells)) and any(map(wants, buys)):
-            return last_bid
-        return last_ask
+        return last_bid if any(map(wants, buys)) and not any(map(wants, sells)) else last_ask
 
     asks = Asks(cap_low=cap_low, cap_high=cap_high, min_quantity=True)
     return run(orders, clear_market, asks, fee=fee, seed=seed)

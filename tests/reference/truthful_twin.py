@@ -201,7 +201,7 @@ def naive_muda(orders, variant="lottery", seed=None, partition=None, permutation
         mine_of = agents_of(long)
         if variant == "lottery":
             agents = sorted(mine_of)
-            queue = generator.shuffled(agents) if permutation is None else sorted(agents, key=list(permutation).index)
+            queue = generator.shuffled(agents) if permutation is None else in_turn(agents, permutation)
             # `long` is in merit order, and so is what each agent has in it.
             served = [order for agent in queue for order in mine_of[agent]]
         else:
@@ -212,6 +212,11 @@ def naive_muda(orders, variant="lottery", seed=None, partition=None, permutation
         return fills, {} if variant == "lottery" else fees_of(long, mine_of, fills, price)
 
     return run(orders, clear_market, Asks(one_side=True), seed=seed)
+
+
+def in_turn(agents, permutation):
+    """Those who are named, in that order; then the others by id."""
+    return [name for name in permutation if name in agents] + [name for name in agents if name not in permutation]
 
 
 def half_price(buys, sells):
