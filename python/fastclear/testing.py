@@ -450,12 +450,14 @@ def _columns(
 
 
 def _add_participants(draw: DrawFn, st: Any, columns: dict[str, pl.Series], n: int, law: Participants) -> None:
-    if law != "one_side" and not draw(st.booleans()):
-        return
     if law == "any":
+        if not draw(st.booleans()):
+            return
         columns["participant"] = pl.Series(_column(draw, st, st.integers(0, 3), n), dtype=pl.Int64)
         return
     if law == "one_order":
+        if draw(st.integers(0, 3)) == 0:
+            return
         owners = _ids(draw, st, n)
         cells = owners.to_list()
     else:
