@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import refusal
-from reference.compare import check_against_twin
+from reference.compare import check_against_twin, mechanism
 
 import fastclear as fc
 from fastclear import testing
@@ -69,25 +69,41 @@ EXAMPLES = {
     "quantity_off_grid": grid_frame,
     "duplicate_order": lambda: frame_of(ASK, {}, {}),
     "no_reference_price": lambda: frame_of({"type": "market", "price": None}),
+    "price_outside_caps": lambda: frame_of(ASK, {"price": 7}),
+    "min_quantity_out_of_range": lambda: frame_of(ASK, {}).with_columns(min_quantity=pl.Series([0, 3])),
+    "both_sides": lambda: frame_of(ASK, {}),
+    "several_orders": lambda: frame_of(ASK | {"participant": 1}, {}, {"order": 12}),
+    "not_one_unit": lambda: frame_of(ASK | {"participant": 1}, {"quantity": 1}),
+    "start_beyond_limit": lambda: frame_of(ASK, {}).with_columns(start_price=pl.Series([5, 6])),
 }
+RULES = {
+    "price_outside_caps": ("uniform", {"cap_low": 0, "cap_high": 6}),
+    "both_sides": ("vickrey", {}),
+    "several_orders": ("huang", {}),
+    "not_one_unit": ("average", {"unit": 2}),
+    "start_beyond_limit": ("multi_round", {"buyer_step": 1, "seller_step": 1}),
+}
+"""Mechanisms that know a reason which the uniform auction, as it is, does not."""
+
 UNITS = {"units": fc.Units(price="ct/kWh", quantity="kWh")}
 
 
 def test_every_reason_is_reachable():
-    assert len(fc.RejectReason) == 13
+    assert len(fc.RejectReason) == 20
     for code in fc.RejectReason:
         name = code.name.lower()
-        if name == "credit_exceeded":
-            continue  # given by settlement, never by an auction
+        if name in ("credit_exceeded", "block_invalid"):
+            continue  # given by settlement, never by an auction; given by the auction of blocks
+        rule = mechanism(*RULES.get(name, ("uniform", {})))
         options = UNITS if name.endswith("off_grid") else {}
-        assert int(code) in codes(EXAMPLES[name](), **options), name
+        assert int(code) in fc.clear(EXAMPLES[name](), rule, **options).reject.tolist(), name
 
 
 def test_numbers_are_a_public_contract():
     names = {code.name.lower(): int(code) for code in fc.RejectReason}
     twins = {name.lower(): value for name, value in vars(refusal).items() if name.isupper() and isinstance(value, int)}
-    assert len(twins) == 12
-    assert names == twins | {"credit_exceeded": 13}
+    assert len(twins) == 18
+    assert names == twins | {"credit_exceeded": 13, "block_invalid": 20}
 
 
 @pytest.mark.parametrize(
@@ -137,6 +153,68 @@ def test_an_order_with_several_faults_gets_the_first():
                 continue
             frame = frame_of(ASK, FAULTS[other] | FAULTS[one])
             assert codes(frame)[1] == int(reason(one)), (one, other)
+
+
+def test_the_newer_faults_of_one_order_come_after_the_older_ones():
+    """By number: what a mechanism asks of orders is looked at after what every auction asks."""
+    caps = {"cap_low": 0, "cap_high": 6}
+    least = pl.Series([0, 3, 3, 3])
+    late = {"price": 7, "time": None}
+    frame = frame_of(ASK, {"price": 7}, late | {"order": 12}, {"order": 13}).with_columns(min_quantity=least)
+    clearing, _ = check_against_twin(frame, "uniform", caps)
+    assert clearing.reject.tolist() == [0, 14, 10, 15]
+    clearing, _ = check_against_twin(frame, "discriminatory", caps)
+    assert clearing.reject.tolist() == [0, 14, 10, 15]
+    # A cap is looked at before the quantity of trade reduction, and a market order has no price to be outside.
+    rows = [{"price": 7, "quantity": 1}, {"order": 12, "quantity": 1}, {"order": 13, "type": "market", "price": None}]
+    frame = frame_of(ASK, *rows).with_columns(participant=pl.Series([1, 2, 3, 4]))
+    clearing, _ = check_against_twin(frame, "trade_reduction", caps | {"unit": 2})
+    assert clearing.reject.tolist() == [0, 14, 18, 0]
+
+
+def test_what_is_wrong_with_a_participant_is_looked_at_last():
+    """Orders refused by themselves, twice the same id, or a market order without a price: they make nobody guilty."""
+    for spoiled in ({"quantity": 0}, {"side": "hold"}, {"order": 11, "participant": 9}):
+        rows = [ASK | {"participant": 1}, {"side": "sell", "order": 20} | spoiled, {"order": 21}]
+        clearing, _ = check_against_twin(frame_of(*rows), "vickrey", {})
+        assert clearing.reject[2] == 0, spoiled
+    # Both sides come before several orders; other markets are no concern of either.
+    rows = [ASK, {}, {"order": 12}, {"market": 2}, ASK | {"market": 3, "participant": 7}, {"market": 3, "order": 14}]
+    for name in ("huang", "vickrey"):
+        clearing, _ = check_against_twin(frame_of(*rows), name, {})
+        assert clearing.reject.tolist() == [16, 16, 16, 0, 0, 0]
+    # Several orders of one side: for Vickrey and MUDA the rule, for Huang a reason to refuse.
+    rows = [ASK | {"participant": 7}, {}, {"order": 12}]
+    for name, parameters, code in (("vickrey", {}, 0), ("muda", {"seed": 1}, 0), ("huang", {}, 17)):
+        clearing, _ = check_against_twin(frame_of(*rows), name, parameters)
+        assert clearing.reject.tolist() == [0, code, code]
+    # Without the column every order is its own participant.
+    bare = frame_of(*rows).drop("participant")
+    for name, parameters in (("huang", {}), ("average", {"unit": 2}), ("sbba", {"unit": 2, "seed": 0})):
+        clearing, _ = check_against_twin(bare, name, parameters)
+        assert clearing.reject.tolist() == [0, 0, 0]
+
+
+def test_a_market_order_competes_at_the_cap_of_its_side():
+    market = {"type": "market", "price": None}
+    rows = [ASK, market, {"order": 12, "price": 6}]
+    clearing, _ = check_against_twin(frame_of(*rows), "discriminatory", {"rule": "bid", "cap_high": 30})
+    assert clearing.trades.select("buy_order", "buy_price").rows() == [(10, 30)]
+    # A cap stands in where no limit order names a price; the cap of the other side does not.
+    clearing, _ = check_against_twin(frame_of(market), "uniform", {"cap_high": 30})
+    assert clearing.reject.tolist() == [0]
+    clearing, _ = check_against_twin(frame_of(market), "uniform", {"cap_low": 3})
+    assert clearing.reject.tolist() == [12]
+
+
+def test_an_opening_quote_is_checked_against_the_limit():
+    rows = [ASK, {}, {"order": 12}, {"order": 13}, ASK | {"order": 14}, {"order": 15, "type": "market", "price": None}]
+    frame = frame_of(*rows).with_columns(start_price=pl.Series([5, 5, 6, -(2**31), 4, None]))
+    clearing, _ = check_against_twin(frame, "multi_round", {"buyer_step": 1, "seller_step": 1})
+    assert clearing.reject.tolist() == [0, 0, 19, 19, 19, 0]
+    # The other mechanisms do not know the column.
+    clearing, _ = check_against_twin(frame, "uniform", {})
+    assert clearing.reject.tolist() == [0] * 6
 
 
 def test_duplicates_are_all_refused_and_only_within_their_market():

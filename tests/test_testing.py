@@ -184,7 +184,7 @@ def test_participants_and_optional_columns_meet_the_interesting_situations():
     seen = set()
     asks = Asks(min_quantity=True, start_price=True)
 
-    @settings(max_examples=300, derandomize=True, database=None)
+    @settings(max_examples=600, derandomize=True, database=None)
     @given(st.sampled_from(["one_side", "one_order"]).flatmap(with_every_column))
     def look(drawn):
         law, frame = drawn

@@ -5,27 +5,9 @@ from fractions import Fraction
 
 import polars as pl
 import pytest
-from reference.compare import mechanism, twin
-
-import fastclear as fc
+from reference.compare import by_clear, by_twin
 
 TOP = 2**31 - 1
-
-
-def by_twin(name, frame, parameters):
-    return twin(name, parameters, frame.to_dicts())
-
-
-def by_clear(name, frame, parameters):
-    clearing = fc.clear(frame, mechanism(name, parameters))
-    return {
-        "markets": clearing.markets.to_dicts(),
-        "trades": clearing.trades.to_dicts(),
-        "reject": clearing.reject.tolist(),
-        "filled": clearing.filled.tolist(),
-        "payment": clearing.payment.tolist(),
-        "den": clearing.den,
-    }
 
 
 @pytest.fixture(params=[by_twin, by_clear], ids=["twin", "clear"])
@@ -53,7 +35,7 @@ def units(bids, asks):
 
 
 def exact(result, number):
-    return None if number is None else Fraction(number, result["den"])
+    return None if number is None else Fraction(number) / result["den"]
 
 
 def market(result):

@@ -450,12 +450,14 @@ def _columns(
 
 
 def _add_participants(draw: DrawFn, st: Any, columns: dict[str, pl.Series], n: int, law: Participants) -> None:
-    if law != "one_side" and not draw(st.booleans()):
-        return
     if law == "any":
+        if not draw(st.booleans()):
+            return
         columns["participant"] = pl.Series(_column(draw, st, st.integers(0, 3), n), dtype=pl.Int64)
         return
     if law == "one_order":
+        if draw(st.integers(0, 3)) == 0:
+            return
         owners = _ids(draw, st, n)
         cells = owners.to_list()
     else:
@@ -464,8 +466,9 @@ def _add_participants(draw: DrawFn, st: Any, columns: dict[str, pl.Series], n: i
         half = len(owners) // 2
         places = _column(draw, st, st.integers(0, half - 1), n)
         cells = [owners[i + half * (side == "buy")] for i, side in zip(places, columns["side"], strict=True)]
-    if n and draw(st.integers(0, 2)) == 0:
-        cells[draw(st.integers(0, n - 1))] = cells[draw(st.integers(0, n - 1))]
+    rows = st.integers(0, n - 1)
+    for _ in range(draw(st.sampled_from([0, 0, 1, 3])) if n else 0):
+        cells[draw(rows)] = cells[draw(rows)]
     columns["participant"] = pl.Series(cells, dtype=owners.dtype)
 
 

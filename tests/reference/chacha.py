@@ -37,10 +37,14 @@ class ChaCha8:
     """The generator of one market: seed of the call, stream = rank of the market."""
 
     def __init__(self, seed, stream):
+        self.seed = seed
         self.key = seed.to_bytes(8, "little") + bytes(24)
         self.stream = stream
         self.counter = 0
         self.waiting = []
+
+    def anew(self):
+        return ChaCha8(self.seed, self.stream)
 
     def next_u32(self):
         if not self.waiting:

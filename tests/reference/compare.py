@@ -25,7 +25,7 @@ PRICE_RULES = [
     "cut_order",
     "capped_midpoint",
 ]
-RESERVES = [None, None, None, -2, 0, 3, 12]
+RESERVES = [None, None, None, -2, 0, 3, 12, 25]
 CAPS = [(None, None)] * 3 + [(-3, 6), (0, None), (None, 4), (-(2**31) + 1, 2**31 - 1)]
 
 uniform_parameters = st.fixed_dictionaries(
@@ -137,6 +137,8 @@ MARKET_NUMBERS = [
     "volume",
     "buy_orders",
     "sell_orders",
+    "best_bid",
+    "best_ask",
     "welfare",
     "buyer_payment",
     "seller_revenue",
@@ -163,6 +165,23 @@ def mechanism(name, parameters):
 
 def twin(name, parameters, rows):
     return TWINS[name](rows, **parameters)
+
+
+def by_twin(name, frame, parameters):
+    return twin(name, parameters, frame.to_dicts())
+
+
+def by_clear(name, frame, parameters):
+    """What `fastclear.clear` gives, in the twin's form."""
+    clearing = fc.clear(frame, mechanism(name, parameters))
+    return {
+        "markets": clearing.markets.to_dicts(),
+        "trades": clearing.trades.to_dicts(),
+        "reject": clearing.reject.tolist(),
+        "filled": clearing.filled.tolist(),
+        "payment": clearing.payment.tolist(),
+        "den": clearing.den,
+    }
 
 
 def is_unpriced(name, parameters):

@@ -38,8 +38,9 @@ def naive_uniform(
     def clear_market(buys, sells, generator):
         staying = buys + sells
         while True:
+            # Cleared again, lots drawn anew: as if those that left had never been there.
             buys, sells, volume, low, high, fills = clear_once(
-                by_merit(staying, buy=True), by_merit(staying, buy=False), generator
+                by_merit(staying, buy=True), by_merit(staying, buy=False), generator and generator.anew()
             )
             if not (leaver := leaves(staying, fills)):
                 break
@@ -78,15 +79,7 @@ def naive_uniform(
         def wants(order):
             return fills[order["row"]] < order["quantity"]
 
-        if any(wants(b) and b["price"] >= last_bid for b in buys):
-            return last_bid
-        if any(wants(s) and s["price"] <= last_ask for s in sells):
-            return last_ask
-        if not any(map(wants, buys)) and any(map(wants, sells)):
-            return last_ask
-        if not any(map(wants, sells)) and any(map(wants, buys)):
-            return last_bid
-        return last_ask
+        return last_bid if any(map(wants, buys)) and not any(map(wants, sells)) else last_ask
 
     asks = Asks(cap_low=cap_low, cap_high=cap_high, min_quantity=True)
     return run(orders, clear_market, asks, fee=fee, seed=seed)

@@ -128,8 +128,9 @@ def run(orders, clear_market, asks=None, fee=0, seed=None):
     """Refuses, clears market by market, adds up.
 
     `clear_market(buys, sells, generator)` gets both sides in merit order and returns (trades, quotes) or
-    (trades, quotes, amounts). A trade is (buy, sell, lots, buyer's price, seller's price). Where prices are not per
-    unit they are None, and `amounts` says {row: what the buyer pays or the seller receives}.
+    (trades, quotes, amounts, dens). A trade is (buy, sell, lots, buyer's price, seller's price). Where prices are not
+    per unit they are None, `amounts` says {row: what the buyer pays or the seller receives}, and `dens` {row: 1 or 2,
+    what units that is parted in over its trades, if not in whole ones}.
     """
     codes, books = accept(orders, asks)
     cleared = {}
@@ -138,10 +139,9 @@ def run(orders, clear_market, asks=None, fee=0, seed=None):
         shifted = [order | {"price": order["price"] - fee * order["buy"]} for order in books[market]]
         buys, sells = by_merit(shifted, buy=True), by_merit(shifted, buy=False)
         generator = None if seed is None else ChaCha8(seed, rank)
-        trades, quotes, *amounts = clear_market(buys, sells, generator)
-        cleared[market] = (buys, sells, trades, quotes, amounts[0] if amounts else None)
+        cleared[market] = (buys, sells, *clear_market(buys, sells, generator))
 
-    den = max((den_of(trades, quotes) for _, _, trades, quotes, _ in cleared.values()), default=1)
+    den = max((den_of(trades, quotes) for _, _, trades, quotes, *_ in cleared.values()), default=1)
 
     def over_den(number):
         if number is None:
@@ -151,11 +151,11 @@ def run(orders, clear_market, asks=None, fee=0, seed=None):
 
     filled, payment = [0] * len(orders), [Fraction(0)] * len(orders)
     market_rows, trade_rows = [], []
-    for market, (buys, sells, trades, quotes, amounts) in cleared.items():
-        if amounts is None:
+    for market, (buys, sells, trades, quotes, *amounts) in cleared.items():
+        if not amounts:
             amount_pairs = [(buy_price * lots, sell_price * lots) for _, _, lots, buy_price, sell_price in trades]
         else:
-            amount_pairs = amounts_of_trades(trades, amounts, den_of(trades, quotes))
+            amount_pairs = amounts_of_trades(trades, *amounts)
         for (b, s, lots, buy_price, sell_price), (paid, received) in zip(trades, amount_pairs, strict=True):
             filled[b["row"]] += lots
             filled[s["row"]] += lots
@@ -187,7 +187,10 @@ def run(orders, clear_market, asks=None, fee=0, seed=None):
         }
         row = dict.fromkeys(PRICES) | {"market": market, "volume": sum(lots for _, _, lots, _, _ in trades)}
         row |= {"buy_orders": len(buys), "sell_orders": len(sells)} | quotes | money
-        for name in (*PRICES, *HALF_PRICES, *MONEY):
+        # Where nothing traded: the best limit of each side.
+        row["best_bid"] = buys[0]["price"] + fee if buys and not trades else None
+        row["best_ask"] = sells[0]["price"] if sells and not trades else None
+        for name in (*PRICES, "best_bid", "best_ask", *HALF_PRICES, *MONEY):
             if name in row:
                 row[name] = over_den(row[name])
         market_rows.append(row)
@@ -208,13 +211,13 @@ def den_of(trades, quotes):
     return max((Fraction(price).denominator for price in prices if price is not None), default=1)
 
 
-def amounts_of_trades(trades, amounts, den):
+def amounts_of_trades(trades, amounts, dens):
     """Every order's amount over its trades, in proportion to lots; left-over units in the order of the trades."""
     shares = {}
     for side in (0, 1):
         for row in {trade[side]["row"] for trade in trades}:
             mine = [number for number, trade in enumerate(trades) if trade[side]["row"] == row]
-            parts = split_money(amounts[row], [trades[number][2] for number in mine], den)
+            parts = split_money(amounts[row], [trades[number][2] for number in mine], dens.get(row, 1))
             for number, part in zip(mine, parts, strict=True):
                 shares[number, side] = part
     return [(shares[number, 0], shares[number, 1]) for number in range(len(trades))]

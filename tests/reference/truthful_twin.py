@@ -5,7 +5,6 @@ from fractions import Fraction
 from reference.parts import (
     at_price,
     crossing,
-    den_of,
     in_time,
     matches,
     pair,
@@ -54,7 +53,7 @@ def naive_vickrey(orders, deficit_to="platform"):
             # A buyer pays what the others lose by it; a seller receives what the others gain by it.
             total = without - (welfare - value) if mine[0]["buy"] else welfare + value - without
             amounts |= over_orders(total, mine, fills, den=1)
-        return unpriced(matched), {}, amounts
+        return unpriced(matched), {}, amounts, {}
 
     return run(orders, clear_market, Asks(one_side=True))
 
@@ -163,8 +162,7 @@ def naive_muda(orders, variant="lottery", seed=None, partition=None, permutation
         ]
         prices = [half_price(*half) for half in halves]
         quotes = {"price_left": prices[0], "price_right": prices[1]}
-        den = den_of([], quotes)
-        matched, amounts, fees = [], {}, {}
+        matched, amounts, dens, fees = [], {}, {}, {}
         # Each half trades at the price of the other.
         for half, price in zip(halves, reversed(prices), strict=True):
             if price is None:
@@ -176,14 +174,17 @@ def naive_muda(orders, variant="lottery", seed=None, partition=None, permutation
                 continue
             matched += unpriced(made)
             fees |= fees_here
+            # Money is parted in whole units where the price of the half is whole, in halves where it is not.
+            den = price.denominator
             for agent, mine in agents_of(half[0] + half[1]).items():
                 lots = sum(fills[order["row"]] for order in mine)
                 if lots > 0:
                     fee = fees_here.get(agent, 0)
                     total = price * lots + (fee if mine[0]["buy"] else -fee)
                     amounts |= over_orders(total, mine, fills, den)
+                    dens |= dict.fromkeys((order["row"] for order in mine), den)
         quotes["fees"] = fees
-        return (matched, quotes) if variant == "lottery" else (matched, quotes, amounts)
+        return (matched, quotes) if variant == "lottery" else (matched, quotes, amounts, dens)
 
     def serve(buys, sells, price, generator):
         """Fills of one half, and the fees of the winners on its long side."""
@@ -200,7 +201,7 @@ def naive_muda(orders, variant="lottery", seed=None, partition=None, permutation
         mine_of = agents_of(long)
         if variant == "lottery":
             agents = sorted(mine_of)
-            queue = generator.shuffled(agents) if permutation is None else sorted(agents, key=list(permutation).index)
+            queue = generator.shuffled(agents) if permutation is None else in_turn(agents, permutation)
             # `long` is in merit order, and so is what each agent has in it.
             served = [order for agent in queue for order in mine_of[agent]]
         else:
@@ -211,6 +212,11 @@ def naive_muda(orders, variant="lottery", seed=None, partition=None, permutation
         return fills, {} if variant == "lottery" else fees_of(long, mine_of, fills, price)
 
     return run(orders, clear_market, Asks(one_side=True), seed=seed)
+
+
+def in_turn(agents, permutation):
+    """Those who are named, in that order; then the others by id."""
+    return [name for name in permutation if name in agents] + [name for name in agents if name not in permutation]
 
 
 def half_price(buys, sells):
