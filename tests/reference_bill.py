@@ -26,14 +26,13 @@ class Deal:
     quantity: int
     buy_price: int
     sell_price: int
-    # money where it is not price x quantity, and whose sum in which market the buyer's is a share of
+    # money where it is not price x quantity
     buy_money: Fraction | None = None
     sell_money: Fraction | None = None
-    share: object = None
 
     @property
-    def paid(self) -> Fraction:
-        return Fraction(self.buy_price * self.quantity) if self.buy_money is None else self.buy_money
+    def paid(self) -> int:
+        return ceil(self.buy_price * self.quantity if self.buy_money is None else self.buy_money)
 
     @property
     def received(self) -> int:
@@ -46,22 +45,14 @@ def bills(rates: Rates, deals: list[Deal], metered: dict[object, int]) -> dict[o
     tax = Fraction(rates.tax_ppm, 1_000_000)
     out: dict[object, dict[str, int]] = defaultdict(lambda: dict.fromkeys(LINES, 0))
     contract: dict[object, int] = defaultdict(int)
-    fees = rates.platform_fee + rates.network_fee
-
-    def owed(group: list[Deal]) -> tuple[int, int]:
-        """Energy of deals that are rounded as one sum, and the tax on it and their fees."""
-        energy = ceil(sum(deal.paid for deal in group))
-        return energy, round(tax * (energy + fees * sum(deal.quantity for deal in group)))
-
-    for i, deal in enumerate(deals):
+    for deal in deals:
         contract[deal.buyer] += deal.quantity
         contract[deal.seller] -= deal.quantity
         platform, network = rates.platform_fee * deal.quantity, rates.network_fee * deal.quantity
-        before = [other for other in deals[:i] if deal.share is not None and other.share == deal.share]
-        energy, tax_due = (now - then for now, then in zip(owed([*before, deal]), owed(before), strict=True))
+        energy = deal.paid
         for line, amount in (("energy", energy), ("platform", platform), ("network", network)):
             out[deal.buyer][line] += amount
-        out[deal.buyer]["tax"] += tax_due
+        out[deal.buyer]["tax"] += round(tax * (energy + platform + network))
         out[deal.seller]["energy"] -= deal.received
     for member, energy in metered.items():
         deviation = energy - contract[member]

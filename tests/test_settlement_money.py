@@ -102,18 +102,16 @@ def test_an_account_that_pays_no_deficits_is_refused() -> None:
         bank(FREE).settle(wrong)
 
 
-def test_bids_of_one_member_cover_what_it_pays_for_both() -> None:
-    """2 at 30 and 1 at 10 are worth 70; shared by quantity the second pays 24."""
-    rows = [("buy", "Ada", 30, 2, 1, 1), ("buy", "Ada", 10, 1, 1, 2), ("sell", "Bo", 1, 3, 1, 3)]
-    house = fc.Settlement(tariff=FREE)
-    house.open(["Ada", "Bo"])
-    house.deposit("Ada", 70)
-    clearing = Cleared(rows, [(0, 2, 2, 46, 30), (1, 2, 1, 24, 15)], sums=True)
-    assert house.reserve(clearing.orders).tolist() == [0, 0, 0]
-    assert house.available("Ada") == 0
-    receipts = house.settle(clearing)
-    assert receipts.frame.filter(kind="post")["amount"].to_list() == [60, 10]
-    assert (house.available("Ada"), posted(house)["platform"]) == (0, 25)
+def test_a_sum_is_held_against_the_cover_of_its_order() -> None:
+    for amount in (60, 61):
+        house = bank(FREE)
+        clearing = Cleared(PAIR, [(0, 1, 3, amount, 10)], sums=True)
+        assert not house.reserve(clearing.orders).any()
+        if amount > 20 * 3:
+            with pytest.raises(fc.SettlementError, match="order 1 owes 61 nano-currency, more than the 60 reserved"):
+                house.settle(clearing)
+        else:
+            house.settle(clearing)
 
 
 # -- whole histories ---------------------------------------------------------------------------
@@ -144,23 +142,22 @@ def clearings(draw: st.DrawFn, first_order: int) -> tuple[Cleared, list[Deal]]:
             price = buys[buy][1] * den - draw(st.integers(0, 9))
             table.append([buy, len(buys) + buys[buy][3], quantity, price, price - draw(st.integers(-3, 3))])
     if sums:
-        owed: dict[object, list[int]] = defaultdict(list)
+        groups: dict[object, list[int]] = defaultdict(list)
         for row, trade in enumerate(table):
-            trade[3], trade[4] = trade[3] * trade[2], trade[4] * trade[2] + draw(st.integers(-5, 5))
-            owed[rows[trade[0]][1], rows[trade[0]][4]].append(row)
-        for mine in owed.values():  # what each member pays for a market, divided by quantity
-            total, lots = sum(table[row][3] for row in mine), sum(table[row][2] for row in mine)
+            trade[4] = trade[4] * trade[2] + draw(st.integers(-5, 5))
+            groups[rows[trade[0]][1], rows[trade[0]][4]].append(row)
+        for mine in groups.values():
+            # What a member pays for a market is at most its lowest bid that traded a unit; divided by quantity.
+            lots, upto = sum(table[row][2] for row in mine), 0
+            total = min(table[row][3] for row in mine) * lots - draw(st.integers(0, 9))
             for row in mine:
-                table[row][3] = total * table[row][2] // lots
-            table[mine[0]][3] += total - sum(table[row][3] for row in mine)
+                before, upto = upto, upto + table[row][2]
+                table[row][3] = total * upto // lots - total * before // lots
     deals = []
     for buy, sell, quantity, paid, got in table:
         lots = 1 if sums else quantity
-        member, market = rows[buy][1], rows[buy][4]
         money = Fraction(paid * lots, den), Fraction(got * lots, den)
-        deals.append(
-            Deal(member, rows[sell][1], quantity, 0, 0, *money, (first_order, member, market) if sums else None)
-        )
+        deals.append(Deal(rows[buy][1], rows[sell][1], quantity, 0, 0, *money))
     deficit_to = draw(st.sampled_from(["platform", "dso", "backstop"]))
     return Cleared(rows, table, den=den, sums=sums, deficit_to=deficit_to), deals
 
@@ -192,7 +189,7 @@ def test_histories_of_every_kind_of_money(data: st.DataObject, rates: Rates) -> 
         gained = sum(now[role] - accounts[role] for role in now if role != "boundary")
         assert gained == sum(sum(lines.values()) for lines in expected.values()), "to the last unit"
         # Every market: what buyers pay is what sellers receive, its surplus or deficit, and the halves.
-        halves = sum(deal.paid for deal in deals) - sum(Fraction(deal.sell_money or 0) for deal in deals)
+        exact = sum(Fraction(deal.buy_money or 0) - Fraction(deal.sell_money or 0) for deal in deals)
         spread = dict.fromkeys(("spread", "deficit", "rounding"), 0)
         for line, payer, amount in receipts.frame.filter(kind="fee").select("line", "payer", "amount").rows():
             if line in spread:
@@ -200,7 +197,7 @@ def test_histories_of_every_kind_of_money(data: st.DataObject, rates: Rates) -> 
         assert 0 <= spread["rounding"] <= len(deals)
         paid = sum(lines["energy"] for lines in expected.values())
         assert sum(spread.values()) == paid, "buyers' energy less sellers'"
-        assert abs(paid - halves) <= len(deals)
+        assert 0 <= paid - exact <= len(deals)
         block = ledger.seal(cleared, receipts, slot=slot)
         assert block.records == len(receipts)
     house.close_cycle()
@@ -226,7 +223,7 @@ def test_plain_blocks_hold_every_kind_of_money(data: st.DataObject) -> None:
             if row["kind"] == "trade":
                 received.append(amount)
         assert received == [deal.received for deal in deals]
-        assert signed == [-((-deal.paid) // 1) for deal in deals], "every line together is what the buyer pays"
+        assert signed == [deal.paid for deal in deals], "every line together is what the buyer pays"
     assert pickle.loads(pickle.dumps(ledger)).head == ledger.head
 
 
@@ -303,14 +300,10 @@ def test_histories_of_every_mechanism(data: st.DataObject, rates: Rates) -> None
             clearing = fc.clear(book, rule)
             cleared.append(clearing)
             columns, people = clearing.trade_columns, book["participant"].to_list()
-            for buy, sell, quantity, market, pays, gets in zip(
-                *(columns[name].tolist() for name in ("buy_row", "sell_row", "quantity", "market")),
-                *(columns[name].tolist() for name in ("buy_amount", "sell_amount")),
-                strict=True,
-            ):
+            names_of = ("buy_row", "sell_row", "quantity", "buy_amount", "sell_amount")
+            for buy, sell, quantity, pays, gets in zip(*(columns[name].tolist() for name in names_of), strict=True):
                 money = Fraction(pays, clearing.den), Fraction(gets, clearing.den)
-                share = (part, people[buy], market) if clearing.pays_sums else None
-                deals.append(Deal(people[buy], people[sell], quantity, 0, 0, *money, share))
+                deals.append(Deal(people[buy], people[sell], quantity, 0, 0, *money))
         before = posted(house)
         receipts = house.settle(cleared)
         expected = bills(rates, deals, {})

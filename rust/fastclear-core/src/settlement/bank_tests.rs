@@ -312,70 +312,16 @@ fn a_surplus_goes_to_the_platform_whoever_pays_deficits() -> Result<(), SettleEr
     Ok(())
 }
 
-/// Member 1000 bids 2 at 30 and 1 at 10; member 1001 sells.
-const TWO_BIDS: Orders<'static> = Orders {
-    side: &[1, 1, 0],
-    price: &[30, 10, 1],
-    quantity: &[2, 1, 3],
-    account: &[1000, 1000, 1001],
-    market: &[7; 3],
-    order: &[3, 5, 4],
-};
-
-/// Both bids filled; what each owes of the sum.
-fn shares(buy_amount: &[i64]) -> ClearedSlot<'_> {
-    ClearedSlot {
-        side: TWO_BIDS.side,
-        account: TWO_BIDS.account,
-        market: TWO_BIDS.market,
-        order: TWO_BIDS.order,
-        buy_row: &[0, 1],
-        sell_row: &[2, 2],
-        quantity: &[2, 1],
-        buy_price: &[0, 0],
-        sell_price: &[0, 0],
-        buy_amount,
-        sell_amount: &[0, 0],
-        per_unit: false,
-        ..ClearedSlot::default()
+#[test]
+fn a_sum_is_held_against_the_cover_of_its_order() -> Result<(), SettleError> {
+    for (amounts, owes) in [(&[80, 120], 200), (&[81, 120], 201)] {
+        let mut bank = free_bank(2, 200)?;
+        reserve(&mut bank, &ORDERS)?;
+        let sums = ClearedSlot { per_unit: false, buy_amount: amounts, ..cleared(&[4, 6], &[0, 0]) };
+        let done = bank.settle(&[sums], &NO_METER);
+        let beyond = SettleError::ExceedsCover { account: 1000, order: 3, due: owes, reserved: 200 };
+        assert_eq!(done, if owes > 200 { Err(beyond) } else { Ok(()) });
     }
-}
-
-#[test]
-fn orders_of_one_member_cover_a_sum_together() -> Result<(), SettleError> {
-    // 70 is what both bids are worth; by quantity the second order owes a third of it, more than its 10.
-    let mut bank = free_bank(2, 70)?;
-    assert_eq!(reserve(&mut bank, &TWO_BIDS)?, [0, 0, 0]);
-    bank.settle(&[shares(&[46, 24])], &NO_METER)?;
-    assert_eq!((posted(&bank, 1000), available(&bank, 1000)), (0, 0));
-    let posts: Vec<i64> = bank.take().iter().filter(|p| p.kind == Kind::Post).map(|p| p.amount).collect();
-    assert_eq!(posts, [60, 10]);
-
-    let mut bank = free_bank(2, 70)?;
-    reserve(&mut bank, &TWO_BIDS)?;
-    let error = SettleError::ExceedsCover { account: 1000, order: 3, due: 61, reserved: 60 };
-    assert_eq!(bank.settle(&[shares(&[47, 24])], &NO_METER), Err(error), "71 is more than both bids");
-    let per_unit = ClearedSlot { per_unit: true, buy_price: &[23, 24], ..shares(&[46, 24]) };
-    let error = SettleError::ExceedsCover { account: 1000, order: 5, due: 24, reserved: 10 };
-    assert_eq!(bank.settle(&[per_unit], &NO_METER), Err(error), "a price a unit is held against its own bid");
-    Ok(())
-}
-
-#[test]
-fn tax_and_halves_of_a_sum_are_rounded_once() -> Result<(), SettleError> {
-    // Half of each share is taxed: 23.5 and 11.5 would come to 24 and 12, one more than the cover of 105.
-    let half = Tariff::new(0, 0, 0, 0, 500_000).unwrap_or_default();
-    let mut bank = Bank::new(half)?;
-    bank.open(2, 0)?;
-    bank.deposit(&[1000, 1001], &[105, 0])?;
-    reserve(&mut bank, &TWO_BIDS)?;
-    bank.settle(&[shares(&[47, 23])], &NO_METER)?;
-    assert_eq!((posted(&bank, 1000), posted(&bank, 5)), (0, 35));
-    // 93/2 and 47/2 would be rounded up to 47 and 24, one more than 70.
-    let mut bank = free_bank(2, 70)?;
-    reserve(&mut bank, &TWO_BIDS)?;
-    bank.settle(&[ClearedSlot { den: 2, ..shares(&[93, 47]) }], &NO_METER)?;
-    assert_eq!((posted(&bank, 1000), posted(&bank, 3), posted(&bank, 7)), (0, 46 + 23, 1));
     Ok(())
 }
 

@@ -96,7 +96,7 @@ pub struct ClearedSlot<'a> {
     /// Denominator of prices and amounts: 1, or 2 where some price is a midpoint between two ticks.
     pub den: i64,
     /// Whether every amount is a price a unit times the quantity. If not, amounts are shares of what an account pays
-    /// for all it bought in a market, and its orders there cover that together.
+    /// for all it bought in a market.
     pub per_unit: bool,
     /// Who pays where the sellers of a market receive more than its buyers pay.
     pub deficit_to: u64,
@@ -139,8 +139,6 @@ struct Claim {
     reservation: Option<u64>,
     due: i128,
     quantity: i128,
-    /// Whether what it owes is a share of a sum, which all orders of its account in its market cover together.
-    shared: bool,
     /// `seq` of its Post.
     post: u64,
 }
@@ -229,7 +227,7 @@ fn claim_orders(
         }
         *slot = claims.len();
         by_key.insert(key, (reservation.map_or(after, |seq| seq + 1), claims.len()));
-        claims.push(Claim { key, reservation, due: 0, quantity: 0, shared: false, post: 0 });
+        claims.push(Claim { key, reservation, due: 0, quantity: 0, post: 0 });
     }
     Ok(claim_of)
 }
@@ -246,7 +244,6 @@ fn price_trades(
 ) -> Result<(), SettleError> {
     check_columns(index, clearing)?;
     let deficits = deficits(clearing);
-    let mut running = Running::default();
     for trade in 0..clearing.buy_row.len() {
         let (buy, sell) =
             check_trade(clearing, trade).map_err(|fault| SettleError::BadTrade { clearing: index, trade, fault })?;
@@ -254,12 +251,13 @@ fn price_trades(
         check_member(draft, buyer)?;
         check_member(draft, seller)?;
         let (market, quantity) = (clearing.market[buy], clearing.quantity[trade]);
-        let share = (!clearing.per_unit).then_some((buyer, market));
-        let (owed, base, tax) = running.owed(tariff, clearing, trade, share);
+        let owes = owed(i128::from(clearing.buy_amount[trade]), clearing.den);
+        let fees = i128::from(tariff.platform_fee()) + i128::from(tariff.network_fee());
+        let base = owes + fees * i128::from(quantity);
+        let tax = tariff.tax(base);
         let claim = claim_of[buy];
         claims[claim].due += base + tax;
         claims[claim].quantity += i128::from(quantity);
-        claims[claim].shared |= share.is_some();
         *contract.entry(buyer).or_insert(0) += i128::from(quantity);
         *contract.entry(seller).or_insert(0) -= i128::from(quantity);
         deals.push(Deal {
@@ -269,7 +267,7 @@ fn price_trades(
             sell_order: clearing.order[sell],
             seller,
             quantity,
-            money: money(clearing, trade, owed),
+            money: money(clearing, trade, owes),
             surplus_to: if deficits.contains(&market) { clearing.deficit_to } else { PLATFORM },
             tax,
         });
@@ -340,38 +338,6 @@ fn deficits(clearing: &ClearedSlot<'_>) -> BTreeSet<u64> {
     surplus.into_iter().filter(|&(_, left)| left < 0).map(|(market, _)| market).collect()
 }
 
-/// What accounts have come to owe for their shares of a sum, by account and market: the amount over the denominator,
-/// and what is taxed.
-#[derive(Default)]
-struct Running(BTreeMap<(u64, u64), (i128, i128)>);
-
-impl Running {
-    /// What the buyer of a trade owes the others, that with the fees, and the tax on it.
-    ///
-    /// A price a unit is rounded and taxed trade by trade. Shares of one sum are rounded and taxed as the sum is: each
-    /// takes what its share adds, so that however a sum was divided it costs no more than a bid that covers it.
-    fn owed(
-        &mut self,
-        tariff: &Tariff,
-        clearing: &ClearedSlot<'_>,
-        trade: usize,
-        share: Option<(u64, u64)>,
-    ) -> (i128, i128, i128) {
-        let fees = (i128::from(tariff.platform_fee()) + i128::from(tariff.network_fee()))
-            * i128::from(clearing.quantity[trade]);
-        let mut alone = (0, 0);
-        let (amount, taxed) = match share {
-            Some(key) => self.0.entry(key).or_insert((0, 0)),
-            None => &mut alone,
-        };
-        let before = (owed(*amount, clearing.den), tariff.tax(*taxed));
-        *amount += i128::from(clearing.buy_amount[trade]);
-        let owes = owed(*amount, clearing.den) - before.0;
-        *taxed += owes + fees;
-        (owes, owes + fees, tariff.tax(*taxed) - before.1)
-    }
-}
-
 /// How what the buyer owes is divided.
 fn money(clearing: &ClearedSlot<'_>, trade: usize, owes: i128) -> Money {
     let whole = |price: i64| whole_price(price, clearing.den).filter(|_| clearing.per_unit);
@@ -394,7 +360,6 @@ pub(super) fn check_member(draft: &Draft<'_>, account: u64) -> Result<(), Settle
 /// Posts what each buyer owes to the clearing house and releases what did not trade: first the orders with a
 /// reservation in order of its seq, then those that pay on the spot.
 fn draw_reservations(draft: &mut Draft<'_>, claims: &mut [Claim]) -> Result<Vec<(OrderKey, u64)>, SettleError> {
-    share_cover(draft, claims);
     let mut reserved: Vec<(u64, usize)> =
         claims.iter().enumerate().filter_map(|(i, claim)| claim.reservation.map(|seq| (seq, i))).collect();
     reserved.sort_unstable();
@@ -432,35 +397,6 @@ fn draw_reservations(draft: &mut Draft<'_>, claims: &mut [Claim]) -> Result<Vec<
         post(draft, claim, seq, cover)?;
     }
     Ok(closed)
-}
-
-/// Lets the orders of one account in one market cover together what they owe as shares of a sum: what one owes beyond
-/// its reservation is drawn from the others, first those with a reservation, in order of their rows.
-fn share_cover(draft: &Draft<'_>, claims: &mut [Claim]) {
-    let mut groups: BTreeMap<(u64, u64), Vec<usize>> = BTreeMap::new();
-    for (i, claim) in claims.iter().enumerate().filter(|(_, claim)| claim.shared) {
-        groups.entry((claim.key.0, claim.key.1)).or_default().push(i);
-    }
-    for group in groups.into_values().filter(|group| group.len() > 1) {
-        let room = |claim: &Claim| {
-            let held = claim.reservation.and_then(|seq| draft.accounts().reservation(seq));
-            held.map(|held| i128::from(held.amount) - claim.due)
-        };
-        let mut beyond = 0;
-        for &i in &group {
-            let over = room(&claims[i]).map_or(0, |room| (-room).max(0));
-            claims[i].due -= over;
-            beyond += over;
-        }
-        for &i in &group {
-            let taken = room(&claims[i]).map_or(0, |room| room.min(beyond));
-            claims[i].due += taken;
-            beyond -= taken;
-        }
-        // What no reservation covers is paid on the spot, or found to exceed the cover.
-        let last = group.iter().copied().find(|&i| claims[i].reservation.is_none()).unwrap_or(group[0]);
-        claims[last].due += beyond;
-    }
 }
 
 /// Draws the reservation `seq` of `claim`; a buyer whose total is negative draws nothing and is paid instead.
