@@ -347,6 +347,7 @@ def test_blocks():
     steps = clearing.curves(1)
     assert steps.filter(side="ask")["order"].to_list() == ["k1", "s1", "s2"]  # an accepted block is served first
     assert steps.filter("marginal")["order"].to_list() == ["b2", "s1"]
+    assert "Accepted blocks come first, whatever their limits" in clearing.plot(1).title.subtitle
     paradox = day | {"price": [62, 26, 8, 39, 40, 38, 20, 28, 16, 16], "quantity": [6, 5, 9, 10, 9, 5, 8, 11, 8, 4]}
     says(fc.clear(paradox, fc.Blocks()), "k1", "which was rejected:", "it would have earned 128 nano-currency")
 
