@@ -325,6 +325,8 @@ def clear(
     buyer_step: Annotated[str | None, _rule("What a bid rises by in each round, in the unit of prices.")] = None,
     seller_step: Annotated[str | None, _rule("What an ask falls by in each round, in the unit of prices.")] = None,
     max_rounds: Annotated[int | None, _rule("Most rounds.", metavar="N")] = None,
+    method: Annotated[str | None, _rule("Of blocks: auto, enumerate or branch.")] = None,
+    nodes_max: Annotated[int | None, _rule("Most nodes of branch and bound.", metavar="N")] = None,
 ) -> None:
     """Clear a file of orders: every market in it with one auction."""
     from fastclear.console import clearing_view, printable
@@ -352,6 +354,8 @@ def clear(
         "deficit_to": deficit_to,
         "use_p0": _flag(use_p0),
         "max_rounds": max_rounds,
+        "method": method,
+        "nodes_max": nodes_max,
     }
     prices = {"fee": fee, "reserve": reserve, "cap_low": cap_low, "cap_high": cap_high}
     prices |= {"buyer_step": buyer_step, "seller_step": seller_step}

@@ -271,7 +271,18 @@ class _Picture:
             .mark_rule(strokeWidth=7, opacity=0.45, clip=True)
             .encode(color=colours, tooltip=tooltip, **over)
         )
-        return [thick, line, touch]
+        thin = 0.01 * self.energy(self.right)
+        dots = [
+            {**step, "middle": (step["from"] + step["to"]) / 2}
+            for step in steps
+            if step["marginal"] and step["to"] - step["from"] < thin
+        ]
+        dot = (  # a thick line this short would not be seen
+            alt.Chart(_packed(dots))
+            .mark_circle(size=70, opacity=0.7, clip=True)
+            .encode(x=alt.X("middle:Q", **self._x), y=over["y"], color=colours, tooltip=tooltip)
+        )
+        return [thick, line, dot, touch]
 
     @property
     def _looks(self) -> tuple[alt.Color, alt.StrokeDash]:
@@ -406,6 +417,8 @@ class _Picture:
                 lines[0] += f"; between them lies the fee of {words.price(view.fee)}"
         lines[0] += self._about_interval()
         lines[0] += "; thick: the orders at the margin"
+        if view.block_of is not None and (view.block_of[np.concatenate([view.bids, view.asks])] >= 0).any():
+            lines.append("Accepted blocks come first, whatever their limits")
         return title, [*lines, *self.remarks]
 
     def _about_interval(self) -> str:

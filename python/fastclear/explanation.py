@@ -776,10 +776,11 @@ def _block(story: _Story, block: int) -> list[str]:
         with_kin = "" if family == surplus or family is None else f", {story.words.money(family)} with its children"
         return [f"It is part of {title}, which was accepted whole{earns}{with_kin}.", story.paid()]
     reason = "every choice of blocks with it has less welfare, or prices at which somebody loses"
-    rivals = frame.filter((frame["exclusive"] == fate["exclusive"]) & frame["accepted"])["block"].to_list()
+    group = fate["exclusive"]
+    rivals = [] if group is None else frame.filter("accepted").filter(exclusive=group)["block"].to_list()
     if fate["parent"] is not None and fate["parent"] not in accepted:
         reason = f"its parent {shown(fate['parent'])} was rejected"
-    elif fate["exclusive"] is not None and rivals:
+    elif rivals:
         reason = f"block {shown(rivals[0])} of the same exclusive group was accepted"
     elif surplus is not None and surplus < 0:
         reason = f"at the prices it would lose {story.words.money(-surplus)}"

@@ -308,10 +308,10 @@ class Clearing:
         --------
         >>> import fastclear as fc
         >>> orders = {"side": ["buy", "sell"], "price": [20, 28], "quantity": [5, 6]}
-        >>> first, second = fc.clear(orders, fc.Uniform()).explain(0).split(". ")
-        >>> first, second
-        ('Bid 0 (5 lots at no more than 20 ticks) did not trade',
-         'Nothing trades in this market: the best bid (20 ticks) is below the best ask (28 ticks).')
+        >>> for sentence in fc.clear(orders, fc.Uniform()).explain(0).split(". "):
+        ...     print(sentence)
+        Bid 0 (5 lots at no more than 20 ticks) did not trade
+        Nothing trades in this market: the best bid (20 ticks) is below the best ask (28 ticks).
         """
         from fastclear.explanation import explain
 

@@ -15,6 +15,7 @@ from fastclear.auction.blocks_orders import BlockOrders, Read, encode_blocks, re
 from fastclear.auction.blocks_result import Result
 from fastclear.auction.blocks_search import Branching, Decision, enumerate_sets
 from fastclear.auction.parameters import Mechanism, by_parameters, plain, receiver, whole, word
+from fastclear.auction.properties import described
 from fastclear.audit.blocks import check_blocks
 from fastclear.trades import MONEY, Clearing
 
@@ -28,6 +29,7 @@ LISTED_MAX: Final = 12
 _NODES_MAX: Final = 10**9
 
 
+@described
 @dataclass(frozen=True, slots=True)
 class Blocks:
     """Hourly uniform-price markets with block, linked and exclusive orders (EUPHEMIA in short).
@@ -82,10 +84,9 @@ class Blocks:
        (2 price - price_low - price_high)^2; among equals the smallest price in the first market, then in the second, …
        Where nothing trades there is no price.
 
-    No step depends on a tolerance: the linear programs propose, integers decide. Budget balanced; nobody loses; not
-    truthful; welfare is the most that one price a market supports, not the most there is: a block that would earn money
-    at the prices may be rejected (``paradoxical``). Not offered: minimum acceptance ratios, complex orders, networks.
-    Finding the set is NP-hard. Sources: EUPHEMIA public description; Madani & Van Vyve 2015.
+    No step depends on a tolerance: the linear programs propose, integers decide. Welfare is the most that one price a
+    market supports, not the most there is: a block that would earn money at the prices may be rejected
+    (``paradoxical``). Not offered: minimum acceptance ratios, complex orders, networks.
 
     Examples
     --------
