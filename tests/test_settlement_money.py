@@ -346,6 +346,25 @@ def test_the_deficit_of_vickrey_is_that_of_the_clearing(account: str) -> None:
     assert {role for role, money in posted(house).items() if money} == {account, "boundary"}
 
 
+def test_a_block_that_pays_above_its_limit_in_one_hour() -> None:
+    """Limit 40 twice, prices 45 and 30: within the block's limits, beyond one row's cover."""
+    book = {
+        "market": [1, 1, 2, 2],
+        "side": ["buy", "sell", "buy", "sell"],
+        "price": [40, 45, 40, 30],
+        "quantity": [5, 9, 5, 9],
+        "participant": ["Ada", "Bo", "Ada", "Bo"],
+    }
+    clearing = fc.clear({**book, "block": ["K", None, "K", None]}, fc.Blocks())
+    reserved, direct = bank(FREE), bank(FREE)
+    reserved.reserve(book)
+    before = reserved.balances
+    with pytest.raises(fc.SettlementError, match="owes 225 nano-currency, more than the 200 reserved"):
+        reserved.settle(clearing)
+    assert reserved.balances.equals(before)
+    assert direct.settle(clearing).by_participant()["net"].to_list() == [375, -375]
+
+
 # -- bytes -------------------------------------------------------------------------------------
 
 
