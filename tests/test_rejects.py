@@ -209,12 +209,14 @@ def test_a_market_order_competes_at_the_cap_of_its_side():
 
 def test_an_opening_quote_is_checked_against_the_limit():
     rows = [ASK, {}, {"order": 12}, {"order": 13}, ASK | {"order": 14}, {"order": 15, "type": "market", "price": None}]
-    frame = frame_of(*rows).with_columns(start_price=pl.Series([5, 5, 6, -(2**31), 4, None]))
+    rows.append({"order": 16, "type": "market", "price": None})
+    # A market order opens at the price it competes at: what it names is not looked at.
+    frame = frame_of(*rows).with_columns(start_price=pl.Series([5, 5, 6, -(2**31), 4, None, 2**31]))
     clearing, _ = check_against_twin(frame, "multi_round", {"buyer_step": 1, "seller_step": 1})
-    assert clearing.reject.tolist() == [0, 0, 19, 19, 19, 0]
+    assert clearing.reject.tolist() == [0, 0, 19, 19, 19, 0, 0]
     # The other mechanisms do not know the column.
     clearing, _ = check_against_twin(frame, "uniform", {})
-    assert clearing.reject.tolist() == [0] * 6
+    assert clearing.reject.tolist() == [0] * 7
 
 
 def test_duplicates_are_all_refused_and_only_within_their_market():

@@ -72,8 +72,9 @@ def one_book(rng, market, participants, quantities, min_quantity, start_price, m
             chosen = [None, None, 0, rng.randint(1, row["quantity"]), row["quantity"]]
             row["min_quantity"] = rng.choice(chosen if rng.random() < 0.98 else [-1, row["quantity"] + 1])
         if start_price:
-            distance = rng.choice([0, 1, 2, 3, 5, 9]) if rng.random() < 0.98 else -1
+            distance = rng.choice([0, 1, 2, 3, 5, 9, 40, 300]) if rng.random() < 0.98 else -1
             away = distance if side == "buy" else -distance
-            row["start_price"] = None if row["price"] is None or rng.random() < 0.1 else row["price"] - away
+            quote = (row["price"] or 0) - away
+            row["start_price"] = None if rng.random() < 0.1 else min(max(quote, -TOP), TOP)
         rows.append(row)
     return rows

@@ -99,9 +99,9 @@ PARAMETERS = {
     "muda": _muda,
     "average": lambda pick: {},
     "multi_round": lambda pick: {
-        "buyer_step": pick([1, 2, 3, 7]),
-        "seller_step": pick([1, 2, 3, 7]),
-        "max_rounds": pick([1, 3, 20]),
+        "buyer_step": pick([0, 1, 2, 3, 7, 100]),
+        "seller_step": pick([0, 1, 2, 3, 7, 100]),
+        "max_rounds": pick([1, 3, 20, 60]),
     },
 }
 """Parameters of a mechanism, drawn with `pick(choices)`."""

@@ -83,8 +83,9 @@ def first_fault(order, asks):
     if asks.unit is not None and order["quantity"] != asks.unit:
         return NOT_ONE_UNIT
     start = order.get("start_price")
-    if asks.start_price and start is not None:
-        beyond = kind == "limit" and (start > order["price"] if order["side"] in BUY else start < order["price"])
+    # A market order has no limit to open below: it opens at the price it competes at, whatever it names.
+    if asks.start_price and start is not None and kind == "limit":
+        beyond = start > order["price"] if order["side"] in BUY else start < order["price"]
         if beyond or not in_range(start):
             return START_BEYOND_LIMIT
     return 0
@@ -140,6 +141,7 @@ def accept(orders, asks=None):
         else:
             codes[row] = NO_REFERENCE_PRICE
             continue
+        named = order.get("start_price") if order.get("type", "limit") == "limit" else None
         clean = {
             "row": row,
             "buy": buy,
@@ -149,7 +151,7 @@ def accept(orders, asks=None):
             "time": order.get("time", 0),
             "agent": order.get("participant", order.get("order", row)),
             "minimum": order.get("min_quantity") or 0,
-            "start": price if order.get("start_price") is None else order["start_price"],
+            "start": price if named is None else named,
         }
         markets[market].append(clean)
 

@@ -23,10 +23,7 @@ def naive_multi_round(orders, buyer_step, seller_step, max_rounds=100):
     def clear_market(buys, sells, generator):
         limits = {order["row"]: order["price"] for order in buys + sells}
         # From here on the price of an order is its quote, and its quantity what is left of it.
-        quoted = []
-        for order in buys + sells:
-            opening = min(order["start"], order["price"]) if order["buy"] else max(order["start"], order["price"])
-            quoted.append(order | {"price": opening})
+        quoted = [order | {"price": order["start"]} for order in buys + sells]
         trades, history = [], []
         while len(history) < max_rounds:
             active = [order for order in quoted if order["quantity"] > 0]
