@@ -44,7 +44,8 @@ NO_PEOPLE = [
 
 WRONG = [
     *[(name, parameter, NO_WORD) for name, parameter in [
-        ("Uniform", "rationing"), ("Uniform", "price_rule"), ("Discriminatory", "rule"), ("Discriminatory", "price_round"),
+        ("Uniform", "rationing"), ("Uniform", "price_rule"),
+        ("Discriminatory", "rule"), ("Discriminatory", "price_round"),
         ("MaximalVolume", "rule"), ("MaximalVolume", "pairing"), ("MaximalVolume", "price_round"),
         ("RandomMatching", "rule"), ("Vickrey", "deficit_to"), ("Muda", "variant"),
     ]],

@@ -249,8 +249,8 @@ class _Field:
 
 _PRICE: Final = _Field("price", RejectReason.PRICE_MISSING, RejectReason.PRICE_OFF_GRID)
 _QUANTITY: Final = _Field("quantity", RejectReason.QUANTITY_MISSING, RejectReason.QUANTITY_OFF_GRID)
-_MIN_QUANTITY: Final = _Field("min_quantity", None, 15)
-_START_PRICE: Final = _Field("start_price", None, 19)
+_MIN_QUANTITY: Final = _Field("min_quantity", None, RejectReason.MIN_QUANTITY_OUT_OF_RANGE)
+_START_PRICE: Final = _Field("start_price", None, RejectReason.START_BEYOND_LIMIT)
 
 
 class _Flaws:
