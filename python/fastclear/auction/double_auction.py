@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Literal, get_args
 
 from fastclear import _core
 from fastclear.auction.parameters import (
@@ -22,7 +22,7 @@ from fastclear.auction.parameters import (
 from fastclear.auction.properties import described
 from fastclear.errors import MechanismError
 
-PRICE_RULES: Final = (
+PriceRule = Literal[
     "interval",
     "marginal_ask",
     "marginal_bid",
@@ -30,7 +30,8 @@ PRICE_RULES: Final = (
     "scarce_side",
     "cut_order",
     "capped_midpoint",
-)
+]
+Rationing = Literal["pro_rata", "time", "equal", "quantity", "lottery"]
 
 
 @described
@@ -100,16 +101,8 @@ class Uniform:
     """
 
     k: Share = 0.5
-    rationing: Literal["pro_rata", "time", "equal", "quantity", "lottery"] = "pro_rata"
-    price_rule: Literal[
-        "interval",
-        "marginal_ask",
-        "marginal_bid",
-        "last_pair_midpoint",
-        "scarce_side",
-        "cut_order",
-        "capped_midpoint",
-    ] = "interval"
+    rationing: Rationing = "pro_rata"
+    price_rule: PriceRule = "interval"
     seed: int | None = None
     zero_surplus: bool = True
     price_round: Literal["floor", "ceil", "half_up"] | None = None
@@ -124,8 +117,8 @@ class Uniform:
         plain(self)
         core = _core.Mechanism.uniform(
             fraction("k", self.k).as_integer_ratio(),
-            word("rationing", self.rationing, ("pro_rata", "time", "equal", "quantity", "lottery")),
-            word("price_rule", self.price_rule, PRICE_RULES),
+            word("rationing", self.rationing, get_args(Rationing)),
+            word("price_rule", self.price_rule, get_args(PriceRule)),
             None if self.seed is None else seed_of(self.seed),
             None if self.price_round is None else word("price_round", self.price_round, ROUNDINGS),
             yes_or_no("zero_surplus", self.zero_surplus),

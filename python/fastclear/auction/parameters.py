@@ -122,13 +122,20 @@ def receiver(out: NDArray[np.int64] | None, orders: Orders) -> NDArray[np.int64]
     return out
 
 
+_COLUMNS: Final = tuple(field.name for field in fields(Orders))
+
+
 def _check_apart(out: NDArray[np.int64], orders: Orders) -> None:
     """Refuse an ``out`` that lies on a column which is read while it is written, and again for the trades."""
-    for field in fields(orders):
-        column = getattr(orders, field.name)
-        if isinstance(column, np.ndarray) and np.may_share_memory(out, column):
+    owner = out.base is None
+    for name in _COLUMNS:
+        column = getattr(orders, name)
+        if not isinstance(column, np.ndarray):
+            continue
+        # Two arrays that own their memory are apart, or one.
+        if column is out or (not (owner and column.base is None) and np.may_share_memory(out, column)):
             raise SchemaError(
-                f"out shares memory with column '{field.name}'; give an array of its own, or a copy of the column",
+                f"out shares memory with column '{name}'; give an array of its own, or a copy of the column",
                 column="out",
             )
 
