@@ -44,6 +44,18 @@ def test_the_frame():
     assert not frame.select((pl.all().str.strip_chars() == "").any()).row(0).count(True)
 
 
+def test_it_prints_every_row_and_keeps_the_terms_for_those_who_ask():
+    brief, full = fc.mechanisms(), fc.mechanisms(terms=True)
+    printed = repr(brief)
+    assert all(name in printed for name in brief["name"])
+    assert "…" not in printed + repr(full)
+    assert max(map(len, printed.splitlines())) <= 160
+    for column in brief.columns:
+        for short, long in zip(brief[column], full[column], strict=True):
+            assert long.startswith(short), column
+    assert full["truthfulness"].str.contains(";").any()
+
+
 def test_claims_begin_with_words_that_can_be_compared():
     for row in PROPERTIES:
         assert row.budget.short in ("balanced", "surplus", "deficit"), row.name

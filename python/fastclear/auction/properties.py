@@ -6,6 +6,8 @@ the tests. ``scripts/mechanism_table.py`` rewrites the table of docs/2_mechanism
 
 from __future__ import annotations
 
+import re
+import shutil
 import textwrap
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -228,32 +230,63 @@ PROPERTIES: Final[tuple[Properties, ...]] = (
 """Every mechanism, in the order of docs/2_mechanisms.md."""
 
 
-def mechanisms() -> pl.DataFrame:
+class MechanismTable(pl.DataFrame):
+    """A frame that prints whole: every row, no types, as wide as the terminal."""
+
+    def __str__(self) -> str:
+        """All rows as a table."""
+        with pl.Config(
+            tbl_rows=-1,
+            tbl_width_chars=max(120, shutil.get_terminal_size((140, 24)).columns),
+            tbl_hide_dataframe_shape=True,
+            tbl_hide_column_data_types=True,
+            fmt_str_lengths=400,
+        ):
+            return str(pl.DataFrame(self))
+
+    __repr__ = __str__
+
+
+def mechanisms(*, terms: bool = False) -> pl.DataFrame:
     """List every mechanism and what it promises.
+
+    Parameters
+    ----------
+    terms : bool, default False
+        Give each claim with its exact terms, after a semicolon, and cost and source in full.
 
     Returns
     -------
     polars.DataFrame
         One row a mechanism (two for ``Muda``, whose variants differ), all String: ``name``, ``class`` (in
         ``fastclear``), ``budget_balance``, ``individual_rationality`` (ex post), ``truthfulness``, ``efficiency``
-        (of the orders as reported), ``complexity``, ``source``. A claim begins with a word or two and goes on with its
-        terms after a semicolon.
+        (of the orders as reported), ``complexity``, ``source``.
 
     Examples
     --------
     >>> import fastclear as fc
     >>> table = fc.mechanisms()
-    >>> table.filter(table["name"] == "Average")["truthfulness"].item()
-    'no'
+    >>> table.filter(table["name"] == "Vickrey").select("budget_balance", "truthfulness", "source").row(0)
+    ('deficit', 'yes', 'Vickrey 1961')
+    >>> print(fc.mechanisms(terms=True).filter(table["name"] == "Vickrey")["budget_balance"].item())
+    deficit; surplus <= 0, paid by the account that deficit_to names
     """
-    return pl.DataFrame(
+
+    def brief(text: str) -> str:
+        return text.partition(";")[0].partition(",")[0].partition(" and ")[0]
+
+    def cited(source: str) -> str:
+        found = re.match(r"[^;(]*?\d{4}|[^;(]*", source)
+        return source if found is None else found.group().strip()
+
+    return MechanismTable(
         [
             {
                 "name": row.name,
                 "class": row.mechanism,
-                **{column: str(claim) for column, claim in row.claims().items()},
-                "complexity": row.complexity,
-                "source": row.source,
+                **{column: str(claim) if terms else claim.short for column, claim in row.claims().items()},
+                "complexity": row.complexity if terms else brief(row.complexity),
+                "source": row.source if terms else cited(row.source),
             }
             for row in PROPERTIES
         ]
