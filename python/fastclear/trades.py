@@ -16,6 +16,7 @@ from fastclear import _core
 from fastclear.audit import AuditReport, check_clearing
 from fastclear.errors import FastclearError, MissingLibraryError
 from fastclear.orders import Orders
+from fastclear.reject import RejectReason
 from fastclear.units import Units
 
 if TYPE_CHECKING:
@@ -400,7 +401,11 @@ class Clearing:
         columns = self.market_columns
         volume = int(columns["volume"].sum()) / 1000
         refused = int(np.count_nonzero(self.reject))
-        note = f", {refused:,} refused" if refused else ""
+        note = ""
+        if refused:
+            codes, counts = np.unique(self.reject[self.reject > 0], return_counts=True)
+            reason = RejectReason(int(codes[np.argmax(counts)])).name.lower()
+            note = f", {refused:,} refused ({'mostly ' if len(codes) > 1 else ''}{reason})"
         markets = f"{len(columns['market']):,} market{'' if len(columns['market']) == 1 else 's'}"
         return f"Clearing of {self.orders.n:,} orders{note} in {markets}: {volume:,.3f} kWh traded"
 

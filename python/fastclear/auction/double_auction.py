@@ -14,6 +14,7 @@ from fastclear.auction.parameters import (
     fraction,
     plain,
     price,
+    reserve_below,
     seed_of,
     ticks,
     word,
@@ -124,7 +125,7 @@ class Uniform:
             yes_or_no("zero_surplus", self.zero_surplus),
             yes_or_no("whole_levels", self.whole_levels),
             ticks("fee", self.fee),
-            price("reserve", self.reserve),
+            reserve_below(price("reserve", self.reserve), price("cap_high", self.cap_high)),
             price("cap_low", self.cap_low),
             price("cap_high", self.cap_high),
         )
@@ -196,7 +197,7 @@ class Discriminatory:
             self._pair_rule(),
             word("price_round", self.price_round, ROUNDINGS),
             ticks("fee", self.fee),
-            price("reserve", self.reserve),
+            reserve_below(price("reserve", self.reserve), price("cap_high", self.cap_high)),
             price("cap_low", self.cap_low),
             price("cap_high", self.cap_high),
         )

@@ -8,6 +8,7 @@ from typing import Final
 from fastclear.auction.double_auction import Discriminatory, Uniform
 from fastclear.auction.matching import MaximalVolume
 from fastclear.auction.parameters import Mechanism
+from fastclear.auction.properties import PROPERTIES
 from fastclear.errors import MechanismError
 
 ENGINES: Final[dict[str, tuple[Callable[[], Mechanism], str]]] = {
@@ -90,5 +91,7 @@ def mechanism(name: str) -> Mechanism:
     """
     made = ENGINES.get(name.replace("-", "_")) if isinstance(name, str) else None
     if made is None:
-        raise MechanismError(f"no engine is called {name!r}; use {', '.join(ENGINES)}")
+        own = [row.mechanism for row in PROPERTIES if str(name).replace("_", "").lower() == row.mechanism.lower()]
+        hint = f"; the mechanism of that name is fc.{own[0]}(...)" if own else ""
+        raise MechanismError(f"no engine is called {name!r}{hint}; use {', '.join(ENGINES)}")
     return made[0]()

@@ -66,9 +66,9 @@ def fraction(name: str, value: Share) -> Fraction:
 def whole(name: str, value: object, low: int, high: int, what: str) -> int:
     """Return ``value`` as a whole number of ``what`` from ``low`` to ``high``."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise MechanismError(f"{name}={value!r} is no whole number of {what}")
+        raise MechanismError(f"{name}={value!r} is no whole number{what and ' of ' + what}")
     if not low <= value <= high:
-        raise MechanismError(f"{name}={value!r} is outside {low} to {high} {what}")
+        raise MechanismError(f"{name}={value!r} is outside {low} to {high}{what and ' ' + what}")
     return int(value)
 
 
@@ -80,6 +80,13 @@ def ticks(name: str, value: object) -> int:
 def price(name: str, value: object) -> int | None:
     """Return ``value`` as a price in ticks, or None where there is none."""
     return None if value is None else whole(name, value, -PRICE_MAX, PRICE_MAX, "ticks")
+
+
+def reserve_below(reserve: int | None, cap_high: int | None) -> int | None:
+    """Return the reserve price, which some bid must be able to reach."""
+    if reserve is not None and cap_high is not None and reserve > cap_high:
+        raise MechanismError(f"reserve={reserve} is above cap_high={cap_high}: no bid could trade; lower it")
+    return reserve
 
 
 def unit_lots(value: object) -> int:

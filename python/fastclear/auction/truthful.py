@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -269,6 +270,19 @@ class Muda:
         object.__setattr__(self, "core", _core.Mechanism.muda(vickrey, 0 if self.seed is None else seed_of(self.seed)))
 
     __reduce__ = by_parameters
+
+    def warn_of_strangers(self, orders: Orders) -> None:
+        """Warn where a parameter names a participant that has no order: it may be a slip of the pen."""
+        for parameter in ("partition", "permutation"):
+            names = getattr(self, parameter)
+            if names is None or orders.participant is None:
+                continue
+            here = set(orders.names("participant", np.unique(orders.participant)).to_list())
+            strangers = [name for name in names if name not in here]
+            if strangers:
+                and_more = f" and {len(strangers) - 1} more" if len(strangers) > 1 else ""
+                message = f"{parameter} names participant {strangers[0]!r}{and_more}, who has no order here"
+                warnings.warn(message, UserWarning, stacklevel=3)
 
     def places(self, orders: Orders) -> tuple[NDArray[np.uint8] | None, NDArray[np.int64] | None]:
         """Half (1 = right) and turn of each order's participant, where the parameters say so.

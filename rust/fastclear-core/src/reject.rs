@@ -127,7 +127,7 @@ impl RejectReason {
             Self::BothSides => "give bids or asks of one participant in a market, not both, or net them first",
             Self::SeveralOrders => "give one order a participant and market; Vickrey and Muda take several",
             Self::NotOneUnit => {
-                "give every order the quantity `unit` of the mechanism; Huang, Vickrey and Muda take others"
+                "give every order the quantity `unit` of the mechanism, 1 lot by default; Huang, Vickrey and Muda take any"
             }
             Self::StartBeyondLimit => "open a bid at or below its limit and an ask at or above it",
             Self::BlockInvalid => {
