@@ -162,9 +162,9 @@ def clear(
     # Prices pair by pair need the pairs anyway: keep them, rather than pair again for `.trades` or `.payment`.
     trades = core.prices_by_trade
     threads = min(int(threads), _THREADS_MAX)
+    cleared = run(encoded, mechanism, out, threads=threads, trades=trades)
     if isinstance(mechanism, Muda):
         mechanism.warn_of_strangers(encoded)
-    cleared = run(encoded, mechanism, out, threads=threads, trades=trades)
     if fresh:
         out.flags.writeable = False
     return Clearing(encoded, mechanism, cleared, out, threads)
