@@ -99,7 +99,8 @@ def clear(
 
         ``min_quantity`` (optional)
             Least quantity in lots that an order accepts, 0 or null for any (Uniform, Discriminatory). While some order
-            is served less, the last such by time, then id, leaves its market, which is cleared again.
+            is served less, the last such by time, then id, leaves its market, which is cleared again: each that leaves
+            costs a clearing of its market.
         ``start_price`` (optional)
             Opening quote in ticks (MultiRound).
         ``block``, ``parent``, ``exclusive`` (optional)
