@@ -16,6 +16,10 @@
 //!
 //! Arrays that go out are fresh, owned by Python, and marked read-only by the Python layer.
 
+use std::ffi::CString;
+
+use fastclear_core::simd;
+use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 
 mod clearing;
@@ -28,10 +32,16 @@ mod settlement;
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     m.add("DEBUG_BUILD", cfg!(debug_assertions))?;
-    if std::env::var("FASTCLEAR_SIMD").is_ok_and(|path| path == "scalar") {
-        fastclear_core::simd::force(fastclear_core::simd::Path::Scalar);
+    let path = std::env::var("FASTCLEAR_SIMD").unwrap_or_default();
+    if path == "scalar" {
+        simd::force(simd::Path::Scalar);
     }
-    m.add("SIMD", fastclear_core::simd::name())?;
+    if !path.is_empty() && path != simd::name() {
+        let message = format!("FASTCLEAR_SIMD={path} is not available here; running {}\0", simd::name());
+        let message = CString::from_vec_with_nul(message.into_bytes()).unwrap_or_default();
+        PyErr::warn(m.py(), &m.py().get_type::<PyRuntimeWarning>(), &message, 1)?;
+    }
+    m.add("SIMD", simd::name())?;
     clearing::register(m)?;
     settlement::register(m)?;
     ledger::register(m)?;
