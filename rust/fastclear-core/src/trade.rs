@@ -35,6 +35,11 @@ pub struct MarketOutcome {
     pub has_price: bool,
     /// Whether a price lies between two ticks.
     pub is_odd: bool,
+}
+
+/// What some mechanisms say of a market beside its outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct MarketDetail {
     /// MUDA: the prices found in the left and in the right half.
     pub half_prices: [Option<i64>; 2],
     /// Which way a mechanism with several went.

@@ -16,7 +16,7 @@ use fastclear_core::auction::{
 use fastclear_core::batch::{self, Want};
 use fastclear_core::order::{Columns, Integers};
 use fastclear_core::reject::RejectReason;
-use fastclear_core::trade::{MarketOutcome, Trades};
+use fastclear_core::trade::{MarketDetail, MarketOutcome, Trades};
 use fastclear_core::units::{PRICE_MAX, price_in_range, quantity_in_range};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadwriteArray1};
 use pyo3::prelude::*;
@@ -315,6 +315,7 @@ pub struct Cleared {
     reject: Option<Vec<u16>>,
     payment: Option<Vec<i64>>,
     trades: Option<Trades>,
+    details: Vec<MarketDetail>,
     den: u8,
     rule: Rule,
     orders: usize,
@@ -372,6 +373,7 @@ fn clear(
         reject: clearing.reject,
         payment: clearing.payment,
         trades: clearing.trades,
+        details: clearing.details,
         den: clearing.den,
         rule: mechanism.0.rule,
         orders: columns.len(),
@@ -451,15 +453,23 @@ impl Cleared {
         if let Rule::Ranked(rule) = self.rule {
             match rule {
                 RankedRule::TradeReduction(_) | RankedRule::Sbba(_) => {
-                    let branch: Vec<u8> = outcomes.iter().map(|market| market.branch as u8).collect();
+                    let branch: Vec<u8> = self.details.iter().map(|market| market.branch as u8).collect();
                     columns.set_item("branch", branch.into_pyarray(py))?;
                 }
-                RankedRule::MultiRound(_) => columns.set_item("rounds", count(|market| market.rounds))?,
+                RankedRule::MultiRound(_) => {
+                    let rounds: Vec<u32> = self.details.iter().map(|market| market.rounds).collect();
+                    columns.set_item("rounds", rounds.into_pyarray(py))?;
+                }
                 RankedRule::Muda(_) => {
-                    columns.set_item("has_left", flag(|market| market.half_prices[0].is_some()))?;
-                    columns.set_item("has_right", flag(|market| market.half_prices[1].is_some()))?;
-                    columns.set_item("price_left", wide(|market| market.half_prices[0].unwrap_or(0)))?;
-                    columns.set_item("price_right", wide(|market| market.half_prices[1].unwrap_or(0)))?;
+                    for (half, (has, price)) in
+                        [("has_left", "price_left"), ("has_right", "price_right")].iter().enumerate()
+                    {
+                        let prices = self.details.iter().map(|market| market.half_prices[half]);
+                        let found: Vec<bool> = prices.clone().map(|price| price.is_some()).collect();
+                        let ticks: Vec<i64> = prices.map(Option::unwrap_or_default).collect();
+                        columns.set_item(has, found.into_pyarray(py))?;
+                        columns.set_item(price, ticks.into_pyarray(py))?;
+                    }
                 }
                 _ => {}
             }

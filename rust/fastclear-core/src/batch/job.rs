@@ -4,7 +4,7 @@ use crate::auction::Mechanism;
 use crate::auction::book::{Book, Number, Priority};
 use crate::auction::pairing::Place;
 use crate::auction::ranked::Market;
-use crate::trade::{MarketOutcome, Trades};
+use crate::trade::{MarketDetail, MarketOutcome, Trades};
 
 use super::Want;
 use super::layout::Orders;
@@ -26,6 +26,14 @@ pub(super) struct Done {
     pub outcomes: Vec<MarketOutcome>,
     pub payment: Option<Vec<i64>>,
     pub trades: Option<Trades>,
+    pub details: Vec<MarketDetail>,
+}
+
+/// Results of one thread.
+struct Part {
+    outcomes: Vec<MarketOutcome>,
+    trades: Trades,
+    details: Vec<MarketDetail>,
 }
 
 impl Job<'_> {
@@ -41,9 +49,9 @@ impl Job<'_> {
         let mut payment = self.want.payment.then(|| vec![0; filled.len()]);
         let threads = self.threads.min(filled.len() / ROWS_A_THREAD + 1).min(markets).max(1);
         if threads == 1 {
-            let (outcomes, trades) =
+            let Part { outcomes, trades, details } =
                 self.run_range(orders, price, quantity, 0..markets, filled, payment.as_deref_mut())?;
-            return Some(Done { outcomes, payment, trades: self.want.trades.then_some(trades) });
+            return Some(Done { outcomes, payment, trades: self.want.trades.then_some(trades), details });
         }
         // Cut at whole markets, as evenly in rows as that allows.
         let starts = &orders.markets.starts;
@@ -52,7 +60,7 @@ impl Job<'_> {
         cuts.push(markets);
         cuts[0] = 0;
         let mut outcomes = Vec::with_capacity(markets);
-        let mut trades = Trades::default();
+        let (mut trades, mut details) = (Trades::default(), Vec::new());
         let mut sound = true;
         std::thread::scope(|scope| {
             let mut filled = filled;
@@ -75,16 +83,17 @@ impl Job<'_> {
             }
             for worker in workers {
                 match worker.join() {
-                    Ok(Some((mut part, mut part_trades))) => {
-                        outcomes.append(&mut part);
-                        trades.append(&mut part_trades);
+                    Ok(Some(mut part)) => {
+                        outcomes.append(&mut part.outcomes);
+                        trades.append(&mut part.trades);
+                        details.append(&mut part.details);
                     }
                     Ok(None) => sound = false,
                     Err(panic) => std::panic::resume_unwind(panic),
                 }
             }
         });
-        sound.then(|| Done { outcomes, payment, trades: self.want.trades.then_some(trades) })
+        sound.then(|| Done { outcomes, payment, trades: self.want.trades.then_some(trades), details })
     }
 
     /// Clears the markets of `range`, whose orders `filled` and `payment` cover.
@@ -96,10 +105,10 @@ impl Job<'_> {
         range: std::ops::Range<usize>,
         filled: &mut [i64],
         mut payment: Option<&mut [i64]>,
-    ) -> Option<(Vec<MarketOutcome>, Trades)> {
+    ) -> Option<Part> {
         let mut outcomes = Vec::with_capacity(range.len());
         let mut trades = Trades { are_sums: self.mechanism.pays_sums(), ..Trades::default() };
-        let mut scratch = Scratch::default();
+        let (mut details, mut scratch) = (Vec::new(), Scratch::default());
         let first = orders.markets.starts[range.start];
         for index in range {
             let (start, end) = (orders.markets.starts[index], orders.markets.starts[index + 1]);
@@ -132,6 +141,7 @@ impl Job<'_> {
                 filled: &mut filled[mine.clone()],
                 payment: payment.as_deref_mut().map(|payment| &mut payment[mine]),
                 trades: &mut trades,
+                details: &mut details,
                 scratch: &mut scratch,
             };
             let least = orders.min_quantity.map(|least| &least[start..end]);
@@ -147,6 +157,6 @@ impl Job<'_> {
             }
             outcomes.push(MarketOutcome { market: orders.markets.ids[index], ..outcome });
         }
-        Some((outcomes, trades))
+        Some(Part { outcomes, trades, details })
     }
 }

@@ -1,7 +1,7 @@
 //! Accepted orders of many markets, side by side: as they stand in the input, or gathered from it.
 
 use crate::auction::Mechanism;
-use crate::order::{BUY, Columns};
+use crate::order::{BUY, Columns, Integers};
 use crate::reject::RejectReason;
 
 /// Market ids, ascending, and where each market's orders start; one more start closes the last.
@@ -152,7 +152,20 @@ impl Gathered {
         };
         let rows = rows_by_market(columns);
         let market_of = |row: u32| columns.market.map_or(0, |ids| ids[row as usize]);
-        for group in rows.chunk_by(|&a, &b| market_of(a) == market_of(b)) {
+        let markets = rows.chunk_by(|&a, &b| market_of(a) == market_of(b));
+        let none_depends_on_others = columns.order.is_none()
+            && columns.is_market_order.is_none()
+            && mechanism.reserve().is_none()
+            && !(mechanism.takes_participants() && columns.participant.is_some());
+        if none_depends_on_others && gathered.reject.iter().all(|&code| code == 0) {
+            for group in markets {
+                gathered.markets.ids.push(market_of(group[0]));
+                gathered.markets.starts.push(gathered.markets.starts.last().map_or(0, |start| start + group.len()));
+            }
+            gathered.take(columns, &rows, None);
+            return gathered;
+        }
+        for group in markets {
             gathered.gather(columns, mechanism, group);
             gathered.markets.ids.push(market_of(group[0]));
             gathered.markets.starts.push(gathered.rows.len());
@@ -209,6 +222,7 @@ impl Gathered {
         }
         let reserve = mechanism.reserve().map(|reserve| reserve + mechanism.fee());
         let mut left_out = LeftOut { bids: 0, best_bid: i64::MIN };
+        let (mut taken, mut prices) = (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
         for &row in group {
             let input = row as usize;
             let Some(price) = competing(input).filter(|_| self.reject[input] == 0) else {
@@ -219,31 +233,53 @@ impl Gathered {
                 left_out.best_bid = left_out.best_bid.max(price);
                 continue;
             }
-            self.side.push(columns.side[input]);
-            self.price.push(price as i32);
-            self.quantity.push(columns.quantity.get(input) as i32);
-            let start =
-                columns.start_price.map(|start| if columns.is_market_order(input) { price } else { start[input] });
-            for (to, value) in [
-                (&mut self.order, columns.order.map(|ids| ids[input])),
-                (&mut self.time, columns.time.map(|times| times[input])),
-                (&mut self.participant, columns.participant.map(|ids| ids[input])),
-                (&mut self.min_quantity, columns.min_quantity.map(|least| least[input])),
-                (&mut self.start_price, start),
-                (&mut self.turn, columns.turn.map(|turn| turn[input])),
-            ] {
-                if let (Some(to), Some(value)) = (to.as_mut(), value) {
-                    to.push(value);
-                }
-            }
-            if let (Some(to), Some(half)) = (&mut self.half, columns.half) {
-                to.push(half[input]);
-            }
-            self.rows.push(row);
+            taken.push(row);
+            prices.push(price as i32);
         }
+        self.take(columns, &taken, Some(&prices));
         if reserve.is_some() {
             self.markets.left_out.push(left_out);
         }
+    }
+
+    /// Appends accepted rows, column by column, at the prices at which they compete: their limits where none are given.
+    fn take(&mut self, columns: &Columns<'_>, rows: &[u32], prices: Option<&[i32]>) {
+        fn append<T: Copy, U>(to: &mut Vec<U>, from: &[T], rows: &[u32], convert: impl Fn(T) -> U) {
+            to.extend(rows.iter().map(|&row| convert(from[row as usize])));
+        }
+        let first = self.price.len();
+        append(&mut self.side, columns.side, rows, |side| side);
+        match (prices, columns.price) {
+            (Some(prices), _) => self.price.extend_from_slice(prices),
+            (None, Integers::Narrow(price)) => append(&mut self.price, price, rows, |price| price),
+            (None, Integers::Wide(price)) => append(&mut self.price, price, rows, |price| price as i32),
+        }
+        match columns.quantity {
+            Integers::Narrow(quantity) => append(&mut self.quantity, quantity, rows, |quantity| quantity),
+            Integers::Wide(quantity) => append(&mut self.quantity, quantity, rows, |quantity| quantity as i32),
+        }
+        for (to, from) in [
+            (&mut self.order, columns.order),
+            (&mut self.time, columns.time),
+            (&mut self.participant, columns.participant),
+            (&mut self.min_quantity, columns.min_quantity),
+            (&mut self.start_price, columns.start_price),
+            (&mut self.turn, columns.turn),
+        ] {
+            if let (Some(to), Some(from)) = (to, from) {
+                append(to, from, rows, |value| value);
+            }
+        }
+        if let (Some(to), Some(from)) = (&mut self.half, columns.half) {
+            append(to, from, rows, |half| half);
+        }
+        if let (Some(start_price), Some(kinds)) = (&mut self.start_price, columns.is_market_order) {
+            // A market order opens where it competes.
+            for (i, _) in rows.iter().enumerate().filter(|&(_, &row)| kinds[row as usize] != 0) {
+                start_price[first + i] = i64::from(self.price[first + i]);
+            }
+        }
+        self.rows.extend_from_slice(rows);
     }
 
     fn sound(&self, group: &[u32]) -> Vec<u32> {

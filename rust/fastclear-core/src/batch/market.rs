@@ -10,7 +10,7 @@ use crate::auction::uniform::Margin;
 use crate::auction::{Discriminatory, Mechanism, RankedRule, Rule, Uniform};
 use crate::order::BUY;
 use crate::simd;
-use crate::trade::{MarketOutcome, Trades};
+use crate::trade::{MarketDetail, MarketOutcome, Trades};
 
 use super::Want;
 
@@ -31,6 +31,7 @@ pub(super) struct OneMarket<'a> {
     pub filled: &'a mut [i64],
     pub payment: Option<&'a mut [i64]>,
     pub trades: &'a mut Trades,
+    pub details: &'a mut Vec<MarketDetail>,
     pub scratch: &'a mut Scratch,
 }
 
@@ -72,6 +73,7 @@ impl OneMarket<'_> {
                 filled: &mut filled,
                 payment: payment.as_deref_mut(),
                 trades: &mut *self.trades,
+                details: &mut *self.details,
                 scratch: &mut *self.scratch,
             };
             let mut outcome = market.clear(&smaller)?;
@@ -206,7 +208,9 @@ impl OneMarket<'_> {
         rule.clear(ranked, &self.market, result);
         self.filled.fill(0);
         let (halved, sums) = (self.mechanism.is_halved(), self.mechanism.pays_sums());
-        let mut outcome = MarketOutcome { branch: result.branch, rounds: result.rounds, ..MarketOutcome::default() };
+        let mut outcome = MarketOutcome::default();
+        let Outcome { half_prices, branch, rounds, .. } = *result;
+        self.details.push(MarketDetail { half_prices, branch, rounds });
         for deal in &result.deals {
             let (bid, ask) = (deal.bid as usize, deal.ask as usize);
             let lots = if sums { 1 } else { deal.quantity };
@@ -226,8 +230,7 @@ impl OneMarket<'_> {
                 self.trades.push(self.place.market_index, self.place.row(bid), self.place.row(ask), deal);
             }
         }
-        outcome.half_prices = result.half_prices;
-        outcome.is_odd |= result.half_prices.iter().flatten().any(|price| price % 2 != 0);
+        outcome.is_odd |= half_prices.iter().flatten().any(|price| price % 2 != 0);
         if outcome.volume == 0 {
             let nothing = nothing_traded(book, bids);
             return Some(MarketOutcome {

@@ -10,7 +10,7 @@ mod market;
 
 use crate::auction::Mechanism;
 use crate::order::{Columns, ColumnsError, Integers};
-use crate::trade::{MarketOutcome, Trades};
+use crate::trade::{MarketDetail, MarketOutcome, Trades};
 
 use job::{Done, Job};
 use layout::{Gathered, Markets, Orders};
@@ -26,6 +26,8 @@ pub struct Clearing {
     pub payment: Option<Vec<i64>>,
     /// The trades.
     pub trades: Option<Trades>,
+    /// One a market, of mechanisms that rank a market first; else empty.
+    pub details: Vec<MarketDetail>,
     /// All prices and money are over this: 2 where a price lies between two ticks, else 1.
     pub den: u8,
 }
@@ -58,7 +60,7 @@ pub fn clear(
     }
     if columns.is_empty() {
         let (payment, trades) = (want.payment.then(Vec::new), want.trades.then(Trades::default));
-        return Ok(Clearing { outcomes: Vec::new(), reject: None, payment, trades, den: 1 });
+        return Ok(Clearing { outcomes: Vec::new(), reject: None, payment, trades, details: Vec::new(), den: 1 });
     }
     let job = Job { mechanism, want, threads };
     let as_they_stand = Markets::as_they_stand(columns, mechanism).and_then(|markets| {
@@ -71,8 +73,8 @@ pub fn clear(
         }
     });
     let (done, reject) = as_they_stand.map_or_else(|| clear_gathered(columns, &job, filled), |done| (done, None));
-    let Done { outcomes, payment, trades } = done;
-    let mut clearing = Clearing { outcomes, reject, payment, trades, den: 1 };
+    let Done { outcomes, payment, trades, details } = done;
+    let mut clearing = Clearing { outcomes, reject, payment, trades, details, den: 1 };
     if mechanism.is_halved() {
         clearing.choose_den();
     }
@@ -95,12 +97,14 @@ impl Clearing {
             } else {
                 market.price_buy /= 2;
                 market.price_sell /= 2;
-                market.half_prices = market.half_prices.map(|price| price.map(|price| price / 2));
                 market.buyer_payment /= 2;
                 market.seller_revenue /= 2;
             }
         }
         if !odd {
+            for detail in &mut self.details {
+                detail.half_prices = detail.half_prices.map(|price| price.map(|price| price / 2));
+            }
             let halve = |column: &mut Vec<i64>| column.iter_mut().for_each(|value| *value /= 2);
             self.payment.iter_mut().for_each(halve);
             if let Some(trades) = &mut self.trades {
