@@ -147,3 +147,10 @@ def test_a_partition_may_name_strangers_but_not_in_another_language():
     without = {name: column for name, column in BOOK.items() if name != "participant"}
     with pytest.raises(fc.SchemaError, match="participant"):
         fc.clear(without, fc.Muda(seed=1, partition=[1]))
+
+
+def test_a_reserve_that_no_bid_can_reach_is_refused():
+    for kind in (fc.Uniform, fc.Discriminatory):
+        kind(reserve=30, cap_high=30)
+        with pytest.raises(fc.MechanismError, match="reserve=31 is above cap_high=30"):
+            kind(reserve=31, cap_high=30)

@@ -49,7 +49,10 @@ discriminatory_parameters = st.fixed_dictionaries(
 
 def _caps(pick, parameters):
     low, high = pick(CAPS)
-    return parameters | {"cap_low": low, "cap_high": high, "reserve": pick(RESERVES)}
+    reserve = pick(RESERVES)
+    if None not in (reserve, high):
+        reserve = min(reserve, high)  # a higher one is refused: nobody could trade
+    return parameters | {"cap_low": low, "cap_high": high, "reserve": reserve}
 
 
 def _uniform(pick):
