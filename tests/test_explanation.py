@@ -506,6 +506,6 @@ def test_no_book_is_left_without_words(name):
 
 def test_every_mechanism_has_words_of_its_own():
     from fastclear.auction.properties import PROPERTIES
-    from fastclear.explanation import _TELLERS
+    from fastclear.explanation.tellers import TELLERS
 
-    assert set(_TELLERS) == {row.mechanism for row in PROPERTIES}
+    assert set(TELLERS) == {row.mechanism for row in PROPERTIES}

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from fastclear.auction.blocks_model import Block, Book, Hour, Row
 from fastclear.auction.double_auction import Uniform
 from fastclear.errors import SchemaError
-from fastclear.orders import Orders, _items, _series_or_array, encode
+from fastclear.orders import Orders, encode
+from fastclear.orders.column import array_or_series
+from fastclear.orders.frames import items
 from fastclear.reject import RejectReason
 from fastclear.trades import run
 from fastclear.units import Units
@@ -87,7 +89,7 @@ def _split(orders: object) -> tuple[object, dict[str, object]]:
         return orders, {}
     rest: dict[str, object] = {}
     given: dict[str, object] = {}
-    for name, column in _items(orders):
+    for name, column in items(orders):
         part = given if name in COLUMNS else rest
         if name in part:
             raise SchemaError(f"column '{name}' is given twice; leave one out", column=name)
@@ -99,7 +101,7 @@ def _ids(name: str, column: object, n: int) -> pl.Series:
     """An id column as Int64 or String, nulls kept; all null where it is not given."""
     if column is None:
         return pl.Series(name, [None] * n, dtype=pl.Int64)
-    read = _series_or_array(name, column)
+    read = array_or_series(name, column)
     series = pl.Series(name, read)
     if len(series) != n:
         raise SchemaError(
