@@ -1,69 +1,13 @@
 //! The fast path against a slow, obvious twin: sort both sides, walk two pointers.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-use fastclear_core::auction::discriminatory::{PairPrice, PairRule};
-use fastclear_core::auction::maximal_volume::Walk;
-use fastclear_core::auction::muda::Variant;
-use fastclear_core::auction::price::PriceRound;
+mod common;
+
+use common::{Cleared, Frame, Order, mechanisms, prices, quantities, uniform};
+use fastclear_core::auction::Mechanism;
 use fastclear_core::auction::rationing::Rationing;
-use fastclear_core::auction::uniform::PriceRule;
-use fastclear_core::auction::{
-    Average, Discriminatory, Huang, MaximalVolume, Mechanism, Muda, MultiRound, RandomMatching, RankedRule, Rule, Sbba,
-    TradeReduction, Uniform, Vickrey,
-};
-use fastclear_core::batch::{Clearing, Want, clear};
-use fastclear_core::order::{Columns, Integers};
 use fastclear_core::simd;
 use proptest::prelude::*;
-
-#[derive(Clone, Debug)]
-struct Order {
-    market: i64,
-    buy: bool,
-    price: i64,
-    quantity: i64,
-    time: i64,
-}
-
-#[derive(Debug)]
-struct Frame {
-    side: Vec<u8>,
-    price: Vec<i64>,
-    quantity: Vec<i64>,
-    market: Vec<i64>,
-    time: Vec<i64>,
-}
-
-impl Frame {
-    fn of(orders: &[Order]) -> Self {
-        Self {
-            side: orders.iter().map(|order| u8::from(order.buy)).collect(),
-            price: orders.iter().map(|order| order.price).collect(),
-            quantity: orders.iter().map(|order| order.quantity).collect(),
-            market: orders.iter().map(|order| order.market).collect(),
-            time: orders.iter().map(|order| order.time).collect(),
-        }
-    }
-
-    fn columns<'a>(&'a self, ids: &'a [i64]) -> Columns<'a> {
-        Columns {
-            side: &self.side,
-            price: Integers::Wide(&self.price),
-            quantity: Integers::Wide(&self.quantity),
-            market: Some(&self.market),
-            order: Some(ids),
-            time: Some(&self.time),
-            ..Columns::default()
-        }
-    }
-
-    fn clear(&self, ids: &[i64], mechanism: &Mechanism, threads: usize) -> (Clearing, Vec<i64>) {
-        let mut filled = vec![-1; self.side.len()];
-        let want = Want { payment: true, trades: true };
-        let clearing = clear(&self.columns(ids), mechanism, want, threads, &mut filled).unwrap();
-        (clearing, filled)
-    }
-}
 
 /// Volume, interval and fills (by time) of one market: rows of `orders` in, everything by sorting.
 fn naive(orders: &[Order], rows: &[usize], fee: i64, zero_surplus: bool) -> (i64, (i64, i64), Vec<(usize, i64)>) {
@@ -94,53 +38,18 @@ fn naive(orders: &[Order], rows: &[usize], fee: i64, zero_surplus: bool) -> (i64
 }
 
 fn orders(most: usize) -> impl Strategy<Value = Vec<Order>> {
-    let bound = (1_i64 << 31) - 1;
-    let price = prop_oneof![8 => 0..12_i64, 2 => -3..3_i64, 1 => Just(bound), 1 => Just(-bound), 1 => -bound..=bound];
-    let quantity = prop_oneof![6 => 1..9_i64, 1 => Just(1), 1 => Just(bound), 1 => 1..=bound];
-    let order = (0..3_i64, any::<bool>(), price, quantity, 0..3_i64)
-        .prop_map(|(market, buy, price, quantity, time)| Order { market, buy, price, quantity, time });
+    let order = (0..3_i64, any::<bool>(), prices(), quantities(), 0..3_i64);
     prop::collection::vec(order, 1..most)
+        .prop_map(|rows| rows.into_iter().zip(0..).map(|(row, place)| order_of(row, place)).collect())
 }
 
-fn uniform(rationing: Rationing, zero_surplus: bool, fee: i64) -> Mechanism {
-    Uniform { rationing, zero_surplus, fee, ..Uniform::default() }.into()
-}
-
-fn mechanisms() -> Vec<Mechanism> {
-    let rule = PairRule { price: PairPrice::Earlier, price_round: PriceRound::Ceil };
-    let mut all = vec![Mechanism::from(Discriminatory { rule, fee: 1, reserve: Some(3) })];
-    let (seed, unit) = (7, 1);
-    for rule in [
-        RankedRule::MaximalVolume(MaximalVolume { rule, walk: Walk::Ascending }),
-        RankedRule::MaximalVolume(MaximalVolume { rule, walk: Walk::Descending }),
-        RankedRule::RandomMatching(RandomMatching { rule, seed }),
-        RankedRule::Vickrey(Vickrey),
-        RankedRule::TradeReduction(TradeReduction { use_p0: true, cap_low: None, cap_high: None, unit }),
-        RankedRule::Huang(Huang),
-        RankedRule::Sbba(Sbba { seed, unit }),
-        RankedRule::Muda(Muda { variant: Variant::Lottery, seed }),
-        RankedRule::Muda(Muda { variant: Variant::Vickrey, seed }),
-        RankedRule::Average(Average { unit }),
-        RankedRule::MultiRound(MultiRound { buyer_step: 1, seller_step: 2, max_rounds: 9 }),
-    ] {
-        all.push(Rule::Ranked(rule).into());
-    }
-    for price_rule in [PriceRule::LastPairMidpoint, PriceRule::ScarceSide, PriceRule::CutOrder] {
-        all.push(Uniform { price_rule, rationing: Rationing::Lottery { seed }, ..Uniform::default() }.into());
-    }
-    let price_rule = PriceRule::MarginalBid;
-    all.push(Uniform { price_rule, whole_levels: true, rationing: Rationing::Quantity, ..Uniform::default() }.into());
-    for rationing in [Rationing::Time, Rationing::ProRata, Rationing::Equal] {
-        all.push(uniform(rationing, true, 0));
-        all.push(uniform(rationing, false, 2));
-    }
-    all
+fn order_of((market, buy, price, quantity, time): (i64, bool, i64, i64, i64), place: i64) -> Order {
+    let id = place * 7 - 3;
+    Order { market, id, participant: id, buy, price, quantity, time, start: price }
 }
 
 fn check_against_twin(orders: &[Order], zero_surplus: bool, fee: i64) {
-    let frame = Frame::of(orders);
-    let ids: Vec<i64> = (0..orders.len() as i64).collect();
-    let (clearing, filled) = frame.clear(&ids, &uniform(Rationing::Time, zero_surplus, fee), 1);
+    let Cleared { clearing, filled } = Frame::of(orders).clear(&uniform(Rationing::Time, zero_surplus, fee), 1);
     for outcome in &clearing.outcomes {
         let rows: Vec<usize> = (0..orders.len()).filter(|&row| orders[row].market == outcome.market).collect();
         let (volume, interval, fills) = naive(orders, &rows, fee, zero_surplus);
@@ -158,39 +67,36 @@ fn check_against_twin(orders: &[Order], zero_surplus: bool, fee: i64) {
 type Fill = (i64, i64, i64);
 
 /// Everything that a clearing says, by order id instead of by row.
-fn by_id(clearing: &Clearing, filled: &[i64], ids: &[i64]) -> (Vec<Fill>, Vec<[i64; 5]>, String) {
-    let payment = clearing.payment.as_ref().unwrap();
-    let mut fills: Vec<_> = ids.iter().zip(filled).zip(payment).map(|((&id, &fill), &paid)| (id, fill, paid)).collect();
+fn by_id(cleared: &Cleared, ids: &[i64]) -> (Vec<Fill>, Vec<[i64; 5]>, String) {
+    let rows = ids.iter().zip(&cleared.filled).zip(cleared.payment());
+    let mut fills: Vec<_> = rows.map(|((&id, &fill), &paid)| (id, fill, paid)).collect();
     fills.sort_unstable();
-    let trades = clearing.trades.as_ref().unwrap();
+    let trades = cleared.trades();
     let trades = (0..trades.len())
         .map(|t| {
             let (buyer, seller) = (ids[trades.buy_row[t] as usize], ids[trades.sell_row[t] as usize]);
             [buyer, seller, trades.quantity[t], trades.buy_price[t], trades.sell_price[t]]
         })
         .collect();
-    (fills, trades, format!("{:?}", clearing.outcomes))
+    (fills, trades, format!("{:?}", cleared.clearing.outcomes))
 }
 
 fn check_determinism(orders: &[Order], turn: usize, mechanisms: &[Mechanism]) {
-    let ids: Vec<i64> = (0..orders.len() as i64).map(|id| id * 7 - 3).collect();
-    let (mut turned, mut turned_ids) = (orders.to_vec(), ids.clone());
+    let mut turned = orders.to_vec();
     turned.rotate_left(turn % orders.len());
-    turned_ids.rotate_left(turn % orders.len());
     let (frame, turned) = (Frame::of(orders), Frame::of(&turned));
     for mechanism in mechanisms {
-        let (one, filled) = frame.clear(&ids, mechanism, 1);
-        let expected = by_id(&one, &filled, &ids);
+        let expected = by_id(&frame.clear(mechanism, 1), &frame.order);
         for threads in [2, 16] {
-            let (several, filled) = frame.clear(&ids, mechanism, threads);
-            assert_eq!(by_id(&several, &filled, &ids), expected, "{threads} threads, {mechanism:?}");
+            let several = by_id(&frame.clear(mechanism, threads), &frame.order);
+            assert_eq!(several, expected, "{threads} threads, {mechanism:?}");
         }
-        let (again, filled) = turned.clear(&turned_ids, mechanism, 1);
-        assert_eq!(by_id(&again, &filled, &turned_ids), expected, "turned rows, {mechanism:?}");
+        let again = by_id(&turned.clear(mechanism, 1), &turned.order);
+        assert_eq!(again, expected, "turned rows, {mechanism:?}");
         simd::force(simd::Path::Scalar);
-        let (scalar, filled) = frame.clear(&ids, mechanism, 1);
+        let scalar = by_id(&frame.clear(mechanism, 1), &frame.order);
         simd::force(simd::Path::Best);
-        assert_eq!(by_id(&scalar, &filled, &ids), expected, "scalar path, {mechanism:?}");
+        assert_eq!(scalar, expected, "scalar path, {mechanism:?}");
     }
 }
 
@@ -222,12 +128,10 @@ proptest! {
             state
         };
         let orders: Vec<Order> = (0..70_001)
-            .map(|_| Order {
-                market: (next() % 7 / 3) as i64,
-                buy: next() % 2 == 0,
-                price: (next() % spread) as i64 - (spread / 2) as i64,
-                quantity: (next() % 1000) as i64 + 1,
-                time: (next() % 5) as i64,
+            .map(|place| {
+                let (market, buy) = ((next() % 7 / 3) as i64, next() % 2 == 0);
+                let price = (next() % spread) as i64 - (spread / 2) as i64;
+                order_of((market, buy, price, (next() % 1000) as i64 + 1, (next() % 5) as i64), place)
             })
             .collect();
         let mut sorted = orders.clone();
