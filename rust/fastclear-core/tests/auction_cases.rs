@@ -19,7 +19,7 @@ use fastclear_core::auction::{
     Average, Discriminatory, Huang, MaximalVolume, Mechanism, Muda, MultiRound, RankedRule, Rule, Sbba, TradeReduction,
     Uniform, Vickrey,
 };
-use fastclear_core::trade::MarketOutcome;
+use fastclear_core::trade::{MarketDetail, MarketOutcome};
 use serde_json::{Map, Value, json};
 
 /// Families whose cases go through the core.
@@ -253,6 +253,7 @@ struct Checked<'a> {
     names: Vec<&'a str>,
     cleared: Cleared,
     outcome: MarketOutcome,
+    detail: MarketDetail,
     den: i128,
 }
 
@@ -260,7 +261,8 @@ impl<'a> Checked<'a> {
     fn of(case: &'a Value) -> Self {
         let cleared = clear(case);
         let (outcome, den) = (cleared.clearing.outcomes[0], i128::from(cleared.clearing.den));
-        Self { id: case["id"].as_str().unwrap(), case, names: texts(case, "order"), cleared, outcome, den }
+        let detail = cleared.clearing.details.first().copied().unwrap_or_default();
+        Self { id: case["id"].as_str().unwrap(), case, names: texts(case, "order"), cleared, outcome, detail, den }
     }
 
     fn family(&self) -> &str {
@@ -337,7 +339,7 @@ impl<'a> Checked<'a> {
         for (row, order) in orders(self.case).iter().enumerate() {
             let lots = self.cleared.filled[row];
             let lots = i128::from(if order["side"] == "buy" { lots } else { -lots });
-            let price = i128::from(self.outcome.half_prices[usize::from(!right[row])].unwrap());
+            let price = i128::from(self.detail.half_prices[usize::from(!right[row])].unwrap());
             let paid = i128::from(self.cleared.payment()[row]);
             *fees.entry(order["participant"].as_str().unwrap()).or_insert(0) += paid - price * lots;
         }
@@ -357,11 +359,11 @@ impl<'a> Checked<'a> {
         let (outcome, id) = (&self.outcome, self.id);
         let one_price = outcome.has_price && outcome.price_buy == outcome.price_sell;
         let priced = |shown: bool, price: i64| shown.then_some(i128::from(price));
-        let half = |half: usize| outcome.half_prices[half].map(i128::from);
+        let half = |half: usize| self.detail.half_prices[half].map(i128::from);
         let interval = [outcome.price_low, outcome.price_high].map(i128::from);
         match key {
             "volume" => self.count(key, stated, outcome.volume),
-            "rounds" => self.count(key, stated, i64::from(outcome.rounds)),
+            "rounds" => self.count(key, stated, i64::from(self.detail.rounds)),
             "den" => self.count(key, stated, self.den as i64),
             "deals" => {
                 self.count(key, stated, outcome.volume);
@@ -384,7 +386,7 @@ impl<'a> Checked<'a> {
                     "buyer_sets_price" => Branch::BuyerSetsPrice,
                     other => panic!("branch {other}"),
                 };
-                assert_eq!(outcome.branch, branch, "{id}");
+                assert_eq!(self.detail.branch, branch, "{id}");
             }
             "fills" => {
                 assert_eq!(stated.as_object().unwrap().len(), self.names.len(), "{id}: fills of every order");
@@ -507,7 +509,7 @@ impl<'a> Checked<'a> {
             rows.extend(pairs.iter().map(|pair| (pair.as_array().unwrap().clone(), &round["price"])));
         }
         self.trades(&rows);
-        assert_eq!((self.outcome.volume, self.outcome.rounds as usize), (volume, rounds.len()), "{}", self.id);
+        assert_eq!((self.outcome.volume, self.detail.rounds as usize), (volume, rounds.len()), "{}", self.id);
     }
 
     /// Every outcome of the lottery is as likely as any other: their mean is what is stated.

@@ -650,8 +650,9 @@ fn compare_frame(book: &Book, frame: &Frame, rule: RankedRule, admits: Admits, t
         let twice = |value: i64| i128::from(value) * 2 / i128::from(den);
         let payment: Vec<i128> = rows.iter().map(|&row| twice(cleared.payment()[row])).collect();
         assert_eq!(payment, twin.payment, "payments of {says}");
-        assert_eq!((outcome.branch, outcome.rounds), (twin.branch, twin.rounds), "{says}");
-        assert_eq!(outcome.half_prices.map(|price| price.map(|price| price * 2 / den)), twin.half_prices, "{says}");
+        let detail = cleared.clearing.details[rank as usize];
+        assert_eq!((detail.branch, detail.rounds), (twin.branch, twin.rounds), "{says}");
+        assert_eq!(detail.half_prices.map(|price| price.map(|price| price * 2 / den)), twin.half_prices, "{says}");
         if outcome.volume > 0 {
             let (low, high) = twin.interval.unwrap_or_default();
             assert_eq!((outcome.price_low, outcome.price_high), (low * den, high * den), "interval of {says}");
