@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import fastclear as fc
-from fastclear.curves import _STEPS_DRAWN
+from fastclear.curves.thinning import STEPS_DRAWN
 
 A01 = {
     "order": ["b1", "b2", "b3", "s1", "s2", "s3"],
@@ -273,10 +273,10 @@ def test_large_books_are_thinned_and_say_so(count):
     clearing = fc.clear(large(count), fc.Uniform())
     spec = picture(clearing)
     drawn = [row for row in rows(spec, "orders") if row["curve"] == "Demand (bids)"]
-    assert len(drawn) <= 2 * (_STEPS_DRAWN + 1)
+    assert len(drawn) <= 2 * (STEPS_DRAWN + 1)
     bids = clearing.curves().filter(pl.col("side") == "bid").height
     said = [line for line in words(spec) if line.startswith(f"Demand of {bids:,} orders drawn with")]
-    assert bool(said) == (bids > _STEPS_DRAWN)
+    assert bool(said) == (bids > STEPS_DRAWN)
     if not said:
         return
     # near the margin each level of price is a step of its own
