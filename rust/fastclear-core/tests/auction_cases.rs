@@ -329,7 +329,7 @@ impl<'a> Checked<'a> {
         net
     }
 
-    /// What every participant pays (or does not receive) beyond the price at which its half trades, where that is not 0.
+    /// What every participant pays, or does not receive, beyond the price at which its half trades, where not 0.
     fn fees(&self) -> BTreeMap<&str, i128> {
         let right: Vec<bool> = {
             let listed = self.case["mechanism"]["partition"].as_array().unwrap();

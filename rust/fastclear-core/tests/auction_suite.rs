@@ -1,6 +1,7 @@
-//! The mechanisms beyond the plain crossing against twins that are slow and obvious: lists, searched from the start again
-//! and again, written from the rules and not from the code. Fills, payments and refusals must be the same on every book:
-//! few prices, so that ties abound, one side empty, prices and quantities at their ends, participants with several orders.
+//! The mechanisms beyond the plain crossing against twins that are slow and obvious: lists, searched from the start
+//! again and again, written from the rules and not from the code. Fills, payments and refusals must be the same on every
+//! book: few prices, so that ties abound, one side empty, prices and quantities at their ends, participants with several
+//! orders.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod common;
@@ -110,7 +111,8 @@ fn interval(orders: &[Order]) -> Option<(i64, i64)> {
     (!efficient(orders).is_empty()).then(|| (clearing().min().unwrap(), clearing().max().unwrap()))
 }
 
-/// Splits `total` by weight: everybody the share rounded down, then one each to who is furthest below it, ties to the first.
+/// Splits `total` by weight: everybody the share rounded down, then one each to who is furthest below it, ties to the
+/// first.
 fn split(total: i128, weights: &[i64]) -> Vec<i128> {
     let sum: i128 = weights.iter().copied().map(i128::from).sum();
     let mut parts: Vec<i128> = weights.iter().map(|&weight| (total * i128::from(weight)).div_euclid(sum)).collect();
@@ -376,6 +378,32 @@ fn random_matching(orders: &[Order], seed: u64, market_rank: u32, pricing: Prici
 /// How a twin of MUDA is told the halves (right?) and turns: by participant, or by lot.
 type Placing = Option<(fn(i64, u64) -> bool, fn(i64) -> i64)>;
 
+/// The long side's orders, participant by participant in the turns given or drawn, best first within one.
+fn agent_by_agent(orders: &[Order], side: &[usize], placing: Placing, lottery: &mut Lottery) -> Vec<usize> {
+    let agents: BTreeSet<i64> = side.iter().map(|&i| orders[i].participant).collect();
+    let mut turns: Vec<i64> = agents.into_iter().collect();
+    match placing {
+        None => lottery.shuffle(&mut turns),
+        Some((_, turn)) => turns.sort_by_key(|&agent| (turn(agent), agent)),
+    }
+    let mut queue = Vec::new();
+    for agent in turns {
+        queue.extend(side.iter().filter(|&&i| orders[i].participant == agent));
+    }
+    queue
+}
+
+/// What the `won` best units that others, best first, are not served would gain at a price; all over 2.
+fn kept_out(orders: &[Order], filled: &[i64], others: impl Iterator<Item = usize>, won: i64, price: i64) -> i128 {
+    let (mut left, mut gain) = (won, 0);
+    for i in others {
+        let lots = left.min(orders[i].quantity - filled[i]);
+        gain += i128::from((2 * orders[i].price - price).abs()) * i128::from(lots);
+        left -= lots;
+    }
+    gain
+}
+
 fn muda(orders: &[Order], rule: Muda, market_rank: u32, mask: u64, placing: Placing) -> Twin {
     let mut twin = Twin::of(orders);
     let mut lottery = Lottery::new(rule.seed, market_rank);
@@ -410,17 +438,7 @@ fn muda(orders: &[Order], rule: Muda, market_rank: u32, mask: u64, placing: Plac
         for buy in [true, false] {
             let mut queue = side(buy);
             if rule.variant == Variant::Lottery && total(&queue) > volume {
-                let mut turns: Vec<i64> =
-                    queue.iter().map(|&i| orders[i].participant).collect::<BTreeSet<_>>().into_iter().collect();
-                match placing {
-                    None => lottery.shuffle(&mut turns),
-                    Some((_, turn)) => turns.sort_by_key(|&agent| (turn(agent), agent)),
-                }
-                let units_of = |agent: &i64| {
-                    let agent = *agent;
-                    queue.iter().copied().filter(move |&i| orders[i].participant == agent).collect::<Vec<usize>>()
-                };
-                queue = turns.iter().flat_map(units_of).collect();
+                queue = agent_by_agent(orders, &queue, placing, &mut lottery);
             }
             let mut left = volume;
             for &i in &queue {
@@ -435,15 +453,13 @@ fn muda(orders: &[Order], rule: Muda, market_rank: u32, mask: u64, placing: Plac
                 }
                 let fills: Vec<i64> = mine.iter().map(|&i| twin.filled[i]).collect();
                 let won: i64 = fills.iter().sum();
-                let mut fee = 0;
-                if rule.variant == Variant::Vickrey {
-                    let mut counted = won;
-                    for &i in queue.iter().filter(|&&i| orders[i].participant != agent) {
-                        let lots = counted.min(orders[i].quantity - twin.filled[i]);
-                        fee += i128::from((2 * orders[i].price - price).abs()) * i128::from(lots);
-                        counted -= lots;
+                let fee = match rule.variant {
+                    Variant::Lottery => 0,
+                    Variant::Vickrey => {
+                        let others = queue.iter().copied().filter(|&i| orders[i].participant != agent);
+                        kept_out(orders, &twin.filled, others, won, price)
                     }
-                }
+                };
                 let at_price = i128::from(price) * i128::from(won);
                 let due = if buy { at_price + fee } else { at_price - fee };
                 let grain = if price % 2 == 0 { 2 } else { 1 };
@@ -667,6 +683,11 @@ fn pricings() -> impl Strategy<Value = Pricing> {
     (k, prop_oneof![Just(PriceRound::Floor), Just(PriceRound::Ceil), Just(PriceRound::HalfUp)])
 }
 
+fn caps() -> impl Strategy<Value = (Option<i64>, Option<i64>)> {
+    let wide = (Some(-BOUND), Some(BOUND));
+    prop_oneof![Just((None, None)), Just((Some(0), Some(9))), Just((None, Some(8))), Just(wide)]
+}
+
 fn units() -> impl Strategy<Value = i64> {
     prop_oneof![3 => Just(1), 1 => Just(3), 1 => Just(BOUND)]
 }
@@ -694,7 +715,7 @@ proptest! {
         book in books(),
         unit in units(),
         use_p0: bool,
-        caps in prop_oneof![Just((None, None)), Just((Some(0), Some(9))), Just((Some(-BOUND), Some(BOUND))), Just((None, Some(8)))],
+        caps in caps(),
     ) {
         let rule = TradeReduction { use_p0, cap_low: caps.0, cap_high: caps.1, unit };
         let admits = Admits { unit: Some(unit), caps, one_side: true, one_order: true, ..Admits::default() };

@@ -109,8 +109,8 @@ impl Frame {
         Cleared { clearing, filled }
     }
 
-    /// What must hold whatever the mechanism: no fill beyond its order (U1), as much bought as sold (U2), money that adds
-    /// up to the surplus that the mechanism promises (U3), nobody worse off than without trading (U4).
+    /// What must hold whatever the mechanism: no fill beyond its order (U1), as much bought as sold (U2), money that
+    /// adds up to the surplus that the mechanism promises (U3), nobody worse off than without trading (U4).
     pub fn check_universal(&self, mechanism: &Mechanism, cleared: &Cleared) {
         let Cleared { clearing, filled } = cleared;
         let (payment, trades, den) = (cleared.payment(), cleared.trades(), i128::from(clearing.den));
