@@ -34,7 +34,7 @@ def mechanisms(
                 f"no mechanism {name!r}: " + (f"did you mean {close[0]}?" if close else f"there is {', '.join(known)}")
             )
     if as_json:
-        frame = fastclear.mechanisms().filter([row in rows for row in PROPERTIES])
+        frame = fastclear.mechanisms(terms=True).filter([row in rows for row in PROPERTIES])
         commands = [name_of(row.mechanism) for row in rows]
         typer.echo(json.dumps([{"command": c, **d} for c, d in zip(commands, frame.to_dicts(), strict=True)], indent=2))
         return
