@@ -9,6 +9,8 @@ from reference.compare import discriminatory_parameters, mechanism, uniform_para
 
 import fastclear as fc
 from fastclear import testing
+from fastclear.audit import matching
+from fastclear.audit.books import Entry
 
 FRAME = pl.DataFrame(
     {
@@ -206,3 +208,14 @@ def test_another_pairing_is_caught(rule):
         clearing.trade_columns[name] = swapped
     with pytest.raises(fc.AuditError, match="paired best bid"):
         clearing.audit()
+
+
+@given(st.lists(st.integers(-3, 3), max_size=40), st.lists(st.integers(-4, 4), max_size=60))
+def test_queue_of_drawn_sellers_gives_the_first_that_a_buyer_can_afford(asks, limits):
+    free = [Entry(row, price, 1, row, row, row) for row, price in enumerate(asks)]
+    queue = matching._Queue(list(free))
+    for limit in limits:
+        first = next((seller for seller in free if seller.price <= limit), None)
+        assert queue.take(limit) == first
+        if first is not None:
+            free.remove(first)

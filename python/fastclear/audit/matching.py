@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from fastclear.audit.books import Book, Entry, Outcome, Rule, Trade
 from fastclear.audit.books import check as check_outcomes
 from fastclear.audit.chacha import Draws
@@ -40,7 +42,7 @@ def check_random(state: State) -> tuple[str, ...]:
     """Check a RandomMatching clearing; return the checks.
 
     Cost: every market matched again in plain Python: some 100 microseconds a market for its random numbers, and
-    buyers x sellers comparisons a round.
+    N log N comparisons a round.
     """
     rule = Rule(DRAWN, DRAWN_PAIRS, PAIR_PRICES)
     check_outcomes(state, rule, lambda book: _drawn(book, Draws(int(state.mechanism.seed), book.index)))
@@ -77,6 +79,33 @@ def _matched(bids: list[Entry], asks: list[Entry], *, bid_moves: bool) -> Outcom
     return Outcome(trades)
 
 
+class _Queue:
+    """Sellers in turn; the first within a limit is found by halving: each node holds the least price below it."""
+
+    def __init__(self, sellers: list[Entry]) -> None:
+        self._sellers = sellers
+        self._leaves = 1 << max(len(sellers) - 1, 0).bit_length()
+        self._least: list[float] = [inf] * self._leaves + [seller.price for seller in sellers]
+        self._least += [inf] * (2 * self._leaves - len(self._least))
+        for node in range(self._leaves - 1, 0, -1):
+            self._least[node] = min(self._least[2 * node], self._least[2 * node + 1])
+
+    def take(self, limit: int) -> Entry | None:
+        """Take the first seller out who asks no more than ``limit``; None if there is none."""
+        least = self._least
+        if least[1] > limit:
+            return None
+        node = 1
+        while node < self._leaves:
+            node = 2 * node + (least[2 * node] > limit)
+        seller = self._sellers[node - self._leaves]
+        least[node] = inf
+        while node > 1:
+            node //= 2
+            least[node] = min(least[2 * node], least[2 * node + 1])
+        return seller
+
+
 def _drawn(book: Book, draws: Draws) -> Outcome:
     """Round by round, each buyer in drawn order takes the first free seller that it can afford."""
     trades: list[Trade] = []
@@ -85,16 +114,11 @@ def _drawn(book: Book, draws: Draws) -> Outcome:
     while True:
         buyers, sellers = (draws.shuffled(order for order in side if left[order.row]) for side in by_id)
         before = len(trades)
-        cheapest = sorted(sellers, key=lambda seller: -seller.price)
-        free = {seller.row for seller in sellers}
+        free = _Queue(sellers)
         for buyer in buyers:
-            while cheapest and cheapest[-1].row not in free:
-                cheapest.pop()
-            if not cheapest or cheapest[-1].price > buyer.price:
+            seller = free.take(buyer.price)
+            if seller is None:
                 continue
-            seller = next(one for one in sellers if one.price <= buyer.price)
-            free.remove(seller.row)
-            sellers.remove(seller)
             lots = min(left[buyer.row], left[seller.row])
             trades.append(Trade(buyer.row, seller.row, lots))
             left[buyer.row] -= lots
