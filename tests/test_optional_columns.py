@@ -1,5 +1,8 @@
 """The columns `min_quantity` and `start_price` at the border: scaled as quantity and price, null = none."""
 
+import ast
+import subprocess
+import sys
 from decimal import Decimal
 
 import numpy as np
@@ -137,3 +140,22 @@ def test_the_callers_arrays_are_read_not_written():
     assert not orders.frozen
     lots.flags.writeable = quotes.flags.writeable = False
     assert np.array_equal(encoded(min_quantity=lots).min_quantity, [1, 2, 3])
+
+
+def test_a_column_that_the_mechanism_does_not_take_is_warned_of_once():
+    script = """
+import warnings, fastclear as fc
+sides = {"side": ["buy", "sell"], "price": [9, 4], "quantity": [2, 2]}
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    for rule in (fc.Vickrey(), fc.Vickrey(), fc.Uniform(), fc.MultiRound(1, 1)):
+        fc.clear({**sides, "min_quantity": [1, 1], "start_price": [8, 5]}, rule)
+print([str(warning.message) for warning in caught])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ast.literal_eval(done.stdout) == [
+        "column 'min_quantity' is not used by Vickrey and is ignored",
+        "column 'start_price' is not used by Vickrey and is ignored",
+        "column 'start_price' is not used by Uniform and is ignored",
+        "column 'min_quantity' is not used by MultiRound and is ignored",
+    ]

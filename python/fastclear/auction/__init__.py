@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any, cast, overload
 
 import numpy as np
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 _THREADS_MAX = 1024
+_warned_of: set[tuple[str, str]] = set()
 
 
 @overload
@@ -90,8 +92,9 @@ def clear(
         ``price``, ``quantity``
             Integer ticks and lots; other numbers only with ``units``. A price may be null where ``type`` is ``market``.
         ``type`` (optional)
-            ``limit`` or ``market``. A market order competes at the best limit of its market: a bid at the highest
-            price, an ask at the lowest price that any limit order of either side names.
+            ``limit`` or ``market``. A market order competes at the cap of the mechanism (``cap_high`` for a bid,
+            ``cap_low`` for an ask), or without one at the best limit of its market: a bid at the highest price, an ask
+            at the lowest price that any limit order of either side names.
         ``market``, ``order``, ``participant`` (optional)
             int64 or text. Without ``market`` all orders are of one market; without ``order`` the row index is the id.
         ``time`` (optional)
@@ -163,12 +166,23 @@ def clear(
     # Prices pair by pair need the pairs anyway: keep them, rather than pair again for `.trades` or `.payment`.
     trades = core.prices_by_trade
     threads = min(int(threads), _THREADS_MAX)
+    if encoded.min_quantity is not None and not core.takes_minimums:
+        _warn_unused("min_quantity", mechanism)
+    if encoded.start_price is not None and not core.takes_start_prices:
+        _warn_unused("start_price", mechanism)
     cleared = run(encoded, mechanism, out, threads=threads, trades=trades)
     if isinstance(mechanism, Muda):
         mechanism.warn_of_strangers(encoded)
     if fresh:
         out.flags.writeable = False
     return Clearing(encoded, mechanism, cleared, out, threads)
+
+
+def _warn_unused(column: str, mechanism: Mechanism) -> None:
+    kind = type(mechanism).__name__
+    if (column, kind) not in _warned_of:
+        _warned_of.add((column, kind))
+        warnings.warn(f"column '{column}' is not used by {kind} and is ignored", UserWarning, stacklevel=3)
 
 
 def _threads_available() -> int:

@@ -242,7 +242,7 @@ class MechanismTable(pl.DataFrame):
             tbl_hide_column_data_types=True,
             fmt_str_lengths=400,
         ):
-            return str(pl.DataFrame(self))
+            return str(pl.DataFrame(self).drop("class", strict=False))  # which the name begins with
 
     __repr__ = __str__
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+
 import numpy as np
 
 from fastclear.audit import books
@@ -47,12 +50,38 @@ def _rounds(state: State, book: Book, opening: list[int]) -> Outcome:
         if met:
             halves = met[-1][0].price + met[-1][1].price
             trades += [Trade(bid.row, ask.row, lots, halves, halves) for bid, ask, lots in met]
-        before = (bids, asks)
-        bids = [bid._replace(price=min(bid.price + up, limit[bid.row])) for bid in _left(bids, met, 0)]
-        asks = [ask._replace(price=max(ask.price - down, limit[ask.row])) for ask in _left(asks, met, 1)]
-        if not met and (bids, asks) == before:
-            break
+        bids, asks = _left(bids, met, 0), _left(asks, met, 1)
+        steps = 1
+        if not met:
+            # Rounds in which nothing meets only move quotes: find the next that trades, or in which nobody can move.
+            movable = max(_concessions(bids, limit, up), _concessions(asks, limit, down))
+            if not movable:
+                break
+            last = min(movable, int(mechanism.max_rounds) - number + 1)
+            steps = 1 + bisect_left(
+                range(1, last),
+                True,
+                key=lambda c: _best(bids, limit, c * up, max) >= _best(asks, limit, c * down, min),
+            )
+            number += steps - 1
+        bids = [bid._replace(price=_moved(bid, limit, steps * up)) for bid in bids]
+        asks = [ask._replace(price=_moved(ask, limit, steps * down)) for ask in asks]
     return Outcome(trades, columns={"rounds": number})
+
+
+def _moved(order: Entry, limit: dict[int, int], way: int) -> int:
+    """The quote of an order after it moved ``way`` ticks towards its limit."""
+    gap = limit[order.row] - order.price
+    return order.price + max(-way, min(gap, way))
+
+
+def _best(side: list[Entry], limit: dict[int, int], way: int, best: Callable[[Iterable[int]], int]) -> int:
+    return best(_moved(order, limit, way) for order in side)
+
+
+def _concessions(side: list[Entry], limit: dict[int, int], step: int) -> int:
+    """How many rounds until every order of a side stands at its limit."""
+    return max((-(-abs(limit[order.row] - order.price) // step) for order in side), default=0) if step else 0
 
 
 def _left(side: list[Entry], met: list[tuple[Entry, Entry, int]], which: int) -> list[Entry]:

@@ -196,6 +196,18 @@ impl PyMechanism {
         self.0.pays_sums()
     }
 
+    /// Whether orders may name the least quantity that they accept.
+    #[getter]
+    fn takes_minimums(&self) -> bool {
+        self.0.takes_minimums()
+    }
+
+    /// Whether orders may open with a quote other than their limit.
+    #[getter]
+    fn takes_start_prices(&self) -> bool {
+        self.0.takes_start_prices()
+    }
+
     /// Whether payments follow from the trades, which are then worth keeping.
     #[getter]
     fn prices_by_trade(&self) -> bool {
