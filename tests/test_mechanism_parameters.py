@@ -154,3 +154,14 @@ def test_a_reserve_that_no_bid_can_reach_is_refused():
         kind(reserve=30, cap_high=30)
         with pytest.raises(fc.MechanismError, match="reserve=31 is above cap_high=30"):
             kind(reserve=31, cap_high=30)
+
+
+def test_a_partition_may_name_both_halves():
+    pair = fc.Muda(variant="vickrey", partition=([1, 3], [2, 4]))
+    assert pair == fc.Muda(variant="vickrey", partition=[1, 3])
+    assert pair.partition == (1, 3)
+    assert fc.Muda(variant="vickrey", partition=(["a", "b"], ["c"])).partition == ("a", "b")
+    with pytest.raises(fc.MechanismError, match="partition puts 3 into both halves"):
+        fc.Muda(variant="vickrey", partition=([1, 3], [3, 4]))
+    with pytest.raises(fc.MechanismError, match="mixes kinds"):
+        fc.Muda(variant="vickrey", partition=([1, "b"], [4]))

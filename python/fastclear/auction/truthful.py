@@ -218,8 +218,8 @@ class Muda:
         out: for as many of the best willing units of others as it won, what they would have gained.
     seed : int, optional
         Of coins and lottery, 0 to 2**64 - 1; every market draws from a stream of its own.
-    partition : sequence of participants, optional
-        Who stands in the left half, in place of coins.
+    partition : sequence of participants, or a pair of such sequences, optional
+        Who stands in the left half (or in the left and in the right), in place of coins; all others stand in the right.
     permutation : sequence of participants, optional
         In which turn participants of the long side are served, in place of the lottery; those not named come last, by
         id.
@@ -259,8 +259,8 @@ class Muda:
     def __post_init__(self) -> None:
         plain(self)
         vickrey = word("variant", self.variant, ("lottery", "vickrey")) == "vickrey"
-        for name in ("partition", "permutation"):
-            object.__setattr__(self, name, _names(name, getattr(self, name)))
+        object.__setattr__(self, "partition", _left_half(self.partition))
+        object.__setattr__(self, "permutation", _names("permutation", self.permutation))
         if vickrey and self.permutation is not None:
             raise MechanismError("permutation is for the lottery; leave it out with variant='vickrey'")
         drawn = self.partition is None or not (vickrey or self.permutation is not None)
@@ -313,6 +313,18 @@ def _turns(parameter: str, names: Names, orders: Orders) -> NDArray[np.int64]:
     known = ids.tolist() if texts is None else texts.gather(ids).to_list()
     turns = np.array([turn_of.get(name, len(names)) for name in known], np.int64)
     return turns[rows]
+
+
+def _left_half(partition: object) -> tuple[int, ...] | tuple[str, ...] | None:
+    """Return the participants of the left half, of whom the right half, where it is given, has none."""
+    halves = partition if isinstance(partition, list | tuple) else ()
+    if len(halves) != 2 or any(isinstance(half, str) or not isinstance(half, Iterable) for half in halves):
+        return _names("partition", partition)
+    left, right = (_names("partition", half) or () for half in halves)
+    both = [name for name in left if name in right]
+    if both:
+        raise MechanismError(f"partition puts {both[0]!r} into both halves; name everyone once")
+    return left
 
 
 def _names(parameter: str, names: object) -> tuple[int, ...] | tuple[str, ...] | None:
