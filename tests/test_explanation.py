@@ -303,7 +303,9 @@ def test_muda():
             if not clearing.filled[row]:
                 assert f"stands in the {'left' if MUDA['participant'][row] in halves else 'right'} half" in text
     drawn = fc.clear(MUDA, fc.Muda(seed=1))
-    assert "stands in the" not in drawn.explain("b4")  # nobody is told what the coins said
+    for row, order in enumerate(MUDA["order"]):
+        if not drawn.filled[row]:  # whoever got nothing is told what the coin said
+            assert f"stands in the {('left', 'right')[drawn.halves[row]]} half" in drawn.explain(order)
     lonely = fc.clear(units([9], [2], participant=["a", "b"]), fc.Muda(partition=["a", "b"], permutation=[]))
     says(lonely, "b1", "right has none", "It stands in the left half. It has no price to trade at.")
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.audit import AuditReport, check_clearing
-from fastclear.errors import FastclearError, MissingLibraryError
+from fastclear.errors import FastclearError, MechanismError, MissingLibraryError
 from fastclear.orders import Orders
 from fastclear.reject import RejectReason
 from fastclear.units import Units
@@ -162,6 +162,30 @@ class Clearing:
             else:
                 trades[f"{side}_price"] = np.zeros(len(rows), np.int64)
         return {name: _read_only(column) for name, column in trades.items()}
+
+    @cached_property
+    def halves(self) -> NDArray[np.uint8]:
+        """Half of the market in which each order stood under ``Muda``, shape (n,), read-only: 0 left, 1 right.
+
+        2 where the order was refused. Coins are flipped again from the seed.
+
+        Raises
+        ------
+        MechanismError
+            Another mechanism knows no halves.
+
+        Examples
+        --------
+        >>> import fastclear as fc
+        >>> orders = {"side": ["buy", "buy", "sell", "sell"], "price": [9, 8, 3, 4], "quantity": [1, 1, 1, 1]}
+        >>> fc.clear(orders, fc.Muda(seed=3)).halves.tolist()
+        [1, 0, 1, 1]
+        """
+        from fastclear.auction.truthful import Muda
+
+        if not isinstance(self.mechanism, Muda):
+            raise MechanismError(f"{type(self.mechanism).__name__} splits no market; only Muda does")
+        return _read_only(self.mechanism.halves_of(self.orders, self.reject))
 
     def _completed(self, *, payment: bool = False, trades: bool = False) -> _core.Cleared:
         """Run again for what the first run was not asked for; clearing costs less than keeping everything."""

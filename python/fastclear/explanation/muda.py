@@ -26,38 +26,21 @@ def muda(story: Story) -> list[str]:
     alone = nobody_there(story)
     if alone is not None:
         return [alone]
-    half = _half(story)
-    offered = {name: price for name, price in made.items() if half is None or name != half}
-    stands = "" if half is None else f" It stands in the {half} half."
-    known = [int(price) for price in offered.values() if price is not None]
+    half = "right" if story.clearing.halves[story.row] else "left"
+    price = next(price for name, price in made.items() if name != half)
+    stands = f"{rule} It stands in the {half} half."
+    if price is None:
+        return [f"{stands} It has no price to trade at."]
     limit = story.limit * words.den
-    willing = [price for price in known if (limit > price if story.buy else limit < price)]
+    if limit > price if story.buy else limit < price:
+        return [stands, _muda_long_side(story)]
     side, beyond = ("above", "at or below") if story.buy else ("below", "at or above")
-    if not known:
-        return [f"{rule}{stands} It has no price to trade at."]
-    if not willing:
-        return [f"{rule}{stands} Its limit is not {side} the price that it could trade at ({beyond} is not enough)."]
-    if len(willing) == len(offered):
-        return [f"{rule}{stands}", _muda_long_side(story)]
-    if len(known) < len(offered):
-        half_of = "the half that found the only price, which then has none to trade at"
-    else:
-        half_of = "the half whose price to trade at its limit does not reach"
-    return [rule, f"Either it stands in {half_of}; or {_muda_long_side(story, later=True)}"]
+    return [f"{stands} Its limit is not {side} the price that it could trade at ({beyond} is not enough)."]
 
 
-def _half(story: Story) -> str | None:
-    """Where a partition was given: the half in which the order stands."""
-    if story.view.setting("partition") is None:
-        return None
-    halves, _ = story.clearing.mechanism.places(story.clearing.orders)  # type: ignore[attr-defined]  # Muda's
-    return "right" if halves[story.row] else "left"
-
-
-def _muda_long_side(story: Story, *, later: bool = False) -> str:
-    first = "more" if later else "More"
+def _muda_long_side(story: Story) -> str:
     if story.clearing.pays_sums:
         end = f"and {story.noun}s of better price came first"
     else:
         end = "and the lottery did not reach all of it" if story.fill else "and the lottery did not reach it"
-    return f"{first} lots of its side than of the other were willing in its half, {end}."
+    return f"More lots of its side than of the other were willing in its half, {end}."
