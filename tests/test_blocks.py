@@ -18,8 +18,10 @@ from reference.compare import MARKET_NUMBERS, TRADE_KEYS, fingerprint
 
 import fastclear as fc
 from fastclear import testing
-from fastclear.auction import blocks_model, blocks_prices, blocks_program
-from fastclear.auction.blocks_prices import closest_prices
+from fastclear.auction.blocks import model as blocks_model
+from fastclear.auction.blocks import prices as blocks_prices
+from fastclear.auction.blocks import program as blocks_program
+from fastclear.auction.blocks.prices import closest_prices
 
 SCHEMA = {
     "market": pl.Int64,
@@ -459,7 +461,7 @@ class Garbage(blocks_program.Program):
 def test_no_answer_of_the_solver_reaches_the_result(frame):
     with pytest.MonkeyPatch.context() as patch:
         honest = fingerprint(fc.clear(frame, fc.Blocks(method="enumerate")))
-        patch.setattr("fastclear.auction.blocks_search.Program", Garbage)
+        patch.setattr("fastclear.auction.blocks.search.Program", Garbage)
         assert fingerprint(fc.clear(frame, fc.Blocks(method="branch"))) == honest
 
 

@@ -699,7 +699,6 @@ def test_muda_approaches_the_optimum_as_the_market_grows():
     assert vickrey[-1] > 0.9
 
 
-@pytest.mark.skipif(not hasattr(fc, "mechanisms"), reason="no table yet")
 def test_the_table_claims_what_is_held_here():
     table = {row["name"]: row for row in fc.mechanisms().to_dicts() if row["name"] != "Blocks"}
     claims = {

@@ -16,17 +16,17 @@ _is_ready = False
 
 
 def is_command(argv: list[str]) -> bool:
-    """Whether a process started with these words runs the command: ``fastclear`` or ``python -m fastclear.cli``.
+    """Whether a process started with these words runs the command: ``fastclear`` or ``python -m fastclear``.
 
     Examples
     --------
-    >>> is_command(["python", "/usr/bin/fastclear", "run"]), is_command(["python", "-m", "fastclear.cli"])
+    >>> is_command(["python", "/usr/bin/fastclear", "run"]), is_command(["python", "-m", "fastclear"])
     (True, True)
     >>> is_command(["python", "-m", "pytest", "fastclear"])
     False
     """
     if "-m" in argv:
-        return argv[argv.index("-m") + 1 :][:1] == ["fastclear.cli"]
+        return argv[argv.index("-m") + 1 :][:1] in (["fastclear"], ["fastclear.cli"])
     return any(PurePath(word).stem == "fastclear" for word in argv[:2])
 
 

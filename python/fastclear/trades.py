@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.audit import AuditReport, check_clearing
-from fastclear.errors import FastclearError, MechanismError, MissingLibraryError
+from fastclear.errors import FastclearError, MissingLibraryError
 from fastclear.orders import Orders
 from fastclear.reject import RejectReason
 from fastclear.units import Units
@@ -181,11 +181,9 @@ class Clearing:
         >>> fc.clear(orders, fc.Muda(seed=3)).halves.tolist()
         [1, 0, 1, 1]
         """
-        from fastclear.auction.truthful import Muda
+        from fastclear.halves import halves
 
-        if not isinstance(self.mechanism, Muda):
-            raise MechanismError(f"{type(self.mechanism).__name__} splits no market; only Muda does")
-        return _read_only(self.mechanism.halves_of(self.orders, self.reject))
+        return _read_only(halves(self))
 
     def _completed(self, *, payment: bool = False, trades: bool = False) -> _core.Cleared:
         """Run again for what the first run was not asked for; clearing costs less than keeping everything."""

@@ -284,40 +284,6 @@ class Muda:
                 message = f"{parameter} names participant {strangers[0]!r}{and_more}, who has no order here"
                 warnings.warn(message, UserWarning, stacklevel=3)
 
-    def halves_of(self, orders: Orders, reject: NDArray[np.uint16]) -> NDArray[np.uint8]:
-        """Half of each order: 0 left, 1 right, 2 refused; one coin a participant and market, in order of ids.
-
-        Parameters
-        ----------
-        orders : Orders
-            The orders that were cleared.
-        reject : ndarray of uint16, shape (n,)
-            Their reject codes.
-        """
-        from fastclear.audit.chacha import Draws
-
-        half, _ = self.places(orders)
-        accepted = reject == 0
-        if half is not None:
-            return np.where(accepted, half, 2).astype(np.uint8)
-        agents = next(ids for ids in (orders.participant, orders.order, np.arange(orders.n)) if ids is not None)
-        markets = np.zeros(orders.n, np.int64) if orders.market is None else orders.market
-        halves = np.full(orders.n, 2, np.uint8)
-        _, ranks = np.unique(markets, return_inverse=True)
-        rows = np.flatnonzero(accepted)
-        rows = rows[np.lexsort((agents[rows], ranks[rows]))]
-        last: tuple[int, int] | None = None
-        coin = 0
-        draws: Draws | None = None
-        for row, rank, agent in zip(rows.tolist(), ranks[rows].tolist(), agents[rows].tolist(), strict=True):
-            if last is None or last[0] != rank:
-                draws = Draws(self.seed or 0, rank)
-            if draws is not None and last != (rank, agent):
-                coin = int(draws.coin())
-            last = (rank, agent)
-            halves[row] = coin
-        return halves
-
     def places(self, orders: Orders) -> tuple[NDArray[np.uint8] | None, NDArray[np.int64] | None]:
         """Half (1 = right) and turn of each order's participant, where the parameters say so.
 

@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 
 use common::{Cleared, Frame, Order};
 use fastclear_core::auction::deal::Branch;
-use fastclear_core::auction::discriminatory::{PairPrice, PairRule};
 use fastclear_core::auction::maximal_volume::Walk;
 use fastclear_core::auction::muda::Variant;
-use fastclear_core::auction::price::{PriceRound, Share};
+use fastclear_core::auction::price::{PairPrice, PairRule, PriceRound, Share};
 use fastclear_core::auction::rationing::Rationing;
 use fastclear_core::auction::uniform::PriceRule;
 use fastclear_core::auction::{

@@ -11,11 +11,10 @@ use std::collections::BTreeSet;
 
 use common::{BOUND, Frame, Order, mechanisms, prices, quantities};
 use fastclear_core::auction::deal::Branch;
-use fastclear_core::auction::discriminatory::{PairPrice, PairRule};
 use fastclear_core::auction::lottery::Lottery;
 use fastclear_core::auction::maximal_volume::Walk;
 use fastclear_core::auction::muda::Variant;
-use fastclear_core::auction::price::{PriceRound, Share};
+use fastclear_core::auction::price::{PairPrice, PairRule, PriceRound, Share};
 use fastclear_core::auction::{
     Average, Huang, MaximalVolume, Mechanism, Muda, MultiRound, RandomMatching, RankedRule, Rule, Sbba, TradeReduction,
     Vickrey,

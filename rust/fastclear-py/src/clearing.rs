@@ -3,10 +3,9 @@
 //! Columns are borrowed. Where the Python layer says that nobody can write them (`frozen`), the work runs detached;
 //! otherwise it runs attached, so that no Python thread can change them meanwhile.
 
-use fastclear_core::auction::discriminatory::{PairPrice, PairRule};
 use fastclear_core::auction::maximal_volume::Walk;
 use fastclear_core::auction::muda::Variant;
-use fastclear_core::auction::price::{PriceRound, Share};
+use fastclear_core::auction::price::{PairPrice, PairRule, PriceRound, Share};
 use fastclear_core::auction::rationing::Rationing;
 use fastclear_core::auction::uniform::PriceRule;
 use fastclear_core::auction::{

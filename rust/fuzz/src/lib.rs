@@ -5,10 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use fastclear_core::auction::discriminatory::{PairPrice, PairRule};
 use fastclear_core::auction::maximal_volume::Walk;
 use fastclear_core::auction::muda::Variant;
-use fastclear_core::auction::price::{PriceRound, Share};
+use fastclear_core::auction::price::{PairPrice, PairRule, PriceRound, Share};
 use fastclear_core::auction::rationing::Rationing;
 use fastclear_core::auction::uniform::PriceRule;
 use fastclear_core::auction::{

@@ -4,40 +4,7 @@
 //! & Tesfatsion (2001) at the midpoint, Federico & Rahman (2003) as bid. Efficient as reported, budget balanced unless
 //! the operator keeps the spread, individually rational, not truthful.
 
-use super::price::{PriceRound, Share};
-
-/// Which price a pair trades at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PairPrice {
-    /// `ask + k × (bid − ask)`: 1 is pay as bid, 0 pay as ask.
-    Share(Share),
-    /// The limit of the order that came first.
-    Earlier,
-    /// The buyer pays its bid, the seller receives its ask, and the spread is the operator's.
-    Apart,
-}
-
-/// Price of a pair, with its rounding and a floor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PairRule {
-    /// Which price a pair trades at.
-    pub price: PairPrice,
-    /// Rounding of the price to a tick.
-    pub price_round: PriceRound,
-}
-
-impl PairRule {
-    /// What the buyer pays and the seller receives a unit, fee apart, of a pair whose orders compete at `bid` and `ask`.
-    pub fn prices(&self, bid: i64, ask: i64, bid_came_first: impl FnOnce() -> bool) -> (i64, i64) {
-        let price = match self.price {
-            PairPrice::Share(k) => k.of(ask, bid, self.price_round),
-            PairPrice::Earlier if bid_came_first() => bid,
-            PairPrice::Earlier => ask,
-            PairPrice::Apart => return (bid, ask),
-        };
-        (price, price)
-    }
-}
+use super::price::PairRule;
 
 /// Discriminatory call auction with price priority, then time, then id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

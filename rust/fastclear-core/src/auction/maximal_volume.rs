@@ -1,7 +1,7 @@
 //! Maximal matching (Niu & Parsons 2013): the most lots that any pairing can trade, at the cost of welfare.
 
 use super::deal::{Deal, Outcome};
-use super::discriminatory::PairRule;
+use super::price::PairRule;
 use super::ranked::{Market, Ranked, sort};
 
 /// From which end both sides are walked. Both trade the same volume, between other pairs.

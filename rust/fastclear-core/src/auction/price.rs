@@ -1,4 +1,5 @@
-//! A price inside an interval: `low + k × (high − low)` with a rational `k`, rounded by a named rule.
+//! A price inside an interval: `low + k × (high − low)` with a rational `k`, rounded by a named rule; and the price of a
+//! pair, whose interval is ask to bid.
 
 /// How a price that falls between two ticks is rounded. Every rule stays inside the interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -47,6 +48,39 @@ impl Share {
             PriceRound::HalfUp => whole + u64::from(2 * rest >= self.denominator as u64),
         };
         low + steps as i64
+    }
+}
+
+/// Which price a pair trades at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PairPrice {
+    /// `ask + k × (bid − ask)`: 1 is pay as bid, 0 pay as ask.
+    Share(Share),
+    /// The limit of the order that came first.
+    Earlier,
+    /// The buyer pays its bid, the seller receives its ask, and the spread is the operator's.
+    Apart,
+}
+
+/// Price of a pair, with its rounding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PairRule {
+    /// Which price a pair trades at.
+    pub price: PairPrice,
+    /// Rounding of the price to a tick.
+    pub price_round: PriceRound,
+}
+
+impl PairRule {
+    /// What the buyer pays and the seller receives a unit, fee apart, of a pair whose orders compete at `bid` and `ask`.
+    pub fn prices(&self, bid: i64, ask: i64, bid_came_first: impl FnOnce() -> bool) -> (i64, i64) {
+        let price = match self.price {
+            PairPrice::Share(k) => k.of(ask, bid, self.price_round),
+            PairPrice::Earlier if bid_came_first() => bid,
+            PairPrice::Earlier => ask,
+            PairPrice::Apart => return (bid, ask),
+        };
+        (price, price)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Only pairs that can trade are drawn; each exhausts one of its two, so that no pair needs to be remembered as tried.
 
 use super::deal::{Deal, Outcome};
-use super::discriminatory::PairRule;
+use super::price::PairRule;
 use super::ranked::{Market, Quote, Ranked};
 
 /// Random bilateral matching, each pair at a price of its own.

@@ -103,14 +103,17 @@ impl OneMarket<'_> {
     }
 
     fn uniform<P: Number, Q: Number>(&mut self, book: &Book<'_, P, Q>, uniform: &Uniform) -> Option<MarketOutcome> {
-        let bracket = Bracket::of(book)?;
         let priority = &self.market.priority;
         let (bids, crossing) = if uniform.whole_levels {
+            if !simd::all_in_range(book.side, book.price, book.quantity) {
+                return None;
+            }
             let crossed = uniform.cross_whole_levels(book, priority, &mut self.scratch.ranked, self.filled);
             let welfare = welfare(book, self.filled);
             let crossing = crossed.map(|(price, volume)| Crossing { low: price, high: price, volume, welfare });
             (self.scratch.ranked.bids.len() as u32, crossing)
         } else {
+            let bracket = Bracket::of(book)?;
             let (zero_surplus, rationing) = (uniform.zero_surplus, uniform.rationing);
             curve::cross(book, &bracket, zero_surplus, rationing, priority, self.filled, &mut self.scratch.curve)
         };
@@ -204,11 +207,12 @@ impl OneMarket<'_> {
         let Scratch { ranked, outcome: result, .. } = &mut *self.scratch;
         ranked.rank(book, &self.market.priority);
         result.clear();
-        let (bids, asks) = (ranked.bids.len() as u32, ranked.asks.len() as u32);
+        let bids = ranked.bids.len() as u32;
         rule.clear(ranked, &self.market, result);
         self.filled.fill(0);
         let (halved, sums) = (self.mechanism.is_halved(), self.mechanism.pays_sums());
-        let mut outcome = MarketOutcome::default();
+        let sell_orders = book.len() as u32 - bids;
+        let mut outcome = MarketOutcome { buy_orders: bids, sell_orders, ..MarketOutcome::default() };
         let Outcome { half_prices, branch, rounds, .. } = *result;
         self.details.push(MarketDetail { half_prices, branch, rounds });
         for deal in &result.deals {
@@ -232,14 +236,8 @@ impl OneMarket<'_> {
         }
         outcome.is_odd |= half_prices.iter().flatten().any(|price| price % 2 != 0);
         if outcome.volume == 0 {
-            let nothing = nothing_traded(book, bids);
-            return Some(MarketOutcome {
-                best_bid: nothing.best_bid,
-                best_ask: nothing.best_ask,
-                sell_orders: asks,
-                buy_orders: bids,
-                ..outcome
-            });
+            (outcome.best_bid, outcome.best_ask) = simd::best_limits(book);
+            return Some(outcome);
         }
         if let Some((buy, sell)) = result.price {
             (outcome.has_price, outcome.price_buy, outcome.price_sell) = (true, buy, sell);
@@ -247,7 +245,7 @@ impl OneMarket<'_> {
         if let Some((low, high)) = result.interval {
             (outcome.price_low, outcome.price_high) = (low, high);
         }
-        Some(MarketOutcome { buy_orders: bids, sell_orders: asks, ..outcome })
+        Some(outcome)
     }
 }
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from math import gcd
 from typing import Final
 
-from fastclear.auction.blocks_model import Loss
+from fastclear.auction.blocks.model import Loss
 from fastclear.errors import MechanismError
 
 STATES_MAX: Final = 300_000

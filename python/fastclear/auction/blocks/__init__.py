@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fastclear.auction.blocks_orders import BlockOrders, Read, encode_blocks, read
-from fastclear.auction.blocks_result import Result
-from fastclear.auction.blocks_search import Branching, Decision, enumerate_sets
+from fastclear.auction.blocks.orders import BlockOrders, Read, encode_blocks, read
+from fastclear.auction.blocks.result import Result
+from fastclear.auction.blocks.search import Branching, Decision, enumerate_sets
 from fastclear.auction.parameters import Mechanism, by_parameters, plain, receiver, whole, word
 from fastclear.auction.properties import described
 from fastclear.audit.blocks import check_blocks

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from fastclear.auction.blocks_model import Book
+from fastclear.auction.blocks.model import Book
 from fastclear.errors import MissingLibraryError
 
 _SCALE: Final = 2**40

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fastclear.auction.blocks_model import Block, Book, Hour, Row
+from fastclear.auction.blocks.model import Block, Book, Hour, Row
 from fastclear.auction.double_auction import Uniform
 from fastclear.errors import SchemaError
 from fastclear.orders import Orders, encode

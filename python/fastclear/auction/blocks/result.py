@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fastclear.auction.blocks_model import State
-from fastclear.auction.blocks_orders import Read
-from fastclear.auction.blocks_search import Decision
+from fastclear.auction.blocks.model import State
+from fastclear.auction.blocks.orders import Read
+from fastclear.auction.blocks.search import Decision
 
 _NO_BID: Final = int(np.iinfo(np.int64).min)
 _NO_ASK: Final = int(np.iinfo(np.int64).max)

@@ -1,6 +1,6 @@
 """Which blocks to accept: list every admissible set, or branch and bound on linear programs solved by HiGHS.
 
-Both are exact: bounds hold in integers (see blocks_program), sets are compared and their prices looked for in integers.
+Both are exact: bounds hold in integers (see program), sets are compared and their prices looked for in integers.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import math
 from dataclasses import dataclass
 from itertools import count
 
-from fastclear.auction.blocks_model import Book, Outcome
-from fastclear.auction.blocks_prices import closest_prices
-from fastclear.auction.blocks_program import Program
+from fastclear.auction.blocks.model import Book, Outcome
+from fastclear.auction.blocks.prices import closest_prices
+from fastclear.auction.blocks.program import Program
 from fastclear.errors import MechanismError
 
 
