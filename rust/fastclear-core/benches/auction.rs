@@ -1,12 +1,11 @@
 //! The passes of a call auction over one book, each with what its cost should follow. `cargo bench --bench auction`.
 #![allow(missing_docs, reason = "made by criterion's macros")]
-#![allow(clippy::expect_used, reason = "a bench of unsound orders measures nothing")]
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fastclear_core::auction::book::{Book, Priority};
-use fastclear_core::auction::curve::{Bracket, Scratch, cross};
+use fastclear_core::auction::curve::{Scratch, Terms, cross};
 use fastclear_core::auction::price::{PairPrice, PairRule, PriceRound, Share};
 use fastclear_core::auction::rationing::Rationing;
 use fastclear_core::auction::{Discriminatory, Mechanism, Uniform};
@@ -61,17 +60,6 @@ impl Orders {
 
 const LAWS: [(&str, u64); 2] = [("narrow", 200), ("wide", (1 << 31) - 1)];
 
-/// One pass that weighs the book into bins: reads 13 B an order, one dependent add a row into a table in the first cache.
-fn weighing(c: &mut Criterion) {
-    let mut group = c.benchmark_group("weigh");
-    for (law, levels) in LAWS {
-        let orders = orders(1_000_000, levels, 1);
-        group.throughput(Throughput::Elements(1_000_000));
-        group.bench_function(law, |b| b.iter(|| Bracket::of(black_box(&orders.book()))));
-    }
-    group.finish();
-}
-
 /// The pass that fills all but the candidates: reads 13 B an order and writes 8 B, which is the limit of memory.
 fn sweeping(c: &mut Criterion) {
     let orders = orders(1_000_000, 1 << 30, 1);
@@ -98,8 +86,8 @@ fn crossing(c: &mut Criterion) {
             group.bench_function(BenchmarkId::new(law, n), |b| {
                 b.iter(|| {
                     let book = black_box(orders.book());
-                    let bracket = Bracket::of(&book).expect("the bench makes sound orders");
-                    cross(&book, &bracket, true, Rationing::ProRata, &POSITION, &mut filled, &mut scratch)
+                    let terms = Terms { zero_surplus: true, rationing: Rationing::ProRata, priority: &POSITION };
+                    cross(&book, &terms, &mut filled, &mut scratch)
                 });
             });
         }
@@ -163,5 +151,5 @@ fn batches(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, weighing, sweeping, crossing, rationing, batches);
+criterion_group!(benches, sweeping, crossing, rationing, batches);
 criterion_main!(benches);

@@ -93,10 +93,11 @@ fn check_determinism(orders: &[Order], turn: usize, mechanisms: &[Mechanism]) {
         }
         let again = by_id(&turned.clear(mechanism, 1), &turned.order);
         assert_eq!(again, expected, "turned rows, {mechanism:?}");
-        simd::force(simd::Path::Scalar);
-        let scalar = by_id(&frame.clear(mechanism, 1), &frame.order);
-        simd::force(simd::Path::Best);
-        assert_eq!(scalar, expected, "scalar path, {mechanism:?}");
+        for path in simd::Path::ALL {
+            simd::allow(path);
+            let on_path = by_id(&frame.clear(mechanism, 1), &frame.order);
+            assert_eq!(on_path, expected, "{path:?}, {mechanism:?}");
+        }
     }
 }
 

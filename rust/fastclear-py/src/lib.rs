@@ -33,15 +33,16 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     m.add("DEBUG_BUILD", cfg!(debug_assertions))?;
     let path = std::env::var("FASTCLEAR_SIMD").unwrap_or_default();
-    if path == "scalar" {
-        simd::force(simd::Path::Scalar);
+    if let Some(&allowed) = simd::Path::ALL.iter().find(|known| known.name() == path) {
+        simd::allow(allowed);
     }
-    if !path.is_empty() && path != simd::name() {
-        let message = format!("FASTCLEAR_SIMD={path} is not available here; running {}\0", simd::name());
+    let runs = simd::path().name();
+    if !path.is_empty() && path != runs {
+        let message = format!("FASTCLEAR_SIMD={path} is not available here; running {runs}\0");
         let message = CString::from_vec_with_nul(message.into_bytes()).unwrap_or_default();
         PyErr::warn(m.py(), &m.py().get_type::<PyRuntimeWarning>(), &message, 1)?;
     }
-    m.add("SIMD", simd::name())?;
+    m.add("SIMD", runs)?;
     clearing::register(m)?;
     settlement::register(m)?;
     ledger::register(m)?;

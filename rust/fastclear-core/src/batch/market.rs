@@ -1,7 +1,7 @@
 //! One market: the mechanism's rule, and its result as fills, payments, trades and an outcome.
 
 use crate::auction::book::{Book, Number, Priority};
-use crate::auction::curve::{self, Bracket, Crossing};
+use crate::auction::curve::{self, Crossing, Terms};
 use crate::auction::deal::Outcome;
 use crate::auction::pairing::{self, Place};
 use crate::auction::ranked::{Market, Ranked};
@@ -113,9 +113,8 @@ impl OneMarket<'_> {
             let crossing = crossed.map(|(price, volume)| Crossing { low: price, high: price, volume, welfare });
             (self.scratch.ranked.bids.len() as u32, crossing)
         } else {
-            let bracket = Bracket::of(book)?;
-            let (zero_surplus, rationing) = (uniform.zero_surplus, uniform.rationing);
-            curve::cross(book, &bracket, zero_surplus, rationing, priority, self.filled, &mut self.scratch.curve)
+            let terms = Terms { zero_surplus: uniform.zero_surplus, rationing: uniform.rationing, priority };
+            curve::cross(book, &terms, self.filled, &mut self.scratch.curve)?
         };
         let Some(Crossing { low, high, volume, welfare }) = crossing else {
             return Some(nothing_traded(book, bids));
@@ -155,10 +154,9 @@ impl OneMarket<'_> {
         book: &Book<'_, P, Q>,
         discriminatory: &Discriminatory,
     ) -> Option<MarketOutcome> {
-        let bracket = Bracket::of(book)?;
         let priority = &self.market.priority;
-        let (bids, crossing) =
-            curve::cross(book, &bracket, true, Rationing::Time, priority, self.filled, &mut self.scratch.curve);
+        let terms = Terms { zero_surplus: true, rationing: Rationing::Time, priority };
+        let (bids, crossing) = curve::cross(book, &terms, self.filled, &mut self.scratch.curve)?;
         let Some(Crossing { volume, welfare, .. }) = crossing else {
             return Some(nothing_traded(book, bids));
         };

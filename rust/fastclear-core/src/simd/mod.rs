@@ -1,8 +1,8 @@
-//! The passes over whole columns, compiled twice: for any x86-64 or other machine, and for AVX2.
+//! The passes over whole columns, compiled for every machine, and for x86-64 with AVX2 and with AVX-512.
 //!
-//! This is the one room with `unsafe`: it calls code compiled for AVX2 after asking the machine whether it has AVX2, and
-//! `avx2` loads and stores vectors. Passes are one source for both, written so that the compiler can vectorise them: chunks that stay in
-//! the first cache, no branch a row, no overflow check.
+//! This is the one room with `unsafe`: it calls code compiled for more than the least machine after asking the
+//! machine what it has, and loads and stores vectors. Passes are one source for all, written so that the compiler can
+//! vectorise them: chunks that stay in the first cache, no branch a row, no overflow check.
 //!
 //! # Why sums wrap
 //! A quantity is below 2³¹ and a call has fewer than 2³⁰ rows, so every sum of quantities is below 2⁶¹ and no addition
@@ -15,6 +15,9 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+mod small;
+
+pub use small::{Quantile, quantile};
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -27,40 +30,60 @@ const CHUNK: usize = 1024;
 pub const BINS: usize = 2048;
 
 /// Which compilation runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Path {
-    /// What the machine can: the default.
-    Best = 0,
     /// The portable one.
-    Scalar = 1,
+    Scalar = 0,
+    /// x86-64 with AVX2.
+    Avx2 = 1,
+    /// x86-64 with AVX-512 F, BW, DQ and VL.
+    Avx512 = 2,
 }
 
-static PATH: AtomicU8 = AtomicU8::new(Path::Best as u8);
+impl Path {
+    /// All paths, slowest first.
+    pub const ALL: [Self; 3] = [Self::Scalar, Self::Avx2, Self::Avx512];
 
-/// Forces a path for the whole process; results are the same on every path.
-pub fn force(path: Path) {
-    PATH.store(path as u8, Ordering::Relaxed);
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
 }
 
-/// The name of the path that runs.
-pub fn name() -> &'static str {
-    if uses_avx2() { "avx2" } else { "scalar" }
+/// The best path that may run.
+static ALLOWED: AtomicU8 = AtomicU8::new(Path::Avx512 as u8);
+
+/// Allows no better path than this one, for the whole process; results are the same on every path.
+pub fn allow(best: Path) {
+    ALLOWED.store(best as u8, Ordering::Relaxed);
 }
 
-#[cfg(target_arch = "x86_64")]
+/// The path that runs: the best that the machine has and that is allowed.
 #[inline]
-fn uses_avx2() -> bool {
-    PATH.load(Ordering::Relaxed) == Path::Best as u8 && std::is_x86_feature_detected!("avx2")
+pub fn path() -> Path {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let allowed = ALLOWED.load(Ordering::Relaxed);
+        let has_avx512 = std::is_x86_feature_detected!("avx512f")
+            && std::is_x86_feature_detected!("avx512bw")
+            && std::is_x86_feature_detected!("avx512dq")
+            && std::is_x86_feature_detected!("avx512vl");
+        if allowed >= Path::Avx512 as u8 && has_avx512 {
+            return Path::Avx512;
+        }
+        if allowed >= Path::Avx2 as u8 && std::is_x86_feature_detected!("avx2") {
+            return Path::Avx2;
+        }
+    }
+    Path::Scalar
 }
 
-#[cfg(not(target_arch = "x86_64"))]
-#[inline]
-fn uses_avx2() -> bool {
-    false
-}
-
-/// Compiles a pass twice and calls the one that the machine can run.
+/// Compiles a pass once a path and calls the best that the machine can run.
 macro_rules! on_every_path {
     ($(#[$doc:meta])* pub fn $name:ident<$($type:ident: $bound:ident),*>($($arg:ident: $of:ty),* $(,)?) -> $out:ty = $body:ident) => {
         $(#[$doc])*
@@ -71,16 +94,23 @@ macro_rules! on_every_path {
                 fn avx2<$($type: $bound),*>($($arg: $of),*) -> $out {
                     $body($($arg),*)
                 }
-                if uses_avx2() {
-                    // SAFETY: `uses_avx2` asked the machine for the one feature that `avx2` was compiled with.
-                    #[allow(unsafe_code, reason = "see SAFETY")]
-                    return unsafe { avx2($($arg),*) };
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+                fn avx512<$($type: $bound),*>($($arg: $of),*) -> $out {
+                    $body($($arg),*)
+                }
+                // SAFETY: `path` asked the machine for the features that each of these was compiled with.
+                #[allow(unsafe_code, reason = "see SAFETY")]
+                match $crate::simd::path() {
+                    $crate::simd::Path::Scalar => {}
+                    $crate::simd::Path::Avx2 => return unsafe { avx2($($arg),*) },
+                    $crate::simd::Path::Avx512 => return unsafe { avx512($($arg),*) },
                 }
             }
             $body($($arg),*)
         }
     };
 }
+use on_every_path;
 
 /// What a book adds up to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -182,8 +212,8 @@ pub fn sweep<P: Number, Q: Number>(
 ) -> Swept {
     let mut swept = Swept::default();
     #[cfg(target_arch = "x86_64")]
-    let done = if uses_avx2() {
-        // SAFETY: `uses_avx2` asked the machine for the one feature that the kernel needs.
+    let done = if path() >= Path::Avx2 {
+        // SAFETY: `path` asked the machine for the one feature that the kernel needs.
         #[allow(unsafe_code, reason = "see SAFETY")]
         unsafe {
             if small_welfare {
@@ -268,66 +298,6 @@ impl Sound {
     fn is_sound(&self) -> bool {
         self.side <= BUY && self.price >> 32 == 0 && self.quantity >> 31 == 0
     }
-}
-
-/// A small book's totals and its quantile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quantile {
-    /// Totals.
-    pub totals: Totals,
-    /// Lowest competing price at or below which lies at least the quantity of all bids.
-    pub price: i64,
-    /// Quantity of all orders below that price.
-    pub below: i64,
-}
-
-#[inline(always)]
-fn quantile_body<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> Option<Quantile> {
-    if !all_in_range_body(book.side, book.price, book.quantity) {
-        return None;
-    }
-    let (mut all, mut bid_quantity, mut bids) = (0_i64, 0_i64, 0_u32);
-    let (mut least, mut most) = (i64::MAX, i64::MIN);
-    let rows = || {
-        book.side.iter().zip(book.price).zip(book.quantity).map(|((&side, &price), &quantity)| {
-            let (is_bid, price, quantity): (i64, i64, i64) = (side.into(), price.into(), quantity.into());
-            (is_bid, price.wrapping_sub(book.fee & is_bid.wrapping_neg()), quantity)
-        })
-    };
-    for (is_bid, price, quantity) in rows() {
-        all = all.wrapping_add(quantity);
-        bid_quantity = bid_quantity.wrapping_add(quantity & is_bid.wrapping_neg());
-        bids = bids.wrapping_add(is_bid as u32);
-        least = if price < least { price } else { least };
-        most = if price > most { price } else { most };
-    }
-    // Bisection, with either bound moved on to a price that occurs: about as many rounds as a sorted book has halvings.
-    let mut below = 0;
-    while least < most {
-        let middle = least + (most - least) / 2;
-        let (mut weight, mut last_in, mut first_out) = (0_i64, i64::MIN, i64::MAX);
-        for (_, price, quantity) in rows() {
-            let is_in = price <= middle;
-            weight = weight.wrapping_add(if is_in { quantity } else { 0 });
-            let as_in = if is_in { price } else { i64::MIN };
-            let as_out = if is_in { i64::MAX } else { price };
-            last_in = if as_in > last_in { as_in } else { last_in };
-            first_out = if as_out < first_out { as_out } else { first_out };
-        }
-        if weight >= bid_quantity {
-            most = last_in;
-        } else {
-            least = first_out;
-            below = weight;
-        }
-    }
-    let totals = Totals { bid_quantity, ask_quantity: all - bid_quantity, bids };
-    Some(Quantile { totals, price: least, below })
-}
-
-on_every_path! {
-    /// Totals and quantile of a book that is too small for bins; `None` where a value is none that an order may carry.
-    pub fn quantile<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> Option<Quantile> = quantile_body
 }
 
 #[inline(always)]

@@ -10,16 +10,17 @@
 //! order outside the bin that holds the quantile and collects the few inside. Cost: two passes over the columns and a
 //! sort of a few hundred candidates; O(N) in all.
 
+mod large;
+mod small;
+
 use super::book::{Book, Number, Priority};
 use super::rationing::Rationing;
-use crate::simd::{self, BINS, Quantile, Swept, Totals, Weighed, Welfare};
-use crate::units::PRICE_MAX;
+use crate::simd::Welfare;
 
 /// Candidates at which sorting beats another pass of binning.
 const SORTED_DIRECTLY: usize = 512;
-/// Orders up to which bisection beats two tables of bins.
-const BISECTED: usize = 512;
-const BIN_BITS: u32 = BINS.trailing_zeros();
+/// Orders up to which bisection beats bins.
+const SMALL: usize = 512;
 
 /// Where the curves of one market cross.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,100 +43,33 @@ pub struct Scratch {
     level: Vec<u32>,
 }
 
-/// A range of competing prices that holds the quantile, and what is known of the book around it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bracket {
-    first: i64,
-    last: i64,
-    /// Quantity of all orders below the range.
-    below: i64,
-    /// Whether price × quantity of all orders together stays below 2⁶³.
-    small_welfare: bool,
-    totals: Totals,
-}
-
-impl Bracket {
-    /// Finds the bracket of a book, checking its columns in the same pass: a large book is weighed into bins, in a small
-    /// one the price itself is found by bisection.
-    ///
-    /// `None` where a column holds a value that no order may carry.
-    pub fn of<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> Option<Self> {
-        if book.len() <= BISECTED {
-            let Quantile { totals, price, below } = simd::quantile(book)?;
-            return Some(Self { first: price, last: price, below, small_welfare: false, totals });
-        }
-        let range = sampled_range(book);
-        // Twice the sample's range, half of the room on either side.
-        let shift = shift_for((range.0, 2 * range.1 - range.0));
-        let base = range.0 - (((BINS as i64) << shift) - (range.1 - range.0)) / 2;
-        let Weighed { totals, bins, price_bound } = simd::weigh(book, base, shift)?;
-        let (bin, below) = bin_reaching(&bins, 0, totals.bid_quantity);
-        let most = u128::from(price_bound) * (totals.bid_quantity + totals.ask_quantity) as u128;
-        Some(Self {
-            first: if bin == 0 { i64::MIN } else { base + ((bin as i64) << shift) },
-            last: if bin == BINS - 1 { i64::MAX } else { base + ((bin as i64 + 1) << shift) - 1 },
-            below,
-            small_welfare: most < 1 << 63,
-            totals,
-        })
-    }
+/// What a clearing of one book asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// Whether units whose bid equals their ask trade.
+    pub zero_surplus: bool,
+    /// How orders at the marginal price share what is left.
+    pub rationing: Rationing,
+    /// Who comes first among equals.
+    pub priority: &'a Priority<'a>,
 }
 
 /// Crosses the book and writes every fill.
 ///
-/// `bracket` is that of the book. `zero_surplus`: whether units whose bid equals their ask trade. The crossing is
-/// `None`, and every fill zero, where nothing can trade. Returns the number of bids beside it.
+/// `None` where a column holds a value that no order may carry; fills then mean nothing. The crossing is `None`, and every
+/// fill zero, where nothing can trade. The number of bids stands beside it.
 pub fn cross<P: Number, Q: Number>(
     book: &Book<'_, P, Q>,
-    bracket: &Bracket,
-    zero_surplus: bool,
-    rationing: Rationing,
-    priority: &Priority<'_>,
+    terms: &Terms<'_>,
     filled: &mut [i64],
     scratch: &mut Scratch,
-) -> (u32, Option<Crossing>) {
+) -> Option<(u32, Option<Crossing>)> {
     let filled = &mut filled[..book.len()];
-    let Totals { bid_quantity, ask_quantity, bids } = bracket.totals;
-    if bid_quantity == 0 || ask_quantity == 0 {
-        filled.fill(0);
-        return (bids, None);
+    if book.len() <= SMALL {
+        small::cross(book, terms, filled, scratch)
+    } else {
+        large::cross(book, terms, filled, scratch)
     }
-    scratch.candidates.clear();
-    let range = (bracket.first, bracket.last);
-    let swept = simd::sweep(book, range, bracket.small_welfare, filled, &mut scratch.candidates);
-    let Swept { bids_above, asks_below, welfare } = swept;
-    let mut outside = Outside { below: bracket.below, bids_above, asks_below, welfare };
-    narrow(book, bid_quantity, &mut outside, filled, &mut scratch.candidates);
-    (bids, finish(book, bid_quantity, outside, zero_surplus, rationing, priority, filled, scratch))
-}
-
-/// Lowest and highest competing price among a few orders spread over the book: a guess where the bins should lie.
-fn sampled_range<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> (i64, i64) {
-    let stride = (book.len() / 256).max(1);
-    let mut range = (PRICE_MAX, -PRICE_MAX);
-    for i in (0..book.len()).step_by(stride) {
-        // Clamped, since this looks at columns that are yet to be checked.
-        let price = book.limit(i).clamp(-PRICE_MAX, PRICE_MAX) - if book.is_bid(i) { book.fee } else { 0 };
-        range = (range.0.min(price), range.1.max(price));
-    }
-    range
-}
-
-/// The bin in which the running sum, starting from `below`, first reaches `target`; and the sum before it.
-fn bin_reaching(bins: &[i64; BINS], mut below: i64, target: i64) -> (usize, i64) {
-    for (bin, &weight) in bins.iter().enumerate() {
-        if below + weight >= target {
-            return (bin, below);
-        }
-        below += weight;
-    }
-    (BINS - 1, below) // not reached: the caller's target is at most the total
-}
-
-/// Width of a bin, as a power of two, so that `range` fits into the bins.
-fn shift_for(range: (i64, i64)) -> u32 {
-    let span = (range.1 - range.0) as u64;
-    (u64::BITS - span.leading_zeros()).saturating_sub(BIN_BITS)
 }
 
 /// What lies outside the bracket that still holds the quantile.
@@ -151,63 +85,16 @@ struct Outside {
     welfare: Welfare,
 }
 
-/// Narrows a long list of candidates, bin by bin, until it is short or of one price.
-fn narrow<P: Number, Q: Number>(
-    book: &Book<'_, P, Q>,
-    bid_quantity: i64,
-    outside: &mut Outside,
-    filled: &mut [i64],
-    candidates: &mut Vec<u32>,
-) {
-    while candidates.len() > SORTED_DIRECTLY {
-        let mut range = (i64::MAX, i64::MIN);
-        for &i in candidates.iter() {
-            let price = book.competing_price(i as usize);
-            range = (range.0.min(price), range.1.max(price));
-        }
-        if range.0 == range.1 {
-            break;
-        }
-        // Here the range is exact: every candidate has its bin, and the bracket shrinks by at least half each round.
-        let shift = shift_for(range);
-        let mut bins = [0; BINS];
-        for &i in candidates.iter() {
-            let bin = (book.competing_price(i as usize) - range.0) >> shift;
-            bins[bin as usize] += book.quantity(i as usize);
-        }
-        let (bin, below) = bin_reaching(&bins, outside.below, bid_quantity);
-        let first = range.0 + ((bin as i64) << shift);
-        let last = first + (1 << shift) - 1;
-        outside.below = below;
-        candidates.retain(|&i| {
-            let order = i as usize;
-            let (price, quantity, is_bid) = (book.competing_price(order), book.quantity(order), book.is_bid(order));
-            if price > last && is_bid {
-                filled[order] = quantity;
-                outside.bids_above += quantity;
-                outside.welfare.add(true, book.limit(order), quantity);
-            } else if price < first && !is_bid {
-                filled[order] = quantity;
-                outside.asks_below += quantity;
-                outside.welfare.add(false, book.limit(order), quantity);
-            }
-            (first..=last).contains(&price)
-        });
-    }
-}
-
 /// Finds the level among the candidates, fills it, and reports the crossing.
-#[expect(clippy::too_many_arguments, reason = "the tail of `cross`, which has them at hand")]
 fn finish<P: Number, Q: Number>(
     book: &Book<'_, P, Q>,
     bid_quantity: i64,
     outside: Outside,
-    zero_surplus: bool,
-    rationing: Rationing,
-    priority: &Priority<'_>,
+    terms: &Terms<'_>,
     filled: &mut [i64],
     scratch: &mut Scratch,
 ) -> Option<Crossing> {
+    let &Terms { zero_surplus, rationing, priority } = terms;
     let Scratch { candidates, keys, level } = scratch;
     let one_level = candidates.len() > SORTED_DIRECTLY; // `narrow` stopped at a single price
     if !one_level {
