@@ -63,14 +63,12 @@ const LAWS: [(&str, u64); 2] = [("narrow", 200), ("wide", (1 << 31) - 1)];
 /// The pass that fills all but the candidates: reads 13 B an order and writes 8 B, which is the limit of memory.
 fn sweeping(c: &mut Criterion) {
     let orders = orders(1_000_000, 1 << 30, 1);
-    let (mut filled, mut inside) = (vec![0; 1_000_000], Vec::new());
+    let (mut filled, mut candidates) = (vec![0; 1_000_000], simd::Candidates::default());
+    let cut = simd::Cut { first: 1 << 29, guess: (1 << 29) + (1 << 19), last: (1 << 29) + (1 << 20) };
     let mut group = c.benchmark_group("sweep");
     group.throughput(Throughput::Elements(1_000_000));
     group.bench_function("wide", |b| {
-        b.iter(|| {
-            inside.clear();
-            simd::sweep(black_box(&orders.book()), (1 << 29, (1 << 29) + (1 << 20)), false, &mut filled, &mut inside)
-        });
+        b.iter(|| simd::sweep(black_box(&orders.book()), cut, &mut filled, &mut candidates));
     });
     group.finish();
 }

@@ -9,9 +9,20 @@ mod sealed {
 }
 
 /// A column element: `i32` and `i64` columns are read as they come. Sealed, since kernels load them by width.
-pub trait Number: Copy + Into<i64> + Send + Sync + sealed::Sealed {}
-impl Number for i32 {}
-impl Number for i64 {}
+pub trait Number: Copy + Into<i64> + Send + Sync + sealed::Sealed {
+    /// The column itself where it is 32 bits wide.
+    fn as_narrow(column: &[Self]) -> Option<&[i32]>;
+}
+impl Number for i32 {
+    fn as_narrow(column: &[Self]) -> Option<&[i32]> {
+        Some(column)
+    }
+}
+impl Number for i64 {
+    fn as_narrow(_: &[Self]) -> Option<&[i32]> {
+        None
+    }
+}
 
 /// The accepted orders of one market, as equally long slices.
 #[derive(Clone, Copy, Debug)]

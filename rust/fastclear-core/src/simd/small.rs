@@ -1,25 +1,15 @@
-//! Small books: totals and quantile in a few passes over vectors.
+//! Small books: their quantile in a few passes over vectors.
 
-use super::{Totals, all_in_range_body, on_every_path};
+use super::columns::all_in_range_body;
+use super::on_every_path;
 use crate::auction::book::{Book, Number};
 
-/// A small book's totals and its quantile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quantile {
-    /// Totals.
-    pub totals: Totals,
-    /// Lowest competing price at or below which lies at least the quantity of all bids.
-    pub price: i64,
-    /// Quantity of all orders below that price.
-    pub below: i64,
-}
-
 #[inline(always)]
-fn quantile_body<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> Option<Quantile> {
+fn quantile_body<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> Option<i64> {
     if !all_in_range_body(book.side, book.price, book.quantity) {
         return None;
     }
-    let (mut all, mut bid_quantity, mut bids) = (0_i64, 0_i64, 0_u32);
+    let mut bid_quantity = 0_i64;
     let (mut least, mut most) = (i64::MAX, i64::MIN);
     let rows = || {
         book.side.iter().zip(book.price).zip(book.quantity).map(|((&side, &price), &quantity)| {
@@ -28,14 +18,11 @@ fn quantile_body<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> Option<Quantile
         })
     };
     for (is_bid, price, quantity) in rows() {
-        all = all.wrapping_add(quantity);
         bid_quantity = bid_quantity.wrapping_add(quantity & is_bid.wrapping_neg());
-        bids = bids.wrapping_add(is_bid as u32);
         least = if price < least { price } else { least };
         most = if price > most { price } else { most };
     }
     // Bisection, with either bound moved on to a price that occurs: about as many rounds as a sorted book has halvings.
-    let mut below = 0;
     while least < most {
         let middle = least + (most - least) / 2;
         let (mut weight, mut last_in, mut first_out) = (0_i64, i64::MIN, i64::MAX);
@@ -51,14 +38,13 @@ fn quantile_body<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> Option<Quantile
             most = last_in;
         } else {
             least = first_out;
-            below = weight;
         }
     }
-    let totals = Totals { bid_quantity, ask_quantity: all - bid_quantity, bids };
-    Some(Quantile { totals, price: least, below })
+    Some(least)
 }
 
 on_every_path! {
-    /// Totals and quantile of a book that is too small for bins; `None` where a value is none that an order may carry.
-    pub fn quantile<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> Option<Quantile> = quantile_body
+    /// The lowest competing price at or below which lies at least the quantity of all bids, of a book that is too small
+    /// for bins; `None` where a value is none that an order may carry.
+    pub fn quantile<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> Option<i64> = quantile_body
 }

@@ -1,8 +1,9 @@
 //! A small book: the price is found by bisection, one pass over vectors a round, then the book is filled around it.
 
-use super::{Crossing, Outside, Scratch, Terms, finish};
+use super::level::finish;
+use super::{Crossing, Scratch, Terms};
 use crate::auction::book::{Book, Number};
-use crate::simd::{self, Quantile, Swept, Totals};
+use crate::simd::{self, Cut};
 
 /// See [`super::cross`].
 pub fn cross<P: Number, Q: Number>(
@@ -11,15 +12,9 @@ pub fn cross<P: Number, Q: Number>(
     filled: &mut [i64],
     scratch: &mut Scratch,
 ) -> Option<(u32, Option<Crossing>)> {
-    let Quantile { totals, price, below } = simd::quantile(book)?;
-    let Totals { bid_quantity, ask_quantity, bids } = totals;
-    if bid_quantity == 0 || ask_quantity == 0 {
-        filled.fill(0);
-        return Some((bids, None));
-    }
-    scratch.candidates.clear();
-    let Swept { bids_above, asks_below, welfare } =
-        simd::sweep(book, (price, price), false, filled, &mut scratch.candidates);
-    let outside = Outside { below, bids_above, asks_below, welfare };
-    Some((bids, finish(book, bid_quantity, outside, terms, filled, scratch)))
+    let price = simd::quantile(book)?;
+    let cut = Cut { first: price, guess: price, last: price };
+    let swept = simd::sweep(book, cut, filled, &mut scratch.candidates)?;
+    let crossing = finish(book, cut, swept, terms, filled, scratch).ok().flatten();
+    Some((swept.bids, crossing))
 }

@@ -1,0 +1,234 @@
+//! The one pass of a large book: every fill as if a guessed price were the price, every total, every check, and a copy
+//! of the few orders that the guess may have wrong.
+
+mod scalar;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
+use super::near::{BLOCK, Near};
+use super::{Path, path};
+use crate::auction::book::{Book, Number};
+
+/// Below this quantity a block's welfare stays within 64 bits: less than 2³¹ × 2²² × 1024.
+const SMALL_QUANTITY: u64 = 1 << 22;
+/// Fills from which on they are written past the caches: they would only push out what is still to be read.
+const STREAMED: usize = 1_500_000;
+/// Bytes of a line of the caches, and of the widest store.
+const LINE: usize = 64;
+
+/// Where a sweep cuts a book, in competing prices: `first ≤ guess ≤ last`, less than 2³⁰ apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Lowest price of the bracket.
+    pub first: i64,
+    /// Fills are those of this price.
+    pub guess: i64,
+    /// Highest price of the bracket.
+    pub last: i64,
+}
+
+/// The orders inside the bracket, in row order, side by side.
+#[derive(Debug, Default)]
+pub struct Candidates {
+    /// Row of each.
+    pub position: Vec<u32>,
+    /// Competing price of each, less [`Self::base`].
+    pub price: Vec<i32>,
+    /// Quantity of each, an ask's negative.
+    pub quantity: Vec<i32>,
+    /// What [`Self::price`] counts from.
+    pub base: i64,
+}
+
+impl Candidates {
+    /// Number of candidates.
+    pub fn len(&self) -> usize {
+        self.position.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.position.is_empty()
+    }
+
+    /// Forgets all, from a base of its own on.
+    fn restart(&mut self, base: i64) {
+        self.position.clear();
+        self.price.clear();
+        self.quantity.clear();
+        self.base = base;
+    }
+}
+
+/// What a sweep adds up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Number of bids.
+    pub bids: u32,
+    /// Quantity of all bids.
+    pub bid_quantity: i64,
+    /// Quantity of all orders priced below the bracket.
+    pub below: i64,
+    /// Quantity of bids above the guess.
+    pub bids_filled: i64,
+    /// Quantity of asks below the guess.
+    pub asks_filled: i64,
+    /// Welfare of both.
+    pub welfare: i128,
+}
+
+/// Rows of one block as kernels read them.
+struct Rows<'a, Q> {
+    side: &'a [u8],
+    /// Limits, which welfare counts in.
+    limit: &'a [i32],
+    /// Competing prices less the base, at the ends of `i32` where they lie further away.
+    price: &'a [i32],
+    quantity: &'a [Q],
+}
+
+impl<Q> Rows<'_, Q> {
+    /// The first rows.
+    fn up_to(&self, end: usize) -> Self {
+        Self {
+            side: &self.side[..end],
+            limit: &self.limit[..end],
+            price: &self.price[..end],
+            quantity: &self.quantity[..end],
+        }
+    }
+}
+
+/// A cut in the numbers of [`Rows::price`].
+#[derive(Clone, Copy)]
+struct NearCut {
+    first: i32,
+    guess: i32,
+    last: i32,
+}
+
+/// What a kernel adds to, block by block. Sums wrap where columns hold what no order may carry; the flaws tell.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    bids: u32,
+    bid_quantity: i64,
+    below: i64,
+    bids_filled: i64,
+    filled: i64,
+    welfare: i128,
+    /// All sides, combined by or.
+    side_bits: u8,
+    /// All quantities and their predecessors, combined by or: bit 31 or one above it shows a quantity outside 1..2³¹.
+    quantity_bits: u64,
+    /// Whether some price is none that a limit may be.
+    has_bad_price: bool,
+}
+
+impl Sums {
+    const fn is_sound(&self) -> bool {
+        self.side_bits <= 1 && self.quantity_bits >> 31 == 0 && !self.has_bad_price
+    }
+}
+
+/// Positions within a block of the orders inside the bracket; room for a vector more than a block has rows.
+type Inside = [u32; BLOCK + 16];
+
+/// Fills each order as if `cut.guess` were the price (bids above it whole, asks below it whole, the others nothing), and
+/// copies out the orders inside the bracket.
+///
+/// `filled` has one place an order, or none where only the sums are asked for. `None` where a side, price or quantity is
+/// none that an order may carry; what was written then means nothing.
+pub fn sweep<P: Number, Q: Number>(
+    book: &Book<'_, P, Q>,
+    cut: Cut,
+    filled: &mut [i64],
+    candidates: &mut Candidates,
+) -> Option<Swept> {
+    let path = path();
+    match (filled.is_empty(), filled.len() >= STREAMED) {
+        (true, _) => sweep_blocks::<P, Q, false, false>(path, book, cut, filled, candidates),
+        (false, false) => sweep_blocks::<P, Q, true, false>(path, book, cut, filled, candidates),
+        (false, true) => sweep_blocks::<P, Q, true, true>(path, book, cut, filled, candidates),
+    }
+}
+
+fn sweep_blocks<P: Number, Q: Number, const FILLS: bool, const STREAM: bool>(
+    path: Path,
+    book: &Book<'_, P, Q>,
+    cut: Cut,
+    filled: &mut [i64],
+    candidates: &mut Candidates,
+) -> Option<Swept> {
+    let mut prices = Near::new(book, cut.guess);
+    let cut = NearCut { first: prices.of(cut.first), guess: prices.of(cut.guess), last: prices.of(cut.last) };
+    candidates.restart(prices.base);
+    let mut sums = Sums::default();
+    let mut inside: Inside = [0; BLOCK + 16];
+    // The first block ends where fills reach a line of their own.
+    let lead = if STREAM { filled.as_ptr().align_offset(LINE).min(book.len()) } else { 0 };
+    let mut start = 0;
+    while start < book.len() {
+        let end = (if start < lead { lead } else { start + BLOCK }).min(book.len());
+        let (side, quantity) = (&book.side[start..end], &book.quantity[start..end]);
+        let (limit, price) = prices.rows(start, end);
+        let rows = Rows { side, limit, price, quantity };
+        let fills = if FILLS { &mut filled[start..end] } else { &mut [] };
+        let found = match path {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `path` asked the machine for the features that the kernel needs.
+            #[allow(unsafe_code, reason = "see SAFETY")]
+            Path::Avx512 => unsafe { avx512::block::<Q, FILLS, STREAM>(&rows, cut, fills, &mut sums, &mut inside) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `path` asked the machine for the features that the kernel needs.
+            #[allow(unsafe_code, reason = "see SAFETY")]
+            Path::Avx2 => unsafe { avx2::block::<Q, FILLS, STREAM>(&rows, cut, fills, &mut sums, &mut inside) },
+            _ => scalar::rows::<Q, FILLS>(&rows, 0, cut, fills, &mut sums, &mut inside, 0),
+        };
+        candidates.position.extend(inside[..found].iter().map(|&i| start as u32 + i));
+        candidates.price.extend(inside[..found].iter().map(|&i| price[i as usize]));
+        candidates.quantity.extend(inside[..found].iter().map(|&i| {
+            let quantity: i64 = quantity[i as usize].into();
+            let quantity = quantity as i32; // in range, or the book is refused
+            if side[i as usize] == 0 { quantity.wrapping_neg() } else { quantity }
+        }));
+        start = end;
+    }
+    fence::<STREAM>();
+    sums.has_bad_price |= prices.has_bad_price;
+    sums.is_sound().then_some(Swept {
+        bids: sums.bids,
+        bid_quantity: sums.bid_quantity,
+        below: sums.below,
+        bids_filled: sums.bids_filled,
+        asks_filled: sums.filled.wrapping_sub(sums.bids_filled),
+        welfare: sums.welfare,
+    })
+}
+
+/// Makes streamed stores visible in the order in which other threads expect them.
+fn fence<const STREAM: bool>() {
+    #[cfg(target_arch = "x86_64")]
+    if STREAM {
+        // SAFETY: every x86-64 processor has it.
+        #[allow(unsafe_code, reason = "see SAFETY")]
+        unsafe {
+            std::arch::x86_64::_mm_sfence();
+        }
+    }
+}
+
+/// Adds the welfare of a block that a kernel could not add up in 64 bits.
+fn add_wide_welfare<Q: Number>(rows: &Rows<'_, Q>, cut: NearCut, sums: &mut Sums) {
+    for (((&side, &limit), &price), &quantity) in rows.side.iter().zip(rows.limit).zip(rows.price).zip(rows.quantity) {
+        let (limit, quantity): (i64, i64) = (limit.into(), quantity.into());
+        let value = limit.wrapping_mul(quantity); // below 2⁶² where both are in range
+        if side != 0 && price > cut.guess {
+            sums.welfare = sums.welfare.wrapping_add(value.into());
+        } else if side == 0 && price < cut.guess {
+            sums.welfare = sums.welfare.wrapping_sub(value.into());
+        }
+    }
+}
