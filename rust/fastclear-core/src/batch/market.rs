@@ -17,7 +17,7 @@ use super::Want;
 /// Memory that a run of markets shares.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    curve: curve::Scratch,
+    curve: curve::Lent,
     ranked: Ranked,
     outcome: Outcome,
 }

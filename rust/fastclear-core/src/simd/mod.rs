@@ -22,7 +22,7 @@ mod weigh;
 pub use columns::{all_in_range, best_limits};
 pub use small::quantile;
 pub use sweep::{Candidates, Cut, Swept, sweep};
-pub use weigh::{BINS, Weighed, weigh};
+pub use weigh::{BINS, weigh};
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -32,9 +32,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub enum Path {
     /// The portable one.
     Scalar = 0,
-    /// x86-64 with AVX2.
+    /// x86-64 with AVX2, POPCNT and BMI1.
     Avx2 = 1,
-    /// x86-64 with AVX-512 F, BW, DQ and VL.
+    /// The same with AVX-512 F, BW, DQ and VL.
     Avx512 = 2,
 }
 
@@ -66,14 +66,15 @@ pub fn path() -> Path {
     #[cfg(target_arch = "x86_64")]
     {
         let allowed = ALLOWED.load(Ordering::Relaxed);
+        let counts_bits = std::is_x86_feature_detected!("popcnt") && std::is_x86_feature_detected!("bmi1");
         let has_avx512 = std::is_x86_feature_detected!("avx512f")
             && std::is_x86_feature_detected!("avx512bw")
             && std::is_x86_feature_detected!("avx512dq")
             && std::is_x86_feature_detected!("avx512vl");
-        if allowed >= Path::Avx512 as u8 && has_avx512 {
+        if allowed >= Path::Avx512 as u8 && counts_bits && has_avx512 {
             return Path::Avx512;
         }
-        if allowed >= Path::Avx2 as u8 && std::is_x86_feature_detected!("avx2") {
+        if allowed >= Path::Avx2 as u8 && counts_bits && std::is_x86_feature_detected!("avx2") {
             return Path::Avx2;
         }
     }
@@ -87,11 +88,11 @@ macro_rules! on_every_path {
         pub fn $name<$($type: $bound),*>($($arg: $of),*) -> $out {
             #[cfg(target_arch = "x86_64")]
             {
-                #[target_feature(enable = "avx2")]
+                #[target_feature(enable = "avx2,popcnt,bmi1")]
                 fn avx2<$($type: $bound),*>($($arg: $of),*) -> $out {
                     $body($($arg),*)
                 }
-                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt,bmi1")]
                 fn avx512<$($type: $bound),*>($($arg: $of),*) -> $out {
                     $body($($arg),*)
                 }

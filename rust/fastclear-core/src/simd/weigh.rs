@@ -4,25 +4,25 @@ use super::near::{BLOCK, Near};
 use super::on_every_path;
 use crate::auction::book::{Book, Number};
 
-/// Bins of [`weigh`].
+/// Most bins of [`weigh`].
 pub const BINS: usize = 2048;
 
-/// A book weighed into bins.
-#[derive(Debug)]
-pub struct Weighed {
-    /// Quantity of all bids.
-    pub bid_quantity: i64,
-    /// Quantity in each bin.
-    pub bins: [i64; BINS],
-}
-
 #[inline(always)]
-fn weigh_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, first: i64, shift: u32) -> Weighed {
+fn weigh_body<P: Number, Q: Number>(
+    book: &Book<'_, P, Q>,
+    first: i64,
+    shift: u32,
+    tables: &mut [[i64; BINS]; 2],
+    bits: u32,
+) -> i64 {
     let mut near = Near::new(book, first + i64::from(i32::MAX));
     let from = near.of(first);
     let mut bin_of = [0_u32; BLOCK];
     // Two tables, so that neighbours of one price do not wait for each other's store.
-    let (mut bins, mut odd_bins) = ([0_i64; BINS], [0_i64; BINS]);
+    let [bins, odd_bins] = tables;
+    let last = (1 << bits) - 1;
+    bins[..=last as usize].fill(0);
+    odd_bins[..=last as usize].fill(0);
     let mut bid_quantity = 0_i64;
     for start in (0..book.len()).step_by(BLOCK) {
         let end = (start + BLOCK).min(book.len());
@@ -35,7 +35,7 @@ fn weigh_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, first: i64, shift: u3
             // Never below `from`, so that the difference fits 32 bits without a sign.
             let price = if price < from { from } else { price };
             let above = price.wrapping_sub(from) as u32 >> shift;
-            *bin = if above < BINS as u32 { above } else { BINS as u32 - 1 };
+            *bin = if above < last { above } else { last };
         }
         let (pairs, rest) = quantity.as_chunks::<2>();
         let (bin_pairs, bin_rest) = bin_of[..quantity.len()].as_chunks::<2>();
@@ -48,16 +48,24 @@ fn weigh_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, first: i64, shift: u3
             bins[bin as usize % BINS] = bins[bin as usize % BINS].wrapping_add(quantity.into());
         }
     }
-    for (bin, odd) in bins.iter_mut().zip(odd_bins) {
-        *bin = bin.wrapping_add(odd);
+    for (bin, odd) in bins[..=last as usize].iter_mut().zip(odd_bins) {
+        *bin = bin.wrapping_add(*odd);
     }
-    Weighed { bid_quantity, bins }
+    bid_quantity
 }
 
 on_every_path! {
-    /// Weighs a book by competing price. Bins are `2^shift` ticks wide from `first` up, less than 2³² ticks in all; what
-    /// lies below goes to the first bin, above to the last.
+    /// Weighs a book by competing price into the first of two tables, and returns the quantity of all bids.
+    ///
+    /// There are `2^bits` bins, each `2^shift` ticks wide, from `first` up, less than 2³² ticks in all; what lies below goes
+    /// to the first bin, above to the last.
     ///
     /// Columns are not checked: where one holds what no order may carry, weights mean nothing.
-    pub fn weigh<P: Number, Q: Number>(book: &Book<'_, P, Q>, first: i64, shift: u32) -> Weighed = weigh_body
+    pub fn weigh<P: Number, Q: Number>(
+        book: &Book<'_, P, Q>,
+        first: i64,
+        shift: u32,
+        tables: &mut [[i64; BINS]; 2],
+        bits: u32,
+    ) -> i64 = weigh_body
 }

@@ -2,9 +2,10 @@
 
 use super::level::{BIN_BITS, bin_reaching, finish, shift_for};
 use super::sample::Sample;
+use super::scratch::Tables;
 use super::{Crossing, Scratch, Terms};
 use crate::auction::book::{Book, Number};
-use crate::simd::{self, BINS, Cut, Weighed};
+use crate::simd::{self, Cut};
 use crate::units::PRICE_MAX;
 
 /// Orders from which on a sample finds the bracket more cheaply than bins do.
@@ -27,7 +28,7 @@ pub fn cross<P: Number, Q: Number>(
             return Some((swept.bids, crossing));
         }
     }
-    let cut = weighed_cut(book)?;
+    let cut = weighed_cut(book, scratch.tables())?;
     let swept = simd::sweep(book, cut, filled, &mut scratch.candidates)?;
     let crossing = finish(book, cut, swept, terms, filled, scratch).ok().flatten();
     Some((swept.bids, crossing))
@@ -41,7 +42,9 @@ struct Range {
 }
 
 /// The bin that holds the quantile. `None` where a column holds what no order may carry.
-fn weighed_cut<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> Option<Cut> {
+fn weighed_cut<P: Number, Q: Number>(book: &Book<'_, P, Q>, tables: &mut Tables) -> Option<Cut> {
+    // A table much longer than the book costs more to clear than it saves.
+    let bits = book.len().ilog2().clamp(8, BIN_BITS + 3) - 3;
     // No competing price lies outside of these.
     let (least, most) = (-PRICE_MAX - book.fee, PRICE_MAX);
     let mut range = probed_range(book);
@@ -51,15 +54,15 @@ fn weighed_cut<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> Option<Cut> {
     let (mut holds_first, mut holds_last) = (false, false);
     loop {
         range.last = range.last.min(range.first + REACH);
-        let shift = shift_for((range.last - range.first) as u32, BIN_BITS);
-        let Weighed { bid_quantity, bins } = simd::weigh(book, range.first, shift);
-        let bin = bin_reaching(&bins, 0, bid_quantity)?.0;
+        let shift = shift_for((range.last - range.first) as u32, bits);
+        let bid_quantity = simd::weigh(book, range.first, shift, tables, bits);
+        let bin = bin_reaching(&tables[0][..1 << bits], 0, bid_quantity)?.0;
         let (first, width) = (range.first + ((bin as i64) << shift), 1_i64 << shift);
         if bin == 0 && !holds_first && range.first > least {
             // The first bin holds all below it, too.
             range = Range { first: (first + width - 1 - REACH).max(least), last: first + width - 1 };
             holds_last = true;
-        } else if bin == BINS - 1 && !holds_last && range.last < most {
+        } else if bin == (1 << bits) - 1 && !holds_last && range.last < most {
             range = Range { first, last: most };
             holds_first = true;
         } else {

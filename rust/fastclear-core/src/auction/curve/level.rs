@@ -1,11 +1,15 @@
 //! The marginal level: found among the candidates, and every fill that the guess had wrong.
 
+use super::scratch::{Parts, tables_in};
 use super::{Crossing, Scratch, Terms, next_price_above};
 use crate::auction::book::{Book, Number};
 use crate::simd::{BINS, Candidates, Cut, Swept};
 
 /// Bins as a power of two.
 pub(super) const BIN_BITS: u32 = BINS.trailing_zeros();
+
+/// Candidates looked at before those to change among them are listed.
+const CHUNK: usize = 256;
 
 /// The level at which W reaches the bids' total.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +27,7 @@ impl Level {
         (first, last): (i32, i32),
         below: i64,
         target: i64,
+        tables: &mut Vec<[i64; BINS]>,
         near: &mut Vec<u32>,
     ) -> Option<Self> {
         let (price, quantity) = (&candidates.price[..], &candidates.quantity[..]);
@@ -34,8 +39,10 @@ impl Level {
         let bits = (usize::BITS - price.len().leading_zeros()).clamp(4, BIN_BITS);
         let mut from = first;
         let mut shift = shift_for(last.wrapping_sub(first) as u32, bits);
-        let (mut table, mut odd_table) = ([0_i64; BINS], [0_i64; BINS]);
+        let [table, odd_table] = tables_in(tables);
         let (bins, odd_bins) = (&mut table[..1 << bits], &mut odd_table[..1 << bits]);
+        bins.fill(0);
+        odd_bins.fill(0);
         let mask = (1 << bits) - 1;
         let bin_of = |price: i32, from: i32, shift: u32| (price.wrapping_sub(from) as u32 >> shift) as usize & mask;
         let (price_pairs, price_rest) = price.as_chunks::<2>();
@@ -107,7 +114,7 @@ pub(super) fn finish<P: Number, Q: Number>(
     filled: &mut [i64],
     scratch: &mut Scratch,
 ) -> Result<Option<Crossing>, Missed> {
-    let Scratch { candidates, near, bids, asks } = scratch;
+    let Parts { candidates, tables, near, bids, asks } = scratch.parts();
     let Swept { bid_quantity, below, mut bids_filled, mut asks_filled, mut welfare, .. } = swept;
     if bid_quantity == 0 {
         filled.fill(0);
@@ -118,23 +125,32 @@ pub(super) fn finish<P: Number, Q: Number>(
     }
     let base = candidates.base;
     let relative = |price: i64| (price - base).clamp(i64::from(i32::MIN) + 1, i64::from(i32::MAX)) as i32;
-    let level =
-        Level::of(candidates, (relative(cut.first), relative(cut.last)), below, bid_quantity, near).ok_or(Missed)?;
+    let level = Level::of(candidates, (relative(cut.first), relative(cut.last)), below, bid_quantity, tables, near)
+        .ok_or(Missed)?;
     let (price, guess) = (level.price, relative(cut.guess));
     let low = base + i64::from(price);
     let (low_bid, low_ask) = (low + book.fee, low); // limits of those who compete at it
     let between = price.min(guess)..=price.max(guess);
-    let (mut level_bids, mut level_asks) = (0, 0);
     let mut next = i32::MAX;
+    near.clear();
+    let mut some = [0_u32; CHUNK];
+    for (nth, prices) in (0..).step_by(CHUNK).zip(candidates.price.chunks(CHUNK)) {
+        // Written and counted where it is one: no branch to guess wrong.
+        let mut found = 0;
+        for (i, &at) in (nth..).zip(prices) {
+            next = if at > price && at < next { at } else { next };
+            some[found % CHUNK] = i;
+            found += usize::from(between.contains(&at));
+        }
+        near.extend_from_slice(&some[..found]);
+    }
+    let (mut level_bids, mut level_asks) = (0, 0);
     let fills = !filled.is_empty();
     bids.clear();
     asks.clear();
-    let rows = candidates.position.iter().zip(&candidates.price).zip(&candidates.quantity);
-    for ((&position, &at), &signed) in rows {
-        next = if at > price && at < next { at } else { next };
-        if !between.contains(&at) {
-            continue;
-        }
+    for &nth in near.iter() {
+        let nth = nth as usize;
+        let (position, at, signed) = (candidates.position[nth], candidates.price[nth], candidates.quantity[nth]);
         let (is_bid, quantity) = (signed > 0, i64::from(signed.unsigned_abs()));
         let was_filled = if is_bid { at > guess } else { at < guess };
         let is_filled = if is_bid { at > price } else { at < price };

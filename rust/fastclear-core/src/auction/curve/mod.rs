@@ -16,11 +16,13 @@
 mod large;
 mod level;
 mod sample;
+mod scratch;
 mod small;
+
+pub use scratch::{Lent, Scratch};
 
 use super::book::{Book, Number, Priority};
 use super::rationing::Rationing;
-use crate::simd::Candidates;
 
 /// Orders up to which bisection beats bins.
 const SMALL: usize = 512;
@@ -36,16 +38,6 @@ pub struct Crossing {
     pub volume: i64,
     /// Σ bid × fill − Σ ask × fill.
     pub welfare: i128,
-}
-
-/// Memory that a run of markets shares, so that no market allocates.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    candidates: Candidates,
-    /// Candidates that may be of the level.
-    near: Vec<u32>,
-    bids: Vec<u32>,
-    asks: Vec<u32>,
 }
 
 /// What a clearing of one book asks for.

@@ -58,7 +58,7 @@ fn add_halves(sums: __m256i, numbers: __m256i) -> __m256i {
 }
 
 /// One block; returns how many of its orders are inside the bracket, whose positions are then in `inside`.
-#[target_feature(enable = "avx2,popcnt,bmi1,bmi2")]
+#[target_feature(enable = "avx2,popcnt,bmi1")]
 pub fn block<Q: Number, const FILLS: bool, const STREAM: bool>(
     rows: &Rows<'_, Q>,
     cut: NearCut,

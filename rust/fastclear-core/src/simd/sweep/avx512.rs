@@ -34,7 +34,7 @@ fn quantities<Q: Number>(rows: &[Q; LANES]) -> __m512i {
 }
 
 /// One block; returns how many of its orders are inside the bracket, whose positions are then in `inside`.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt,bmi1")]
 pub fn block<Q: Number, const FILLS: bool, const STREAM: bool>(
     rows: &Rows<'_, Q>,
     cut: NearCut,

@@ -1,0 +1,98 @@
+//! Memory that clearings share, so that neither a market nor a call of any size allocates again and again.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, PoisonError};
+
+use crate::simd::{BINS, Candidates};
+
+/// Two tables of bins.
+pub(super) type Tables = [[i64; BINS]; 2];
+
+/// Memory of one clearing after the other.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    pub(super) candidates: Candidates,
+    /// None, or two.
+    tables: Vec<[i64; BINS]>,
+    /// Places in the list of candidates.
+    pub(super) near: Vec<u32>,
+    /// Bids of the level.
+    pub(super) bids: Vec<u32>,
+    /// Asks of the level.
+    pub(super) asks: Vec<u32>,
+}
+
+/// Tables out of their vector, which is filled when first asked for: small books need none.
+pub(super) fn tables_in(tables: &mut Vec<[i64; BINS]>) -> &mut Tables {
+    tables.resize(2, [0; BINS]);
+    &mut tables.as_chunks_mut::<2>().0[0]
+}
+
+/// Parts of a scratch that are used at once.
+pub(super) struct Parts<'a> {
+    pub candidates: &'a Candidates,
+    pub tables: &'a mut Vec<[i64; BINS]>,
+    pub near: &'a mut Vec<u32>,
+    pub bids: &'a mut Vec<u32>,
+    pub asks: &'a mut Vec<u32>,
+}
+
+impl Scratch {
+    pub(super) fn tables(&mut self) -> &mut Tables {
+        tables_in(&mut self.tables)
+    }
+
+    pub(super) fn parts(&mut self) -> Parts<'_> {
+        let Self { candidates, tables, near, bids, asks } = self;
+        Parts { candidates, tables, near, bids, asks }
+    }
+
+    /// Bytes that it holds, about.
+    fn bytes(&self) -> usize {
+        12 * self.candidates.position.capacity()
+            + 4 * (self.near.capacity() + self.bids.capacity() + self.asks.capacity())
+    }
+}
+
+/// Scratches that nobody uses now.
+static IDLE: Mutex<Vec<Scratch>> = Mutex::new(Vec::new());
+/// Most scratches that are kept, and most bytes that a kept one may hold: more is given back to the system.
+const IDLE_MOST: usize = 16;
+const KEPT_BYTES_MOST: usize = 16 << 20;
+
+/// A scratch on loan: it goes back to the idle ones when it is dropped.
+#[derive(Debug)]
+pub struct Lent(Scratch);
+
+impl Default for Lent {
+    fn default() -> Self {
+        // A scratch holds nothing between two clearings, so that one which a panic interrupted is as good as any.
+        Self(IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default())
+    }
+}
+
+impl Deref for Lent {
+    type Target = Scratch;
+
+    fn deref(&self) -> &Scratch {
+        &self.0
+    }
+}
+
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut Scratch {
+        &mut self.0
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let scratch = std::mem::take(&mut self.0);
+        if scratch.bytes() <= KEPT_BYTES_MOST {
+            let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+            if idle.len() < IDLE_MOST {
+                idle.push(scratch);
+            }
+        }
+    }
+}
