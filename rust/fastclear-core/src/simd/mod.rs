@@ -15,12 +15,16 @@
 
 mod columns;
 mod near;
+mod prefetch;
 mod small;
+mod spread;
 mod sweep;
 mod weigh;
 
 pub use columns::{all_in_range, best_limits};
+pub use prefetch::prefetch;
 pub use small::quantile;
+pub use spread::{SAMPLE_BLOCK, Spread, scatter, spread};
 pub use sweep::{Candidates, Cut, Swept, sweep};
 pub use weigh::{BINS, weigh};
 

@@ -1,7 +1,6 @@
 //! A large book: one pass around what a sample suggests, else around a bin of the weighed book.
 
 use super::level::{BIN_BITS, bin_reaching, finish, shift_for};
-use super::sample::Sample;
 use super::scratch::Tables;
 use super::{Crossing, Scratch, Terms};
 use crate::auction::book::{Book, Number};
@@ -20,12 +19,14 @@ pub fn cross<P: Number, Q: Number>(
     filled: &mut [i64],
     scratch: &mut Scratch,
 ) -> Option<(u32, Option<Crossing>)> {
-    if book.len() >= SAMPLED
-        && let Some(cut) = Sample::of(book).cut()
-    {
-        let swept = simd::sweep(book, cut, filled, &mut scratch.candidates)?;
-        if let Ok(crossing) = finish(book, cut, swept, terms, filled, scratch) {
-            return Some((swept.bids, crossing));
+    if book.len() >= SAMPLED {
+        let (sample, tables) = scratch.sampling();
+        sample.draw(book);
+        if let Some(cut) = sample.cut(tables) {
+            let swept = simd::sweep(book, cut, filled, &mut scratch.candidates)?;
+            if let Ok(crossing) = finish(book, cut, swept, terms, filled, scratch) {
+                return Some((swept.bids, crossing));
+            }
         }
     }
     let cut = weighed_cut(book, scratch.tables())?;

@@ -3,6 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
+use super::sample::Sample;
 use crate::simd::{BINS, Candidates};
 
 /// Two tables of bins.
@@ -11,6 +12,7 @@ pub(super) type Tables = [[i64; BINS]; 2];
 /// Memory of one clearing after the other.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    pub(super) sample: Sample,
     pub(super) candidates: Candidates,
     /// None, or two.
     tables: Vec<[i64; BINS]>,
@@ -42,8 +44,13 @@ impl Scratch {
         tables_in(&mut self.tables)
     }
 
+    /// The sample beside tables.
+    pub(super) fn sampling(&mut self) -> (&mut Sample, &mut Tables) {
+        (&mut self.sample, tables_in(&mut self.tables))
+    }
+
     pub(super) fn parts(&mut self) -> Parts<'_> {
-        let Self { candidates, tables, near, bids, asks } = self;
+        let Self { candidates, tables, near, bids, asks, .. } = self;
         Parts { candidates, tables, near, bids, asks }
     }
 

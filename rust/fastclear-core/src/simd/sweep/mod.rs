@@ -15,7 +15,7 @@ use crate::auction::book::{Book, Number};
 /// Below this quantity a block's welfare stays within 64 bits: less than 2³¹ × 2²² × 1024.
 const SMALL_QUANTITY: u64 = 1 << 22;
 /// Fills from which on they are written past the caches: they would only push out what is still to be read.
-const STREAMED: usize = 1_500_000;
+const STREAMED: usize = 400_000;
 /// Bytes of a line of the caches, and of the widest store.
 const LINE: usize = 64;
 
