@@ -1,9 +1,9 @@
 //! The marginal level: found among the candidates, and every fill that the guess had wrong.
 
-use super::scratch::{Parts, tables_in};
+use super::scratch::{Parts, Tables, tables_in};
 use super::{Crossing, Scratch, Terms, next_price_above};
 use crate::auction::book::{Book, Number};
-use crate::simd::{BINS, Candidates, Cut, Swept};
+use crate::simd::{BINS, Cut, Swept};
 
 /// Bins as a power of two.
 pub(super) const BIN_BITS: u32 = BINS.trailing_zeros();
@@ -11,73 +11,50 @@ pub(super) const BIN_BITS: u32 = BINS.trailing_zeros();
 /// Candidates looked at before those to change among them are listed.
 const CHUNK: usize = 256;
 
-/// The level at which W reaches the bids' total.
+/// Prices of candidates among which W reaches its target.
 #[derive(Clone, Copy, Debug)]
-struct Level {
-    /// Its price, counted as candidates' are.
-    price: i32,
+struct Bin {
+    first: i32,
+    last: i32,
     /// W just below it.
     below: i64,
 }
 
-impl Level {
-    /// Finds the level by radix selection among candidates priced `first..=last`; `None` where W does not reach `target`.
-    fn of(
-        candidates: &Candidates,
-        (first, last): (i32, i32),
-        below: i64,
+impl Bin {
+    /// Narrows the bin to one of as many as `tables` holds, by the weights of candidates, which may lie outside of it.
+    ///
+    /// `None` where W does not reach `target` in it.
+    fn narrow(
+        self,
+        candidates: impl Iterator<Item = (i32, i32)>,
+        count: usize,
         target: i64,
-        tables: &mut Vec<[i64; BINS]>,
-        near: &mut Vec<u32>,
+        tables: &mut Tables,
     ) -> Option<Self> {
-        let (price, quantity) = (&candidates.price[..], &candidates.quantity[..]);
-        if first == last {
-            let all: i64 = quantity.iter().map(|quantity| i64::from(quantity.unsigned_abs())).sum();
-            return (below + all >= target).then_some(Self { price: first, below });
-        }
         // A table much longer than the list costs more to clear than it saves.
-        let bits = (usize::BITS - price.len().leading_zeros()).clamp(4, BIN_BITS);
-        let mut from = first;
-        let mut shift = shift_for(last.wrapping_sub(first) as u32, bits);
-        let [table, odd_table] = tables_in(tables);
-        let (bins, odd_bins) = (&mut table[..1 << bits], &mut odd_table[..1 << bits]);
-        bins.fill(0);
-        odd_bins.fill(0);
-        let mask = (1 << bits) - 1;
-        let bin_of = |price: i32, from: i32, shift: u32| (price.wrapping_sub(from) as u32 >> shift) as usize & mask;
-        let (price_pairs, price_rest) = price.as_chunks::<2>();
-        let (quantity_pairs, quantity_rest) = quantity.as_chunks::<2>();
-        // Two tables, so that neighbours of one price do not wait for each other's store.
-        for (&[even, odd], &[even_quantity, odd_quantity]) in price_pairs.iter().zip(quantity_pairs) {
-            bins[bin_of(even, from, shift)] += i64::from(even_quantity.unsigned_abs());
-            odd_bins[bin_of(odd, from, shift)] += i64::from(odd_quantity.unsigned_abs());
+        let bits = (usize::BITS - count.leading_zeros()).clamp(4, BIN_BITS);
+        let Self { first, last, below } = self;
+        let span = last.wrapping_sub(first) as u32;
+        let shift = shift_for(span, bits);
+        let [bins, odd_bins] = tables;
+        bins[..1 << bits].fill(0);
+        odd_bins[..1 << bits].fill(0);
+        // Two tables in turn, so that neighbours of one price do not wait for each other's store.
+        let (mut now, mut then) = (&mut *bins, &mut *odd_bins);
+        for (price, quantity) in candidates {
+            let above = price.wrapping_sub(first) as u32; // of a price below `first`: more than any span
+            let counts = i64::from(above <= span).wrapping_neg();
+            now[(above >> shift) as usize % BINS] += i64::from(quantity.unsigned_abs()) & counts;
+            std::mem::swap(&mut now, &mut then);
         }
-        for (&price, &quantity) in price_rest.iter().zip(quantity_rest) {
-            bins[bin_of(price, from, shift)] += i64::from(quantity.unsigned_abs());
-        }
-        for (bin, odd) in bins.iter_mut().zip(odd_bins.iter()) {
+        for (bin, odd) in bins[..1 << bits].iter_mut().zip(odd_bins.iter()) {
             *bin += odd;
         }
-        let (mut bin, mut below) = bin_reaching(bins, below, target)?;
-        if shift > 0 {
-            near.clear();
-            near.extend((0..).zip(price).filter(|(_, price)| bin_of(**price, from, shift) == bin).map(|(nth, _)| nth));
-        }
-        while shift > 0 {
-            from = from.wrapping_add((bin << shift) as i32);
-            let wide = shift;
-            shift = shift.saturating_sub(bits);
-            let bins = &mut bins[..1 << (wide - shift)];
-            bins.fill(0);
-            for &nth in near.iter() {
-                bins[bin_of(price[nth as usize], from, shift)] += i64::from(quantity[nth as usize].unsigned_abs());
-            }
-            (bin, below) = bin_reaching(bins, below, target)?;
-            if shift > 0 {
-                near.retain(|&nth| bin_of(price[nth as usize], from, shift) == bin);
-            }
-        }
-        Some(Self { price: from.wrapping_add(bin as i32), below })
+        let (bin, below) = bin_reaching(&bins[..1 << bits], below, target)?;
+        let first = first.wrapping_add((bin << shift) as i32);
+        let width = (1_u32 << shift) - 1;
+        let last = if (last.wrapping_sub(first) as u32) < width { last } else { first.wrapping_add(width as i32) };
+        Some(Self { first, last, below })
     }
 }
 
@@ -125,25 +102,19 @@ pub(super) fn finish<P: Number, Q: Number>(
     }
     let base = candidates.base;
     let relative = |price: i64| (price - base).clamp(i64::from(i32::MIN) + 1, i64::from(i32::MAX)) as i32;
-    let level = Level::of(candidates, (relative(cut.first), relative(cut.last)), below, bid_quantity, tables, near)
-        .ok_or(Missed)?;
-    let (price, guess) = (level.price, relative(cut.guess));
+    let mut bin = Bin { first: relative(cut.first), last: relative(cut.last), below };
+    let guess = relative(cut.guess);
+    let tables = tables_in(tables);
+    let all = candidates.price.iter().copied().zip(candidates.quantity.iter().copied());
+    bin = bin.narrow(all, candidates.len(), bid_quantity, tables).ok_or(Missed)?;
+    list_between(&candidates.price, bin.first.min(guess), bin.last.max(guess), near);
+    while bin.first < bin.last {
+        let listed = near.iter().map(|&nth| (candidates.price[nth as usize], candidates.quantity[nth as usize]));
+        bin = bin.narrow(listed, near.len(), bid_quantity, tables).ok_or(Missed)?;
+    }
+    let price = bin.first;
     let low = base + i64::from(price);
     let (low_bid, low_ask) = (low + book.fee, low); // limits of those who compete at it
-    let between = price.min(guess)..=price.max(guess);
-    let mut next = i32::MAX;
-    near.clear();
-    let mut some = [0_u32; CHUNK];
-    for (nth, prices) in (0..).step_by(CHUNK).zip(candidates.price.chunks(CHUNK)) {
-        // Written and counted where it is one: no branch to guess wrong.
-        let mut found = 0;
-        for (i, &at) in (nth..).zip(prices) {
-            next = if at > price && at < next { at } else { next };
-            some[found % CHUNK] = i;
-            found += usize::from(between.contains(&at));
-        }
-        near.extend_from_slice(&some[..found]);
-    }
     let (mut level_bids, mut level_asks) = (0, 0);
     let fills = !filled.is_empty();
     bids.clear();
@@ -151,11 +122,9 @@ pub(super) fn finish<P: Number, Q: Number>(
     for &nth in near.iter() {
         let nth = nth as usize;
         let (position, at, signed) = (candidates.position[nth], candidates.price[nth], candidates.quantity[nth]);
-        let (is_bid, quantity) = (signed > 0, i64::from(signed.unsigned_abs()));
-        let was_filled = if is_bid { at > guess } else { at < guess };
-        let is_filled = if is_bid { at > price } else { at < price };
         if at == price {
-            if is_bid {
+            let quantity = i64::from(signed.unsigned_abs());
+            if signed > 0 {
                 level_bids += quantity;
                 bids.push(position);
             } else {
@@ -163,21 +132,19 @@ pub(super) fn finish<P: Number, Q: Number>(
                 asks.push(position);
             }
         }
-        if was_filled == is_filled {
-            continue;
-        }
+        // What the guess and what the level give: no branch on either, which no processor could foresee.
+        let (bid, ask) = (i64::from(signed.max(0)), i64::from(signed.min(0)));
+        let by_level = if at > price { bid } else { 0 } - if at < price { ask } else { 0 };
+        let by_guess = if at > guess { bid } else { 0 } - if at < guess { ask } else { 0 };
         if fills {
-            filled[position as usize] = if is_filled { quantity } else { 0 };
+            filled[position as usize] = by_level;
         }
-        let change = if is_filled { quantity } else { -quantity };
+        let change = by_level - by_guess;
+        let (bids_change, asks_change) = if signed > 0 { (change, 0) } else { (0, change) };
+        bids_filled += bids_change;
+        asks_filled += asks_change;
         let competing = base + i64::from(at);
-        if is_bid {
-            bids_filled += change;
-            welfare += i128::from((competing + book.fee) * change);
-        } else {
-            asks_filled += change;
-            welfare -= i128::from(competing * change);
-        }
+        welfare += i128::from((competing + book.fee) * bids_change - competing * asks_change);
     }
     let (demand, supply) = (bids_filled + level_bids, asks_filled + level_asks);
     let volume = if terms.zero_surplus { demand.min(supply) } else { bids_filled.max(asks_filled) };
@@ -191,12 +158,27 @@ pub(super) fn finish<P: Number, Q: Number>(
         terms.rationing.share(bids_left, level_bids, bids, quantity, terms.priority, filled);
         terms.rationing.share(asks_left, level_asks, asks, quantity, terms.priority, filled);
     }
-    let high = if level.below + level_bids + level_asks > bid_quantity {
+    let high = if bin.below + level_bids + level_asks > bid_quantity {
         low
-    } else if next < i32::MAX {
-        base + i64::from(next)
     } else {
-        next_price_above(book, low)
+        let next = candidates.price.iter().copied().filter(|&at| at > price).min();
+        next.map_or_else(|| next_price_above(book, low), |next| base + i64::from(next))
     };
     Ok(Some(Crossing { low, high, volume, welfare }))
+}
+
+/// Lists the places of the prices `first..=last`.
+fn list_between(prices: &[i32], first: i32, last: i32, near: &mut Vec<u32>) {
+    let span = last.wrapping_sub(first) as u32;
+    near.clear();
+    let mut some = [0_u32; CHUNK];
+    for (start, prices) in (0..).step_by(CHUNK).zip(prices.chunks(CHUNK)) {
+        // Written, and counted where it is one: no branch to guess wrong.
+        let mut found = 0;
+        for (i, &at) in (start..).zip(prices) {
+            some[found % CHUNK] = i;
+            found += usize::from(at.wrapping_sub(first) as u32 <= span);
+        }
+        near.extend_from_slice(&some[..found]);
+    }
 }

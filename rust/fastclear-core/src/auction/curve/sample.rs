@@ -144,9 +144,9 @@ impl Bin {
     }
 }
 
-/// Blocks for so many orders. With m orders drawn, candidates number in the order of n ÷ √m, so that what the next
-/// order drawn saves on them equals its own cost where m is in the order of n^⅔.
+/// Blocks for so many orders. With m orders drawn, candidates number about 5 n ÷ √m, so that what the next order drawn
+/// saves on them equals its own cost, much like a candidate's, where m is about 2 n^⅔.
 fn blocks_for(n: usize) -> usize {
-    let two_thirds_log2 = (2 * n.ilog2()).div_ceil(3);
-    (1_usize << two_thirds_log2).clamp(512, n) / SAMPLE_BLOCK
+    let log2 = (2 * n.ilog2() + 1) / 3 + 1;
+    (1_usize << log2).clamp(512, n) / SAMPLE_BLOCK
 }

@@ -2,15 +2,15 @@
 #![allow(unsafe_code, reason = "loads and stores through arrays of known length; each block says why it is sound")]
 
 use std::arch::x86_64::{
-    __m256i, _mm_cvtsi64_si128, _mm_loadu_si128, _mm256_add_epi64, _mm256_and_si256, _mm256_andnot_si256,
-    _mm256_castps_si256, _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmpeq_epi32, _mm256_cmpgt_epi32,
-    _mm256_cvtepi32_epi64, _mm256_cvtepu8_epi32, _mm256_cvtepu32_epi64, _mm256_extracti128_si256, _mm256_loadu_si256,
-    _mm256_movemask_ps, _mm256_mul_epi32, _mm256_or_si256, _mm256_permute4x64_epi64, _mm256_set1_epi32,
-    _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_shuffle_ps, _mm256_srli_epi64, _mm256_storeu_si256,
-    _mm256_stream_si256, _mm256_sub_epi32, _mm256_sub_epi64, _mm256_xor_si256,
+    __m256i, _MM_HINT_T0, _mm_cvtsi64_si128, _mm_loadu_si128, _mm_prefetch, _mm256_add_epi64, _mm256_and_si256,
+    _mm256_andnot_si256, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmpeq_epi32,
+    _mm256_cmpgt_epi32, _mm256_cvtepi32_epi64, _mm256_cvtepu8_epi32, _mm256_cvtepu32_epi64, _mm256_extracti128_si256,
+    _mm256_loadu_si256, _mm256_movemask_ps, _mm256_mul_epi32, _mm256_or_si256, _mm256_permute4x64_epi64,
+    _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_shuffle_ps, _mm256_srli_epi64,
+    _mm256_storeu_si256, _mm256_stream_si256, _mm256_sub_epi32, _mm256_sub_epi64, _mm256_xor_si256,
 };
 
-use super::{Inside, NearCut, Rows, SMALL_QUANTITY, Sums, add_wide_welfare, scalar};
+use super::{AHEAD, Inside, NearCut, Rows, SMALL_QUANTITY, Sums, add_wide_welfare, scalar};
 use crate::auction::book::Number;
 
 /// Rows of one step.
@@ -86,6 +86,8 @@ pub fn block<Q: Number, const FILLS: bool, const STREAM: bool>(
             let side = u64::from_le_bytes(sides[step]);
             side_bits |= side;
             let bid = _mm256_cmpgt_epi32(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(side as i64)), zero);
+            _mm_prefetch::<_MM_HINT_T0>(amounts[step].as_ptr().cast::<i8>().wrapping_add(AHEAD * size_of::<Q>()));
+            _mm_prefetch::<_MM_HINT_T0>(prices[step].as_ptr().cast::<i8>().wrapping_add(AHEAD * size_of::<i32>()));
             // SAFETY: these are arrays of eight 32-bit integers.
             let (limit, price) = unsafe {
                 (_mm256_loadu_si256(limits[step].as_ptr().cast()), _mm256_loadu_si256(prices[step].as_ptr().cast()))

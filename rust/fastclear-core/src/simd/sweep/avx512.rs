@@ -2,16 +2,16 @@
 #![allow(unsafe_code, reason = "loads and stores through arrays of known length; each block says why it is sound")]
 
 use std::arch::x86_64::{
-    __m512i, __mmask8, _mm_loadu_si128, _mm_or_si128, _mm_set1_epi8, _mm_setzero_si128, _mm_storeu_si128,
-    _mm_test_epi8_mask, _mm256_loadu_si256, _mm512_add_epi32, _mm512_add_epi64, _mm512_castsi512_si256,
-    _mm512_cmpeq_epi32_mask, _mm512_cmpgt_epi32_mask, _mm512_cmplt_epi32_mask, _mm512_cvtepi32_epi64,
-    _mm512_extracti64x4_epi64, _mm512_loadu_si512, _mm512_mask_add_epi64, _mm512_mask_sub_epi64,
+    __m512i, __mmask8, _MM_HINT_T0, _mm_loadu_si128, _mm_or_si128, _mm_prefetch, _mm_set1_epi8, _mm_setzero_si128,
+    _mm_storeu_si128, _mm_test_epi8_mask, _mm256_loadu_si256, _mm512_add_epi32, _mm512_add_epi64,
+    _mm512_castsi512_si256, _mm512_cmpeq_epi32_mask, _mm512_cmpgt_epi32_mask, _mm512_cmplt_epi32_mask,
+    _mm512_cvtepi32_epi64, _mm512_extracti64x4_epi64, _mm512_loadu_si512, _mm512_mask_add_epi64, _mm512_mask_sub_epi64,
     _mm512_maskz_compress_epi32, _mm512_maskz_mov_epi64, _mm512_mul_epi32, _mm512_reduce_add_epi64,
     _mm512_reduce_or_epi64, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_setr_epi32, _mm512_setzero_si512,
     _mm512_storeu_si512, _mm512_stream_si512, _mm512_sub_epi64, _mm512_ternarylogic_epi64,
 };
 
-use super::{Inside, NearCut, Rows, SMALL_QUANTITY, Sums, add_wide_welfare, scalar};
+use super::{AHEAD, Inside, LINE, NearCut, Rows, SMALL_QUANTITY, Sums, add_wide_welfare, scalar};
 use crate::auction::book::Number;
 
 /// Rows of one step.
@@ -58,6 +58,11 @@ pub fn block<Q: Number, const FILLS: bool, const STREAM: bool>(
     let (prices, amounts) = (rows.price.as_chunks::<STEP>().0, rows.quantity.as_chunks::<STEP>().0);
     let mut out = fills.as_chunks_mut::<STEP>().0.iter_mut();
     for (((side, limit), price), amount) in sides.iter().zip(limits).zip(prices).zip(amounts) {
+        let later = amount.as_ptr().cast::<i8>();
+        _mm_prefetch::<_MM_HINT_T0>(later.wrapping_add(AHEAD * size_of::<Q>()));
+        _mm_prefetch::<_MM_HINT_T0>(later.wrapping_add(AHEAD * size_of::<Q>() + LINE));
+        _mm_prefetch::<_MM_HINT_T0>(price.as_ptr().cast::<i8>().wrapping_add(AHEAD * size_of::<i32>()));
+        _mm_prefetch::<_MM_HINT_T0>(side.as_ptr().cast::<i8>().wrapping_add(AHEAD));
         // SAFETY: these are arrays of sixteen bytes and of sixteen 32-bit integers.
         let (side, limit, price) = unsafe {
             (

@@ -16,6 +16,8 @@ use crate::auction::book::{Book, Number};
 const SMALL_QUANTITY: u64 = 1 << 22;
 /// Fills from which on they are written past the caches: they would only push out what is still to be read.
 const STREAMED: usize = 400_000;
+/// Rows between one that is read and one that is asked for meanwhile.
+const AHEAD: usize = 256;
 /// Bytes of a line of the caches, and of the widest store.
 const LINE: usize = 64;
 
@@ -52,6 +54,23 @@ impl Candidates {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.position.is_empty()
+    }
+
+    /// Appends orders of the block that begins at row `start`.
+    fn append<Q: Number>(&mut self, start: u32, inside: &[u32], side: &[u8], price: &[i32], quantity: &[Q]) {
+        let from = self.len();
+        let to = from + inside.len();
+        self.position.resize(to, 0);
+        self.price.resize(to, 0);
+        self.quantity.resize(to, 0);
+        let places = self.position[from..].iter_mut().zip(&mut self.price[from..]).zip(&mut self.quantity[from..]);
+        for (((to_position, to_price), to_quantity), &i) in places.zip(inside) {
+            *to_position = start + i;
+            *to_price = price[i as usize];
+            let quantity: i64 = quantity[i as usize].into();
+            let ask = i32::from(side[i as usize]).wrapping_sub(1); // all bits of an ask
+            *to_quantity = (quantity as i32 ^ ask).wrapping_sub(ask); // in range, or the book is refused
+        }
     }
 
     /// Forgets all, from a base of its own on.
@@ -187,13 +206,7 @@ fn sweep_blocks<P: Number, Q: Number, const FILLS: bool, const STREAM: bool>(
             Path::Avx2 => unsafe { avx2::block::<Q, FILLS, STREAM>(&rows, cut, fills, &mut sums, &mut inside) },
             _ => scalar::rows::<Q, FILLS>(&rows, 0, cut, fills, &mut sums, &mut inside, 0),
         };
-        candidates.position.extend(inside[..found].iter().map(|&i| start as u32 + i));
-        candidates.price.extend(inside[..found].iter().map(|&i| price[i as usize]));
-        candidates.quantity.extend(inside[..found].iter().map(|&i| {
-            let quantity: i64 = quantity[i as usize].into();
-            let quantity = quantity as i32; // in range, or the book is refused
-            if side[i as usize] == 0 { quantity.wrapping_neg() } else { quantity }
-        }));
+        candidates.append(start as u32, &inside[..found], side, price, quantity);
         start = end;
     }
     fence::<STREAM>();
