@@ -87,9 +87,9 @@ pub fn path() -> Path {
 
 /// Compiles a pass once a path and calls the best that the machine can run.
 macro_rules! on_every_path {
-    ($(#[$doc:meta])* pub fn $name:ident<$($type:ident: $bound:ident),*>($($arg:ident: $of:ty),* $(,)?) -> $out:ty = $body:ident) => {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident<$($type:ident: $bound:ident),*>($($arg:ident: $of:ty),* $(,)?) -> $out:ty = $body:ident) => {
         $(#[$doc])*
-        pub fn $name<$($type: $bound),*>($($arg: $of),*) -> $out {
+        $vis fn $name<$($type: $bound),*>($($arg: $of),*) -> $out {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx2,popcnt,bmi1")]

@@ -159,7 +159,7 @@ pub fn block<Q: Number, const FILLS: bool, const STREAM: bool>(
     if quantity_bits < SMALL_QUANTITY {
         sums.welfare = sums.welfare.wrapping_add(sum(welfare).into());
     } else {
-        add_wide_welfare(&rows.up_to(swept), cut, sums);
+        add_wide_welfare(rows, swept, cut, sums);
     }
     scalar::rows::<Q, FILLS>(rows, swept, cut, fills, sums, inside, found)
 }

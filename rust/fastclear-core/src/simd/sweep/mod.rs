@@ -9,7 +9,7 @@ mod avx2;
 mod avx512;
 
 use super::near::{BLOCK, Near};
-use super::{Path, path};
+use super::{Path, on_every_path, path};
 use crate::auction::book::{Book, Number};
 
 /// Below this quantity a block's welfare stays within 64 bits: less than 2³¹ × 2²² × 1024.
@@ -107,18 +107,6 @@ struct Rows<'a, Q> {
     /// Competing prices less the base, at the ends of `i32` where they lie further away.
     price: &'a [i32],
     quantity: &'a [Q],
-}
-
-impl<Q> Rows<'_, Q> {
-    /// The first rows.
-    fn up_to(&self, end: usize) -> Self {
-        Self {
-            side: &self.side[..end],
-            limit: &self.limit[..end],
-            price: &self.price[..end],
-            quantity: &self.quantity[..end],
-        }
-    }
 }
 
 /// A cut in the numbers of [`Rows::price`].
@@ -233,15 +221,30 @@ fn fence<const STREAM: bool>() {
     }
 }
 
-/// Adds the welfare of a block that a kernel could not add up in 64 bits.
-fn add_wide_welfare<Q: Number>(rows: &Rows<'_, Q>, cut: NearCut, sums: &mut Sums) {
-    for (((&side, &limit), &price), &quantity) in rows.side.iter().zip(rows.limit).zip(rows.price).zip(rows.quantity) {
+#[inline(always)]
+fn wide_welfare_body<Q: Number>(side: &[u8], limit: &[i32], price: &[i32], quantity: &[Q], guess: i32) -> i128 {
+    let (mut high, mut low) = (0_i64, 0_i64);
+    for (((&side, &limit), &price), &quantity) in side.iter().zip(limit).zip(price).zip(quantity) {
         let (limit, quantity): (i64, i64) = (limit.into(), quantity.into());
-        let value = limit.wrapping_mul(quantity); // below 2⁶² where both are in range
-        if side != 0 && price > cut.guess {
-            sums.welfare = sums.welfare.wrapping_add(value.into());
-        } else if side == 0 && price < cut.guess {
-            sums.welfare = sums.welfare.wrapping_sub(value.into());
-        }
+        // Below 2⁶² where both are in range.
+        let value = limit.wrapping_mul(quantity);
+        let paid = if side != 0 && price > guess { value } else { 0 };
+        let value = if side == 0 && price < guess { value.wrapping_neg() } else { paid };
+        high = high.wrapping_add(value >> 32);
+        low = low.wrapping_add(value & 0xFFFF_FFFF);
     }
+    (i128::from(high) << 32) + i128::from(low)
+}
+
+on_every_path! {
+    /// Welfare of a block that a kernel could not add up in 64 bits.
+    fn wide_welfare<Q: Number>(side: &[u8], limit: &[i32], price: &[i32], quantity: &[Q], guess: i32) -> i128 =
+        wide_welfare_body
+}
+
+/// Adds the welfare of the first `end` rows.
+fn add_wide_welfare<Q: Number>(rows: &Rows<'_, Q>, end: usize, cut: NearCut, sums: &mut Sums) {
+    let Rows { side, limit, price, quantity } = rows;
+    let welfare = wide_welfare(&side[..end], &limit[..end], &price[..end], &quantity[..end], cut.guess);
+    sums.welfare = sums.welfare.wrapping_add(welfare);
 }
