@@ -22,7 +22,7 @@ mod sweep;
 mod weigh;
 
 pub use columns::{all_in_range, best_limits};
-pub use prefetch::prefetch;
+pub use prefetch::{prefetch, prefetch_place};
 pub use small::quantile;
 pub use spread::{SAMPLE_BLOCK, Spread, scatter, spread};
 pub use sweep::{Candidates, Cut, Swept, sweep};

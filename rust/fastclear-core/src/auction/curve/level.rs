@@ -3,13 +3,15 @@
 use super::scratch::{Parts, Tables, tables_in};
 use super::{Crossing, Scratch, Terms, next_price_above};
 use crate::auction::book::{Book, Number};
-use crate::simd::{BINS, Cut, Swept};
+use crate::simd::{self, BINS, Cut, Swept};
 
 /// Bins as a power of two.
 pub(super) const BIN_BITS: u32 = BINS.trailing_zeros();
 
 /// Candidates looked at before those to change among them are listed.
 const CHUNK: usize = 256;
+/// Fills between one that is put right and one that is asked for meanwhile.
+const AHEAD: usize = 16;
 
 /// Prices of candidates among which W reaches its target.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +121,10 @@ pub(super) fn finish<P: Number, Q: Number>(
     let fills = !filled.is_empty();
     bids.clear();
     asks.clear();
-    for &nth in near.iter() {
+    for (k, &nth) in near.iter().enumerate() {
+        if let Some(&later) = near.get(k + AHEAD) {
+            simd::prefetch_place(filled, candidates.position[later as usize] as usize);
+        }
         let nth = nth as usize;
         let (position, at, signed) = (candidates.position[nth], candidates.price[nth], candidates.quantity[nth]);
         if at == price {
