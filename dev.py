@@ -4,7 +4,7 @@
 python3 dev.py test     every test: Rust, Python, documentation (sets everything up by itself)
 python3 dev.py lint     formatting, clippy, rustdoc, ruff, mypy, stubtest
 python3 dev.py build    the extension into `.venv`, for the inner loop
-python3 dev.py bench    the benchmark table of docs/6_performance.md
+python3 dev.py bench    tables and plot of docs/6_performance.md; --quick shows that every benchmark runs
 python3 dev.py record   what pymarket answers to the books of tests/data, anew
 python3 dev.py ci       test, lint, then the README's first command in a fresh clone
 """
@@ -69,6 +69,7 @@ def test() -> None:
     run(BIN / "python", "-m", "pytest", "--quiet")
     data()
     simbench()
+    smoke()
 
 
 def data() -> None:
@@ -105,7 +106,10 @@ def lint() -> None:
 def peers() -> Path:
     """Install what fastclear is compared with into an environment of its own; return its interpreter."""
     python = environment("peers")
-    run(python, "-m", "pip", "install", "--quiet", "--group", "peers")
+    stamp = python.parent.parent / "installed"
+    if not stamp.exists() or stamp.stat().st_mtime < (HERE / "pyproject.toml").stat().st_mtime:
+        run(python, "-m", "pip", "install", "--quiet", "--group", "peers")
+        stamp.touch()
     return python
 
 
@@ -115,9 +119,15 @@ def record() -> None:
 
 
 def bench() -> None:
-    """Measure, and redraw the table of docs/6_performance.md."""
+    """Measure, and redraw the tables and the plot of docs/6_performance.md."""
     build()
-    run(BIN / "python", "benches/ratios.py", "--pymarket", peers(), *sys.argv[2:])
+    run(BIN / "python", "benches/ratios.py", "--peers", peers(), *sys.argv[2:])
+
+
+def smoke() -> None:
+    """Run every benchmark once, small: that it works and that all contestants agree; how fast is no test."""
+    run("cargo", "test", "--release", "--quiet", "--benches", "--package", "fastclear-core")
+    run(BIN / "python", "benches/ratios.py", "--quick", "--peers", peers())
 
 
 def ci() -> None:

@@ -1,27 +1,16 @@
-"""Times pymarket, as a process of its own: it needs an older pandas than the rest.
+"""Times pymarket's Huang auction, in the environment of the peers: ``python pymarket_child.py N``.
 
-``python pymarket_child.py N`` prints ``{"seconds": ..., "traded": ...}`` for its Huang auction over N orders: the
-nearest it has to a uniform price: bids and asks are ranked and the first k - 1 units trade, buyers at the k-th bid and
-sellers at the k-th ask, so that it gives up the last pair, knows no fill in proportion and does not balance its budget.
-It gets the same book, with prices made distinct (its curves assume so).
+It prints ``{"seconds": ..., "volume": ...}``. The Huang auction is the nearest that pymarket has to a uniform price: of
+the ranked bids and asks the last pair is given up; all other buyers pay the last bid, all other sellers get the last
+ask. fastclear's `Huang` trades the same volume.
 """
 
 from __future__ import annotations
 
-import json
 import sys
-import time
 import warnings
-from typing import Any
 
-
-def _columns(n: int) -> tuple[list[bool], list[float], list[int]]:
-    # workloads.py is not imported: this child has its own, older numpy.
-    import numpy as np
-
-    rng = np.random.default_rng([20_260_101, n])
-    price = rng.permutation(n) + 1.0
-    return (rng.integers(0, 2, n) == 1).tolist(), price.tolist(), rng.integers(1, 1_001, n).tolist()
+from peer import book, report, timed
 
 
 def main() -> None:
@@ -29,18 +18,17 @@ def main() -> None:
     warnings.simplefilter("ignore")
     import pymarket
 
-    n = int(sys.argv[1])
-    seconds = []
-    traded: Any = 0
-    for _ in range(3):
+    columns = book(int(sys.argv[1]))
+    orders = list(zip(*(columns[name].tolist() for name in ("side", "price", "quantity")), strict=True))
+
+    def built() -> pymarket.Market:
         market = pymarket.Market()
-        for user, (buying, price, quantity) in enumerate(zip(*_columns(n), strict=True)):
-            market.accept_bid(quantity, price, user, buying, 0)
-        start = time.process_time_ns()
-        transactions, _ = market.run("huang")
-        seconds.append((time.process_time_ns() - start) / 1e9)
-        traded = transactions.get_df()["quantity"].sum() / 2
-    print(json.dumps({"seconds": sorted(seconds)[1], "traded": float(traded)}))
+        for user, (side, price, quantity) in enumerate(orders):
+            market.accept_bid(quantity, float(price), user, side == 1, 0)
+        return market
+
+    seconds, (transactions, _) = timed(built, lambda market: market.run("huang"))
+    report(seconds, transactions.get_df()["quantity"].sum() / 2)
 
 
 if __name__ == "__main__":

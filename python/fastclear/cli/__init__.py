@@ -14,6 +14,7 @@ import typer
 
 import fastclear
 from fastclear import _startup
+from fastclear.cli.benching import bench
 from fastclear.cli.clearing import clear
 from fastclear.cli.guard import guarded
 from fastclear.cli.listing import mechanisms, platforms
@@ -64,6 +65,12 @@ app.command(
 app.command(epilog="Examples:\n\n  fastclear mechanisms\n\n  fastclear mechanisms trade_reduction")(guarded(mechanisms))
 app.command(epilog="Example:\n\n  fastclear verify out/ledger")(guarded(verify))
 app.command()(guarded(platforms))
+app.command(
+    epilog="Examples:\n\n"
+    "  fastclear bench\n\n"
+    "  fastclear bench --orders 1000 --orders 100000 --orders 10000000 --plot time.svg\n\n"
+    "  fastclear bench --json > here.json"
+)(guarded(bench))
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ use fastclear_core::auction::rationing::Rationing;
 use fastclear_core::auction::{Discriminatory, Mechanism, Uniform};
 use fastclear_core::batch::{self, Want};
 use fastclear_core::order::{Columns, Integers};
-use fastclear_core::simd;
+use fastclear_core::simd::{self, Path};
 
 const POSITION: Priority<'static> = Priority { time: None, order: None, market_rank: 0 };
 
@@ -59,6 +59,68 @@ impl Orders {
 }
 
 const LAWS: [(&str, u64); 2] = [("narrow", 200), ("wide", (1 << 31) - 1)];
+
+/// The least that clearing one market takes: every order read (13 B) and a fill written (8 B), in one loop that does
+/// nothing else; beside it what `np.copyto` does, a copy of one column, which stands for it in the ratios.
+fn limit(c: &mut Criterion) {
+    let mut group = c.benchmark_group("limit");
+    for n in [10_000, 1_000_000, 10_000_000] {
+        let orders = orders(n, 1 << 30, 1);
+        let mut filled = vec![0_i64; n];
+        group.throughput(Throughput::Elements(n as u64));
+        group.bench_function(BenchmarkId::new("read 13 B, write 8 B", n), |b| {
+            b.iter(|| {
+                let rows = orders.side.iter().zip(&orders.price).zip(&orders.quantity);
+                for (fill, ((&side, &price), &quantity)) in filled.iter_mut().zip(rows) {
+                    *fill = quantity & -i64::from((price > 1 << 29) == (side == 1));
+                }
+                black_box(&mut filled);
+            });
+        });
+        group.bench_function(BenchmarkId::new("copy 8 B", n), |b| {
+            b.iter(|| black_box(&mut filled).copy_from_slice(black_box(&orders.quantity)));
+        });
+    }
+    group.finish();
+}
+
+/// The paths that this machine has, best first; the best is left allowed.
+fn on_each_path(mut bench: impl FnMut(&'static str)) {
+    for path in Path::ALL.into_iter().rev() {
+        simd::allow(path);
+        if simd::path() == path {
+            bench(path.name());
+        }
+    }
+    simd::allow(Path::Avx512);
+}
+
+/// The same books on each path: what vectors are worth.
+fn paths(c: &mut Criterion) {
+    let mut group = c.benchmark_group("path");
+    group.sample_size(20);
+    let uniform = Mechanism::from(Uniform::default());
+    for (law, levels) in LAWS {
+        for n in [50, 10_000, 1_000_000] {
+            let orders = orders(n, levels, 1);
+            let mut filled = vec![0; n];
+            group.throughput(Throughput::Elements(n as u64));
+            on_each_path(|path| {
+                group.bench_function(BenchmarkId::new(format!("{law} {path}"), n), |b| {
+                    b.iter(|| batch::clear(&orders.columns(false), &uniform, Want::default(), 1, &mut filled));
+                });
+            });
+        }
+        let orders = orders(1_000_000, levels, 50);
+        let mut filled = vec![0; 1_000_000];
+        on_each_path(|path| {
+            group.bench_function(BenchmarkId::new(format!("{law} {path}"), "markets of 50"), |b| {
+                b.iter(|| batch::clear(&orders.columns(true), &uniform, Want::default(), 1, &mut filled));
+            });
+        });
+    }
+    group.finish();
+}
 
 /// The pass that fills all but the candidates: reads 13 B an order and writes 8 B, which is the limit of memory.
 fn sweeping(c: &mut Criterion) {
@@ -129,7 +191,7 @@ fn batches(c: &mut Criterion) {
         for (name, many, mechanism) in
             [("markets of 50", true, &uniform), ("one market", false, &uniform), ("trades", false, &discriminatory)]
         {
-            let want = Want { payment: false, trades: name == "trades" };
+            let want = Want { trades: name == "trades", ..Want::default() };
             group.bench_function(BenchmarkId::new(name, law), |b| {
                 b.iter(|| {
                     batch::clear(&orders.columns(many), mechanism, want, 1, &mut filled).map(|done| done.outcomes)
@@ -149,5 +211,5 @@ fn batches(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, sweeping, crossing, rationing, batches);
+criterion_group!(benches, limit, paths, sweeping, crossing, rationing, batches);
 criterion_main!(benches);

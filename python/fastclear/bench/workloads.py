@@ -18,7 +18,20 @@ SEED = 20_260_101
 QUANTITY_MAX = 1_000
 """Largest quantity drawn: totals of price x quantity then fit int64 at 10^7 orders, and the baselines stay simple."""
 
-KINDS = ("narrow", "wide", "one_sided", "apart", "sorted", "one_price", "two_prices", "pareto", "whale")
+KINDS = (
+    "narrow",
+    "wide",
+    "one_sided",
+    "apart",
+    "sorted",
+    "one_price",
+    "two_prices",
+    "pareto",
+    "whale",
+    "concatenated",
+    "periodic",
+)
+PERIOD = 4_096
 
 
 def _finished(side: Any, price: Any, quantity: Any, market: Any = None) -> Columns:
@@ -46,7 +59,8 @@ def book(n: int, kind: str = "narrow", seed: int = SEED) -> Columns:
 
     narrow and wide are what goals are set on; the others look where a selection could degenerate: one_sided (no asks),
     apart (no bid reaches an ask), sorted (by price), one_price and two_prices (long marginal levels), pareto
-    (heavy-tailed quantities), whale (one order as large as all others).
+    (heavy-tailed quantities), whale (one order as large as all others), concatenated (all bids, then all asks),
+    periodic (the same few thousand prices, rising, again and again).
     """
     if kind not in KINDS:
         raise ValueError(f"kind={kind!r} is unknown; give one of {', '.join(KINDS)}")
@@ -64,11 +78,23 @@ def book(n: int, kind: str = "narrow", seed: int = SEED) -> Columns:
         price[:] = 1_000
     elif kind == "two_prices":
         price = 1_000 + 100 * (price & 1)
+    elif kind == "concatenated":
+        side = np.sort(side)[::-1]
+    elif kind == "periodic":
+        price = np.resize(np.sort(price[:PERIOD]), n)
     elif kind == "pareto":
         quantity = np.minimum(1 + rng.pareto(1.1, n), 100 * QUANTITY_MAX).astype(np.int64)
     elif kind == "whale" and n:
         quantity[n // 2] = min(int(quantity.sum()), 2**31 - 1)
     return _finished(side, price, quantity)
+
+
+def timed(columns: Columns, seed: int = SEED) -> Columns:
+    """The same orders with a column ``time``, in ns: all different, in no order."""
+    n = len(columns["side"])
+    time = np.random.default_rng([seed, n]).permutation(n).astype(np.int64)
+    time.flags.writeable = False
+    return {**columns, "time": time}
 
 
 def many_markets(markets: int, kind: str = "narrow", *, mean: int = 50, by_market: bool = True) -> Columns:
