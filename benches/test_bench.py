@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import workloads
 
 import fastclear as fc
 from fastclear import testing
+from fastclear.bench import workloads
 
 pytest.importorskip("pytest_benchmark")
 
@@ -30,6 +30,14 @@ def test_uniform(benchmark: Any, kind: str) -> None:
     clearing = benchmark(partial(fc.clear, columns, fc.Uniform(), threads=1, out=out))
     side = columns["side"].view(bool)
     assert out[side].sum() == out[~side].sum() == clearing.market_columns["volume"][0] > 0
+
+
+def test_by_time(benchmark: Any) -> None:
+    """The core case with a shuffled column of times. Cost: as without, and a sort of the marginal level."""
+    columns, out = workloads.timed(workloads.book(N)), np.empty(N, np.int64)
+    mechanism = fc.Uniform(rationing="time")
+    clearing = benchmark(partial(fc.clear, columns, mechanism, threads=1, out=out))
+    assert out.sum() == 2 * clearing.market_columns["volume"][0] > 0
 
 
 @pytest.mark.parametrize("kind", ["narrow", "wide"])

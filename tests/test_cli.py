@@ -414,7 +414,7 @@ def test_platforms() -> None:
 
 def test_help_and_version() -> None:
     assert call("--version").stdout == f"fastclear {fc.__version__}\n"
-    for command in ("run", "clear", "verify", "platforms", "mechanisms"):
+    for command in ("run", "clear", "verify", "platforms", "mechanisms", "bench"):
         text = call(command, "--help").stdout
         assert "Usage" in text
         assert command == "platforms" or "Example" in text

@@ -119,14 +119,9 @@ def goals(plan: Plan, run: Measured) -> list[Goal]:
 
 def _one_market(plan: Plan, run: Measured) -> Iterator[Goal]:
     for n in plan.orders:
-        bounds: Bounds = _SHARE_OF_SORT.get(n, (None, None))
         if n in _SHARE_OF_SORT:
-            yield from _both(
-                f"{size(n)} orders, fills into out=",
-                "of np.sort",
-                _share(run, "book", n, "fastclear", "np.sort"),
-                bounds,
-            )
+            filled = _share(run, "book", n, "fastclear", "np.sort")
+            yield from _both(f"{size(n)} orders, fills into out=", "of np.sort", filled, _SHARE_OF_SORT[n])
     for n in plan.orders:
         if n >= _LARGE:
             yield from _big_market(n, run)
@@ -135,7 +130,8 @@ def _one_market(plan: Plan, run: Measured) -> Iterator[Goal]:
         name = kind.replace("_", " ")
         n = plan.distributions
         reached = run.ratio(name, n, "fastclear", "np.copyto")
-        yield from _one(f"{size(n)} orders, {name}", _COPIES, reached, 6, "narrow" if kind == "two_prices" else "wide")
+        prices = "narrow" if kind == "two_prices" else "wide"
+        yield from _one(f"{size(n)} orders, {name}", _COPIES, reached, 6 if large else None, prices)
     n = plan.one_price
     large = n >= _LARGE
     pro_rata = run.nanoseconds("one price", n)

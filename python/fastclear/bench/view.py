@@ -28,8 +28,8 @@ LEGEND: Final = (
     "ns: fastclear, an order, one thread. The other columns: how many times as long others take. usual, tuned and "
     "sample are clearings in numpy (sorting as usually written; sorting, tuned; sampling as fastclear does), polars "
     "one in its expressions on all cores; sort, argsort and copy are numpy's, of one column, and clear nothing. book: "
-    "one market. timed: its marginal level served by time. trades: at prices pair by pair, with the list of trades. many: "
-    f"markets of {SMALL_MARKET} orders, sorted by market; mixed: shuffled. narrow: few ticks, wide: many."
+    "one market. timed: its marginal level served by time. trades: at prices pair by pair, with the list of trades. "
+    f"many: markets of {SMALL_MARKET} orders, sorted by market; mixed: shuffled. narrow: few ticks, wide: many."
 )
 _HEADINGS: Final = ("case", "orders", "ns", *(heading for _, heading, _ in YARDSTICKS))
 
