@@ -216,6 +216,9 @@ def test_the_plot_names_every_line_once_and_none_covers_another(tmp_path: Path) 
     names = next(layer for layer in layers if layer["mark"]["type"] == "text")["data"]["values"]
     assert [name["who"] for name in names] == ["a", "b"]
     assert names[1]["label"] / names[0]["label"] > 1.5
+    early = [Line("a", "#000000", {10: 1.0}), Line("b", "#111111", {30: 0.9, 10: 0.1}), Line("c", "#222222", {1000: 1})]
+    by_side = [layer["data"]["values"] for layer in chart(early).to_dict()["layer"] if layer["mark"]["type"] == "text"]
+    assert [[name["who"] for name in names] for names in by_side] == [["b", "c"], ["a"]]
     picture = tmp_path / "time.svg"
     result = call("bench", "--quick", "--orders", 100, "--plot", picture, "--json")
     assert result.exit_code == 0

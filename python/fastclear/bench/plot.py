@@ -65,15 +65,16 @@ def chart(drawn: Iterable[Line]) -> AnyChart:
     )
     color = alt.Color("who:N", scale=colors, legend=None)
     base = alt.Chart(inline(points)).encode(x=x, y=y, color=color)
-    names = (
-        alt.Chart(inline(_apart(ends)))
-        .mark_text(align="left", baseline="middle", dx=8, fontSize=12, fontWeight=600, color=INK)
+    names = [
+        alt.Chart(inline([end for end in _apart(ends) if end["left"] is left]))
+        .mark_text(align="right" if left else "left", baseline="middle", dx=-8 if left else 8, **_NAME)
         .encode(x=x, y=alt.Y("label:Q"), text="who:N")
-    )
+        for left in (False, True)
+    ]
     return alt.layer(
         base.mark_line(strokeWidth=2.2),
         base.mark_point(filled=True, size=36, opacity=1),
-        names,
+        *names,
     ).properties(width=640, height=420)
 
 
@@ -84,16 +85,21 @@ _SECONDS: Final = (
 )
 _LABEL_STEP: Final = 1.9
 """Names of lines that end at one size stand at least this factor apart."""
+_NAME_SPAN: Final = 30
+"""A name reaches over this factor of orders; where another line ends within it, the name stands to the left."""
+_NAME: Final[dict[str, Any]] = {"fontSize": 12, "fontWeight": 600, "color": INK}
 
 
 def _apart(ends: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The ends of the lines with a place for each name, so that none covers another."""
+    """The ends of the lines with a place for each name, so that none covers another: beside its end, or higher up."""
     placed: list[dict[str, Any]] = []
     for end in sorted(ends, key=lambda end: (end["orders"], end["seconds"])):
         label = end["seconds"]
         if placed and placed[-1]["orders"] == end["orders"]:
             label = max(label, placed[-1]["label"] * _LABEL_STEP)
-        placed.append({**end, "label": label})
+        close = (other for other in ends if end["orders"] < other["orders"] < end["orders"] * _NAME_SPAN)
+        left = any(1 / 3 < other["seconds"] / end["seconds"] < 3 for other in close)
+        placed.append({**end, "label": label, "left": left})
     return placed
 
 

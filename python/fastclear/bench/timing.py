@@ -14,7 +14,12 @@ Rounds = dict[str, list[float | None]]
 """Nanoseconds of each contestant in each round; None where it sat the round out."""
 
 SHORTEST_NS: Final = 3_000_000
-"""A contestant is repeated within a round until it takes about this long."""
+"""A contestant is repeated within a round until it takes about this long, ..."""
+REPEATS: Final = 5
+LONGEST_NS: Final = 15_000_000
+"""... and this often, unless that takes longer than this."""
+SETTLED: Final = 2
+"""So many untimed calls go before those of a contestant that is repeated: caches hold then what they do in a loop."""
 SLOW_NS: Final = 600_000_000
 """One that takes longer than this a call sits out after ``slow_rounds`` rounds."""
 CLOCKS: Final[dict[str, Callable[[], int]]] = {"cpu": time.process_time_ns, "wall": time.perf_counter_ns}
@@ -52,7 +57,7 @@ def run(contest: Contest, rounds: int, slow_rounds: int) -> Rounds:
         start = time.perf_counter_ns()
         call()
         took = max(1, time.perf_counter_ns() - start)
-        repeats[name] = max(1, SHORTEST_NS // took)
+        repeats[name] = max(1, SHORTEST_NS // took, min(REPEATS, LONGEST_NS // took))
         turns[name] = min(rounds, slow_rounds) if took > SLOW_NS else rounds
     names = list(calls)
     taken: Rounds = {name: [] for name in names}
@@ -66,6 +71,8 @@ def run(contest: Contest, rounds: int, slow_rounds: int) -> Rounds:
                     taken[name].append(None)
                     continue
                 call, times = calls[name], repeats[name]
+                for _ in range(SETTLED if times > 1 else 0):
+                    call()
                 start = now()
                 for _ in range(times):
                     call()

@@ -84,9 +84,10 @@ def tally(goals: Sequence[Goal]) -> str:
 
 def heading(machine: dict[str, Any]) -> str:
     """What the numbers were measured on."""
+    version = machine["fastclear"] + (f", commit {machine['commit']}" if "commit" in machine else "")
     return (
         f"{machine['processor']}, {machine['cores']} cores, {machine['system']}; Python {machine['python']}, "
-        f"numpy {machine['numpy']}, polars {machine['polars']}, fastclear {machine['fastclear']}; {machine['date']}"
+        f"numpy {machine['numpy']}, polars {machine['polars']}, fastclear {version}; {machine['date']}"
     )
 
 
