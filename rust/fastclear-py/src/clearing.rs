@@ -374,7 +374,7 @@ fn clear(
         turn: turn.as_ref().map(|column| column.as_slice()).transpose()?,
         refused: refused.as_ref().map(|column| column.as_slice()).transpose()?,
     };
-    let want = Want { payment, trades };
+    let want = Want { payment, trades, ..Want::default() };
     let filled = out.as_slice_mut()?;
     let mut run = || batch::clear(&columns, &mechanism.0, want, threads, filled);
     let clearing =

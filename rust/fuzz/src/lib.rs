@@ -338,7 +338,7 @@ impl Case {
 /// An invariant does not hold.
 pub fn check(bytes: &[u8]) -> usize {
     let case = Case::decode(bytes);
-    let (clearing, filled) = case.clear(&case.columns(), Want { payment: true, trades: true });
+    let (clearing, filled) = case.clear(&case.columns(), Want { payment: true, trades: true, ..Want::default() });
     let payment = clearing.payment.clone().unwrap_or_default();
     assert_eq!(payment.len(), filled.len(), "payments are of every order");
     check_fills(&case, &clearing, &filled, &payment);
@@ -465,7 +465,7 @@ fn check_rationality(case: &Case, clearing: &Clearing, filled: &[i64], payment: 
 
 /// The same orders in the other row order, in 32 bits, and without payments and trades.
 fn check_other_ways(case: &Case, clearing: &Clearing, filled: &[i64], payment: &[i64]) {
-    let all = Want { payment: true, trades: true };
+    let all = Want { payment: true, trades: true, ..Want::default() };
     let columns = case.columns();
     let (bare, bare_filled) = case.clear(&columns, Want::default());
     assert_eq!(bare_filled, filled, "fills do not depend on what is wanted");

@@ -217,6 +217,14 @@ impl Mechanism {
         !matches!(self.rule, Rule::Uniform(_))
     }
 
+    /// Whether outcomes follow from the crossing, whatever each order's fill.
+    pub const fn prices_need_no_fills(&self) -> bool {
+        match self.rule {
+            Rule::Uniform(uniform) => uniform.is_interval() && !uniform.whole_levels,
+            _ => false,
+        }
+    }
+
     /// Whether every order of any columns is admitted that is sound by itself, ids apart.
     pub const fn admits_all(&self) -> bool {
         self.cap_low.is_none() && self.cap_high.is_none() && self.reserve().is_none() && self.unit().is_none()

@@ -118,7 +118,8 @@ impl Job<'_> {
                 quantity: &quantity[start..end],
                 fee: self.mechanism.fee(),
             };
-            let mine = start - first..end - first;
+            // Without room for fills there is one market, and none are written.
+            let mine = if filled.is_empty() { 0..0 } else { start - first..end - first };
             let mut market = OneMarket {
                 mechanism: self.mechanism,
                 want: self.want,

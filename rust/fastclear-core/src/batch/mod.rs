@@ -39,7 +39,12 @@ pub struct Want {
     pub payment: bool,
     /// The list of trades.
     pub trades: bool,
+    /// Outcomes alone: no fill is written, and there is no room for any.
+    pub prices_only: bool,
 }
+
+/// Orders from which on a market that needs no fills is cleared without writing any.
+const UNFILLED: usize = 4096;
 
 /// Clears every market of `columns`, writing each order's filled quantity to `filled` in input order.
 ///
@@ -55,8 +60,21 @@ pub fn clear(
     filled: &mut [i64],
 ) -> Result<Clearing, ColumnsError> {
     columns.check()?;
-    if filled.len() != columns.len() {
-        return Err(ColumnsError::LengthDiffers { column: "out", len: filled.len(), expected: columns.len() });
+    let places = if want.prices_only { 0 } else { columns.len() };
+    if filled.len() != places {
+        return Err(ColumnsError::LengthDiffers { column: "out", len: filled.len(), expected: places });
+    }
+    // A market that is cleared without fills, if it can be; all others write them, and they are dropped.
+    let needs_no_fills = columns.market.is_none()
+        && columns.len() >= UNFILLED
+        && mechanism.prices_need_no_fills()
+        && !(want.payment || want.trades);
+    let with_fills = || {
+        let mut filled = vec![0; columns.len()];
+        clear(columns, mechanism, Want { prices_only: false, ..want }, threads, &mut filled)
+    };
+    if want.prices_only && !needs_no_fills {
+        return with_fills();
     }
     if columns.is_empty() {
         let (payment, trades) = (want.payment.then(Vec::new), want.trades.then(Trades::default));
@@ -72,6 +90,9 @@ pub fn clear(
             (Integers::Wide(price), Integers::Wide(quantity)) => job.run(&orders, price, quantity, filled),
         }
     });
+    if want.prices_only && as_they_stand.is_none() {
+        return with_fills();
+    }
     let (done, reject) = as_they_stand.map_or_else(|| clear_gathered(columns, &job, filled), |done| (done, None));
     let Done { outcomes, payment, trades, details } = done;
     let mut clearing = Clearing { outcomes, reject, payment, trades, details, den: 1 };

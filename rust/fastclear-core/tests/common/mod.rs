@@ -104,7 +104,9 @@ impl Frame {
             ..Columns::default()
         };
         let mut filled = vec![-1; self.side.len()];
-        let clearing = clear(&columns, mechanism, Want { payment: true, trades: true }, threads, &mut filled).unwrap();
+        let clearing =
+            clear(&columns, mechanism, Want { payment: true, trades: true, ..Want::default() }, threads, &mut filled)
+                .unwrap();
         Cleared { clearing, filled }
     }
 
