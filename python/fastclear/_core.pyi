@@ -11,6 +11,8 @@ __all__ = [
     "HOUSE_ACCOUNTS",
     "KIND_NAMES",
     "LINE_NAMES",
+    "MARKET_COUNTS",
+    "MARKET_VALUES",
     "SIMD",
     "Bank",
     "Chain",
@@ -20,6 +22,8 @@ __all__ = [
     "__version__",
     "check_tariff",
     "clear",
+    "clear_columns",
+    "equal",
     "reject_reasons",
     "text_id",
     "text_ids",
@@ -32,6 +36,7 @@ __version__: str
 DEBUG_BUILD: bool
 SIMD: str
 
+def equal(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool: ...
 def reject_reasons() -> list[tuple[str, int, str]]: ...
 def text_id(text: str) -> int: ...
 
@@ -94,10 +99,31 @@ class Cleared:
     def all_accepted(self) -> bool: ...
     @property
     def den(self) -> int: ...
+    @property
+    def has_payment(self) -> bool: ...
+    @property
+    def has_trades(self) -> bool: ...
+    @property
+    def pays_prices(self) -> bool: ...
+    def agrees_with(self, other: Cleared) -> bool: ...
+    def pay(
+        self,
+        side: NDArray[np.uint8],
+        market: NDArray[np.int64] | None,
+        filled: NDArray[np.int64],
+        out: NDArray[np.int64],
+    ) -> bool: ...
     def reject(self) -> NDArray[np.uint16]: ...
     def payment(self) -> NDArray[np.int64] | None: ...
     def trades(self) -> dict[str, NDArray[np.int64]] | None: ...
-    def markets(self) -> dict[str, NDArray[np.int64] | list[int]]: ...
+    def markets(
+        self,
+    ) -> tuple[
+        NDArray[np.int64], NDArray[np.bool_], NDArray[np.uint32], dict[str, NDArray[np.int64]], dict[str, list[int]]
+    ]: ...
+
+MARKET_VALUES: list[str]
+MARKET_COUNTS: list[str]
 
 def clear(
     side: NDArray[np.uint8],
@@ -114,12 +140,19 @@ def clear(
     turn: NDArray[np.int64] | None,
     refused: NDArray[np.uint16] | None,
     mechanism: Mechanism,
-    out: NDArray[np.int64],
+    out: NDArray[np.int64] | None,
     payment: bool,
     trades: bool,
-    threads: int,
+    threads: int | None,
     frozen: bool,
 ) -> Cleared: ...
+def clear_columns(
+    orders: dict[str, object],
+    mechanism: Mechanism,
+    threads: object,
+    out: object,
+    fills: bool,
+) -> tuple[Cleared, NDArray[np.int64] | None] | None: ...
 
 # -- settlement
 HOUSE_ACCOUNTS: list[tuple[int, str]]

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.audit import AuditReport, check_clearing
+from fastclear.buffers import empty
 from fastclear.errors import FastclearError, MissingLibraryError
-from fastclear.orders import Orders
+from fastclear.frames import cut, framed, no_rejects
+from fastclear.orders import Orders, as_they_stand
 from fastclear.reject import RejectReason
 from fastclear.units import Units
 
@@ -28,20 +30,36 @@ MONEY: Final = pl.Decimal(38, 0)
 BRANCHES: Final[tuple[str | None, ...]] = (None, "all_trade", "reduced", "seller_sets_price", "buyer_sets_price")
 """Names of the ways that a mechanism with several can go, by the code in ``market_columns["branch"]``."""
 
-_PRICES = ("price", "price_low", "price_high", "price_buy", "price_sell")
 _PREVIEW_ROWS = 10
+_NULL: Final = pl.Series([None], dtype=pl.Int64)
+_CHANGED: Final = (
+    "the columns given to clear() have changed since, or 'out' was overwritten; read .filled, .payment and .trades "
+    "before you reuse the arrays, or hand over copies"
+)
+_HAS_PRICE: Final = _core.MARKET_VALUES.index("price_buy")  # which means something where there is a price a side
+_MONEY: Final = ("welfare", "buyer_payment", "seller_revenue", "surplus")
+_MARKETS: Final = (
+    *("market", "price", "price_low", "price_high", "price_buy", "price_sell", "volume", "buy_orders", "sell_orders"),
+    *("best_bid", "best_ask", *_MONEY),
+)
+
+MarketBlocks = tuple[
+    NDArray[np.int64], NDArray[np.bool_], NDArray[np.uint32], dict[str, NDArray[Any]], dict[str, list[int]]
+]
+"""int64 values by row (``_core.MARKET_VALUES``), which of the first mean something, counts by row
+(``_core.MARKET_COUNTS``), columns of one mechanism, and money that leaves 64 bits."""
 
 
 def run(
     orders: Orders,
     mechanism: Mechanism,
-    out: NDArray[np.int64],
+    out: NDArray[np.int64] | None,
     *,
-    threads: int,
+    threads: int | None,
     payment: bool = False,
     trades: bool = False,
 ) -> _core.Cleared:
-    """Hand encoded columns to the core."""
+    """Hand encoded columns to the core; without ``out`` it does not say what each order was filled."""
     places = getattr(mechanism, "places", None)
     half, turn = (None, None) if places is None else places(orders)
     return _core.clear(
@@ -74,40 +92,79 @@ class Clearing:
 
     Attributes
     ----------
-    orders : Orders
-        The orders as the core read them.
     mechanism : Mechanism
-        What cleared them.
-    filled : ndarray of int64, shape (n,)
-        Filled lots of each order, in input order.
-    den : int
-        1 or 2: every price and every amount of money of this clearing is a whole number over it. It is 2 only where a
-        mechanism needs exact midpoints and one of them lies between two ticks.
+        What cleared the orders.
     """
 
     def __init__(
         self,
-        orders: Orders,
+        given: Orders | dict[str, Any],
         mechanism: Mechanism,
         cleared: _core.Cleared,
-        filled: NDArray[np.int64],
-        threads: int,
+        filled: NDArray[np.int64] | None,
+        threads: int | None,
     ) -> None:
-        self.orders = orders
         self.mechanism = mechanism
-        self.filled = filled
-        self.den = cleared.den
+        self._given = given
         self._cleared = cleared
         self._threads = threads
-        self._complete = cleared
+        if filled is not None:
+            self.filled = filled
 
     def __len__(self) -> int:
         """Return the number of orders."""
         return self.orders.n
 
-    def __reduce__(self) -> tuple[Any, tuple[Orders, Mechanism, int]]:
+    def __reduce__(self) -> tuple[Any, tuple[Orders, Mechanism, int | None, bool]]:
         """Pickle as orders and mechanism: clearing them again gives the same bytes."""
-        return _again, (self.orders, self.mechanism, self._threads)
+        return _again, (self.orders, self.mechanism, self._threads, "filled" in self.__dict__)
+
+    # -- what the first run left for later ---------------------------------------------------------------------
+
+    @cached_property
+    def orders(self) -> Orders:
+        """The orders as the core read them."""
+        given = self._given
+        return given if isinstance(given, Orders) else as_they_stand(given)
+
+    @cached_property
+    def den(self) -> int:
+        """1 or 2: every price and every amount of money of this clearing is a whole number over it.
+
+        It is 2 only where a mechanism needs exact midpoints and one of them lies between two ticks.
+        """
+        return self._cleared.den
+
+    @cached_property
+    def filled(self) -> NDArray[np.int64]:
+        """Filled lots of each order, in input order, shape (n,)."""
+        return self._run_again()[1]
+
+    def _run_again(self, *, payment: bool = False, trades: bool = False) -> tuple[_core.Cleared, NDArray[np.int64]]:
+        """Run again for what the first run was not asked for, and see whether it comes to the same."""
+        filled = empty(self.orders.n)
+        again = run(self.orders, self.mechanism, filled, threads=self._threads, payment=payment, trades=trades)
+        before = self.__dict__.get("filled")
+        if not self._cleared.agrees_with(again) or not (before is None or _core.equal(filled, before)):
+            raise FastclearError(_CHANGED)
+        return again, _read_only(filled)
+
+    @cached_property
+    def _own_filled(self) -> NDArray[np.int64]:
+        """What each order was filled, where nobody writes it; ``out`` is the caller's, who may have done so since."""
+        return self._run_again()[1] if self.filled.flags.writeable else self.filled
+
+    def _completed(self, *, payment: bool = False, trades: bool = False) -> _core.Cleared:
+        """A run that kept payments or trades; clearing costs less than keeping everything."""
+        have: _core.Cleared = self.__dict__.get("_complete", self._cleared)
+        if (payment and have.has_payment) or (trades and have.has_trades):
+            return have
+        again, filled = self._run_again(payment=payment, trades=trades)
+        for name in ("filled", "_own_filled"):
+            self.__dict__.setdefault(name, filled)
+        if trades:
+            self._complete = again
+        return again
 
     # -- numpy views -------------------------------------------------------------------------------------------
 
@@ -119,8 +176,17 @@ class Clearing:
     @cached_property
     def payment(self) -> NDArray[np.int64]:
         """Money of each order in nano-currency, shape (n,), read-only; + pays, - receives."""
+        if self._cleared.pays_prices:
+            return self._payment_at_prices()
         payment = self._completed(payment=True).payment()
         assert payment is not None  # asked for in the line above
+        return _read_only(payment)
+
+    def _payment_at_prices(self) -> NDArray[np.int64]:
+        """What was filled, at the prices of the markets: one pass in place of a second clearing."""
+        payment = empty(self.orders.n)
+        if not self._cleared.pay(self.orders.side, self.orders.market, self._own_filled, payment):
+            raise FastclearError(_CHANGED)
         return _read_only(payment)
 
     @cached_property
@@ -135,13 +201,26 @@ class Clearing:
         (uint8, index into :data:`BRANCHES`), ``rounds`` (uint32), or ``price_left`` and ``price_right`` with
         ``has_left`` and ``has_right``. Prices and money are over :attr:`den`.
         """
-        columns: dict[str, NDArray[Any]] = {}
-        for name, values in self._cleared.markets().items():
-            columns[name] = _read_only(values if isinstance(values, np.ndarray) else np.array(values, dtype=object))
-        nowhere = self.orders.missing.get("market")
-        if nowhere is not None and nowhere.all():  # every id was null: there is no market to report on
-            columns = {name: _read_only(values[:0]) for name, values in columns.items()}
+        values, shown, counts, details, wide = self._market_blocks
+        columns: dict[str, NDArray[Any]] = dict(zip(_core.MARKET_VALUES, values, strict=True))
+        columns.update(zip(_core.MARKET_COUNTS, counts, strict=True))
+        columns["has_price"] = shown[_HAS_PRICE]
+        columns.update(details)
+        columns.update({name: _read_only(np.array(totals, dtype=object)) for name, totals in wide.items()})
         return columns
+
+    @cached_property
+    def _market_blocks(self) -> MarketBlocks:
+        """Columns of the markets side by side, read-only."""
+        values, shown, counts, details, wide = self._cleared.markets()
+        given = self._given
+        nowhere = given.missing.get("market") if isinstance(given, Orders) else None
+        if nowhere is not None and nowhere.all():  # every id was null: there is no market to report on
+            values, shown, counts, wide = values[:, :0], shown[:, :0], counts[:, :0], {}
+            details = {name: column[:0] for name, column in details.items()}
+        for block in (values, shown, counts, *details.values()):
+            block.flags.writeable = False
+        return values, shown, counts, details, wide
 
     @cached_property
     def trade_columns(self) -> dict[str, NDArray[Any]]:
@@ -152,16 +231,24 @@ class Clearing:
         ``sell_amount`` (money of the trade); uint64: ``trade`` (number within the call). Prices and money are over
         :attr:`den`.
         """
-        trades = self._completed(trades=True).trades()
-        assert trades is not None  # asked for in the line above
+        columns = dict(self._pairs)
         for side in ("buy", "sell"):
-            rows = trades[f"{side}_row"]
-            trades[f"{side}_order"] = rows if self.orders.order is None else self.orders.order[rows]
-            if f"{side}_price" in trades:
-                trades[f"{side}_amount"] = trades[f"{side}_price"] * trades["quantity"]
+            price, amount = f"{side}_price", f"{side}_amount"
+            if price in columns:
+                columns[amount] = _read_only(columns[price] * columns["quantity"])
             else:
-                trades[f"{side}_price"] = np.zeros(len(rows), np.int64)
-        return {name: _read_only(column) for name, column in trades.items()}
+                columns[price] = _read_only(np.zeros(len(columns[amount]), np.int64))
+        return columns
+
+    @cached_property
+    def _pairs(self) -> dict[str, NDArray[Any]]:
+        """Columns of the trades as the core keeps them, read-only, and the ids of both orders."""
+        pairs = self._completed(trades=True).trades()
+        assert pairs is not None  # asked for in the line above
+        for side in ("buy", "sell"):
+            rows = pairs[f"{side}_row"]
+            pairs[f"{side}_order"] = rows if self.orders.order is None else self.orders.order[rows]
+        return {name: _read_only(column) for name, column in pairs.items()}
 
     @cached_property
     def halves(self) -> NDArray[np.uint8]:
@@ -184,22 +271,6 @@ class Clearing:
         from fastclear.halves import halves
 
         return _read_only(halves(self))
-
-    def _completed(self, *, payment: bool = False, trades: bool = False) -> _core.Cleared:
-        """Run again for what the first run was not asked for; clearing costs less than keeping everything."""
-        have = self._complete
-        if (payment and have.payment() is not None) or (trades and have.trades() is not None):
-            return have
-        filled = np.empty(self.orders.n, np.int64)
-        again = run(self.orders, self.mechanism, filled, threads=self._threads, payment=payment, trades=trades)
-        if not np.array_equal(filled, self.filled):
-            raise FastclearError(
-                "the columns given to clear() have changed since, or 'out' was overwritten; read .payment and .trades "
-                "before you reuse the arrays, or hand over copies"
-            )
-        if trades:
-            self._complete = again
-        return again
 
     @property
     def _one_price(self) -> bool:
@@ -224,42 +295,38 @@ class Clearing:
         ``seller_revenue``, ``surplus`` (nano-currency, Decimal(38, 0)). Prices and money are over :attr:`den`. Some
         mechanisms add ``branch``, ``rounds``, or ``price_left`` and ``price_right``.
         """
-        columns = self.market_columns
-        frame: dict[str, pl.Series] = {"market": self.orders.names("market", columns["market"])}
-        has_price = pl.Series(columns["has_price"])
-        one_price = has_price & pl.Series(columns["price_buy"] == columns["price_sell"])
-        for name in _PRICES:
-            shown = has_price if name in ("price_buy", "price_sell") else one_price
-            frame[name] = _null_where(columns[name], ~shown)
-        frame["volume"] = pl.Series(columns["volume"])
-        frame["buy_orders"] = pl.Series(columns["buy_orders"])
-        frame["sell_orders"] = pl.Series(columns["sell_orders"])
-        frame["best_bid"] = _null_where(
-            columns["best_bid"], pl.Series((columns["buy_orders"] == 0) | (columns["volume"] > 0))
-        )
-        frame["best_ask"] = _null_where(
-            columns["best_ask"], pl.Series((columns["sell_orders"] == 0) | (columns["volume"] > 0))
-        )
-        for name in ("welfare", "buyer_payment", "seller_revenue", "surplus"):
-            frame[name] = money(columns[name])
-        if "branch" in columns:
-            frame["branch"] = pl.Series(BRANCHES, dtype=pl.String).gather(columns["branch"])
-        if "rounds" in columns:
-            frame["rounds"] = pl.Series(columns["rounds"])
+        values, shown, counts, details, wide = self._market_blocks
+        n, (*ticks, market, volume, _, _, _, _) = values.shape[1], _core.MARKET_VALUES
+        flat = pl.Series(values.reshape(-1))
+        shown_ticks = flat.head(len(ticks) * n).zip_with(pl.Series(shown.reshape(-1)), _NULL)
+        frame = dict(zip(ticks, cut(shown_ticks, len(ticks)), strict=True))
+        ids, frame[volume] = cut(flat.slice(len(ticks) * n, 2 * n), 2)
+        frame[market] = self.orders.names(market, ids.to_numpy()) if market in self.orders.texts else ids
+        frame.update(zip(_MONEY, cut(flat.tail(len(_MONEY) * n).cast(MONEY), len(_MONEY)), strict=True))
+        frame.update({name: money(np.array(amounts, dtype=object)) for name, amounts in wide.items()})
+        frame.update(zip(_core.MARKET_COUNTS, cut(pl.Series(counts.reshape(-1)), len(counts)), strict=True))
+        columns = [frame[name].alias(name) for name in _MARKETS]
+        if "branch" in details:
+            columns.append(pl.Series(BRANCHES, dtype=pl.String).gather(details["branch"]).alias("branch"))
+        if "rounds" in details:
+            columns.append(pl.Series("rounds", details["rounds"]))
         for half in ("left", "right"):
-            if f"price_{half}" in columns:
-                frame[f"price_{half}"] = _null_where(columns[f"price_{half}"], ~pl.Series(columns[f"has_{half}"]))
-        return pl.DataFrame([series.alias(name) for name, series in frame.items()])
+            if f"price_{half}" in details:
+                price = pl.Series(f"price_{half}", details[f"price_{half}"])
+                columns.append(price.zip_with(pl.Series(details[f"has_{half}"]), _NULL))
+        return framed(columns)
 
     @cached_property
     def fills(self) -> pl.DataFrame:
         """One row an order, in input order: ``order``, ``filled``, ``payment`` (+ pays, - receives), ``reject``."""
-        return pl.DataFrame(
+        payment, filled = self.payment, self._own_filled
+        accepted = self._cleared.all_accepted
+        return framed(
             [
-                self.orders.order_ids().alias("order"),
-                pl.Series("filled", self.filled.copy()),
-                pl.Series("payment", self.payment),
-                pl.Series("reject", self.reject),
+                self.orders.order_ids(),
+                pl.Series("filled", filled),
+                pl.Series("payment", payment),
+                no_rejects(len(filled)) if accepted else pl.Series("reject", self.reject),
             ]
         )
 
@@ -275,18 +342,17 @@ class Clearing:
         Fills are paired in price, then time, then id order, so that a market of b winning bids and a winning asks has
         at most a + b - 1 trades.
         """
-        columns = self.trade_columns
-        unpriced = pl.Series([self.pays_sums]).new_from_index(0, len(columns["quantity"]))
-        sums = ("buy_amount", "sell_amount") if self.pays_sums else ()
-        return pl.DataFrame(
+        columns, prices, sums = self._pairs, ("buy_price", "sell_price"), ("buy_amount", "sell_amount")
+        nothing = _NULL.new_from_index(0, len(columns["quantity"]))
+        return framed(
             [
-                self.orders.names("market", columns["market"]).alias("market"),
+                self.orders.names("market", columns["market"]),
                 pl.Series("trade", columns["trade"]),
                 self.orders.names("order", columns["buy_order"]).alias("buy_order"),
                 self.orders.names("order", columns["sell_order"]).alias("sell_order"),
                 pl.Series("quantity", columns["quantity"]),
-                *(_null_where(columns[name], unpriced).alias(name) for name in ("buy_price", "sell_price")),
-                *(pl.Series(name, columns[name]) for name in sums),
+                *(nothing.alias(name) if self.pays_sums else pl.Series(name, columns[name]) for name in prices),
+                *(pl.Series(name, columns[name]) for name in sums if self.pays_sums),
             ]
         )
 
@@ -450,10 +516,10 @@ class Clearing:
         return self.markets.__arrow_c_stream__(requested_schema)
 
 
-def _again(orders: Orders, mechanism: Mechanism, threads: int) -> Clearing:
-    filled = np.empty(orders.n, np.int64)
+def _again(orders: Orders, mechanism: Mechanism, threads: int | None, fills: bool) -> Clearing:
+    filled = empty(orders.n) if fills else None
     cleared = run(orders, mechanism, filled, threads=threads)
-    return Clearing(orders, mechanism, cleared, _read_only(filled), threads)
+    return Clearing(orders, mechanism, cleared, None if filled is None else _read_only(filled), threads)
 
 
 @contextmanager
@@ -469,10 +535,6 @@ def _libraries(names: str) -> Iterator[None]:
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     array.flags.writeable = False
     return array
-
-
-def _null_where(values: NDArray[Any], rows: pl.Series) -> pl.Series:
-    return pl.select(pl.when(rows).then(None).otherwise(pl.Series(values))).to_series()
 
 
 def money(values: NDArray[Any]) -> pl.Series:

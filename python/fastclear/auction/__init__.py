@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import sys
 import warnings
 from typing import Any, cast, overload
 
@@ -19,6 +19,7 @@ from fastclear.auction.rounds import Average, MultiRound
 from fastclear.auction.truthful import Huang, Muda, Sbba, TradeReduction, Vickrey
 from fastclear.errors import MechanismError, SchemaError
 from fastclear.orders import encode
+from fastclear.orders.frames import plain_columns
 from fastclear.trades import Clearing, run
 from fastclear.units import Units
 
@@ -42,7 +43,6 @@ __all__ = [
     "mechanism",
 ]
 
-_THREADS_MAX = 1024
 _warned_of: set[tuple[str, str]] = set()
 
 
@@ -55,6 +55,7 @@ def clear(
     network: None = None,
     threads: int | None = None,
     out: NDArray[np.int64] | None = None,
+    fills: bool = True,
 ) -> BlockClearing: ...
 
 
@@ -67,6 +68,7 @@ def clear(
     network: None = None,
     threads: int | None = None,
     out: NDArray[np.int64] | None = None,
+    fills: bool = True,
 ) -> Clearing: ...
 
 
@@ -78,6 +80,7 @@ def clear(
     network: None = None,
     threads: int | None = None,
     out: NDArray[np.int64] | None = None,
+    fills: bool = True,
 ) -> Clearing:
     """Clear every market of ``orders`` with one call auction.
 
@@ -120,6 +123,9 @@ def clear(
         Most threads to use, by default all that the process may use. No result depends on it.
     out : ndarray of int64, shape (n,), optional
         Receives each order's filled quantity, and is then ``clearing.filled``.
+    fills : bool, default True
+        False: find out prices and volumes only, which is quicker. What each order was filled is then worked out when
+        first asked for, by clearing again; ``out`` has nothing to receive and is refused.
 
     Returns
     -------
@@ -133,6 +139,13 @@ def clear(
         A column is missing, unreadable or of another length. A bad order does not raise: it gets a reject code.
     MechanismError
         ``mechanism`` is no mechanism.
+
+    Notes
+    -----
+    Plain columns are read as they stand, without a copy and with next to no time spent on them: contiguous numpy arrays
+    or polars columns without nulls, ``side`` of bool, int8 or uint8, ``price`` and ``quantity`` of int32 or int64, ids
+    and ``time`` of int64. Memory of large results is kept for the next call once they are gone:
+    :mod:`fastclear.buffers`.
 
     Examples
     --------
@@ -149,44 +162,62 @@ def clear(
     """
     # By its core and not by the protocol, whose check at run time costs more than to clear a small market.
     core = getattr(mechanism, "core", None)
+    if type(core) is _core.Mechanism and units is None and network is None and type(fills) is bool:
+        columns = orders if type(orders) is dict else plain_columns(orders)
+        if columns is not None:
+            done = _core.clear_columns(columns, core, threads, out, fills)
+            if done is not None:
+                cleared, filled = done
+                if columns is orders:  # the mapping stays the caller's, to change as they like
+                    columns = columns.copy()
+                return Clearing(columns, cast("Mechanism", mechanism), cleared, filled, threads)
+    return _clear_carefully(orders, mechanism, units, network, threads, out, fills)
+
+
+def _clear_carefully(
+    orders: Any,
+    mechanism: Mechanism | Blocks,
+    units: Units | None,
+    network: None,
+    threads: int | None,
+    out: NDArray[np.int64] | None,
+    fills: bool,
+) -> Clearing:
+    """Clear whatever was given, or say what is wrong with it."""
+    core = getattr(mechanism, "core", None)
     if not isinstance(core, _core.Mechanism) and not hasattr(mechanism, "clear_orders"):  # one that clears in Python
         raise MechanismError(f"mechanism={mechanism!r} is none; give fc.Uniform() or another of fc.mechanisms()")
     if network is not None:
         raise MechanismError("network limits are not supported by this mechanism; pass network=None")
-    if threads is None:
-        threads = _threads_available()
-    elif isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
-        raise SchemaError(f"threads={threads!r}; give a whole number from 1 up, or leave it out")
+    if threads is not None:
+        if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
+            raise SchemaError(f"threads={threads!r}; give a whole number from 1 up, or leave it out")
+        threads = min(int(threads), sys.maxsize)
+    if not isinstance(fills, bool | np.bool_):
+        raise SchemaError(f"fills={fills!r} is neither True nor False")
+    if out is not None and not fills:
+        raise SchemaError("fills=False leaves nothing for out to receive; leave one of them out", column="out")
     if not isinstance(core, _core.Mechanism):
         return cast("Clearing", cast("Any", mechanism).clear_orders(orders, units=units, out=out))
     mechanism = cast("Mechanism", mechanism)
     encoded = encode(orders, units)
-    fresh = out is None
-    out = receiver(out, encoded)
+    filled = receiver(out, encoded) if fills else None
     # Prices pair by pair need the pairs anyway: keep them, rather than pair again for `.trades` or `.payment`.
-    trades = core.prices_by_trade
-    threads = min(int(threads), _THREADS_MAX)
+    trades = core.prices_by_trade and filled is not None
     if encoded.min_quantity is not None and not core.takes_minimums:
         _warn_unused("min_quantity", mechanism)
     if encoded.start_price is not None and not core.takes_start_prices:
         _warn_unused("start_price", mechanism)
-    cleared = run(encoded, mechanism, out, threads=threads, trades=trades)
+    cleared = run(encoded, mechanism, filled, threads=threads, trades=trades)
     if isinstance(mechanism, Muda):
         mechanism.warn_of_strangers(encoded)
-    if fresh:
-        out.flags.writeable = False
-    return Clearing(encoded, mechanism, cleared, out, threads)
+    if filled is not None and out is None:
+        filled.flags.writeable = False
+    return Clearing(encoded, mechanism, cleared, filled, threads)
 
 
 def _warn_unused(column: str, mechanism: Mechanism) -> None:
     kind = type(mechanism).__name__
     if (column, kind) not in _warned_of:
         _warned_of.add((column, kind))
-        warnings.warn(f"column '{column}' is not used by {kind} and is ignored", UserWarning, stacklevel=3)
-
-
-def _threads_available() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
+        warnings.warn(f"column '{column}' is not used by {kind} and is ignored", UserWarning, stacklevel=4)

@@ -12,8 +12,9 @@ from fastclear.auction.parameters import (
     Share,
     by_parameters,
     fraction,
-    plain,
+    parameters_of,
     price,
+    remembered,
     reserve_below,
     seed_of,
     ticks,
@@ -115,23 +116,41 @@ class Uniform:
     core: _core.Mechanism = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        plain(self)
-        core = _core.Mechanism.uniform(
-            fraction("k", self.k).as_integer_ratio(),
-            word("rationing", self.rationing, get_args(Rationing)),
-            word("price_rule", self.price_rule, get_args(PriceRule)),
-            None if self.seed is None else seed_of(self.seed),
-            None if self.price_round is None else word("price_round", self.price_round, ROUNDINGS),
-            yes_or_no("zero_surplus", self.zero_surplus),
-            yes_or_no("whole_levels", self.whole_levels),
-            ticks("fee", self.fee),
-            reserve_below(price("reserve", self.reserve), price("cap_high", self.cap_high)),
-            price("cap_low", self.cap_low),
-            price("cap_high", self.cap_high),
-        )
-        object.__setattr__(self, "core", core)
+        object.__setattr__(self, "core", _uniform(self, _UNIFORM(self)))
 
     __reduce__ = by_parameters
+
+
+@remembered
+def _uniform(
+    k: Share,
+    rationing: str,
+    price_rule: str,
+    seed: int | None,
+    zero_surplus: bool,
+    price_round: str | None,
+    fee: int,
+    reserve: int | None,
+    cap_low: int | None,
+    cap_high: int | None,
+    whole_levels: bool,
+) -> _core.Mechanism:
+    return _core.Mechanism.uniform(
+        fraction("k", k).as_integer_ratio(),
+        word("rationing", rationing, get_args(Rationing)),
+        word("price_rule", price_rule, get_args(PriceRule)),
+        None if seed is None else seed_of(seed),
+        None if price_round is None else word("price_round", price_round, ROUNDINGS),
+        yes_or_no("zero_surplus", zero_surplus),
+        yes_or_no("whole_levels", whole_levels),
+        ticks("fee", fee),
+        reserve_below(price("reserve", reserve), price("cap_high", cap_high)),
+        price("cap_low", cap_low),
+        price("cap_high", cap_high),
+    )
+
+
+_UNIFORM = parameters_of(Uniform)
 
 
 @described
@@ -191,26 +210,42 @@ class Discriminatory:
     core: _core.Mechanism = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        plain(self)
-        core = _core.Mechanism.discriminatory(
-            fraction("k", self.k).as_integer_ratio(),
-            self._pair_rule(),
-            word("price_round", self.price_round, ROUNDINGS),
-            ticks("fee", self.fee),
-            reserve_below(price("reserve", self.reserve), price("cap_high", self.cap_high)),
-            price("cap_low", self.cap_low),
-            price("cap_high", self.cap_high),
-        )
-        object.__setattr__(self, "core", core)
-
-    def _pair_rule(self) -> str:
-        rule = word("rule", self.rule, PAIR_RULES)
-        if self.spread_to is None:
-            return rule
-        keeper = word("spread_to", self.spread_to, ("seller", "buyer", "operator"))
-        allowed = {"seller": ("k", "bid"), "buyer": ("k", "ask"), "operator": ("k", "bid", "ask")}[keeper]
-        if rule not in allowed:
-            raise MechanismError(f"spread_to={keeper!r} contradicts rule={rule!r}; leave one of them out")
-        return {"seller": "bid", "buyer": "ask", "operator": "apart"}[keeper]
+        object.__setattr__(self, "core", _discriminatory(self, _DISCRIMINATORY(self)))
 
     __reduce__ = by_parameters
+
+
+@remembered
+def _discriminatory(
+    k: Share,
+    rule: str,
+    price_round: str,
+    fee: int,
+    spread_to: str | None,
+    reserve: int | None,
+    cap_low: int | None,
+    cap_high: int | None,
+) -> _core.Mechanism:
+    return _core.Mechanism.discriminatory(
+        fraction("k", k).as_integer_ratio(),
+        _pair_rule(rule, spread_to),
+        word("price_round", price_round, ROUNDINGS),
+        ticks("fee", fee),
+        reserve_below(price("reserve", reserve), price("cap_high", cap_high)),
+        price("cap_low", cap_low),
+        price("cap_high", cap_high),
+    )
+
+
+_DISCRIMINATORY = parameters_of(Discriminatory)
+
+
+def _pair_rule(rule: str, spread_to: str | None) -> str:
+    rule = word("rule", rule, PAIR_RULES)
+    if spread_to is None:
+        return rule
+    keeper = word("spread_to", spread_to, ("seller", "buyer", "operator"))
+    allowed = {"seller": ("k", "bid"), "buyer": ("k", "ask"), "operator": ("k", "bid", "ask")}[keeper]
+    if rule not in allowed:
+        raise MechanismError(f"spread_to={keeper!r} contradicts rule={rule!r}; leave one of them out")
+    return {"seller": "bid", "buyer": "ask", "operator": "apart"}[keeper]

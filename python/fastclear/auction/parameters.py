@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from dataclasses import fields
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from numbers import Rational, Real
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -13,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastclear import _core
+from fastclear.buffers import empty
 from fastclear.errors import MechanismError, SchemaError
 from fastclear.orders import Orders
 
@@ -40,6 +43,29 @@ def plain(mechanism: Any) -> None:
         if isinstance(value, np.generic):
             number = float(value) if isinstance(value, np.floating) else value.item()
             object.__setattr__(mechanism, field.name, number)
+
+
+_SIMPLE: Final = frozenset((bool, int, float, str, Fraction, type(None)))
+
+
+def remembered(make: Callable[..., _core.Mechanism]) -> Callable[[Any, tuple[object, ...]], _core.Mechanism]:
+    """Remember checked mechanisms by their parameters: to check them again takes longer than to clear a small market.
+
+    Parameters
+    ----------
+    make : callable
+        Checks the parameters of a mechanism, in the order of its fields.
+    """
+    # By type, since 1 is a seed and True is none; only of simple types, since in a tuple the two are one.
+    known = lru_cache(maxsize=256, typed=True)(make)
+
+    def core(mechanism: Any, values: tuple[object, ...]) -> _core.Mechanism:
+        if _SIMPLE.issuperset(map(type, values)):
+            return known(*values)
+        plain(mechanism)
+        return make(*(getattr(mechanism, field.name) for field in fields(mechanism) if field.init))
+
+    return core
 
 
 def fraction(name: str, value: Share) -> Fraction:
@@ -119,7 +145,7 @@ def receiver(out: NDArray[np.int64] | None, orders: Orders) -> NDArray[np.int64]
     """Return the array that receives filled quantities: ``out`` if it is fit for ``orders``, or a new one."""
     n = orders.n
     if out is None:
-        return np.empty(n, np.int64)
+        return empty(n)
     if not (isinstance(out, np.ndarray) and out.dtype == np.int64 and out.shape == (n,)):
         got = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
         raise SchemaError(f"out is {got}; give a writable int64 array of shape ({n},)", column="out")
@@ -145,6 +171,11 @@ def _check_apart(out: NDArray[np.int64], orders: Orders) -> None:
                 f"out shares memory with column '{name}'; give an array of its own, or a copy of the column",
                 column="out",
             )
+
+
+def parameters_of(kind: type) -> Callable[[Any], tuple[object, ...]]:
+    """Return what reads all parameters of a mechanism of this class, in the order of its fields."""
+    return operator.attrgetter(*(field.name for field in fields(kind) if field.init))
 
 
 def by_parameters(mechanism: Any) -> tuple[Any, tuple[object, ...]]:

@@ -7,13 +7,14 @@ that make no sense raise.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from fastclear.errors import SchemaError
+from fastclear.frames import row_numbers
 from fastclear.orders.column import Column
 from fastclear.orders.flaws import Flaws
 from fastclear.orders.frames import ALIASES, KNOWN, named_columns
@@ -24,7 +25,7 @@ from fastclear.orders.times import nanoseconds
 from fastclear.orders.words import BUY_WORDS, SELL_WORDS, market_orders, sides
 from fastclear.units import Units
 
-__all__ = ["ALIASES", "BUY_WORDS", "KNOWN", "NO_START", "SELL_WORDS", "Orders", "encode"]
+__all__ = ["ALIASES", "BUY_WORDS", "KNOWN", "NO_START", "SELL_WORDS", "Orders", "as_they_stand", "encode"]
 
 NO_START: Final = -(2**63)
 """``Orders.start_price`` of a market order that names none: its opening quote is its limit, which the core sets."""
@@ -73,13 +74,18 @@ class Orders:
     refused: NDArray[np.uint16] | None = None
     texts: dict[str, pl.Series] = field(default_factory=dict)
     missing: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
-    frozen: bool = False
     units: Units | None = None
 
     @property
     def n(self) -> int:
         """Number of orders."""
         return len(self.side)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether no Python code can write to any of the columns."""
+        ids = (self.market, self.order, self.participant, self.time)
+        return frozen(self.side, self.price, self.quantity, *ids, self.min_quantity, self.start_price)
 
     def names(self, column: str, ids: NDArray[np.int64]) -> pl.Series:
         """Ids of ``column`` as the caller wrote them: text where they were text, else the integers.
@@ -97,10 +103,28 @@ class Orders:
     def order_ids(self) -> pl.Series:
         """Ids of all orders, row by row, as the caller wrote them; null where the caller wrote null."""
         if self.order is None:
-            return pl.Series("order", np.arange(self.n, dtype=np.int64))
-        names = self.names("order", self.order)
+            return row_numbers(self.n)
+        # A series of an array shares its memory, which is the caller's to write.
+        names = self.names("order", self.order if frozen(self.order) else self.order.copy())
         missing = self.missing.get("order")
         return names if missing is None else names.set(pl.Series(missing), None)
+
+
+def as_they_stand(columns: dict[str, Any]) -> Orders:
+    """Columns that the core read without a look from here, as :class:`Orders`.
+
+    Parameters
+    ----------
+    columns : dict of str to ndarray
+        What ``_core.clear_columns`` has taken: every column under its own name and of a type that the core reads.
+    """
+    side = columns["side"]
+    orders = Orders(side if side.dtype == np.uint8 else side.view(np.uint8), columns["price"], columns["quantity"])
+    if len(columns) > 3:
+        for name, column in columns.items():
+            if name != "side":
+                setattr(orders, name, column)
+    return orders
 
 
 def encode(orders: object, units: Units | None = None) -> Orders:
@@ -147,17 +171,6 @@ def encode(orders: object, units: Units | None = None) -> Orders:
         encoded.is_market_order = kinds
         _add_optional(encoded, columns, ticks, lots, flaws)
     encoded.refused = flaws.codes
-    encoded.frozen = frozen(
-        price,
-        quantity,
-        side,
-        encoded.market,
-        encoded.order,
-        encoded.participant,
-        encoded.time,
-        encoded.min_quantity,
-        encoded.start_price,
-    )
     return encoded
 
 

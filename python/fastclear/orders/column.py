@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, cast
@@ -38,6 +39,8 @@ def array_or_series(name: str, column: object) -> Column:
         elif kind == "M":
             with Foreign(f"column '{name}'", name):
                 column = _stamps(name, column)
+    elif isinstance(column, pl.Series):
+        return _from_polars(name, column)
     elif isinstance(column, str | bytes | bytearray):
         raise SchemaError(f"column '{name}' is one {type(column).__name__}; give one value an order", column=name)
     elif hasattr(column, "to_numpy") and hasattr(column, "iloc"):  # a pandas series
@@ -50,11 +53,13 @@ def array_or_series(name: str, column: object) -> Column:
             column = list(column)
     if isinstance(column, list | tuple):
         column = _cells(name, column)
-    if isinstance(column, pl.Series):
-        series = column
-    else:
+    if not isinstance(column, pl.Series):
         with Foreign(f"column '{name}'", name):
-            series = pl.Series(name, cast("Any", column), strict=True)
+            column = pl.Series(name, cast("Any", column), strict=True)
+    return _from_polars(name, column)
+
+
+def _from_polars(name: str, series: pl.Series) -> Column:
     dtype = series.dtype
     if dtype in _WIDE:
         return _narrowed(name, series)
@@ -116,13 +121,18 @@ def _narrowed(name: str, series: pl.Series) -> Column:
 
 
 def _from_pandas(name: str, column: Any) -> Column | list[Any]:
-    """A pandas series, with pyarrow beside it or without."""
+    """A pandas series, with pyarrow beside it or without: over the same memory where it holds an array of numbers."""
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
         return plain(column.to_numpy())
     if column.dtype.kind == "M":
         has_zone = column.dt.tz is not None
         stamps = (column.dt.tz_convert("UTC").dt.tz_localize(None) if has_zone else column).to_numpy()
         return _stamps(name, stamps, "UTC" if has_zone else None)
+    if hasattr(column.array, "__arrow_array__"):  # numbers with gaps, text
+        with suppress(ImportError):
+            series = pl.Series(name, column.array.__arrow_array__())
+            if series.dtype.is_integer() or series.dtype in (pl.String, pl.Boolean):
+                return series
     return cast("list[Any]", column.astype(object).where(column.notna(), None).to_list())
 
 

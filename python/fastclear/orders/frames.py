@@ -11,6 +11,7 @@ import polars as pl
 from fastclear.errors import SchemaError
 from fastclear.orders.column import Column, array_or_series
 from fastclear.orders.foreign import Foreign
+from fastclear.orders.words import plain_sides
 
 ALIASES: Final[dict[str, str]] = {
     "order_id": "order",
@@ -37,7 +38,7 @@ def named_columns(orders: object) -> dict[str, Column]:
         if name not in KNOWN:
             if given not in _warned_of:
                 _warned_of.add(given)
-                warnings.warn(f"column '{given}' is no column of orders and is ignored", UserWarning, stacklevel=4)
+                warnings.warn(f"column '{given}' is no column of orders and is ignored", UserWarning, stacklevel=5)
             continue
         if name in columns:
             raise SchemaError(f"column '{name}' is given twice, once as '{given}'; leave one out", column=name)
@@ -46,6 +47,26 @@ def named_columns(orders: object) -> dict[str, Column]:
         if name not in columns:
             have = ", ".join(given for given, _ in given_columns) or "none"
             raise SchemaError(f"column '{name}' is missing (columns given: {have})", column=name)
+    return columns
+
+
+def plain_columns(orders: object) -> dict[str, Any] | None:
+    """Columns of a polars frame as arrays over the same memory: None unless each of them can be one.
+
+    Only ``side`` is read where it must be: words and Booleans, which are bits in polars, become bytes.
+    """
+    if not isinstance(orders, pl.DataFrame):
+        return None
+    columns: dict[str, Any] = {}
+    for series in orders.get_columns():
+        name = series.name
+        try:
+            columns[name] = series.to_numpy(allow_copy=False)
+        except RuntimeError:  # nulls, several pieces, or no numbers
+            column = plain_sides(series) if name == "side" else None
+            if column is None:
+                return None
+            columns[name] = column
     return columns
 
 
@@ -62,7 +83,7 @@ def items(orders: object) -> list[tuple[str, object]]:
         if isinstance(orders, Mapping):
             return [(str(name), column) for name, column in orders.items()]
         if hasattr(orders, "__dataframe__") and hasattr(orders, "iloc"):  # pandas, with or without pyarrow beside it
-            return [(str(name), frame.iloc[:, place]) for place, name in enumerate(frame.columns)]
+            return [(str(name), column) for name, column in frame.items()]
         if hasattr(orders, "__arrow_c_stream__"):
             if hasattr(orders, "schema") and hasattr(orders, "column"):  # a pyarrow table or batch
                 return [(str(name), frame.column(place)) for place, name in enumerate(frame.schema.names)]

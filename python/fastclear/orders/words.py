@@ -18,6 +18,20 @@ SELL_WORDS: Final[tuple[str, ...]] = ("sell", "ask", "offer")
 _NO_SIDE: Final = 255
 
 
+def plain_sides(column: pl.Series) -> NDArray[np.uint8] | None:
+    """1 where the order buys, 0 where it sells, if nothing but ``buy`` and ``sell`` or Booleans is there."""
+    if column.dtype == pl.String:
+        buys = column == BUY_WORDS[0]
+        known = int(buys.sum()) + int((column == SELL_WORDS[0]).sum())  # a null is neither
+        if known != len(column):
+            return None
+    elif column.dtype == pl.Boolean and not column.null_count():
+        buys = column
+    else:
+        return None
+    return buys.rechunk().to_numpy().view(np.uint8)
+
+
 def sides(column: Column, flaws: Flaws) -> NDArray[np.uint8]:
     """1 where the order buys, 0 where it sells, something else where nobody knows."""
     wanted = "text (buy/sell, bid/ask/offer), bool, or integers (1 = buy, 0 = sell)"
@@ -34,6 +48,9 @@ def sides(column: Column, flaws: Flaws) -> NDArray[np.uint8]:
         return side
     if column.dtype in (pl.Categorical, pl.Enum):
         column = column.cast(pl.String)
+    plain = plain_sides(column)
+    if plain is not None:
+        return plain
     if column.dtype == pl.String:
         words = column.str.to_lowercase()
         buys, sells = (words.is_in(list(known)).fill_null(value=False) for known in (BUY_WORDS, SELL_WORDS))

@@ -1,36 +1,49 @@
 //! Columns in, columns out: `clear` and what it returns.
 //!
-//! Columns are borrowed. Where the Python layer says that nobody can write them (`frozen`), the work runs detached;
-//! otherwise it runs attached, so that no Python thread can change them meanwhile.
+//! Columns are borrowed. Where nobody can write them the work runs detached; otherwise, and where it is over in no time,
+//! it runs attached, so that no Python thread can change them meanwhile.
 
-use fastclear_core::auction::maximal_volume::Walk;
-use fastclear_core::auction::muda::Variant;
-use fastclear_core::auction::price::{PairPrice, PairRule, PriceRound, Share};
-use fastclear_core::auction::rationing::Rationing;
-use fastclear_core::auction::uniform::PriceRule;
-use fastclear_core::auction::{
-    Average, Discriminatory, Huang, MaximalVolume, Mechanism, Muda, MultiRound, RandomMatching, RankedRule, Rule, Sbba,
-    TradeReduction, Uniform, Vickrey,
-};
+use fastclear_core::auction::{Mechanism, RankedRule, Rule};
 use fastclear_core::batch::{self, Want};
-use fastclear_core::order::{Columns, Integers};
+use fastclear_core::order::Columns;
 use fastclear_core::reject::RejectReason;
 use fastclear_core::trade::{MarketDetail, MarketOutcome, Trades};
-use fastclear_core::units::{PRICE_MAX, price_in_range, quantity_in_range};
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadwriteArray1};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadwriteArray1};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyInt, PyList};
 
+use crate::columns::{IntegerColumn, Orders, SideColumn, borrow, borrow_any, share_memory};
 use crate::errors::Exception;
+use crate::mechanism::PyMechanism;
+
+/// Most threads that anybody gets.
+const THREADS_MAX: usize = 1024;
+/// Rows from which a second thread may be started: below, nobody asks how many there are.
+const ROWS_THREADED: usize = 1 << 15;
+/// Rows from which other Python threads are let run meanwhile, where the columns allow it.
+const ROWS_DETACHED: usize = 1 << 12;
+/// Rows up to which an array of zeros costs no more than one that is not cleared.
+const ROWS_ZEROED: usize = 512;
 
 /// Adds this file's classes and functions to `_core`.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyMechanism>()?;
     m.add_class::<Cleared>()?;
     m.add_function(wrap_pyfunction!(clear, m)?)?;
+    m.add_function(wrap_pyfunction!(clear_columns, m)?)?;
+    m.add_function(wrap_pyfunction!(equal, m)?)?;
+    m.add("MARKET_VALUES", MARKET_VALUES)?;
+    m.add("MARKET_COUNTS", MARKET_COUNTS)?;
     m.add_function(wrap_pyfunction!(reject_reasons, m)?)?;
     m.add_function(wrap_pyfunction!(text_id, m)?)?;
     Ok(())
+}
+
+/// Whether two columns hold the same.
+#[pyfunction]
+fn equal(one: PyReadonlyArray1<'_, i64>, other: PyReadonlyArray1<'_, i64>) -> PyResult<bool> {
+    Ok(one.as_slice()? == other.as_slice()?)
 }
 
 /// `(name, code, remedy)` of every reject reason, in precedence.
@@ -45,279 +58,45 @@ fn text_id(text: &str) -> u64 {
     fastclear_core::ids::text_id(text)
 }
 
-/// A checked mechanism.
-#[pyclass(name = "Mechanism", frozen, module = "fastclear._core")]
-pub struct PyMechanism(Mechanism);
+/// Names of the rows of int64 values of markets: those that may mean nothing come first, money last.
+const MARKET_VALUES: [&str; SHOWN + 2 + MONEY.len()] = [
+    "price",
+    "price_low",
+    "price_high",
+    "price_buy",
+    "price_sell",
+    "best_bid",
+    "best_ask",
+    "market",
+    "volume",
+    "welfare",
+    "buyer_payment",
+    "seller_revenue",
+    "surplus",
+];
 
-#[pymethods]
-impl PyMechanism {
-    #[staticmethod]
-    #[pyo3(signature = (k, rationing, price_rule, seed, price_round, zero_surplus, whole_levels, fee, reserve, cap_low, cap_high))]
-    #[expect(clippy::too_many_arguments, reason = "one argument a parameter")]
-    fn uniform(
-        k: (i64, i64),
-        rationing: &str,
-        price_rule: &str,
-        seed: Option<u64>,
-        price_round: Option<&str>,
-        zero_surplus: bool,
-        whole_levels: bool,
-        fee: i64,
-        reserve: Option<i64>,
-        cap_low: Option<i64>,
-        cap_high: Option<i64>,
-    ) -> PyResult<Self> {
-        let rationing = match (rationing, seed) {
-            ("time", None) => Rationing::Time,
-            ("pro_rata", None) => Rationing::ProRata,
-            ("equal", None) => Rationing::Equal,
-            ("quantity", None) => Rationing::Quantity,
-            ("lottery", Some(seed)) => Rationing::Lottery { seed },
-            ("lottery", None) => {
-                return Err(Exception::Mechanism.with("rationing=\"lottery\" needs a seed; give seed=…".to_owned()));
-            }
-            ("time" | "pro_rata" | "equal" | "quantity", Some(seed)) => {
-                let message = format!("seed={seed} is for rationing=\"lottery\"; leave it out");
-                return Err(Exception::Mechanism.with(message));
-            }
-            (other, _) => {
-                return Err(unknown("rationing", other, "'time', 'pro_rata', 'equal', 'quantity' or 'lottery'"));
-            }
-        };
-        let price_rule = match price_rule {
-            "interval" => PriceRule::Interval,
-            "marginal_ask" => PriceRule::MarginalAsk,
-            "marginal_bid" => PriceRule::MarginalBid,
-            "last_pair_midpoint" => PriceRule::LastPairMidpoint,
-            "scarce_side" => PriceRule::ScarceSide,
-            "cut_order" => PriceRule::CutOrder,
-            "capped_midpoint" => PriceRule::CappedMidpoint,
-            other => {
-                let choices = "'interval', 'marginal_ask', 'marginal_bid', 'last_pair_midpoint', 'scarce_side', \
-                               'cut_order' or 'capped_midpoint'";
-                return Err(unknown("price_rule", other, choices));
-            }
-        };
-        if whole_levels && (price_rule != PriceRule::MarginalBid || !zero_surplus) {
-            let message = "whole_levels=True clears at the price of the last bids; use it with \
-                           price_rule=\"marginal_bid\" and zero_surplus=True";
-            return Err(Exception::Mechanism.with(message.to_owned()));
-        }
-        let uniform = Uniform {
-            k: share(k)?,
-            rationing,
-            price_rule,
-            price_round: price_round.map(round).transpose()?,
-            zero_surplus,
-            whole_levels,
-            fee: checked_fee(fee)?,
-            reserve: checked_price("reserve", reserve)?,
-        };
-        capped(Rule::Uniform(uniform), cap_low, cap_high)
-    }
+/// How many of them may mean nothing.
+const SHOWN: usize = 7;
 
-    #[staticmethod]
-    #[pyo3(signature = (k, rule, price_round, fee, reserve, cap_low, cap_high))]
-    fn discriminatory(
-        k: (i64, i64),
-        rule: &str,
-        price_round: &str,
-        fee: i64,
-        reserve: Option<i64>,
-        cap_low: Option<i64>,
-        cap_high: Option<i64>,
-    ) -> PyResult<Self> {
-        let rule = pair_rule(k, rule, price_round)?;
-        let (fee, reserve) = (checked_fee(fee)?, checked_price("reserve", reserve)?);
-        capped(Rule::Discriminatory(Discriminatory { rule, fee, reserve }), cap_low, cap_high)
-    }
+/// Names of the rows of uint32 counts of markets.
+const MARKET_COUNTS: [&str; 2] = ["buy_orders", "sell_orders"];
 
-    #[staticmethod]
-    fn maximal_volume(k: (i64, i64), rule: &str, price_round: &str, ascending: bool) -> PyResult<Self> {
-        let rule = pair_rule(k, rule, price_round)?;
-        let walk = if ascending { Walk::Ascending } else { Walk::Descending };
-        Ok(Self::ranked(RankedRule::MaximalVolume(MaximalVolume { rule, walk })))
-    }
+/// Totals of money of a market, in the order of their names.
+const MONEY: [fn(&MarketOutcome) -> i128; 4] = [
+    |market| market.welfare,
+    |market| market.buyer_payment,
+    |market| market.seller_revenue,
+    |market| market.buyer_payment - market.seller_revenue,
+];
 
-    #[staticmethod]
-    fn random_matching(k: (i64, i64), rule: &str, price_round: &str, seed: u64) -> PyResult<Self> {
-        let rule = pair_rule(k, rule, price_round)?;
-        Ok(Self::ranked(RankedRule::RandomMatching(RandomMatching { rule, seed })))
-    }
-
-    #[staticmethod]
-    fn vickrey() -> Self {
-        Self::ranked(RankedRule::Vickrey(Vickrey))
-    }
-
-    #[staticmethod]
-    #[pyo3(signature = (use_p0, unit, cap_low, cap_high))]
-    fn trade_reduction(use_p0: bool, unit: i64, cap_low: Option<i64>, cap_high: Option<i64>) -> PyResult<Self> {
-        let unit = checked_unit(unit)?;
-        let rule = TradeReduction { use_p0, cap_low, cap_high, unit };
-        capped(Rule::Ranked(RankedRule::TradeReduction(rule)), cap_low, cap_high)
-    }
-
-    #[staticmethod]
-    fn huang() -> Self {
-        Self::ranked(RankedRule::Huang(Huang))
-    }
-
-    #[staticmethod]
-    fn sbba(seed: u64, unit: i64) -> PyResult<Self> {
-        Ok(Self::ranked(RankedRule::Sbba(Sbba { seed, unit: checked_unit(unit)? })))
-    }
-
-    #[staticmethod]
-    fn muda(vickrey: bool, seed: u64) -> Self {
-        let variant = if vickrey { Variant::Vickrey } else { Variant::Lottery };
-        Self::ranked(RankedRule::Muda(Muda { variant, seed }))
-    }
-
-    #[staticmethod]
-    fn average(unit: i64) -> PyResult<Self> {
-        Ok(Self::ranked(RankedRule::Average(Average { unit: checked_unit(unit)? })))
-    }
-
-    #[staticmethod]
-    fn multi_round(buyer_step: i64, seller_step: i64, max_rounds: u32) -> PyResult<Self> {
-        for (name, step) in [("buyer_step", buyer_step), ("seller_step", seller_step)] {
-            if !(0..=PRICE_MAX).contains(&step) {
-                return Err(Exception::Mechanism.with(format!("{name}={step} ticks; use 0 to {PRICE_MAX}")));
-            }
-        }
-        Ok(Self::ranked(RankedRule::MultiRound(MultiRound { buyer_step, seller_step, max_rounds })))
-    }
-
-    /// Whether what an order pays is a sum, not a price a unit.
-    #[getter]
-    fn pays_sums(&self) -> bool {
-        self.0.pays_sums()
-    }
-
-    /// Whether orders may name the least quantity that they accept.
-    #[getter]
-    fn takes_minimums(&self) -> bool {
-        self.0.takes_minimums()
-    }
-
-    /// Whether orders may open with a quote other than their limit.
-    #[getter]
-    fn takes_start_prices(&self) -> bool {
-        self.0.takes_start_prices()
-    }
-
-    /// Whether payments follow from the trades, which are then worth keeping.
-    #[getter]
-    fn prices_by_trade(&self) -> bool {
-        self.0.prices_by_trade()
-    }
-}
-
-impl PyMechanism {
-    fn ranked(rule: RankedRule) -> Self {
-        Self(Rule::Ranked(rule).into())
-    }
-}
-
-fn capped(rule: Rule, cap_low: Option<i64>, cap_high: Option<i64>) -> PyResult<PyMechanism> {
-    let (cap_low, cap_high) = (checked_price("cap_low", cap_low)?, checked_price("cap_high", cap_high)?);
-    if let (Some(low), Some(high)) = (cap_low, cap_high)
-        && low > high
-    {
-        return Err(Exception::Mechanism.with(format!("cap_low={low} is above cap_high={high}; exchange them")));
-    }
-    Ok(PyMechanism(Mechanism { rule, cap_low, cap_high }))
-}
-
-fn pair_rule(k: (i64, i64), rule: &str, price_round: &str) -> PyResult<PairRule> {
-    let price = match rule {
-        "k" => PairPrice::Share(share(k)?),
-        "bid" => PairPrice::Share(share((1, 1))?),
-        "ask" => PairPrice::Share(share((0, 1))?),
-        "earlier" => PairPrice::Earlier,
-        "apart" => PairPrice::Apart,
-        other => return Err(unknown("rule", other, "'k', 'bid', 'ask' or 'earlier'")),
-    };
-    Ok(PairRule { price, price_round: round(price_round)? })
-}
-
-fn checked_price(name: &str, price: Option<i64>) -> PyResult<Option<i64>> {
-    match price {
-        Some(ticks) if !price_in_range(ticks) => {
-            Err(Exception::Mechanism.with(format!("{name}={ticks} ticks; use -{PRICE_MAX} to {PRICE_MAX}")))
-        }
-        price => Ok(price),
-    }
-}
-
-fn checked_unit(unit: i64) -> PyResult<i64> {
-    if quantity_in_range(unit) {
-        Ok(unit)
-    } else {
-        Err(Exception::Mechanism.with(format!("unit={unit} lots; use 1 to 2^31-1")))
-    }
-}
-
-fn unknown(parameter: &str, value: &str, choices: &str) -> PyErr {
-    Exception::Mechanism.with(format!("{parameter}={value:?} is unknown; use {choices}"))
-}
-
-fn share((numerator, denominator): (i64, i64)) -> PyResult<Share> {
-    Share::new(numerator, denominator).ok_or_else(|| {
-        Exception::Mechanism.with(format!("k={numerator}/{denominator} is no share; use a fraction from 0 to 1"))
-    })
-}
-
-fn round(name: &str) -> PyResult<PriceRound> {
-    Ok(match name {
-        "floor" => PriceRound::Floor,
-        "ceil" => PriceRound::Ceil,
-        "half_up" => PriceRound::HalfUp,
-        other => {
-            return Err(unknown("price_round", other, "'floor', 'ceil' or 'half_up'"));
-        }
-    })
-}
-
-fn checked_fee(fee: i64) -> PyResult<i64> {
-    if (0..=PRICE_MAX).contains(&fee) {
-        Ok(fee)
-    } else {
-        Err(Exception::Mechanism.with(format!("fee={fee} ticks; use 0 to {PRICE_MAX}")))
-    }
-}
-
-/// An int32 or int64 column.
-enum IntegerColumn<'py> {
-    Wide(PyReadonlyArray1<'py, i64>),
-    Narrow(PyReadonlyArray1<'py, i32>),
-}
-
-impl<'py> FromPyObject<'_, 'py> for IntegerColumn<'py> {
-    type Error = PyErr;
-
-    /// By hand, since a derived one words an error for the type that a column is not, and then drops it: 4 µs a call.
-    fn extract(column: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        Ok(if column.cast::<PyArray1<i32>>().is_ok() {
-            Self::Narrow(column.extract()?)
-        } else {
-            Self::Wide(column.extract()?)
-        })
-    }
-}
-
-impl IntegerColumn<'_> {
-    fn integers(&self) -> PyResult<Integers<'_>> {
-        Ok(match self {
-            Self::Wide(column) => Integers::Wide(column.as_slice()?),
-            Self::Narrow(column) => Integers::Narrow(column.as_slice()?),
-        })
-    }
-}
-
-/// A total of money of a market.
-type Money = fn(&MarketOutcome) -> i128;
+/// What `Cleared::markets` returns.
+type MarketColumns<'py> = (
+    Bound<'py, PyArray2<i64>>,
+    Bound<'py, PyArray2<bool>>,
+    Bound<'py, PyArray2<u32>>,
+    Bound<'py, PyDict>,
+    Bound<'py, PyDict>,
+);
 
 /// What `clear` computed, kept as Rust columns until asked for.
 #[pyclass(frozen, module = "fastclear._core")]
@@ -332,53 +111,143 @@ pub struct Cleared {
     orders: usize,
 }
 
-/// Clears the columns; writes each order's filled quantity to `out`.
+/// Clears columns that were read and checked; writes each order's filled quantity to `out`, if there is one.
 #[pyfunction]
 #[pyo3(signature = (side, price, quantity, market, order, time, is_market_order, participant, min_quantity, start_price, half, turn, refused, mechanism, out, payment, trades, threads, frozen))]
 #[expect(clippy::too_many_arguments, reason = "one argument a column")]
-#[expect(clippy::needless_pass_by_value, reason = "PyO3 hands extracted arguments over by value")]
-fn clear(
-    py: Python<'_>,
-    side: PyReadonlyArray1<'_, u8>,
-    price: IntegerColumn<'_>,
-    quantity: IntegerColumn<'_>,
-    market: Option<PyReadonlyArray1<'_, i64>>,
-    order: Option<PyReadonlyArray1<'_, i64>>,
-    time: Option<PyReadonlyArray1<'_, i64>>,
-    is_market_order: Option<PyReadonlyArray1<'_, u8>>,
-    participant: Option<PyReadonlyArray1<'_, i64>>,
-    min_quantity: Option<PyReadonlyArray1<'_, i64>>,
-    start_price: Option<PyReadonlyArray1<'_, i64>>,
-    half: Option<PyReadonlyArray1<'_, u8>>,
-    turn: Option<PyReadonlyArray1<'_, i64>>,
-    refused: Option<PyReadonlyArray1<'_, u16>>,
+fn clear<'py>(
+    py: Python<'py>,
+    side: &Bound<'py, PyArray1<u8>>,
+    price: IntegerColumn<'py>,
+    quantity: IntegerColumn<'py>,
+    market: Option<&Bound<'py, PyArray1<i64>>>,
+    order: Option<&Bound<'py, PyArray1<i64>>>,
+    time: Option<&Bound<'py, PyArray1<i64>>>,
+    is_market_order: Option<&Bound<'py, PyArray1<u8>>>,
+    participant: Option<&Bound<'py, PyArray1<i64>>>,
+    min_quantity: Option<&Bound<'py, PyArray1<i64>>>,
+    start_price: Option<&Bound<'py, PyArray1<i64>>>,
+    half: Option<&Bound<'py, PyArray1<u8>>>,
+    turn: Option<&Bound<'py, PyArray1<i64>>>,
+    refused: Option<&Bound<'py, PyArray1<u16>>>,
     mechanism: &PyMechanism,
-    mut out: PyReadwriteArray1<'_, i64>,
+    out: Option<&Bound<'py, PyArray1<i64>>>,
     payment: bool,
     trades: bool,
-    threads: usize,
+    threads: Option<usize>,
     frozen: bool,
 ) -> PyResult<Cleared> {
-    let columns = Columns {
-        side: side.as_slice()?,
-        price: price.integers()?,
-        quantity: quantity.integers()?,
-        market: market.as_ref().map(|column| column.as_slice()).transpose()?,
-        order: order.as_ref().map(|column| column.as_slice()).transpose()?,
-        time: time.as_ref().map(|column| column.as_slice()).transpose()?,
-        is_market_order: is_market_order.as_ref().map(|column| column.as_slice()).transpose()?,
-        participant: participant.as_ref().map(|column| column.as_slice()).transpose()?,
-        min_quantity: min_quantity.as_ref().map(|column| column.as_slice()).transpose()?,
-        start_price: start_price.as_ref().map(|column| column.as_slice()).transpose()?,
-        half: half.as_ref().map(|column| column.as_slice()).transpose()?,
-        turn: turn.as_ref().map(|column| column.as_slice()).transpose()?,
-        refused: refused.as_ref().map(|column| column.as_slice()).transpose()?,
+    let orders = Orders {
+        side: SideColumn::Unsigned(borrow(side)?),
+        price,
+        quantity,
+        market: borrow_any(market)?,
+        order: borrow_any(order)?,
+        time: borrow_any(time)?,
+        is_market_order: borrow_any(is_market_order)?,
+        participant: borrow_any(participant)?,
+        min_quantity: borrow_any(min_quantity)?,
+        start_price: borrow_any(start_price)?,
+        half: borrow_any(half)?,
+        turn: borrow_any(turn)?,
+        refused: borrow_any(refused)?,
     };
-    let want = Want { payment, trades, ..Want::default() };
-    let filled = out.as_slice_mut()?;
-    let mut run = || batch::clear(&columns, &mechanism.0, want, threads, filled);
-    let clearing =
-        if frozen { py.detach(&mut run) } else { run() }.map_err(|error| Exception::Schema.with(error.to_string()))?;
+    let mut out = out.map(|out| out.try_readwrite().map_err(|_| out_in_use())).transpose()?;
+    let filled = out.as_mut().map(|out| out.as_slice_mut()).transpose()?;
+    let want = Want { payment, trades, prices_only: filled.is_none() };
+    run(py, &orders.columns()?, &mechanism.0, want, threads, filled, frozen)
+}
+
+/// Clears a mapping of plain arrays, and returns what it computed beside the array of filled quantities (none without
+/// `fills`): `out`, or a new one that nobody can write. `None` where anything needs a closer look than that, be it an
+/// argument, a column or a mechanism; nothing was written then.
+#[pyfunction]
+fn clear_columns<'py>(
+    orders: &Bound<'py, PyDict>,
+    mechanism: &PyMechanism,
+    threads: Option<&Bound<'py, PyAny>>,
+    out: Option<&Bound<'py, PyAny>>,
+    fills: bool,
+) -> PyResult<Option<(Cleared, Option<Bound<'py, PyArray1<i64>>>)>> {
+    let py = orders.py();
+    let mechanism = &mechanism.0;
+    let threads = match threads {
+        None => None,
+        Some(threads) => match threads.cast_exact::<PyInt>().ok().and_then(|threads| threads.extract().ok()) {
+            None | Some(0) => return Ok(None),
+            threads => threads,
+        },
+    };
+    let Some(borrowed) = Orders::plain(orders) else {
+        return Ok(None);
+    };
+    // Muda may name participants, and an unused column is worth a warning.
+    if matches!(mechanism.rule, Rule::Ranked(RankedRule::Muda(_)))
+        || borrowed.min_quantity.is_some() && !mechanism.takes_minimums()
+        || borrowed.start_price.is_some() && !mechanism.takes_start_prices()
+    {
+        return Ok(None);
+    }
+    let Ok(columns) = borrowed.columns() else {
+        return Ok(None);
+    };
+    if columns.check().is_err() {
+        return Ok(None);
+    }
+    let rows = columns.len();
+    let want = Want { payment: false, trades: fills && mechanism.prices_by_trade(), prices_only: !fills };
+    let frozen = rows >= ROWS_DETACHED && borrowed.nobody_writes(py)?;
+    let filled = match out {
+        None if !fills => {
+            return Ok(Some((run(py, &columns, mechanism, want, threads, None, frozen)?, None)));
+        }
+        None => new_array(py, rows)?,
+        Some(out) => match out.cast_exact() {
+            Ok(out) if fills => out.clone(),
+            _ => return Ok(None),
+        },
+    };
+    let Ok(mut writer) = filled.try_readwrite() else {
+        return Ok(None);
+    };
+    match writer.as_slice_mut() {
+        Ok(slice) if slice.len() == rows && !share_memory(&columns, slice) => {
+            let cleared = run(py, &columns, mechanism, want, threads, Some(slice), frozen)?;
+            if out.is_none() {
+                writer.make_nonwriteable();
+            }
+            Ok(Some((cleared, Some(filled))))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn out_in_use() -> PyErr {
+    Exception::Schema.with("out is in use by another call that is still running; give each call an array of its own")
+}
+
+fn run(
+    py: Python<'_>,
+    columns: &Columns<'_>,
+    mechanism: &Mechanism,
+    want: Want,
+    threads: Option<usize>,
+    filled: Option<&mut [i64]>,
+    frozen: bool,
+) -> PyResult<Cleared> {
+    let threads = match threads {
+        Some(threads) => threads.min(THREADS_MAX),
+        None if columns.len() < ROWS_THREADED => 1,
+        None => threads_available(py)?.clamp(1, THREADS_MAX),
+    };
+    let mut thrown_away = Vec::new();
+    let filled = filled.unwrap_or_else(|| {
+        thrown_away = vec![0; columns.len()];
+        &mut thrown_away
+    });
+    let mut run = || batch::clear(columns, mechanism, want, threads, filled);
+    let done = if frozen && columns.len() >= ROWS_DETACHED { py.detach(&mut run) } else { run() };
+    let clearing = done.map_err(|error| Exception::Schema.with(error.to_string()))?;
     Ok(Cleared {
         outcomes: clearing.outcomes,
         reject: clearing.reject,
@@ -386,9 +255,27 @@ fn clear(
         trades: clearing.trades,
         details: clearing.details,
         den: clearing.den,
-        rule: mechanism.0.rule,
+        rule: mechanism.rule,
         orders: columns.len(),
     })
+}
+
+/// How many threads the process may use, as Python counts them.
+fn threads_available(py: Python<'_>) -> PyResult<usize> {
+    let os = py.import("os")?;
+    match os.getattr_opt("sched_getaffinity")? {
+        Some(affinity) => affinity.call1((0,))?.len(),
+        None => Ok(os.call_method0("cpu_count")?.extract::<Option<usize>>()?.unwrap_or(1)), // not on every system
+    }
+}
+
+/// A new array of int64, of any content.
+fn new_array(py: Python<'_>, rows: usize) -> PyResult<Bound<'_, PyArray1<i64>>> {
+    static EMPTY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    if rows <= ROWS_ZEROED {
+        return Ok(PyArray1::zeros(py, rows, false));
+    }
+    Ok(EMPTY.import(py, "fastclear.buffers", "empty")?.call1((rows,))?.cast_into()?)
 }
 
 #[pymethods]
@@ -442,62 +329,123 @@ impl Cleared {
         Ok(Some(columns))
     }
 
-    /// Columns of the markets. Money columns are int64 arrays where every value fits, else lists of `int`.
-    fn markets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let columns = PyDict::new(py);
-        let outcomes = &self.outcomes;
-        let wide = |of: fn(&MarketOutcome) -> i64| outcomes.iter().map(of).collect::<Vec<i64>>().into_pyarray(py);
-        let count = |of: fn(&MarketOutcome) -> u32| outcomes.iter().map(of).collect::<Vec<u32>>().into_pyarray(py);
-        columns.set_item("market", wide(|market| market.market))?;
-        columns.set_item("price", wide(|market| market.price_sell))?;
-        columns.set_item("price_low", wide(|market| market.price_low))?;
-        columns.set_item("price_high", wide(|market| market.price_high))?;
-        columns.set_item("price_buy", wide(|market| market.price_buy))?;
-        columns.set_item("price_sell", wide(|market| market.price_sell))?;
-        columns.set_item("volume", wide(|market| market.volume))?;
-        columns.set_item("buy_orders", count(|market| market.buy_orders))?;
-        columns.set_item("sell_orders", count(|market| market.sell_orders))?;
-        columns.set_item("best_bid", wide(|market| market.best_bid))?;
-        columns.set_item("best_ask", wide(|market| market.best_ask))?;
-        let flag = |of: fn(&MarketOutcome) -> bool| outcomes.iter().map(of).collect::<Vec<bool>>().into_pyarray(py);
-        columns.set_item("has_price", flag(|market| market.has_price))?;
-        if let Rule::Ranked(rule) = self.rule {
-            match rule {
-                RankedRule::TradeReduction(_) | RankedRule::Sbba(_) => {
-                    let branch: Vec<u8> = self.details.iter().map(|market| market.branch as u8).collect();
-                    columns.set_item("branch", branch.into_pyarray(py))?;
-                }
-                RankedRule::MultiRound(_) => {
-                    let rounds: Vec<u32> = self.details.iter().map(|market| market.rounds).collect();
-                    columns.set_item("rounds", rounds.into_pyarray(py))?;
-                }
-                RankedRule::Muda(_) => {
-                    for (half, (has, price)) in
-                        [("has_left", "price_left"), ("has_right", "price_right")].iter().enumerate()
-                    {
-                        let prices = self.details.iter().map(|market| market.half_prices[half]);
-                        let found: Vec<bool> = prices.clone().map(|price| price.is_some()).collect();
-                        let ticks: Vec<i64> = prices.map(Option::unwrap_or_default).collect();
-                        columns.set_item(has, found.into_pyarray(py))?;
-                        columns.set_item(price, ticks.into_pyarray(py))?;
-                    }
-                }
-                _ => {}
+    /// Whether another run came to the same: the same outcome in every market, the same orders refused.
+    fn agrees_with(&self, other: &Self) -> bool {
+        (self.den, self.orders, self.rule) == (other.den, other.orders, other.rule)
+            && self.outcomes == other.outcomes
+            && self.details == other.details
+            && self.reject == other.reject
+    }
+
+    /// Whether what an order pays follows from what it was filled and the prices of its market: see `pay`.
+    #[getter]
+    const fn pays_prices(&self) -> bool {
+        matches!(self.rule, Rule::Uniform(_))
+    }
+
+    /// Whether `payment` has an answer.
+    #[getter]
+    const fn has_payment(&self) -> bool {
+        self.payment.is_some() || self.trades.is_some()
+    }
+
+    /// Whether `trades` has an answer.
+    #[getter]
+    const fn has_trades(&self) -> bool {
+        self.trades.is_some()
+    }
+
+    /// Writes each order's payment to `out`: what it was `filled`, at the prices of its market. False where `filled` is
+    /// not what these markets traded.
+    fn pay(
+        &self,
+        side: PyReadonlyArray1<'_, u8>,
+        market: Option<PyReadonlyArray1<'_, i64>>,
+        filled: PyReadonlyArray1<'_, i64>,
+        mut out: PyReadwriteArray1<'_, i64>,
+    ) -> PyResult<bool> {
+        let market = market.as_ref().map(|column| column.as_slice()).transpose()?;
+        let columns = Columns { side: side.as_slice()?, market, ..Columns::default() };
+        Ok(batch::payments(&self.outcomes, &columns, filled.as_slice()?, out.as_slice_mut()?))
+    }
+
+    /// Columns of the markets: int64 values and uint32 counts by row, named by [`MARKET_VALUES`] and [`MARKET_COUNTS`];
+    /// of the first values, which mean something; columns of one mechanism; money that leaves 64 bits.
+    fn markets<'py>(&self, py: Python<'py>) -> PyResult<MarketColumns<'py>> {
+        let markets = self.outcomes.len();
+        let mut values = vec![0_i64; MARKET_VALUES.len() * markets];
+        let mut shown = vec![false; SHOWN * markets];
+        let mut counts = vec![0_u32; MARKET_COUNTS.len() * markets];
+        let mut too_wide = [false; MONEY.len()];
+        for (nth, market) in self.outcomes.iter().enumerate() {
+            let (traded, money) = (market.volume > 0, MONEY.map(|of| of(market)));
+            let one_price = market.has_price && market.price_buy == market.price_sell;
+            let seen = [
+                (market.price_sell, one_price),
+                (market.price_low, one_price),
+                (market.price_high, one_price),
+                (market.price_buy, market.has_price),
+                (market.price_sell, market.has_price),
+                (market.best_bid, market.buy_orders > 0 && !traded),
+                (market.best_ask, market.sell_orders > 0 && !traded),
+            ];
+            for (row, (value, is_shown)) in seen.into_iter().enumerate() {
+                values[row * markets + nth] = value;
+                shown[row * markets + nth] = is_shown;
+            }
+            values[SHOWN * markets + nth] = market.market;
+            values[(SHOWN + 1) * markets + nth] = market.volume;
+            for (row, money) in money.into_iter().enumerate() {
+                too_wide[row] |= i64::try_from(money).is_err();
+                values[(SHOWN + 2 + row) * markets + nth] = money as i64;
+            }
+            for (row, count) in [market.buy_orders, market.sell_orders].into_iter().enumerate() {
+                counts[row * markets + nth] = count;
             }
         }
-        let money: [(&str, Money); 4] = [
-            ("welfare", |market| market.welfare),
-            ("buyer_payment", |market| market.buyer_payment),
-            ("seller_revenue", |market| market.seller_revenue),
-            ("surplus", |market| market.buyer_payment - market.seller_revenue),
-        ];
-        for (name, of) in money {
-            let values: Vec<i128> = outcomes.iter().map(of).collect();
-            let narrow: Option<Vec<i64>> = values.iter().map(|&value| i64::try_from(value).ok()).collect();
-            match narrow {
-                Some(narrow) => columns.set_item(name, narrow.into_pyarray(py))?,
-                None => columns.set_item(name, PyList::new(py, values)?)?,
+        let wide = PyDict::new(py);
+        for (row, of) in MONEY.iter().enumerate().filter(|&(row, _)| too_wide[row]) {
+            let money: Vec<i128> = self.outcomes.iter().map(of).collect();
+            wide.set_item(MARKET_VALUES[SHOWN + 2 + row], PyList::new(py, money)?)?;
+        }
+        Ok((
+            values.into_pyarray(py).reshape([MARKET_VALUES.len(), markets])?,
+            shown.into_pyarray(py).reshape([SHOWN, markets])?,
+            counts.into_pyarray(py).reshape([MARKET_COUNTS.len(), markets])?,
+            self.details(py)?,
+            wide,
+        ))
+    }
+}
+
+impl Cleared {
+    /// Columns that one mechanism adds to the markets.
+    fn details<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let columns = PyDict::new(py);
+        let Rule::Ranked(rule) = self.rule else {
+            return Ok(columns);
+        };
+        match rule {
+            RankedRule::TradeReduction(_) | RankedRule::Sbba(_) => {
+                let branch: Vec<u8> = self.details.iter().map(|market| market.branch as u8).collect();
+                columns.set_item("branch", branch.into_pyarray(py))?;
             }
+            RankedRule::MultiRound(_) => {
+                let rounds: Vec<u32> = self.details.iter().map(|market| market.rounds).collect();
+                columns.set_item("rounds", rounds.into_pyarray(py))?;
+            }
+            RankedRule::Muda(_) => {
+                for (half, (has, price)) in
+                    [("has_left", "price_left"), ("has_right", "price_right")].iter().enumerate()
+                {
+                    let prices = self.details.iter().map(|market| market.half_prices[half]);
+                    let found: Vec<bool> = prices.clone().map(|price| price.is_some()).collect();
+                    let ticks: Vec<i64> = prices.map(Option::unwrap_or_default).collect();
+                    columns.set_item(has, found.into_pyarray(py))?;
+                    columns.set_item(price, ticks.into_pyarray(py))?;
+                }
+            }
+            _ => {}
         }
         Ok(columns)
     }

@@ -23,8 +23,10 @@ use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 
 mod clearing;
+mod columns;
 mod errors;
 mod ledger;
+mod mechanism;
 mod settlement;
 
 /// Private half of `fastclear`; import the package, never this module.

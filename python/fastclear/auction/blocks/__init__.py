@@ -168,6 +168,10 @@ class BlockClearing(Clearing):
         """Pickle as orders and mechanism: clearing them again gives the same bytes."""
         return _again, (cast("Any", self.mechanism), self.block_orders)
 
+    @cached_property
+    def _own_filled(self) -> NDArray[np.int64]:
+        return np.array(cast("Any", self._cleared).filled, np.int64)
+
     @property
     def _one_price(self) -> bool:
         return True

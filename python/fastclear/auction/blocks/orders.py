@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fastclear import _core
 from fastclear.auction.blocks.model import Block, Book, Hour, Row
 from fastclear.auction.double_auction import Uniform
 from fastclear.errors import SchemaError
@@ -163,7 +164,7 @@ def read(given: BlockOrders) -> Read:
     cleared = run(plain, Uniform(), np.empty(orders.n, np.int64), threads=1)
     codes = cleared.reject().copy()
     codes[codes == RejectReason.NO_REFERENCE_PRICE] = 0  # refused blocks may leave fewer limits; looked at below
-    markets = np.asarray(cleared.markets()["market"], np.int64)
+    markets = cleared.markets()[0][_core.MARKET_VALUES.index("market")]
     hour = np.zeros(orders.n, np.int64) if orders.market is None else np.searchsorted(markets, orders.market)
     kinds = orders.is_market_order
     at_market = np.zeros(orders.n, bool) if kinds is None else kinds == 1

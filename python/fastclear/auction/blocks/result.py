@@ -8,17 +8,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fastclear import _core
 from fastclear.auction.blocks.model import State
 from fastclear.auction.blocks.orders import Read
 from fastclear.auction.blocks.search import Decision
+from fastclear.trades import MarketBlocks
 
 _NO_BID: Final = int(np.iinfo(np.int64).min)
 _NO_ASK: Final = int(np.iinfo(np.int64).max)
 
-_MARKET: Final = (
-    *("market", "price", "price_low", "price_high", "price_buy", "price_sell", "volume", "buy_orders", "sell_orders"),
-    *("best_bid", "best_ask", "welfare", "buyer_payment", "seller_revenue", "surplus"),
-)
+_SHOWN: Final = _core.MARKET_VALUES.index("market")
+"""How many of the values of a market may mean nothing."""
 
 
 class Result:
@@ -131,6 +131,9 @@ class Result:
     # -- what the Rust half offers ------------------------------------------------------------------------------
 
     den: Final = 1
+    pays_prices: Final = False
+    has_payment: Final = True
+    has_trades: Final = True
 
     @property
     def all_accepted(self) -> bool:
@@ -159,18 +162,32 @@ class Result:
             "sell_price": price.copy(),
         }
 
-    def markets(self) -> dict[str, NDArray[Any] | list[int]]:
-        """Columns of markets."""
-        columns = {name: _column([row[name] for row in self._markets], name) for name in _MARKET}
-        return columns | {"has_price": np.array([row["volume"] > 0 for row in self._markets], bool)}
-
-
-def _column(values: list[int], name: str) -> NDArray[Any] | list[int]:
-    if name in ("buy_orders", "sell_orders"):
-        return np.array(values, np.uint32)
-    if any(not -(2**63) <= value < 2**63 for value in values):
-        return values
-    return np.array(values, np.int64)
+    def markets(self) -> MarketBlocks:
+        """Columns of markets side by side."""
+        rows, quiet = self._markets, [row["volume"] == 0 for row in self._markets]
+        wide = {
+            name: [row[name] for row in rows]
+            for name in _core.MARKET_VALUES
+            if any(not -(2**63) <= row[name] < 2**63 for row in rows)
+        }
+        values = [[0 if name in wide else row[name] for row in rows] for name in _core.MARKET_VALUES]
+        counts = [[row[name] for row in rows] for name in _core.MARKET_COUNTS]
+        none = {"best_bid": "buy_orders", "best_ask": "sell_orders"}  # shown where nothing traded and there is one
+        shown = [
+            [
+                is_quiet and row[none[name]] > 0 if name in none else not is_quiet
+                for row, is_quiet in zip(rows, quiet, strict=True)
+            ]
+            for name in _core.MARKET_VALUES[:_SHOWN]
+        ]
+        n = len(rows)
+        return (
+            np.array(values, np.int64).reshape(len(values), n),
+            np.array(shown, bool).reshape(len(shown), n),
+            np.array(counts, np.uint32).reshape(len(counts), n),
+            {},
+            wide,
+        )
 
 
 def _share(rule: str, asked: Sequence[int], lots: int) -> list[int]:

@@ -7,10 +7,13 @@
 mod job;
 mod layout;
 mod market;
+mod payment;
 
 use crate::auction::Mechanism;
 use crate::order::{Columns, ColumnsError, Integers};
 use crate::trade::{MarketDetail, MarketOutcome, Trades};
+
+pub use payment::payments;
 
 use job::{Done, Job};
 use layout::{Gathered, Markets, Orders};

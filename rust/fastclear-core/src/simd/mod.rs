@@ -13,15 +13,19 @@
     reason = "a body must be inlined into both of its compilations to be compiled for each"
 )]
 
+mod bytes;
 mod columns;
 mod near;
+mod payment;
 mod prefetch;
 mod small;
 mod spread;
 mod sweep;
 mod weigh;
 
+pub use bytes::unsigned;
 pub use columns::{all_in_range, best_limits};
+pub use payment::{Paid, pay};
 pub use prefetch::{prefetch, prefetch_place};
 pub use small::quantile;
 pub use spread::{SAMPLE_BLOCK, Spread, scatter, spread};
