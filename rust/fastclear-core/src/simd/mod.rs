@@ -16,6 +16,7 @@
 mod columns;
 mod near;
 mod prefetch;
+pub mod sharing;
 mod small;
 mod spread;
 mod sweep;
