@@ -126,12 +126,16 @@ fn amounts(draw: &mut Mixed, total: i64) -> Vec<i64> {
 fn check(draw: &mut Mixed, n: usize, rules: &[Rationing], scratch: &mut Scratch) -> usize {
     let two_sides = draw.below(3) > 0;
     let orders = Orders::draw(draw, n, two_sides);
-    let price = vec![3_i64; n];
-    let book = Book { side: &orders.side, price: &price, quantity: &orders.quantity, fee: 0 };
-    let narrow: Vec<i32> = orders.quantity.iter().map(|&quantity| quantity as i32).collect();
-    let narrow_book = Book { side: &orders.side, price: &price, quantity: &narrow, fee: 0 };
     let whole_book = draw.below(2) == 0;
     let at: Vec<u32> = (0..n as u32).filter(|_| whole_book || draw.below(4) > 0).collect();
+    // The level competes at 3, with a fee of 2, and orders outside of it at other prices.
+    let mut price: Vec<i32> = (0..n).map(|_| 10 - draw.below(2) as i32).collect();
+    for &i in &at {
+        price[i as usize] = 3 + 2 * i32::from(orders.side[i as usize]);
+    }
+    let book = Book { side: &orders.side, price: &price, quantity: &orders.quantity, fee: 2 };
+    let narrow: Vec<i32> = orders.quantity.iter().map(|&quantity| quantity as i32).collect();
+    let narrow_book = Book { side: &orders.side, price: &price, quantity: &narrow, fee: 2 };
     let members = |side: u8| at.iter().map(|&i| i as usize).filter(|&i| orders.side[i] == side).collect::<Vec<_>>();
     let (asks, bids) = (members(0), members(1));
     let positions = |members: &[usize]| members.iter().map(|&i| i as u32).collect::<Vec<_>>();
@@ -155,20 +159,22 @@ fn check(draw: &mut Mixed, n: usize, rules: &[Rationing], scratch: &mut Scratch)
             for path in simd::Path::ALL {
                 simd::allow(path);
                 let says = || format!("{rule:?}, {path:?}: {left} of {} among {n}", cut.total);
-                let mut filled = [vec![-7; n], vec![-7; n]];
-                let [wide, narrow] = &mut filled;
+                let mut filled = [const { Vec::new() }; 4];
+                filled.fill(vec![-7; n]);
+                let [listed, narrow, in_place, everywhere] = &mut filled;
                 let priority = orders.priority();
+                rule.share(&book, &bid_positions, bids, &priority, listed, scratch);
+                rule.share(&book, &ask_positions, asks, &priority, listed, scratch);
+                rule.share(&narrow_book, &bid_positions, bids, &priority, narrow, scratch);
+                rule.share(&narrow_book, &ask_positions, asks, &priority, narrow, scratch);
+                rule.share_in_place(&book, Some(3), (bids, asks), &priority, in_place, scratch);
                 if whole_book {
-                    rule.share_book(&book, (bids, asks), &priority, wide, scratch);
-                    rule.share_book(&narrow_book, (bids, asks), &priority, narrow, scratch);
-                } else {
-                    rule.share(&book, &bid_positions, bids, &priority, wide, scratch);
-                    rule.share(&book, &ask_positions, asks, &priority, wide, scratch);
-                    rule.share(&narrow_book, &bid_positions, bids, &priority, narrow, scratch);
-                    rule.share(&narrow_book, &ask_positions, asks, &priority, narrow, scratch);
+                    rule.share_in_place(&narrow_book, None, (bids, asks), &priority, everywhere, scratch);
+                    assert!(*everywhere == expected, "everywhere: {}", says());
                 }
-                assert!(filled[0] == expected, "{}", says());
-                assert!(filled[1] == expected, "32 bits: {}", says());
+                assert!(*listed == expected, "{}", says());
+                assert!(*narrow == expected, "32 bits: {}", says());
+                assert!(*in_place == expected, "in place: {}", says());
                 cases += 1;
             }
         }

@@ -4,7 +4,7 @@
 //! gets one lot more. One division a level, three multiplications an order.
 
 use super::on_every_path;
-use crate::auction::book::Number;
+use crate::auction::book::{Book, Number};
 
 /// Places in line looked at together: their quantities and shares stay in the first-level cache.
 pub const CHUNK: usize = 1024;
@@ -69,7 +69,7 @@ impl Rate {
 /// The orders that share, in chunks of their quantities.
 pub trait Sharers {
     /// How many places there are.
-    fn len(&self) -> usize;
+    fn places(&self) -> usize;
     /// Quantities from place `start` on, zero where nothing is shared out; fewer than [`CHUNK`] only at the end.
     fn load(&self, start: usize, quantities: &mut [u32; CHUNK]);
     /// Writes what the orders from place `start` on get.
@@ -93,7 +93,7 @@ pub struct OneSide<'a, Q> {
 
 impl<Q: Number> Sharers for OneSide<'_, Q> {
     #[inline(always)]
-    fn len(&self) -> usize {
+    fn places(&self) -> usize {
         self.side.len()
     }
 
@@ -122,6 +122,79 @@ impl<Q: Number> Sharers for OneSide<'_, Q> {
     }
 }
 
+/// All orders of a book, of which those at one competing price are meant: as in [`OneSide`]. The others stay as they are.
+#[derive(Clone, Copy, Debug)]
+pub struct AtPrice<'a, P, Q> {
+    /// The book.
+    pub book: &'a Book<'a, P, Q>,
+    /// The price.
+    pub price: i64,
+    /// The side that shares.
+    pub sharing: u8,
+    /// Whether the other side gets all that it asks for.
+    pub others_whole: bool,
+}
+
+impl<P: Number, Q: Number> AtPrice<'_, P, Q> {
+    /// Whether an order competes at the price.
+    #[inline(always)]
+    fn is_at(&self, side: u8, price: P) -> bool {
+        let price: i64 = price.into();
+        price.wrapping_sub(self.book.fee & i64::from(side).wrapping_neg()) == self.price
+    }
+}
+
+impl<P: Number, Q: Number> Sharers for AtPrice<'_, P, Q> {
+    #[inline(always)]
+    fn places(&self) -> usize {
+        self.book.side.len()
+    }
+
+    #[inline(always)]
+    fn load(&self, start: usize, quantities: &mut [u32; CHUNK]) {
+        let Book { side, price, quantity, .. } = *self.book;
+        let rows = side[start..].iter().zip(&price[start..]).zip(&quantity[start..]);
+        for (to, ((&side, &price), &quantity)) in quantities.iter_mut().zip(rows) {
+            let quantity: i64 = quantity.into();
+            *to = if (side == self.sharing) & self.is_at(side, price) { quantity as u32 } else { 0 };
+        }
+    }
+
+    #[inline(always)]
+    fn store(&self, start: usize, shares: &[u32], filled: &mut [i64]) {
+        let Book { side, price, quantity, .. } = *self.book;
+        let rows = side[start..].iter().zip(&price[start..]).zip(&quantity[start..]);
+        let whole = if self.others_whole { -1 } else { 0 };
+        for ((fill, &share), ((&side, &price), &quantity)) in filled[start..].iter_mut().zip(shares).zip(rows) {
+            let quantity: i64 = quantity.into();
+            let served = if side == self.sharing { i64::from(share) } else { quantity & whole };
+            *fill = if self.is_at(side, price) { served } else { *fill };
+        }
+    }
+
+    #[inline(always)]
+    fn position(&self, place: usize) -> u32 {
+        place as u32
+    }
+}
+
+#[inline(always)]
+fn asks_from_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, price: i64) -> (i64, i64) {
+    let (mut at, mut above) = (0_i64, 0_i64);
+    for ((&side, &limit), &quantity) in book.side.iter().zip(book.price).zip(book.quantity) {
+        let (limit, quantity): (i64, i64) = (limit.into(), quantity.into());
+        let offered = if side == 0 { quantity } else { 0 };
+        at = at.wrapping_add(if limit == price { offered } else { 0 });
+        above = above.wrapping_add(if limit > price { offered } else { 0 });
+    }
+    (at, above)
+}
+
+on_every_path! {
+    /// Quantity of the asks at `price`, and of those above it.
+    pub fn asks_from<P: Number, Q: Number>(book: &Book<'_, P, Q>, price: i64) -> (i64, i64) = asks_from_body
+}
+
 /// Some orders of a book, all of which share.
 #[derive(Clone, Copy, Debug)]
 pub struct Picked<'a, Q> {
@@ -133,7 +206,7 @@ pub struct Picked<'a, Q> {
 
 impl<Q: Number> Sharers for Picked<'_, Q> {
     #[inline(always)]
-    fn len(&self) -> usize {
+    fn places(&self) -> usize {
         self.orders.len()
     }
 
@@ -182,8 +255,8 @@ fn weigh_rows<S: Sharers, const NARROW: bool>(sharers: &S, rate: Rate, bins: &mu
     let (mut quantities, mut shares, mut remainders) = ([0; CHUNK], [0; CHUNK], [0; CHUNK]);
     let mut bin_of = [0_u32; CHUNK];
     let mut handed_out = 0_u64;
-    for start in (0..sharers.len()).step_by(CHUNK) {
-        let many = (sharers.len() - start).min(CHUNK);
+    for start in (0..sharers.places()).step_by(CHUNK) {
+        let many = (sharers.places() - start).min(CHUNK);
         sharers.load(start, &mut quantities);
         split_chunk::<NARROW>(rate, &quantities[..many], &mut shares, &mut remainders);
         // 2¹⁰ quotas, each below 2³¹.
@@ -268,8 +341,8 @@ fn write_rows<S: Sharers, const NARROW: bool>(
     tied: &mut Vec<u32>,
 ) {
     let (mut quantities, mut shares, mut remainders) = ([0; CHUNK], [0; CHUNK], [0; CHUNK]);
-    for start in (0..sharers.len()).step_by(CHUNK) {
-        let many = (sharers.len() - start).min(CHUNK);
+    for start in (0..sharers.places()).step_by(CHUNK) {
+        let many = (sharers.places() - start).min(CHUNK);
         sharers.load(start, &mut quantities);
         split_chunk::<NARROW>(rate, &quantities[..many], &mut shares, &mut remainders);
         for (share, &remainder) in shares[..many].iter_mut().zip(&remainders) {
@@ -323,8 +396,8 @@ on_every_path! {
 fn write_in_turn_body<S: Sharers>(sharers: &S, left: i64, filled: &mut [i64]) -> i64 {
     let mut left = left;
     let mut quantities = [0; CHUNK];
-    for start in (0..sharers.len()).step_by(CHUNK) {
-        let many = (sharers.len() - start).min(CHUNK);
+    for start in (0..sharers.places()).step_by(CHUNK) {
+        let many = (sharers.places() - start).min(CHUNK);
         sharers.load(start, &mut quantities);
         let wanted = quantities[..many].iter().fold(0_i64, |sum, &quantity| sum.wrapping_add(i64::from(quantity)));
         if wanted <= left {
@@ -347,15 +420,15 @@ on_every_path! {
 }
 
 /// Bits of a quantity that one round of [`water_level`] looks at.
-const ROUND: u32 = 11;
+const ROUND: u32 = 10;
 const ELSEWHERE: usize = 1 << ROUND;
 
 #[inline(always)]
 fn water_level_body<S: Sharers>(sharers: &S, left: i64) -> (u32, i64) {
     let (mut quantities, mut bin_of) = ([0; CHUNK], [0_u32; CHUNK]);
     let (mut sharing, mut most) = (0_i64, 0_u32);
-    for start in (0..sharers.len()).step_by(CHUNK) {
-        let many = (sharers.len() - start).min(CHUNK);
+    for start in (0..sharers.places()).step_by(CHUNK) {
+        let many = (sharers.places() - start).min(CHUNK);
         sharers.load(start, &mut quantities);
         for &quantity in &quantities[..many] {
             sharing = sharing.wrapping_add(i64::from(quantity > 0));
@@ -372,8 +445,8 @@ fn water_level_body<S: Sharers>(sharers: &S, left: i64) -> (u32, i64) {
         let shift = bits.saturating_sub(ROUND);
         // The last bin is for those that the round does not look at: they lie elsewhere, or ask for nothing.
         let (mut orders, mut lots) = ([0_u32; ELSEWHERE + 1], [0_i64; ELSEWHERE + 1]);
-        for start in (0..sharers.len()).step_by(CHUNK) {
-            let many = (sharers.len() - start).min(CHUNK);
+        for start in (0..sharers.places()).step_by(CHUNK) {
+            let many = (sharers.places() - start).min(CHUNK);
             sharers.load(start, &mut quantities);
             for (bin, &quantity) in bin_of.iter_mut().zip(&quantities[..many]) {
                 let above = if quantity > 0 { quantity.wrapping_sub(level) >> shift } else { ELSEWHERE as u32 };
@@ -417,8 +490,8 @@ on_every_path! {
 #[inline(always)]
 fn write_water_body<S: Sharers>(sharers: &S, level: u32, filled: &mut [i64], above: &mut Vec<u32>) -> u32 {
     let (mut quantities, mut shares) = ([0; CHUNK], [0; CHUNK]);
-    for start in (0..sharers.len()).step_by(CHUNK) {
-        let many = (sharers.len() - start).min(CHUNK);
+    for start in (0..sharers.places()).step_by(CHUNK) {
+        let many = (sharers.places() - start).min(CHUNK);
         sharers.load(start, &mut quantities);
         for (share, &quantity) in shares[..many].iter_mut().zip(&quantities) {
             *share = if quantity < level { quantity } else { level };
@@ -439,8 +512,8 @@ on_every_path! {
 #[inline(always)]
 fn list_body<S: Sharers>(sharers: &S, positions: &mut Vec<u32>) -> usize {
     let mut quantities = [0; CHUNK];
-    for start in (0..sharers.len()).step_by(CHUNK) {
-        let many = (sharers.len() - start).min(CHUNK);
+    for start in (0..sharers.places()).step_by(CHUNK) {
+        let many = (sharers.places() - start).min(CHUNK);
         sharers.load(start, &mut quantities);
         for (group, quantities) in quantities[..many].chunks(GROUP).enumerate() {
             append(sharers, start + group * GROUP, quantities, |quantity| quantity > 0, positions);

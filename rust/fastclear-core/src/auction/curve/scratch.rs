@@ -48,6 +48,10 @@ impl Scratch {
         tables_in(&mut self.tables)
     }
 
+    pub(super) fn sharing(&mut self) -> &mut rationing::Scratch {
+        &mut self.sharing
+    }
+
     /// The sample beside tables.
     pub(super) fn sampling(&mut self) -> (&mut Sample, &mut Tables) {
         (&mut self.sample, tables_in(&mut self.tables))

@@ -10,7 +10,7 @@ mod many;
 
 use super::book::{Book, Number, Priority};
 use crate::order::BUY;
-use crate::simd::sharing::{OneSide, Picked};
+use crate::simd::sharing::{AtPrice, OneSide, Picked};
 
 /// Orders up to which sorting beats bins.
 const FEW: usize = 256;
@@ -89,11 +89,12 @@ impl Rationing {
         }
     }
 
-    /// Fills a book whose orders are all of one price level. Of its bids and asks, at most one side gets a part of what it
-    /// asks for.
-    pub fn share_book<P: Number, Q: Number>(
+    /// Fills a level of bids and asks, of which at most one side gets a part of what it asks for, without a list of its
+    /// orders: all that compete at `price`, or without one the whole book. Pays where that is a good part of the book.
+    pub fn share_in_place<P: Number, Q: Number>(
         self,
         book: &Book<'_, P, Q>,
+        price: Option<i64>,
         (bids, asks): (Portion, Portion),
         priority: &Priority<'_>,
         filled: &mut [i64],
@@ -102,8 +103,13 @@ impl Rationing {
         debug_assert!(!(bids.is_cut() && asks.is_cut()), "Invariant: the shorter side of a level is served whole");
         let (sharing, portion, others) = if bids.is_cut() { (BUY, bids, asks) } else { (1 - BUY, asks, bids) };
         let others_whole = others.is_whole();
-        let one_side = OneSide { side: book.side, quantity: book.quantity, sharing, others_whole };
-        self.share_many(book, &one_side, portion, priority, filled, scratch);
+        if let Some(price) = price {
+            let level = AtPrice { book, price, sharing, others_whole };
+            self.share_many(book, &level, portion, priority, filled, scratch);
+        } else {
+            let level = OneSide { side: book.side, quantity: book.quantity, sharing, others_whole };
+            self.share_many(book, &level, portion, priority, filled, scratch);
+        }
     }
 }
 
