@@ -7,7 +7,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use fastclear_core::auction::book::{Book, Priority};
 use fastclear_core::auction::curve::{Scratch, Terms, cross};
 use fastclear_core::auction::price::{PairPrice, PairRule, PriceRound, Share};
-use fastclear_core::auction::rationing::Rationing;
+use fastclear_core::auction::rationing::{self, Portion, Rationing};
 use fastclear_core::auction::{Discriminatory, Mechanism, Uniform};
 use fastclear_core::batch::{self, Want};
 use fastclear_core::order::{Columns, Integers};
@@ -155,18 +155,23 @@ fn crossing(c: &mut Criterion) {
     group.finish();
 }
 
-/// A marginal level of 10^5 orders: one division an order, and for largest remainders one selection.
+/// A marginal level of 10^5 orders: a few passes over them, linear for every rule.
 fn rationing(c: &mut Criterion) {
     let quantities: Vec<i64> = orders(100_000, 2, 1).quantity;
     let total: i64 = quantities.iter().sum();
-    let mut filled = vec![0; quantities.len()];
+    let (mut filled, mut scratch) = (vec![0; quantities.len()], rationing::Scratch::default());
+    let level: Vec<u32> = (0..100_000).collect();
+    let (side, price) = (vec![1; level.len()], vec![0_i32; level.len()]);
+    let book = Book { side: &side, price: &price, quantity: &quantities, fee: 0 };
     let mut group = c.benchmark_group("rationing");
     group.throughput(Throughput::Elements(100_000));
-    for rule in [Rationing::ProRata, Rationing::Time, Rationing::Equal] {
+    for rule in
+        [Rationing::ProRata, Rationing::Time, Rationing::Equal, Rationing::Quantity, Rationing::Lottery { seed: 1 }]
+    {
         group.bench_function(format!("{rule:?}"), |b| {
             b.iter(|| {
-                let mut level: Vec<u32> = (0..100_000).collect();
-                rule.share(total / 3, total, &mut level, |i| quantities[i], &POSITION, &mut filled);
+                let portion = Portion { left: total / 3, total };
+                rule.share(&book, &level, portion, &POSITION, &mut filled, &mut scratch);
             });
         });
     }

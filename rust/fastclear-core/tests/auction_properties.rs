@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Cleared, Frame, Order, mechanisms, prices, quantities, uniform};
+use common::{BOUND, Cleared, Frame, Mixed, Order, mechanisms, prices, quantities, uniform};
 use fastclear_core::auction::Mechanism;
 use fastclear_core::auction::rationing::Rationing;
 use fastclear_core::simd;
@@ -59,6 +59,32 @@ fn check_against_twin(orders: &[Order], zero_surplus: bool, fee: i64) {
         }
         for (row, fill) in fills {
             assert_eq!(filled[row], fill, "fill of row {row}");
+        }
+    }
+}
+
+/// Books of a few prices, whose marginal level is a good part of them, around the sizes at which other paths take over.
+#[test]
+fn long_levels_are_the_twins() {
+    let mut draw = Mixed(5);
+    for n in [511, 512, 513, 700, 3_000, 19_999, 20_000, 20_001, 40_000] {
+        for levels in [1, 1, 2, 3, 5] {
+            // With a few lots and an even number of orders, W meets the quantity of all bids exactly now and then.
+            let (largest, buyers) = ([1, 3, BOUND as u64][draw.below(3) as usize], 1 + draw.below(3));
+            let base = [-BOUND, 0, BOUND - 9][draw.below(3) as usize];
+            let mut orders: Vec<Order> = (0..n)
+                .map(|place| {
+                    let (price, quantity) = (base + draw.below(levels) as i64, 1 + draw.below(largest) as i64);
+                    order_of((0, draw.below(4) < buyers, price, quantity, draw.below(3) as i64), place)
+                })
+                .collect();
+            let fee = draw.below(3) as i64;
+            for path in simd::Path::ALL {
+                simd::allow(path);
+                check_against_twin(&orders, draw.below(3) > 0, fee);
+            }
+            orders.sort_by_key(|order| order.price);
+            check_against_twin(&orders, true, fee);
         }
     }
 }

@@ -23,10 +23,10 @@ impl Lottery {
             return 0;
         }
         let n = n as u64;
-        let unfair = (u64::MAX % n + 1) % n; // 2⁶⁴ mod n
         loop {
             let drawn = self.0.next_u64();
-            if drawn <= u64::MAX - unfair {
+            // 2⁶⁴ mod n numbers would favour some: fewer than n, so that it is worth a division only near the end.
+            if drawn <= u64::MAX - n || drawn <= u64::MAX - (u64::MAX % n + 1) % n {
                 return (drawn % n) as usize;
             }
         }
@@ -39,9 +39,17 @@ impl Lottery {
 
     /// Every order of `items` equally likely (Fisher & Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
-        for i in (1..items.len()).rev() {
+        self.shuffle_until(items, |_| false);
+    }
+
+    /// Shuffles from the last place to the first, showing `settled` who stands there for good, until it has seen enough.
+    pub fn shuffle_until<T>(&mut self, items: &mut [T], mut settled: impl FnMut(&T) -> bool) {
+        for i in (0..items.len()).rev() {
             let j = self.below(i + 1);
             items.swap(i, j);
+            if settled(&items[i]) {
+                return;
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ mod displaced;
 pub mod huang;
 pub mod lottery;
 pub mod maximal_volume;
+pub mod minimums;
 pub mod muda;
 pub mod multi_round;
 pub mod pairing;

@@ -6,7 +6,7 @@
 use super::book::{Book, Number, Priority};
 use super::price::{PriceRound, Share};
 use super::ranked::{Ranked, sweep};
-use super::rationing::Rationing;
+use super::rationing::{self, Portion, Rationing};
 
 /// How the price follows from the crossing. All but the first need the limits of the last orders served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -176,14 +176,16 @@ impl Uniform {
         }
         let (price, demand, supply, dearest) = found?;
         let volume = demand.min(supply);
+        let (mut orders, mut scratch) = (Vec::new(), rationing::Scratch::default());
         for side in [&bids[..served], &asks[..dearest]] {
             let mut left = volume;
             for level in side.chunk_by(|a, b| a.price == b.price) {
                 let total: i64 = level.iter().map(|quote| quote.quantity).sum();
-                let mut orders: Vec<u32> = level.iter().map(|quote| quote.order).collect();
-                let given = total.min(left);
-                self.rationing.share(given, total, &mut orders, |i| book.quantity(i), priority, filled);
-                left -= given;
+                orders.clear();
+                orders.extend(level.iter().map(|quote| quote.order));
+                let portion = Portion { left: total.min(left), total };
+                self.rationing.share(book, &orders, portion, priority, filled, &mut scratch);
+                left -= portion.left;
             }
         }
         Some((price, volume))

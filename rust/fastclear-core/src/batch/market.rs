@@ -3,6 +3,7 @@
 use crate::auction::book::{Book, Number, Priority};
 use crate::auction::curve::{self, Crossing, Terms};
 use crate::auction::deal::Outcome;
+use crate::auction::minimums;
 use crate::auction::pairing::{self, Place};
 use crate::auction::ranked::{Market, Ranked};
 use crate::auction::rationing::Rationing;
@@ -45,61 +46,80 @@ impl OneMarket<'_> {
         }
     }
 
-    /// Clears again and again: while an order is served less than it accepts, the last such by time, then id, leaves.
+    /// Clears without those who leave because they would be served less than they accept ([`minimums`]).
     pub fn clear_with_minimums<P: Number, Q: Number>(
         &mut self,
         book: &Book<'_, P, Q>,
         least: &[i64],
     ) -> Option<MarketOutcome> {
-        let mut staying: Vec<u32> = (0..book.len() as u32).collect();
-        let mut filled = Vec::new();
         let first_trade = self.trades.len();
-        loop {
-            let pick = |column: Option<&[i64]>| column.map(|column| taken(column, &staying));
-            let (side, price, quantity) =
-                (taken(book.side, &staying), taken(book.price, &staying), taken(book.quantity, &staying));
-            let (time, order) = (pick(self.market.priority.time), pick(self.market.priority.order));
-            let rows: Vec<u32> = staying.iter().map(|&i| self.place.row(i as usize)).collect();
-            let smaller = Book { side: &side, price: &price, quantity: &quantity, fee: book.fee };
-            filled.clear();
-            filled.resize(staying.len(), 0);
-            let mut payment = self.payment.is_some().then(|| vec![0; staying.len()]);
-            let priority = Priority { time: time.as_deref(), order: order.as_deref(), ..self.market.priority };
-            let mut market = OneMarket {
-                mechanism: self.mechanism,
-                want: self.want,
-                market: Market { priority, participant: None, start_price: None, half: None, turn: None },
-                place: Place { rows: Some(&rows), first_row: 0, ..self.place },
-                filled: &mut filled,
-                payment: payment.as_deref_mut(),
-                trades: &mut *self.trades,
-                details: &mut *self.details,
-                scratch: &mut *self.scratch,
-            };
-            let mut outcome = market.clear(&smaller)?;
-            let short = (0..staying.len()).filter(|&i| 0 < filled[i] && filled[i] < least[staying[i] as usize]);
-            if let Some(last) = short.max_by_key(|&i| priority.key(i)) {
-                staying.remove(last);
-                self.trades.truncate(first_trade);
-                continue;
-            }
-            self.filled.fill(0);
-            for (&i, &fill) in staying.iter().zip(&filled) {
-                self.filled[i as usize] = fill;
-            }
-            if let (Some(to), Some(from)) = (&mut self.payment, payment) {
-                to.fill(0);
-                for (&i, money) in staying.iter().zip(from) {
-                    to[i as usize] = money;
-                }
-            }
-            outcome.buy_orders = book.side.iter().map(|&side| u32::from(side == BUY)).sum();
-            outcome.sell_orders = book.len() as u32 - outcome.buy_orders;
-            if outcome.volume == 0 {
-                (outcome.best_bid, outcome.best_ask) = simd::best_limits(book);
-            }
+        let outcome = self.clear(book)?;
+        let is_short = |(&fill, &least): (&i64, &i64)| 0 < fill && fill < least;
+        if !self.filled.iter().zip(least).any(is_short) {
             return Some(outcome);
         }
+        self.trades.truncate(first_trade);
+        let staying = minimums::stay(book, least, &self.rules_for_minimums());
+        let staying: Vec<u32> = (0..).zip(staying).filter(|&(_, stays)| stays).map(|(i, _)| i).collect();
+        let pick = |column: Option<&[i64]>| column.map(|column| taken(column, &staying));
+        let (side, price, quantity) =
+            (taken(book.side, &staying), taken(book.price, &staying), taken(book.quantity, &staying));
+        let (time, order) = (pick(self.market.priority.time), pick(self.market.priority.order));
+        let rows: Vec<u32> = staying.iter().map(|&i| self.place.row(i as usize)).collect();
+        let smaller = Book { side: &side, price: &price, quantity: &quantity, fee: book.fee };
+        let mut filled = vec![0; staying.len()];
+        let mut payment = self.payment.is_some().then(|| vec![0; staying.len()]);
+        let priority = Priority { time: time.as_deref(), order: order.as_deref(), ..self.market.priority };
+        let mut market = OneMarket {
+            mechanism: self.mechanism,
+            want: self.want,
+            market: Market { priority, participant: None, start_price: None, half: None, turn: None },
+            place: Place { rows: Some(&rows), first_row: 0, ..self.place },
+            filled: &mut filled,
+            payment: payment.as_deref_mut(),
+            trades: &mut *self.trades,
+            details: &mut *self.details,
+            scratch: &mut *self.scratch,
+        };
+        let mut outcome = market.clear(&smaller)?;
+        let mut fills = staying.iter().zip(&filled);
+        debug_assert!(
+            !fills.any(|(&i, fill)| is_short((fill, &least[i as usize]))),
+            "Invariant: all who are short left"
+        );
+        self.filled.fill(0);
+        for (&i, &fill) in staying.iter().zip(&filled) {
+            self.filled[i as usize] = fill;
+        }
+        if let (Some(to), Some(from)) = (&mut self.payment, payment) {
+            to.fill(0);
+            for (&i, money) in staying.iter().zip(from) {
+                to[i as usize] = money;
+            }
+        }
+        outcome.buy_orders = book.side.iter().map(|&side| u32::from(side == BUY)).sum();
+        outcome.sell_orders = book.len() as u32 - outcome.buy_orders;
+        if outcome.volume == 0 {
+            (outcome.best_bid, outcome.best_ask) = simd::best_limits(book);
+        }
+        Some(outcome)
+    }
+
+    /// How the market is crossed, as far as it decides who leaves.
+    fn rules_for_minimums(&self) -> minimums::Rules<'_> {
+        let (crossing, rationing) = match self.mechanism.rule {
+            Rule::Uniform(Uniform { whole_levels: true, rationing, .. }) => {
+                (minimums::Crossing::WholeLevels, rationing)
+            }
+            Rule::Uniform(Uniform { zero_surplus, rationing, .. }) => {
+                (minimums::Crossing::Curves { zero_surplus }, rationing)
+            }
+            // Of those that rank a market first, none takes minimums.
+            Rule::Discriminatory(_) | Rule::Ranked(_) => {
+                (minimums::Crossing::Curves { zero_surplus: true }, Rationing::Time)
+            }
+        };
+        minimums::Rules { rationing, crossing, priority: &self.market.priority }
     }
 
     fn uniform<P: Number, Q: Number>(&mut self, book: &Book<'_, P, Q>, uniform: &Uniform) -> Option<MarketOutcome> {

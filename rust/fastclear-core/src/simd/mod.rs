@@ -18,6 +18,7 @@ mod columns;
 mod near;
 mod payment;
 mod prefetch;
+pub mod sharing;
 mod small;
 mod spread;
 mod sweep;

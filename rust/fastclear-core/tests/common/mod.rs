@@ -21,6 +21,19 @@ use proptest::prelude::*;
 /// Largest price and quantity that an order may carry.
 pub const BOUND: i64 = (1 << 31) - 1;
 
+/// `SplitMix64`: the same numbers on every machine.
+pub struct Mixed(pub u64);
+
+impl Mixed {
+    /// A number below `n`.
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let x = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (x ^ (x >> 31)) % n
+    }
+}
+
 /// One order.
 #[derive(Clone, Debug)]
 pub struct Order {

@@ -1,8 +1,8 @@
 //! A large book: one pass around what a sample suggests, else around a bin of the weighed book.
 
-use super::level::{BIN_BITS, bin_reaching, finish, shift_for};
+use super::level::{BIN_BITS, Missed, bin_reaching, finish, shift_for};
 use super::scratch::Tables;
-use super::{Crossing, Scratch, Terms};
+use super::{Crossing, Scratch, Terms, long_level};
 use crate::auction::book::{Book, Number};
 use crate::simd::{self, Cut};
 use crate::units::PRICE_MAX;
@@ -22,17 +22,32 @@ pub fn cross<P: Number, Q: Number>(
     if book.len() >= SAMPLED {
         let (sample, tables) = scratch.sampling();
         sample.draw(book);
-        if let Some(cut) = sample.cut(tables) {
-            let swept = simd::sweep(book, cut, filled, &mut scratch.candidates)?;
-            if let Ok(crossing) = finish(book, cut, swept, terms, filled, scratch) {
-                return Some((swept.bids, crossing));
-            }
+        if let Some(cut) = sample.cut(tables)
+            && let Ok(crossed) = cross_at(book, cut, terms, filled, scratch)?
+        {
+            return Some(crossed);
         }
     }
     let cut = weighed_cut(book, scratch.tables())?;
+    cross_at(book, cut, terms, filled, scratch)?.ok()
+}
+
+/// Crosses the book if its level lies inside the cut. `None` where a column holds what no order may carry.
+fn cross_at<P: Number, Q: Number>(
+    book: &Book<'_, P, Q>,
+    cut: Cut,
+    terms: &Terms<'_>,
+    filled: &mut [i64],
+    scratch: &mut Scratch,
+) -> Option<Result<(u32, Option<Crossing>), Missed>> {
+    if cut.first == cut.last && long_level::is_long(book, cut.guess) {
+        let swept = simd::sweep(book, long_level::cut_at(cut.guess), filled, &mut scratch.candidates)?;
+        let crossing = long_level::finish(book, cut.guess, swept, terms, filled, scratch);
+        return Some(crossing.map(|crossing| (swept.bids, crossing)));
+    }
     let swept = simd::sweep(book, cut, filled, &mut scratch.candidates)?;
-    let crossing = finish(book, cut, swept, terms, filled, scratch).ok().flatten();
-    Some((swept.bids, crossing))
+    let crossing = finish(book, cut, swept, terms, filled, scratch);
+    Some(crossing.map(|crossing| (swept.bids, crossing)))
 }
 
 /// A range of prices that bins are laid over, and what is known of its ends.

@@ -3,6 +3,7 @@
 use super::scratch::{Parts, Tables, tables_in};
 use super::{Crossing, Scratch, Terms, next_price_above};
 use crate::auction::book::{Book, Number};
+use crate::auction::rationing::Portion;
 use crate::simd::{self, BINS, Cut, Swept};
 
 /// Bins as a power of two.
@@ -93,7 +94,7 @@ pub(super) fn finish<P: Number, Q: Number>(
     filled: &mut [i64],
     scratch: &mut Scratch,
 ) -> Result<Option<Crossing>, Missed> {
-    let Parts { candidates, tables, near, bids, asks } = scratch.parts();
+    let Parts { candidates, tables, near, bids, asks, sharing } = scratch.parts();
     let Swept { bid_quantity, below, mut bids_filled, mut asks_filled, mut welfare, .. } = swept;
     if bid_quantity == 0 {
         filled.fill(0);
@@ -159,9 +160,10 @@ pub(super) fn finish<P: Number, Q: Number>(
     let (bids_left, asks_left) = (volume - bids_filled, volume - asks_filled);
     welfare += i128::from(low_bid) * i128::from(bids_left) - i128::from(low_ask) * i128::from(asks_left);
     if fills {
-        let quantity = |i: usize| book.quantity(i);
-        terms.rationing.share(bids_left, level_bids, bids, quantity, terms.priority, filled);
-        terms.rationing.share(asks_left, level_asks, asks, quantity, terms.priority, filled);
+        let &Terms { rationing, priority, .. } = terms;
+        for (orders, left, total) in [(bids, bids_left, level_bids), (asks, asks_left, level_asks)] {
+            rationing.share(book, orders, Portion { left, total }, priority, filled, sharing);
+        }
     }
     let high = if bin.below + level_bids + level_asks > bid_quantity {
         low

@@ -15,6 +15,7 @@
 
 mod large;
 mod level;
+mod long_level;
 mod sample;
 mod scratch;
 mod small;

@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
 use super::sample::Sample;
+use crate::auction::rationing;
 use crate::simd::{BINS, Candidates};
 
 /// Two tables of bins.
@@ -22,6 +23,8 @@ pub struct Scratch {
     pub(super) bids: Vec<u32>,
     /// Asks of the level.
     pub(super) asks: Vec<u32>,
+    /// What sharing the level takes.
+    sharing: rationing::Scratch,
 }
 
 /// Tables out of their vector, which is filled when first asked for: small books need none.
@@ -37,11 +40,16 @@ pub(super) struct Parts<'a> {
     pub near: &'a mut Vec<u32>,
     pub bids: &'a mut Vec<u32>,
     pub asks: &'a mut Vec<u32>,
+    pub sharing: &'a mut rationing::Scratch,
 }
 
 impl Scratch {
     pub(super) fn tables(&mut self) -> &mut Tables {
         tables_in(&mut self.tables)
+    }
+
+    pub(super) fn sharing(&mut self) -> &mut rationing::Scratch {
+        &mut self.sharing
     }
 
     /// The sample beside tables.
@@ -50,14 +58,15 @@ impl Scratch {
     }
 
     pub(super) fn parts(&mut self) -> Parts<'_> {
-        let Self { candidates, tables, near, bids, asks, .. } = self;
-        Parts { candidates, tables, near, bids, asks }
+        let Self { candidates, tables, near, bids, asks, sharing, .. } = self;
+        Parts { candidates, tables, near, bids, asks, sharing }
     }
 
     /// Bytes that it holds, about.
     fn bytes(&self) -> usize {
         12 * self.candidates.position.capacity()
             + 4 * (self.near.capacity() + self.bids.capacity() + self.asks.capacity())
+            + self.sharing.bytes()
     }
 }
 
