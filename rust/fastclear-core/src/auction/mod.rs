@@ -22,6 +22,7 @@ pub mod random_matching;
 pub mod ranked;
 pub mod rationing;
 pub mod sbba;
+pub mod sort;
 pub mod trade_reduction;
 pub mod uniform;
 pub mod vickrey;
