@@ -23,10 +23,10 @@ impl Lottery {
             return 0;
         }
         let n = n as u64;
-        let unfair = (u64::MAX % n + 1) % n; // 2⁶⁴ mod n
         loop {
             let drawn = self.0.next_u64();
-            if drawn <= u64::MAX - unfair {
+            // The last 2⁶⁴ mod n numbers are unfair: fewer than n, so that no other number need ask how many.
+            if drawn <= u64::MAX - n || drawn <= u64::MAX - (u64::MAX % n + 1) % n {
                 return (drawn % n) as usize;
             }
         }

@@ -14,6 +14,8 @@
 )]
 
 mod columns;
+mod free;
+mod margin;
 mod near;
 mod prefetch;
 mod small;
@@ -23,6 +25,8 @@ mod weigh;
 
 pub use columns::{all_in_range, best_limits};
 pub use prefetch::{prefetch, prefetch_place};
+pub use free::{Free, line_up, meet};
+pub use margin::{Margin, largest_fills, last_served, margin, served_at_most, welfare};
 pub use small::quantile;
 pub use spread::{SAMPLE_BLOCK, Spread, scatter, spread};
 pub use sweep::{Candidates, Cut, Swept, sweep};
