@@ -3,7 +3,6 @@
 use super::book::{Book, Number};
 use super::deal::{Outcome, Results};
 use super::ranked::{Market, Scratch};
-use crate::simd;
 
 /// Average (midpoint) mechanism for orders of one unit; `McAfee` (1992) discusses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +25,7 @@ impl Average {
         if outcome.volume == 0 {
             return Some(outcome);
         }
-        let margin = simd::margin(book, results.filled);
+        let margin = results.margin(book, &outcome);
         let midpoint = margin.last_bid + margin.last_ask;
         results.trade_at(book, priority, (midpoint, midpoint), &mut outcome);
         Some(outcome)

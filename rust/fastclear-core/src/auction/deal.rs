@@ -6,6 +6,7 @@ use super::pairing::{self, Place};
 use super::part::Part;
 use super::ranked::last_served;
 use crate::order::BUY;
+use crate::simd;
 use crate::trade::Trades;
 
 /// One trade between two orders of a market.
@@ -73,15 +74,6 @@ impl Outcome {
         let value = i128::from(limit) * i128::from(lots);
         self.welfare -= if is_bid { value } else { -value };
     }
-
-    /// Adds what orders pay or receive in all.
-    fn add_money(&mut self, side: &[u8], amounts: &[i64]) {
-        for (&side, &amount) in side.iter().zip(amounts) {
-            let (paid, received) = if side == BUY { (amount, 0) } else { (0, amount) };
-            self.buyer_payment += i128::from(paid);
-            self.seller_revenue += i128::from(received);
-        }
-    }
 }
 
 /// Where one market's results go.
@@ -111,6 +103,12 @@ impl Results<'_> {
             outcome = Outcome { volume, welfare, interval: Some((low, high)), ..outcome };
         }
         Some(outcome)
+    }
+
+    /// The orders on either side of the crossing that [`Self::serve_by_merit`] found.
+    pub fn margin<P: Number, Q: Number>(&self, book: &Book<'_, P, Q>, outcome: &Outcome) -> simd::Margin {
+        let low = outcome.interval.map_or(i64::MAX, |(low, _)| low);
+        simd::margin_at(book, low, self.filled)
     }
 
     /// Takes its fill from the order of `side` that is served last of those served at `price`; gives the lots it had.
@@ -163,25 +161,6 @@ impl Results<'_> {
         }
     }
 
-    /// Each order pays or receives `amounts` in all for what it is filled, and that is split over its trades.
-    pub fn trade_for<P: Number, Q: Number>(
-        &mut self,
-        book: &Book<'_, P, Q>,
-        priority: &Priority<'_>,
-        amounts: &[i64],
-        outcome: &mut Outcome,
-    ) {
-        outcome.add_money(book.side, amounts);
-        if let Some(payment) = self.payment.as_deref_mut() {
-            for ((paid, &side), &amount) in payment.iter_mut().zip(book.side).zip(amounts) {
-                *paid = if side == BUY { amount } else { -amount };
-            }
-        }
-        if let Some(trades) = self.trades.as_deref_mut() {
-            pair_for_sums(book, self.filled, priority, &self.place, (amounts, 1), trades);
-        }
-    }
-
     /// One trade; `surplus` is what a lot is worth more to the buyer than to the seller.
     #[inline]
     pub fn trade(&mut self, deal: &Deal, surplus: i64, outcome: &mut Outcome) {
@@ -224,39 +203,29 @@ impl Results<'_> {
         }
     }
 
-    /// Each order of a part of the market pays or receives `amounts` in all for what it is filled, and that is split over
-    /// its trades in units of `grain`.
-    pub fn trade_part_for(
-        &mut self,
-        part: &Part,
-        fills: &[i64],
-        (amounts, grain): (&[i64], i64),
-        outcome: &mut Outcome,
-        rows: &mut Vec<u32>,
-    ) {
-        let book = part.book();
-        outcome.add_money(book.side, amounts);
-        for (((&i, &fill), &amount), &side) in part.positions().iter().zip(fills).zip(amounts).zip(book.side) {
+    /// Each order of a part of the market pays (+) or receives (−) `money` in all for what it is filled.
+    pub fn trade_part_for(&mut self, part: &Part, fills: &[i64], (money, grain): (&[i64], i64), rows: &mut Vec<u32>) {
+        for ((&i, &fill), &money) in part.positions().iter().zip(fills).zip(money) {
             self.filled[i as usize] += fill;
             if let Some(payment) = self.payment.as_deref_mut() {
-                payment[i as usize] += if side == BUY { amount } else { -amount };
+                payment[i as usize] += money;
             }
         }
         if let Some(trades) = self.trades.as_deref_mut() {
             let place = part.place(&self.place, rows);
-            pair_for_sums(&book, fills, &part.priority(), &place, (amounts, grain), trades);
+            pair_for_sums(&part.book(), fills, &part.priority(), &place, (money, grain), trades);
         }
     }
 }
 
-/// Pairs fills and splits what each order pays or receives in all over its trades in proportion to quantity, in units of
-/// `grain`, by largest remainder, ties in trade order.
-fn pair_for_sums<P: Number, Q: Number>(
+/// Pairs fills and splits what each order pays (+) or receives (−) in all over its trades in proportion to quantity, in
+/// units of `grain`, by largest remainder, ties in trade order.
+pub fn pair_for_sums<P: Number, Q: Number>(
     book: &Book<'_, P, Q>,
     filled: &[i64],
     priority: &Priority<'_>,
     place: &Place<'_>,
-    (amounts, grain): (&[i64], i64),
+    (money, grain): (&[i64], i64),
     trades: &mut Trades,
 ) {
     let first = trades.len();
@@ -264,16 +233,16 @@ fn pair_for_sums<P: Number, Q: Number>(
     pairing::pair(book, filled, priority, &positions, |_, _| (0, 0), trades);
     let quantities = &trades.quantity[first..];
     let mut parts = Vec::new();
-    for (orders, sums) in [
-        (&mut trades.buy_row[first..], &mut trades.buy_price[first..]),
-        (&mut trades.sell_row[first..], &mut trades.sell_price[first..]),
+    for (sign, orders, sums) in [
+        (1, &mut trades.buy_row[first..], &mut trades.buy_price[first..]),
+        (-1, &mut trades.sell_row[first..], &mut trades.sell_price[first..]),
     ] {
         // Both sides' fills are walked in merit order, so that an order's trades lie side by side.
         let mut start = 0;
         while start < orders.len() {
             let order = orders[start];
             let end = start + 1 + orders[start + 1..].iter().take_while(|&&next| next == order).count();
-            let sum = amounts[order as usize];
+            let sum = sign * money[order as usize];
             if end - start == 1 {
                 sums[start] = sum;
             } else {

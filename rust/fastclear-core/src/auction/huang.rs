@@ -25,7 +25,7 @@ impl Huang {
         if outcome.volume == 0 {
             return Some(outcome);
         }
-        let simd::Margin { last_bid, last_ask, .. } = simd::margin(book, results.filled);
+        let simd::Margin { last_bid, last_ask, .. } = results.margin(book, &outcome);
         // All before the last are served whole: their demand and supply are what is left of the volume.
         let demand = outcome.volume - results.leave_out_last(book, priority, BUY, last_bid, &mut outcome);
         let supply = outcome.volume - results.leave_out_last(book, priority, SELL, last_ask, &mut outcome);
@@ -36,10 +36,11 @@ impl Huang {
             return Some(outcome);
         }
         if demand > supply {
-            carry(book, BUY, demand - supply, priority, results.filled, &mut outcome, &mut scratch.positions);
+            carry(book, BUY, demand - supply, priority, results.filled, &mut scratch.positions);
         } else if supply > demand {
-            carry(book, SELL, supply - demand, priority, results.filled, &mut outcome, &mut scratch.positions);
+            carry(book, SELL, supply - demand, priority, results.filled, &mut scratch.positions);
         }
+        outcome.welfare = simd::welfare(book, results.filled);
         results.trade_at(book, priority, (last_bid, last_ask), &mut outcome);
         Some(outcome)
     }
@@ -53,15 +54,13 @@ fn carry<P: Number, Q: Number>(
     mut burden: i64,
     priority: &Priority<'_>,
     filled: &mut [i64],
-    outcome: &mut Outcome,
     latest: &mut Vec<u32>,
 ) {
-    let is_bid = side == BUY;
     let given_up = |filled: &[i64], most: i64| simd::served_at_most(book.side, filled, side, most);
     let mut active = given_up(filled, 1); // one lot of each
     // The least number that makes the burden where each gives up as much, or all it has. Who has less drops out.
     let mut enough = (burden + active - 1) / active;
-    if given_up(filled, enough) < burden {
+    if enough > 1 && given_up(filled, enough) < burden {
         let mut short = enough;
         enough = burden;
         while enough - short > 1 {
@@ -73,27 +72,15 @@ fn carry<P: Number, Q: Number>(
             }
         }
     }
-    let mut take = |i: usize, fill: &mut i64, lots: i64| {
-        *fill -= lots;
-        outcome.withdraw(is_bid, book.limit(i), lots);
-    };
     if enough > 1 {
-        for (i, fill) in filled.iter_mut().enumerate() {
-            if book.side[i] == side && (1..enough).contains(fill) {
-                burden -= *fill;
-                active -= 1;
-                take(i, fill, *fill);
-            }
-        }
+        let (orders, lots) = simd::served_below(book.side, filled, side, enough);
+        active -= orders;
+        burden -= lots;
     }
-    // Who is left has the part and, where lots are left over, one more.
+    // Who is left gives up the part and, where lots are left over, one more.
     let (part, extra) = (burden / active, (burden % active) as usize);
-    if part > 0 {
-        for (i, fill) in filled.iter_mut().enumerate() {
-            if book.side[i] == side && *fill > 0 {
-                take(i, fill, part);
-            }
-        }
+    if enough > 1 || part > 0 {
+        simd::cut(book.side, filled, side, enough, part);
     }
     if extra > 0 {
         latest.clear();
@@ -105,7 +92,7 @@ fn carry<P: Number, Q: Number>(
             latest.select_nth_unstable_by_key(extra - 1, |&i| std::cmp::Reverse(priority.key(i as usize)));
         }
         for &i in &latest[..extra] {
-            take(i as usize, &mut filled[i as usize], 1);
+            filled[i as usize] -= 1;
         }
     }
 }

@@ -2,15 +2,15 @@
 //! price that clears the other. Truthful given the split, and close to efficient in large markets.
 
 use super::book::{Book, Number};
-use super::charge::{Charge, by_agent};
+use super::charge::Charge;
 use super::curve::{self, Crossing, Terms};
 use super::deal::{Outcome, Results};
-use super::displaced::{Best, Displaced};
+use super::displaced::Listing;
 use super::lottery::Lottery;
 use super::part::Part;
 use super::ranked::{Market, Scratch};
 use crate::order::{BUY, SELL};
-use crate::simd;
+use crate::simd::{self, Units};
 use crate::units::PRICE_MAX;
 
 /// How the long side of a half is served.
@@ -75,9 +75,8 @@ impl Muda {
         scratch: &mut Scratch,
         outcome: &mut Outcome,
     ) -> Option<()> {
-        let Scratch {
-            curve, part: willing, fills, prices, displaced, amounts, agents, words, positions, groups, ..
-        } = scratch;
+        let Scratch { curve, part: willing, fills, prices, displaced, amounts, agents, positions, groups, .. } =
+            scratch;
         willing.take(
             &half.book(),
             &half.priority(),
@@ -98,6 +97,8 @@ impl Muda {
         let long = if demand > supply { BUY } else { SELL };
         fills.clear();
         fills.resize(book.len(), 0);
+        // Price at which an order may be served in part.
+        let mut level = 0;
         match self.variant {
             Variant::Lottery if demand != supply => {
                 draw(willing, long, market, lottery, positions, groups);
@@ -121,7 +122,8 @@ impl Muda {
                     },
                 ));
                 let eager = Book { price: &**prices, ..book };
-                curve::cross(&eager, &Terms::by_merit(&willing.priority()), fills, curve)?;
+                let crossing = curve::cross(&eager, &Terms::by_merit(&willing.priority()), fills, curve)?.1;
+                level = crossing.map_or(level, |crossing| crossing.low);
             }
             _ => {}
         }
@@ -135,31 +137,27 @@ impl Muda {
             results.trade_part_at(willing, fills, price, positions);
             return Some(());
         }
-        amounts.clear();
-        amounts.extend(fills.iter().map(|&fill| price * fill));
-        if demand != supply {
-            agents.clear();
-            if let Some(ids) = market.participant {
-                let ids: Vec<i64> = willing.positions().iter().map(|&i| ids[i as usize]).collect();
-                by_agent(&ids, agents, words);
-            }
-            let best = if long == BUY { Best::Highest } else { Best::Lowest };
-            let fills = &*fills;
-            let list = |displaced: &mut Displaced, depth| {
-                displaced.list(best, book.len(), depth, |i| {
-                    let left = i64::from(book.quantity[i]) - fills[i];
-                    (book.price[i].into(), if book.side[i] == long { left } else { 0 })
-                });
-            };
-            // Bids kept out are worth more than the price, asks less: the fee raises what a bid pays and lowers what an ask
-            // gets.
-            let due =
-                |value: i128, kept_out: i64, lots: i64| 2 * value + i128::from(price) * i128::from(lots - kept_out);
-            let priority = &willing.priority();
-            let charge = Charge { book: &book, priority, filled: fills, side: long, agents, grain: grain(price) };
-            charge.charge(displaced, list, due, amounts);
+        agents.clear();
+        if let (true, Some(ids)) = (demand != supply, market.participant) {
+            // Of the long side; on the short side an agent's sum is that of its orders.
+            let ids: Vec<i64> = willing.positions().iter().map(|&i| ids[i as usize]).collect();
+            agents.group(&ids);
         }
-        results.trade_part_for(willing, fills, (amounts, grain(price)), outcome, positions);
+        let grain = grain(price);
+        let priority = &willing.priority();
+        // Bids kept out are worth more than the price, asks less: the fee, which is what they are worth beyond it, raises what
+        // a bid pays and lowers what an ask gets.
+        let listings = [SELL, BUY].map(|side| {
+            let units = Units { side, with_others: false, highest_first: side == BUY };
+            let listing = Listing { units, price_factor: 2, due_for_none: price };
+            if side == long && demand != supply { Ok(listing) } else { Err(price) }
+        });
+        let charge = Charge { book: &book, priority, filled: fills, level, listings, agents, grain };
+        amounts.resize(book.len(), 0);
+        let [received, paid] = charge.charge(displaced, positions, amounts);
+        outcome.seller_revenue += received;
+        outcome.buyer_payment += paid;
+        results.trade_part_for(willing, fills, (&amounts[..book.len()], grain), positions);
         Some(())
     }
 }
@@ -172,7 +170,7 @@ const fn grain(price: i64) -> i64 {
 
 /// Decides which orders belong to the right half: as told, or by one coin an agent, in the order of their ids.
 fn toss(market: &Market<'_>, orders: usize, lottery: &mut Lottery, scratch: &mut Scratch) {
-    let Scratch { right, agents, words, .. } = scratch;
+    let Scratch { right, agents, .. } = scratch;
     right.clear();
     if let Some(half) = market.half {
         right.extend(half.iter().map(|&half| half != 0));
@@ -182,9 +180,8 @@ fn toss(market: &Market<'_>, orders: usize, lottery: &mut Lottery, scratch: &mut
         // One coin an order.
         None => right.extend((0..orders).map(|_| lottery.coin())),
         Some(ids) => {
-            by_agent(ids, agents, words);
             right.resize(orders, false);
-            for mine in agents.chunk_by(|a, b| a.0 == b.0) {
+            for mine in agents.sort(ids).chunk_by(|a, b| a.0 == b.0) {
                 let coin = lottery.coin();
                 for &(_, i) in mine {
                     right[i as usize] = coin;

@@ -5,7 +5,7 @@
 //! far apart to meet pass at once, so that small steps cost nothing.
 
 use super::book::{Book, Number};
-use super::curve::{self, Terms};
+use super::curve::{self, Crossing, Terms};
 use super::deal::{Outcome, Results};
 use super::part::Part;
 use super::ranked::{Market, Scratch};
@@ -55,9 +55,8 @@ impl MultiRound {
                 fills.resize(quotes.len(), 0);
                 let priority = quotes.priority();
                 let terms = Terms::by_merit(&priority);
-                let volume =
-                    curve::cross(&quotes.book(), &terms, fills, curve)?.1.map_or(0, |crossing| crossing.volume);
-                let simd::Margin { last_bid, last_ask, .. } = simd::margin(&quotes.book(), fills);
+                let Crossing { low, volume, .. } = curve::cross(&quotes.book(), &terms, fills, curve)?.1?;
+                let simd::Margin { last_bid, last_ask, .. } = simd::margin_at(&quotes.book(), low, fills);
                 let midpoint = last_bid + last_ask;
                 results.trade_part_at(quotes, fills, midpoint, rows);
                 outcome.volume += volume;

@@ -3,7 +3,6 @@
 //! Only pairs that can trade are drawn; each exhausts one of its two, so that no pair needs to be remembered as tried.
 
 use super::book::{Book, Number};
-use super::charge::by_agent;
 use super::deal::{Deal, Outcome, Results};
 use super::price::PairRule;
 use super::ranked::{Market, Scratch};
@@ -55,8 +54,7 @@ impl RandomMatching {
         match market.priority.order.filter(|ids| !ids.is_sorted()) {
             None => (0..book.len()).for_each(enter),
             Some(ids) => {
-                by_agent(ids, agents, more_words);
-                agents.iter().for_each(|&(_, i)| enter(i as usize));
+                agents.sort(ids).iter().for_each(|&(_, i)| enter(i as usize));
             }
         }
         let mut outcome = Outcome { bids: buyers.len() as u32, ..Outcome::default() };

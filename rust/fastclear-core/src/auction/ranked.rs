@@ -6,11 +6,13 @@
 //! two rules that pair orders by other orders than merit sort by themselves.
 
 use super::book::{Book, Number, Priority};
+use super::charge::Agents;
 use super::curve;
 use super::displaced::Displaced;
 use super::lottery::Lottery;
 use super::part::Part;
 use super::sort;
+use crate::order::BUY;
 use crate::simd;
 
 /// What one market's orders carry beside side, price and quantity.
@@ -53,7 +55,7 @@ pub struct Scratch {
     pub(super) part: Part,
     pub(super) halves: [Part; 2],
     pub(super) right: Vec<bool>,
-    pub(super) displaced: Displaced,
+    pub(super) displaced: [Displaced; 2],
     pub(super) words: [Vec<u64>; 2],
     pub(super) more_words: [Vec<u64>; 2],
     pub(super) free: simd::Free,
@@ -63,10 +65,10 @@ pub struct Scratch {
     pub(super) prices: Vec<i32>,
     pub(super) positions: Vec<u32>,
     pub(super) groups: Vec<(u32, u32)>,
-    pub(super) agents: Vec<(i64, u32)>,
+    pub(super) agents: Agents,
 }
 
-/// The order of `side` that is served last of those that are served at `price`, of which there is one.
+/// The last in priority of the orders of `side` that are served at `price`, of which there is one.
 pub fn last_served<P: Number, Q: Number>(
     book: &Book<'_, P, Q>,
     filled: &[i64],
@@ -74,12 +76,11 @@ pub fn last_served<P: Number, Q: Number>(
     side: u8,
     price: i64,
 ) -> usize {
-    let last = simd::last_served(book, filled, side, price) as usize;
-    if priority.is_position() {
-        return last;
-    }
-    let served = |&i: &usize| book.side[i] == side && filled[i] > 0 && book.competing_price(i) == price;
-    (0..=last).filter(served).max_by_key(|&i| priority.key(i)).unwrap_or(last)
+    let limit = price + if side == BUY { book.fee } else { 0 };
+    let before = |end| simd::find_last(book.side, book.price, side, limit, end);
+    let mut served = std::iter::successors(before(book.len()), |&i| before(i)).filter(|&i| filled[i] > 0);
+    let last = served.next().unwrap_or(0); // there is one
+    if priority.is_position() { last } else { served.chain([last]).max_by_key(|&i| priority.key(i)).unwrap_or(last) }
 }
 
 /// Sorts words by price, then priority.

@@ -30,7 +30,7 @@ impl Sbba {
         if outcome.volume == 0 {
             return Some(outcome);
         }
-        let simd::Margin { last_bid, next_ask, .. } = simd::margin(book, results.filled);
+        let simd::Margin { last_bid, next_ask, .. } = results.margin(book, &outcome);
         let mut price = last_bid;
         if next_ask <= last_bid {
             outcome.branch = Branch::SellerSetsPrice;

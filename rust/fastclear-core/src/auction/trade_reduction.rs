@@ -34,7 +34,7 @@ impl TradeReduction {
             return Some(outcome);
         }
         // Orders of one unit are served whole or not at all: the margin is the last pair and the one behind it.
-        let simd::Margin { last_bid, last_ask, next_bid, next_ask } = simd::margin(book, results.filled);
+        let simd::Margin { last_bid, last_ask, next_bid, next_ask } = results.margin(book, &outcome);
         let next_bid = if next_bid == i64::MIN { self.cap_low } else { Some(next_bid) };
         let next_ask = if next_ask == i64::MAX { self.cap_high } else { Some(next_ask) };
         let midpoint = next_bid.zip(next_ask).map(|(bid, ask)| bid + ask).filter(|_| self.use_p0);

@@ -7,11 +7,12 @@
 //! no participant has a large part of the market.
 
 use super::book::{Book, Number};
-use super::charge::{Charge, by_agent};
-use super::deal::{Outcome, Results};
-use super::displaced::{Best, Displaced};
+use super::charge::Charge;
+use super::deal::{Outcome, Results, pair_for_sums};
+use super::displaced::Listing;
 use super::ranked::{Market, Scratch};
 use crate::order::{BUY, SELL};
+use crate::simd::Units;
 
 /// Multi-unit Vickrey–Clarke–Groves double auction over participants with any number of orders on one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,26 +33,24 @@ impl Vickrey {
         if outcome.volume == 0 {
             return Some(outcome);
         }
-        let Scratch { displaced, amounts, agents, words, .. } = scratch;
+        let Scratch { displaced, agents, amounts, positions, .. } = scratch;
         agents.clear();
         if let Some(ids) = market.participant {
-            by_agent(ids, agents, words);
+            agents.group(ids);
         }
-        amounts.clear();
+        let level = outcome.interval.map_or(0, |(low, _)| low);
+        // The other side's units that are served, and this side's that are not.
+        let listings = [SELL, BUY].map(|side| {
+            let units = Units { side, with_others: true, highest_first: side == BUY };
+            Ok(Listing { units, price_factor: 1, due_for_none: 0 })
+        });
+        let charge = Charge { book, priority, filled: results.filled, level, listings, agents, grain: 1 };
         amounts.resize(book.len(), 0);
-        let filled = &*results.filled;
-        for (side, best) in [(BUY, Best::Highest), (SELL, Best::Lowest)] {
-            // The other side's units that are served, and this side's that are not.
-            let list = |displaced: &mut Displaced, depth| {
-                displaced.list(best, book.len(), depth, |i| {
-                    let lots = if book.side[i] == side { book.quantity(i) - filled[i] } else { filled[i] };
-                    (book.competing_price(i), lots)
-                });
-            };
-            let charge = Charge { book, priority, filled, side, agents, grain: 1 };
-            charge.charge(displaced, list, |value, _, _| value, amounts);
+        let money = results.payment.as_deref_mut().unwrap_or(amounts);
+        [outcome.seller_revenue, outcome.buyer_payment] = charge.charge(displaced, positions, money);
+        if let Some(trades) = results.trades.as_deref_mut() {
+            pair_for_sums(book, results.filled, priority, &results.place, (money, 1), trades);
         }
-        results.trade_for(book, priority, amounts, &mut outcome);
         Some(outcome)
     }
 }

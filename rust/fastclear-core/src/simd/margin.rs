@@ -3,7 +3,10 @@
 use super::on_every_path;
 use crate::auction::book::{Book, Number};
 
-/// The orders on either side of the crossing.
+/// Rows that are looked at one by one where one of them is wanted.
+const CHUNK: usize = 64;
+
+/// The orders on either side of the crossing, in prices at which orders compete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Margin {
     /// Lowest bid that is served; `i64::MAX` where none is.
@@ -16,62 +19,91 @@ pub struct Margin {
     pub next_ask: i64,
 }
 
-#[inline(always)]
-fn margin_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, filled: &[i64]) -> Margin {
-    let (mut last_bid, mut last_ask, mut next_bid, mut next_ask) = (i64::MAX, i64::MIN, i64::MIN, i64::MAX);
-    for (((&side, &price), &quantity), &fill) in book.side.iter().zip(book.price).zip(book.quantity).zip(filled) {
-        let (price, quantity): (i64, i64) = (price.into(), quantity.into());
-        let price = price.wrapping_sub(book.fee & i64::from(side).wrapping_neg());
-        let (is_bid, served, short) = (side != 0, fill > 0, fill < quantity);
+impl Margin {
+    const NONE: Self = Self { last_bid: i64::MAX, last_ask: i64::MIN, next_bid: i64::MIN, next_ask: i64::MAX };
+
+    #[inline(always)]
+    fn see(&mut self, is_bid: bool, price: i64, served: bool, short: bool) {
         let as_last_bid = if is_bid & served { price } else { i64::MAX };
         let as_last_ask = if !is_bid & served { price } else { i64::MIN };
         let as_next_bid = if is_bid & short { price } else { i64::MIN };
         let as_next_ask = if !is_bid & short { price } else { i64::MAX };
-        last_bid = if as_last_bid < last_bid { as_last_bid } else { last_bid };
-        last_ask = if as_last_ask > last_ask { as_last_ask } else { last_ask };
-        next_bid = if as_next_bid > next_bid { as_next_bid } else { next_bid };
-        next_ask = if as_next_ask < next_ask { as_next_ask } else { next_ask };
+        self.last_bid = if as_last_bid < self.last_bid { as_last_bid } else { self.last_bid };
+        self.last_ask = if as_last_ask > self.last_ask { as_last_ask } else { self.last_ask };
+        self.next_bid = if as_next_bid > self.next_bid { as_next_bid } else { self.next_bid };
+        self.next_ask = if as_next_ask < self.next_ask { as_next_ask } else { self.next_ask };
     }
-    Margin { last_bid, last_ask, next_bid, next_ask }
+}
+
+/// The competing price of an order.
+#[inline(always)]
+fn competing<P: Number>(side: u8, price: P, fee: i64) -> i64 {
+    let price: i64 = price.into();
+    price.wrapping_sub(fee & i64::from(side).wrapping_neg())
+}
+
+#[inline(always)]
+fn margin_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, filled: &[i64]) -> Margin {
+    let mut margin = Margin::NONE;
+    for (((&side, &price), &quantity), &fill) in book.side.iter().zip(book.price).zip(book.quantity).zip(filled) {
+        margin.see(side != 0, competing(side, price, book.fee), fill > 0, fill < quantity.into());
+    }
+    margin
 }
 
 on_every_path! {
-    /// Reads the margin off the fills, in prices at which orders compete.
+    /// Reads the margin off the fills.
     pub fn margin<P: Number, Q: Number>(book: &Book<'_, P, Q>, filled: &[i64]) -> Margin = margin_body
 }
 
 #[inline(always)]
-fn last_served_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, filled: &[i64], side: u8, price: i64) -> i64 {
-    let limit = price.wrapping_add(book.fee & i64::from(side).wrapping_neg());
-    let (mut last, mut position) = (-1, 0_i64);
-    for ((&its_side, &its_limit), &fill) in book.side.iter().zip(book.price).zip(filled) {
-        let its_limit: i64 = its_limit.into();
-        let is_one = (its_side == side) & (its_limit == limit) & (fill > 0);
-        last = if is_one { position } else { last };
-        position = position.wrapping_add(1);
+fn margin_at_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, low: i64, filled: &[i64]) -> Margin {
+    let mut margin = Margin::NONE;
+    for start in (0..book.len()).step_by(CHUNK) {
+        let end = (start + CHUNK).min(book.len());
+        let mut has_level = false;
+        for (&side, &price) in book.side[start..end].iter().zip(&book.price[start..end]) {
+            let price = competing(side, price, book.fee);
+            let (is_bid, above) = (side != 0, price > low);
+            has_level |= price == low;
+            margin.see(is_bid, price, (is_bid == above) & (price != low), (is_bid != above) & (price != low));
+        }
+        if has_level {
+            for i in (start..end).filter(|&i| book.competing_price(i) == low) {
+                margin.see(book.is_bid(i), low, filled[i] > 0, filled[i] < book.quantity(i));
+            }
+        }
     }
-    last
+    margin
 }
 
 on_every_path! {
-    /// The last position at which an order of `side` that competes at `price` is served; −1 where none is.
-    pub fn last_served<P: Number, Q: Number>(book: &Book<'_, P, Q>, filled: &[i64], side: u8, price: i64) -> i64 = last_served_body
+    /// The margin of a book of which bids above `low` and asks below it are served whole, and of the others only some at
+    /// `low`: only their fills need to be read.
+    pub fn margin_at<P: Number, Q: Number>(book: &Book<'_, P, Q>, low: i64, filled: &[i64]) -> Margin = margin_at_body
 }
 
 #[inline(always)]
-fn largest_fills_body(side: &[u8], filled: &[i64]) -> [i64; 2] {
-    let (mut ask, mut bid) = (0, 0);
-    for (&side, &fill) in side.iter().zip(filled) {
-        let (as_ask, as_bid) = if side != 0 { (0, fill) } else { (fill, 0) };
-        ask = if as_ask > ask { as_ask } else { ask };
-        bid = if as_bid > bid { as_bid } else { bid };
+fn find_body<P: Number>(side: &[u8], price: &[P], wanted: u8, limit: i64, end: usize) -> Option<usize> {
+    let is_one = |&(&side, &price): &(&u8, &P)| {
+        let price: i64 = price.into();
+        (side == wanted) & (price == limit)
+    };
+    let mut end = end;
+    while end > 0 {
+        let start = end.saturating_sub(CHUNK);
+        let rows = || side[start..end].iter().zip(&price[start..end]);
+        if rows().fold(false, |found, row| found | is_one(&row)) {
+            return rows().rposition(|row| is_one(&row)).map(|place| start + place);
+        }
+        end = start;
     }
-    [ask, bid]
+    None
 }
 
 on_every_path! {
-    /// The largest fill of an ask and of a bid.
-    pub fn largest_fills<>(side: &[u8], filled: &[i64]) -> [i64; 2] = largest_fills_body
+    /// The last position before `end` of an order of side `wanted` and this limit.
+    pub fn find_last<P: Number>(side: &[u8], price: &[P], wanted: u8, limit: i64, end: usize) -> Option<usize> = find_body
 }
 
 #[inline(always)]
@@ -85,6 +117,32 @@ fn served_at_most_body(side: &[u8], filled: &[i64], wanted: u8, most: i64) -> i6
 on_every_path! {
     /// Σ min(fill, `most`) over the orders of side `wanted`.
     pub fn served_at_most<>(side: &[u8], filled: &[i64], wanted: u8, most: i64) -> i64 = served_at_most_body
+}
+
+#[inline(always)]
+fn below_body(side: &[u8], filled: &[i64], wanted: u8, bound: i64) -> (i64, i64) {
+    side.iter().zip(filled).fold((0_i64, 0_i64), |(orders, lots), (&side, &fill)| {
+        let is_one = (side == wanted) & (fill > 0) & (fill < bound);
+        (orders.wrapping_add(i64::from(is_one)), lots.wrapping_add(if is_one { fill } else { 0 }))
+    })
+}
+
+on_every_path! {
+    /// Served orders of side `wanted` whose fill is below `bound`, and their lots.
+    pub fn served_below<>(side: &[u8], filled: &[i64], wanted: u8, bound: i64) -> (i64, i64) = below_body
+}
+
+#[inline(always)]
+fn cut_body(side: &[u8], filled: &mut [i64], wanted: u8, bound: i64, part: i64) {
+    for (&side, fill) in side.iter().zip(filled) {
+        let cut = if *fill < bound { 0 } else { fill.wrapping_sub(part) };
+        *fill = if side == wanted { cut } else { *fill };
+    }
+}
+
+on_every_path! {
+    /// Takes all from the orders of side `wanted` whose fill is below `bound`, and `part` from the others.
+    pub fn cut<>(side: &[u8], filled: &mut [i64], wanted: u8, bound: i64, part: i64) -> () = cut_body
 }
 
 #[inline(always)]
