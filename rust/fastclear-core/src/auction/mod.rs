@@ -227,6 +227,12 @@ impl Mechanism {
         !matches!(self.rule, Rule::Uniform(_))
     }
 
+    /// Whether columns may be tried as they stand: every order is admitted that is sound by itself, ids apart, or the rule
+    /// looks at every order itself and clears no market of which one must be refused.
+    pub const fn may_admit_all(&self) -> bool {
+        self.admits_all() || self.unit().is_some()
+    }
+
     /// Whether every order of any columns is admitted that is sound by itself, ids apart.
     pub const fn admits_all(&self) -> bool {
         self.cap_low.is_none() && self.cap_high.is_none() && self.reserve().is_none() && self.unit().is_none()

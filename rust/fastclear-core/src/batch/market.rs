@@ -198,6 +198,11 @@ impl OneMarket<'_> {
     }
 
     fn ranked<P: Number, Q: Number>(&mut self, book: &Book<'_, P, Q>, rule: RankedRule) -> Option<MarketOutcome> {
+        let Mechanism { cap_low, cap_high, .. } = *self.mechanism;
+        let caps = (cap_low.unwrap_or(i64::MIN), cap_high.unwrap_or(i64::MAX));
+        if self.mechanism.unit().is_some_and(|unit| !simd::all_units(book.price, book.quantity, unit, caps)) {
+            return None;
+        }
         let mut results = Results {
             filled: &mut *self.filled,
             payment: self.payment.as_deref_mut(),

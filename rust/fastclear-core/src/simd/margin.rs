@@ -1,10 +1,8 @@
 //! Passes over a book that is filled: where it was cut, and what its fills are worth.
 
+use super::nearest::{CHUNK, bits, competing, places};
 use super::on_every_path;
 use crate::auction::book::{Book, Number};
-
-/// Rows that are looked at one by one where one of them is wanted.
-const CHUNK: usize = 64;
 
 /// The orders on either side of the crossing, in prices at which orders compete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +33,6 @@ impl Margin {
     }
 }
 
-/// The competing price of an order.
-#[inline(always)]
-fn competing<P: Number>(side: u8, price: P, fee: i64) -> i64 {
-    let price: i64 = price.into();
-    price.wrapping_sub(fee & i64::from(side).wrapping_neg())
-}
-
 #[inline(always)]
 fn margin_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, filled: &[i64]) -> Margin {
     let mut margin = Margin::NONE;
@@ -61,15 +52,16 @@ fn margin_at_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, low: i64, filled:
     let mut margin = Margin::NONE;
     for start in (0..book.len()).step_by(CHUNK) {
         let end = (start + CHUNK).min(book.len());
-        let mut has_level = false;
-        for (&side, &price) in book.side[start..end].iter().zip(&book.price[start..end]) {
+        let (mut hits, mut any) = ([0; CHUNK], 0);
+        for ((hit, &side), &price) in hits.iter_mut().zip(&book.side[start..end]).zip(&book.price[start..end]) {
             let price = competing(side, price, book.fee);
-            let (is_bid, above) = (side != 0, price > low);
-            has_level |= price == low;
-            margin.see(is_bid, price, (is_bid == above) & (price != low), (is_bid != above) & (price != low));
+            let (is_bid, above, is_level) = (side != 0, price > low, price == low);
+            *hit = u8::from(is_level);
+            any |= *hit;
+            margin.see(is_bid, price, (is_bid == above) & !is_level, (is_bid != above) & !is_level);
         }
-        if has_level {
-            for i in (start..end).filter(|&i| book.competing_price(i) == low) {
+        if any != 0 {
+            for i in places(bits(&hits)).map(|place| start + place) {
                 margin.see(book.is_bid(i), low, filled[i] > 0, filled[i] < book.quantity(i));
             }
         }
@@ -85,16 +77,17 @@ on_every_path! {
 
 #[inline(always)]
 fn find_body<P: Number>(side: &[u8], price: &[P], wanted: u8, limit: i64, end: usize) -> Option<usize> {
-    let is_one = |&(&side, &price): &(&u8, &P)| {
-        let price: i64 = price.into();
-        (side == wanted) & (price == limit)
-    };
     let mut end = end;
     while end > 0 {
         let start = end.saturating_sub(CHUNK);
-        let rows = || side[start..end].iter().zip(&price[start..end]);
-        if rows().fold(false, |found, row| found | is_one(&row)) {
-            return rows().rposition(|row| is_one(&row)).map(|place| start + place);
+        let (mut hits, mut any) = ([0; CHUNK], 0);
+        for ((hit, &side), &price) in hits.iter_mut().zip(&side[start..end]).zip(&price[start..end]) {
+            let price: i64 = price.into();
+            *hit = u8::from((side == wanted) & (price == limit));
+            any |= *hit;
+        }
+        if any != 0 {
+            return Some(start + bits(&hits).ilog2() as usize);
         }
         end = start;
     }
@@ -104,6 +97,19 @@ fn find_body<P: Number>(side: &[u8], price: &[P], wanted: u8, limit: i64, end: u
 on_every_path! {
     /// The last position before `end` of an order of side `wanted` and this limit.
     pub fn find_last<P: Number>(side: &[u8], price: &[P], wanted: u8, limit: i64, end: usize) -> Option<usize> = find_body
+}
+
+#[inline(always)]
+fn count_below_body<P: Number>(side: &[u8], price: &[P], wanted: u8, bound: i64) -> usize {
+    side.iter().zip(price).fold(0_u64, |count, (&side, &price)| {
+        let price: i64 = price.into();
+        count.wrapping_add(u64::from((side == wanted) & (price < bound)))
+    }) as usize
+}
+
+on_every_path! {
+    /// Number of orders of side `wanted` whose limit is below `bound`.
+    pub fn count_below<P: Number>(side: &[u8], price: &[P], wanted: u8, bound: i64) -> usize = count_below_body
 }
 
 #[inline(always)]

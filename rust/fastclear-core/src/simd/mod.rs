@@ -26,8 +26,9 @@ mod weigh;
 
 pub use columns::{all_in_range, best_limits};
 pub use prefetch::{prefetch, prefetch_place};
+pub use columns::{all_in_range, all_units, best_limits};
 pub use free::{Free, line_up, meet};
-pub use margin::{Margin, cut, find_last, margin, margin_at, served_at_most, served_below, welfare};
+pub use margin::{Margin, count_below, cut, find_last, margin, margin_at, served_at_most, served_below, welfare};
 pub use nearest::{Units, largest_served, nearest_levels, within};
 pub use small::quantile;
 pub use spread::{SAMPLE_BLOCK, Spread, scatter, spread};

@@ -3,36 +3,49 @@
 use super::on_every_path;
 use crate::auction::book::{Book, Number};
 
-/// Rows that are looked at one by one where one of them is wanted.
-const CHUNK: usize = 64;
+/// Rows of which one word tells which are wanted.
+pub(super) const CHUNK: usize = 64;
 
+/// One bit a row of a chunk, from one byte (0 or 1) a row.
 #[inline(always)]
-fn competing<P: Number>(side: u8, price: P, fee: i64) -> i64 {
+pub(super) fn bits(hits: &[u8; CHUNK]) -> u64 {
+    hits.as_chunks::<8>().0.iter().rev().fold(0, |bits, &eight| {
+        // Moves the low bit of each of eight bytes to the top byte.
+        bits << 8 | u64::from_le_bytes(eight).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    })
+}
+
+/// Positions of the bits of a word, ascending.
+#[inline(always)]
+pub(super) fn places(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let place = bits.trailing_zeros() as usize;
+        bits &= bits.wrapping_sub(1);
+        (place < CHUNK).then_some(place)
+    })
+}
+
+/// The competing price of an order.
+#[inline(always)]
+pub(super) fn competing<P: Number>(side: u8, price: P, fee: i64) -> i64 {
     let price: i64 = price.into();
     price.wrapping_sub(fee & i64::from(side).wrapping_neg())
 }
 
 #[inline(always)]
 fn within_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, first: i64, last: i64, found: &mut Vec<u32>) {
-    // As one comparison, unsigned; an empty range is handed in as such.
+    // As one comparison, unsigned.
     let width = last.wrapping_sub(first) as u64;
-    let mut hits = [0_u8; CHUNK];
     for start in (0..book.len()).step_by(CHUNK) {
         let end = (start + CHUNK).min(book.len());
-        let mut any = 0;
+        let (mut hits, mut any) = ([0; CHUNK], 0);
         for ((hit, &side), &price) in hits.iter_mut().zip(&book.side[start..end]).zip(&book.price[start..end]) {
             let off = competing(side, price, book.fee).wrapping_sub(first) as u64;
             *hit = u8::from(off <= width);
             any |= *hit;
         }
         if any != 0 {
-            for (nth, hits) in hits[..end - start].chunks(8).enumerate() {
-                let mut word = hits.iter().rev().fold(0_u64, |word, &hit| word << 8 | u64::from(hit));
-                while word != 0 {
-                    found.push((start + 8 * nth) as u32 + word.trailing_zeros() / 8);
-                    word &= word - 1;
-                }
-            }
+            found.extend(places(bits(&hits)).map(|place| (start + place) as u32));
         }
     }
 }
