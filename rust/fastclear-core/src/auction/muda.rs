@@ -1,8 +1,8 @@
 //! MUDA (Segal-Halevi, Hassidim & Aumann 2018): participants are split in two halves by lot, and each half trades at the
 //! price that clears the other. Truthful given the split, and close to efficient in large markets.
 
-use super::book::{Book, Number};
-use super::charge::Charge;
+use super::book::{Book, Number, Priority};
+use super::charge::{Agents, Charge};
 use super::curve::{self, Crossing, Terms};
 use super::deal::{Outcome, Results};
 use super::displaced::Listing;
@@ -48,26 +48,33 @@ impl Muda {
         let mut outcome = Outcome { bids, ..Outcome::default() };
         let mut lottery = market.lottery(self.seed);
         toss(market, book.len(), &mut lottery, scratch);
-        let mut halves = std::mem::take(&mut scratch.halves);
-        for (right, (half, found)) in halves.iter_mut().zip(&mut outcome.half_prices).enumerate() {
-            half.take(book, &market.priority, |_, _, i| usize::from(scratch.right[i]) == right);
-            *found = price(half, &mut scratch.fills, &mut scratch.curve)?;
-        }
-        for (half, price) in halves.iter().zip([outcome.half_prices[1], outcome.half_prices[0]]) {
+        let Scratch { parts: [left, right], right: is_right, class, curve, .. } = scratch;
+        // Prices come of nobody's priority.
+        let unordered = Priority { time: None, order: None, ..market.priority };
+        Part::split(book, &unordered, is_right, [left, right]);
+        outcome.half_prices = [price(left, curve)?, price(right, curve)?];
+        outcome.is_odd = outcome.half_prices.iter().flatten().any(|price| price % 2 != 0);
+        // Each half trades at the other's price. Where there is none, the half's own orders are picked in vain.
+        let [left_found, right_found] = outcome.half_prices;
+        class.resize(book.len(), 0);
+        let prices = (right_found.unwrap_or(0), left_found.unwrap_or(0));
+        simd::willing((book.side, book.price), is_right, prices, class);
+        Part::split(book, &market.priority, class, [left, right]);
+        let parts = std::mem::take(&mut scratch.parts);
+        for (willing, price) in parts.iter().zip([right_found, left_found]) {
             if let Some(price) = price {
-                self.trade(half, price, market, &mut lottery, results, scratch, &mut outcome)?;
+                self.trade(willing, price, market, &mut lottery, results, scratch, &mut outcome)?;
             }
         }
-        scratch.halves = halves;
-        outcome.is_odd = outcome.half_prices.iter().flatten().any(|price| price % 2 != 0);
-        outcome.welfare = simd::welfare(book, results.filled);
+        scratch.parts = parts;
         Some(outcome)
     }
 
-    /// Trades one half at the other's price (over 2).
+    /// Trades the willing of one half at the other's price (over 2).
+    #[expect(clippy::too_many_arguments, reason = "what a market carries, and where its results go")]
     fn trade(
         self,
-        half: &Part,
+        willing: &Part,
         price: i64,
         market: &Market<'_>,
         lottery: &mut Lottery,
@@ -75,22 +82,11 @@ impl Muda {
         scratch: &mut Scratch,
         outcome: &mut Outcome,
     ) -> Option<()> {
-        let Scratch { curve, part: willing, fills, prices, displaced, amounts, agents, positions, groups, .. } =
-            scratch;
-        willing.take(
-            &half.book(),
-            &half.priority(),
-            |is_bid, limit, _| {
-                if is_bid { 2 * limit > price } else { 2 * limit < price }
-            },
-        );
-        willing.reach_through(half);
+        let Scratch { curve, fills, prices, displaced, amounts, agents, positions, groups, .. } = scratch;
         let book = willing.book();
         let total = |side| {
-            book.side
-                .iter()
-                .zip(book.quantity)
-                .fold(0_i64, |sum, (&its_side, &quantity)| sum + if its_side == side { i64::from(quantity) } else { 0 })
+            let rows = book.side.iter().zip(book.quantity);
+            rows.fold(0, |sum, (&its_side, &quantity)| sum + if its_side == side { i64::from(quantity) } else { 0 })
         };
         let (demand, supply) = (total(BUY), total(SELL));
         let volume = demand.min(supply);
@@ -101,7 +97,7 @@ impl Muda {
         let mut level = 0;
         match self.variant {
             Variant::Lottery if demand != supply => {
-                draw(willing, long, market, lottery, positions, groups);
+                draw(willing, long, market, lottery, positions, (agents, groups));
                 let mut left = volume;
                 for &i in &*positions {
                     let fill = left.min(book.quantity[i as usize].into());
@@ -131,6 +127,7 @@ impl Muda {
             return Some(());
         }
         outcome.volume += volume;
+        outcome.welfare += simd::welfare(&book, fills);
         if self.variant == Variant::Lottery {
             outcome.buyer_payment += i128::from(price) * i128::from(volume);
             outcome.seller_revenue += i128::from(price) * i128::from(volume);
@@ -173,16 +170,16 @@ fn toss(market: &Market<'_>, orders: usize, lottery: &mut Lottery, scratch: &mut
     let Scratch { right, agents, .. } = scratch;
     right.clear();
     if let Some(half) = market.half {
-        right.extend(half.iter().map(|&half| half != 0));
+        right.extend(half.iter().map(|&half| u8::from(half != 0)));
         return;
     }
     match market.participant.or(market.priority.order).filter(|ids| !ids.is_sorted_by(|a, b| a < b)) {
         // One coin an order.
-        None => right.extend((0..orders).map(|_| lottery.coin())),
+        None => right.extend((0..orders).map(|_| u8::from(lottery.coin()))),
         Some(ids) => {
-            right.resize(orders, false);
+            right.resize(orders, 0);
             for mine in agents.sort(ids).chunk_by(|a, b| a.0 == b.0) {
-                let coin = lottery.coin();
+                let coin = u8::from(lottery.coin());
                 for &(_, i) in mine {
                     right[i as usize] = coin;
                 }
@@ -192,9 +189,8 @@ fn toss(market: &Market<'_>, orders: usize, lottery: &mut Lottery, scratch: &mut
 }
 
 /// Midpoint of the half's clearing interval over 2; without a match that of the best bid and ask; none with a side empty.
-fn price(half: &Part, fills: &mut Vec<i64>, curve: &mut curve::Scratch) -> Option<Option<i64>> {
-    fills.resize(half.len(), 0);
-    let crossing = curve::cross(&half.book(), &Terms::by_merit(&half.priority()), fills, curve)?.1;
+fn price(half: &Part, curve: &mut curve::Scratch) -> Option<Option<i64>> {
+    let crossing = curve::cross(&half.book(), &Terms::by_merit(&half.priority()), &mut [], curve)?.1;
     Some(match crossing {
         Some(Crossing { low, high, .. }) => Some(low + high),
         None => match simd::best_limits(&half.book()) {
@@ -212,7 +208,7 @@ fn draw(
     market: &Market<'_>,
     lottery: &mut Lottery,
     queue: &mut Vec<u32>,
-    groups: &mut Vec<(u32, u32)>,
+    (agents, groups): (&mut Agents, &mut Vec<(u32, u32)>),
 ) {
     let book = willing.book();
     queue.clear();
@@ -224,24 +220,29 @@ fn draw(
         lottery.shuffle(queue);
         return;
     }
-    let turn = |i: u32| market.turn.map_or(0, |turn| turn[position(i) as usize]);
     let priority = willing.priority();
     let rank = |i: u32| {
         let price = i64::from(book.price[i as usize]);
         (if long == BUY { -price } else { price }, priority.key(i as usize))
     };
-    queue.sort_unstable_by_key(|&i| (turn(i), agent(i), rank(i)));
-    if market.turn.is_none() {
-        groups.clear();
-        let mut start = 0;
-        for mine in queue.chunk_by(|&a, &b| agent(a) == agent(b)) {
-            groups.push((start, start + mine.len() as u32));
-            start += mine.len() as u32;
+    if let Some(turn) = market.turn {
+        queue.sort_unstable_by_key(|&i| (turn[position(i) as usize], agent(i), rank(i)));
+        return;
+    }
+    let ids: Vec<i64> = queue.iter().map(|&i| agent(i)).collect();
+    let mut sorted: Vec<u32> = Vec::with_capacity(queue.len());
+    groups.clear();
+    for mine in agents.sort(&ids).chunk_by(|a, b| a.0 == b.0) {
+        let start = sorted.len();
+        sorted.extend(mine.iter().map(|&(_, place)| queue[place as usize]));
+        if mine.len() > 1 {
+            sorted[start..].sort_unstable_by_key(|&i| rank(i));
         }
-        lottery.shuffle(groups);
-        let sorted = std::mem::take(queue);
-        for &(start, end) in &*groups {
-            queue.extend_from_slice(&sorted[start as usize..end as usize]);
-        }
+        groups.push((start as u32, sorted.len() as u32));
+    }
+    lottery.shuffle(groups);
+    queue.clear();
+    for &(start, end) in &*groups {
+        queue.extend_from_slice(&sorted[start as usize..end as usize]);
     }
 }

@@ -32,18 +32,21 @@ impl MultiRound {
         results: &mut Results<'_>,
         scratch: &mut Scratch,
     ) -> Option<Outcome> {
+        let Some(start_price) = market.start_price else {
+            return self.clear_at_limits(book, market, results, scratch);
+        };
         if !simd::all_in_range(book.side, book.price, book.quantity) {
             return None;
         }
         results.filled.fill(0);
         let bids = book.side.iter().map(|&side| u32::from(side)).sum();
         let mut outcome = Outcome { bids, ..Outcome::default() };
-        let Scratch { curve, part: quotes, fills, positions: rows, .. } = scratch;
-        quotes.take(book, &market.priority, |_, _, _| true);
-        if let Some(start_price) = market.start_price {
-            for (quote, &start) in quotes.quotes_mut().1.iter_mut().zip(start_price) {
-                *quote = start as i32; // within the range of prices, as a limit is
-            }
+        let Scratch { curve, parts: [quotes, _], class, fills, positions: rows, .. } = scratch;
+        class.clear();
+        class.resize(book.len(), 0);
+        Part::split(book, &market.priority, class, [quotes]);
+        for (quote, &start) in quotes.quotes_mut().1.iter_mut().zip(start_price) {
+            *quote = start as i32; // within the range of prices, as a limit is
         }
         let limit = |i: u32| book.limit(i as usize);
         let mut waiting = Waiting::of(quotes, limit);
@@ -85,6 +88,35 @@ impl MultiRound {
         }
         outcome.seller_revenue = outcome.buyer_payment;
         outcome.welfare = simd::welfare(book, results.filled);
+        Some(outcome)
+    }
+
+    /// Everyone opens at its limit, and nobody can concede: what trades does so in the first round.
+    fn clear_at_limits<P: Number, Q: Number>(
+        self,
+        book: &Book<'_, P, Q>,
+        market: &Market<'_>,
+        results: &mut Results<'_>,
+        scratch: &mut Scratch,
+    ) -> Option<Outcome> {
+        let priority = &market.priority;
+        let mut outcome = results.serve_by_merit(book, priority, &mut scratch.curve)?;
+        let bids = outcome.bids as usize;
+        if self.max_rounds == 0 || bids == 0 || bids == book.len() {
+            results.filled.fill(0);
+            return Some(Outcome { bids: outcome.bids, ..Outcome::default() });
+        }
+        outcome.rounds = 1;
+        if outcome.volume > 0 {
+            let simd::Margin { last_bid, last_ask, next_bid, next_ask } = results.margin(book, &outcome);
+            let midpoint = last_bid + last_ask;
+            results.trade_at(book, priority, (midpoint, midpoint), &mut outcome);
+            // A second round, in which nobody meets, where there are bids and asks left.
+            let some_are_left = next_bid > i64::MIN && next_ask < i64::MAX;
+            outcome.rounds += u32::from(some_are_left && self.max_rounds > 1);
+        }
+        // Prices are those of rounds, and not of the market.
+        (outcome.price, outcome.interval) = (None, None);
         Some(outcome)
     }
 }

@@ -2,107 +2,76 @@
 
 use super::book::{Book, Number, Priority};
 use super::pairing::Place;
+use crate::simd::{self, Picks, PicksMut};
 
 /// Orders picked out of a market, in the order in which they stand there.
 #[derive(Debug, Default)]
 pub struct Part {
-    /// Orders picked; columns may be longer, so that they need not be cleared for each market.
-    len: usize,
-    side: Vec<u8>,
-    price: Vec<i32>,
-    quantity: Vec<i32>,
-    position: Vec<u32>,
+    picks: Picks,
     time: Option<Vec<i64>>,
     order: Option<Vec<i64>>,
     market_rank: u32,
 }
 
 impl Part {
-    /// Takes the orders of `book` that `keep(whether it is a bid, its limit, its position)` names. The book's values are
-    /// in range, so that they fit 32 bits.
-    pub fn take<P: Number, Q: Number>(
-        &mut self,
+    /// Deals the orders of `book`, whose values are in range, to `parts` by class: those of class 0 to the first, and so on,
+    /// and those of other classes to none.
+    pub fn split<P: Number, Q: Number, const PARTS: usize>(
         book: &Book<'_, P, Q>,
         priority: &Priority<'_>,
-        keep: impl Fn(bool, i64, usize) -> bool,
+        class: &[u8],
+        mut parts: [&mut Self; PARTS],
     ) {
-        self.reserve(book.len());
-        let rows = book.side.iter().zip(book.price).zip(book.quantity);
-        let mut len = 0;
-        for (i, ((&side, &price), &quantity)) in rows.enumerate() {
-            let (price, quantity): (i64, i64) = (price.into(), quantity.into());
-            // Written in any case and counted where it belongs: no branch to guess wrong.
-            self.side[len] = side;
-            self.price[len] = price as i32;
-            self.quantity[len] = quantity as i32;
-            self.position[len] = i as u32;
-            len += usize::from(keep(side != 0, price, i));
-        }
-        self.len = len;
-        self.market_rank = priority.market_rank;
-        let positions = &self.position[..len];
-        for (to, from) in [(&mut self.time, priority.time), (&mut self.order, priority.order)] {
-            match from {
-                None => *to = None,
-                Some(from) => {
-                    let to = to.get_or_insert_default();
-                    to.clear();
-                    to.extend(positions.iter().map(|&i| from[i as usize]));
+        simd::split(book, class, &mut parts.each_mut().map(|part| &mut part.picks));
+        for part in parts {
+            part.market_rank = priority.market_rank;
+            let positions = part.picks.positions();
+            for (to, from) in [(&mut part.time, priority.time), (&mut part.order, priority.order)] {
+                match from {
+                    None => *to = None,
+                    Some(from) => {
+                        let to = to.get_or_insert_default();
+                        to.clear();
+                        to.extend(positions.iter().map(|&i| from[i as usize]));
+                    }
                 }
             }
         }
     }
 
-    fn reserve(&mut self, rows: usize) {
-        if self.side.len() < rows {
-            self.side.resize(rows, 0);
-            self.price.resize(rows, 0);
-            self.quantity.resize(rows, 0);
-            self.position.resize(rows, 0);
-        }
-    }
-
     /// Takes fills off the quantities, and drops the orders that have nothing left.
     pub fn take_off(&mut self, fills: &[i64]) {
+        let PicksMut { side, price, quantity, position } = self.picks.columns_mut();
         let mut len = 0;
         for (i, &fill) in fills.iter().enumerate() {
-            let left = self.quantity[i] - fill as i32;
-            self.side[len] = self.side[i];
-            self.price[len] = self.price[i];
-            self.quantity[len] = left;
-            self.position[len] = self.position[i];
+            let left = quantity[i] - fill as i32;
+            // Written in any case and counted where it belongs: no branch to guess wrong.
+            (side[len], price[len], quantity[len], position[len]) = (side[i], price[i], left, position[i]);
             for column in [&mut self.time, &mut self.order].into_iter().flatten() {
                 column[len] = column[i];
             }
             len += usize::from(left > 0);
         }
-        self.len = len;
+        self.picks.truncate(len);
         for column in [&mut self.time, &mut self.order].into_iter().flatten() {
             column.truncate(len);
         }
     }
 
-    /// Takes positions, which are places in `whole`, to be those in the market of which that is a part.
-    pub fn reach_through(&mut self, whole: &Self) {
-        for position in &mut self.position[..self.len] {
-            *position = whole.position[*position as usize];
-        }
-    }
-
     /// Sides, prices, to be changed, and positions.
     pub fn quotes_mut(&mut self) -> (&[u8], &mut [i32], &[u32]) {
-        (&self.side[..self.len], &mut self.price[..self.len], &self.position[..self.len])
+        let PicksMut { side, price, position, .. } = self.picks.columns_mut();
+        (side, price, position)
     }
 
     /// Number of orders.
     pub const fn len(&self) -> usize {
-        self.len
+        self.picks.len()
     }
 
     /// The orders as a book without a fee.
     pub fn book(&self) -> Book<'_, i32, i32> {
-        let (side, price, quantity) = (&self.side[..self.len], &self.price[..self.len], &self.quantity[..self.len]);
-        Book { side, price, quantity, fee: 0 }
+        self.picks.book()
     }
 
     /// Who comes first among them.
@@ -112,7 +81,7 @@ impl Part {
 
     /// Position of each order in the market.
     pub fn positions(&self) -> &[u32] {
-        &self.position[..self.len]
+        self.picks.positions()
     }
 
     /// Where the orders of this part of a market stand in the input, by way of `rows`.

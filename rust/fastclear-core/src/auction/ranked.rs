@@ -52,9 +52,9 @@ impl Market<'_> {
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(super) curve: curve::Lent,
-    pub(super) part: Part,
-    pub(super) halves: [Part; 2],
-    pub(super) right: Vec<bool>,
+    pub(super) parts: [Part; 2],
+    pub(super) right: Vec<u8>,
+    pub(super) class: Vec<u8>,
     pub(super) displaced: [Displaced; 2],
     pub(super) words: [Vec<u64>; 2],
     pub(super) more_words: [Vec<u64>; 2],

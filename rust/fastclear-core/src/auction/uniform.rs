@@ -5,6 +5,7 @@
 
 use super::book::{Book, Number, Priority};
 use super::curve::{self, Crossing, Terms};
+use super::part::Part;
 use super::price::{PriceRound, Share};
 use super::ranked::Scratch;
 use super::rationing::Rationing;
@@ -163,9 +164,10 @@ impl Uniform {
             // Bids at `low` trade whole, or there are none; or they are the dearest, which trade in part if they must.
             return Some((bids, Some((if lowest_bid { low } else { next_bid }, volume))));
         }
-        let Scratch { curve, part, fills, .. } = scratch;
-        let above = |is_bid: bool, limit: i64, _| !is_bid || limit - book.fee > low;
-        part.take(book, priority, above);
+        let Scratch { curve, parts: [part, _], class, fills, .. } = scratch;
+        class.clear();
+        class.extend((0..book.len()).map(|i| u8::from(book.is_bid(i) && book.competing_price(i) <= low)));
+        Part::split(book, priority, class, [part]);
         fills.clear();
         fills.resize(part.len(), 0);
         let part_priority = part.priority();

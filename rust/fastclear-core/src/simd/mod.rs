@@ -20,6 +20,7 @@ mod near;
 mod nearest;
 mod prefetch;
 mod small;
+mod split;
 mod spread;
 mod sweep;
 mod weigh;
@@ -30,6 +31,7 @@ pub use margin::{Margin, count_below, cut, find_last, margin, margin_at, served_
 pub use nearest::{Units, largest_served, nearest_levels, within};
 pub use prefetch::{prefetch, prefetch_place};
 pub use small::quantile;
+pub use split::{Picks, PicksMut, split, willing};
 pub use spread::{SAMPLE_BLOCK, Spread, scatter, spread};
 pub use sweep::{Candidates, Cut, Swept, sweep};
 pub use weigh::{BINS, weigh};
