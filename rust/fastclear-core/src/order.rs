@@ -7,8 +7,11 @@ use crate::{simd, units};
 /// Most rows a call may carry: sums of quantities then stay below 2⁶¹ and row numbers below 2³⁰.
 pub const ROWS_MAX: usize = (1 << 30) - 1;
 
-/// The side code of a bid; an ask has 0.
+/// The side code of a bid.
 pub const BUY: u8 = 1;
+
+/// The side code of an ask.
+pub const SELL: u8 = 0;
 
 /// An integer column of either width, borrowed from the caller without a copy.
 #[derive(Clone, Copy, Debug)]

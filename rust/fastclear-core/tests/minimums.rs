@@ -83,7 +83,9 @@ impl Orders {
             ..Columns::default()
         };
         let mut filled = vec![-1; self.side.len()];
-        let clearing = clear(&columns, mechanism, Want { payment: true, trades: true, ..Want::default() }, 1, &mut filled).unwrap();
+        let clearing =
+            clear(&columns, mechanism, Want { payment: true, trades: true, ..Want::default() }, 1, &mut filled)
+                .unwrap();
         (clearing, filled)
     }
 

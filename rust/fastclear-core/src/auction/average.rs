@@ -1,7 +1,8 @@
 //! Average mechanism: every efficient pair trades at the midpoint of the last one.
 
-use super::deal::Outcome;
-use super::ranked::{Ranked, sweep};
+use super::book::{Book, Number};
+use super::deal::{Outcome, Results};
+use super::ranked::{Market, Scratch};
 
 /// Average (midpoint) mechanism for orders of one unit; `McAfee` (1992) discusses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,14 +12,22 @@ pub struct Average {
 }
 
 impl Average {
-    /// Clears one market; prices over 2.
-    pub fn clear(self, book: &Ranked, out: &mut Outcome) {
-        let Some(meeting) = sweep(&book.bids, &book.asks, |_, _, _| {}) else {
-            return;
-        };
-        out.crossed(&meeting);
-        let k = meeting.last_bid;
-        let midpoint = book.bids[k].price + book.asks[k].price;
-        out.trade_pairs(&book.bids, &book.asks, k + 1, midpoint, midpoint);
+    /// Clears one market of orders of one unit; prices over 2. `None` where a value is one that no order may carry.
+    pub fn clear<P: Number, Q: Number>(
+        self,
+        book: &Book<'_, P, Q>,
+        market: &Market<'_>,
+        results: &mut Results<'_>,
+        scratch: &mut Scratch,
+    ) -> Option<Outcome> {
+        let priority = &market.priority;
+        let mut outcome = results.serve_by_merit(book, priority, &mut scratch.curve)?;
+        if outcome.volume == 0 {
+            return Some(outcome);
+        }
+        let margin = results.margin(book, &outcome);
+        let midpoint = margin.last_bid + margin.last_ask;
+        results.trade_at(book, priority, (midpoint, midpoint), &mut outcome);
+        Some(outcome)
     }
 }

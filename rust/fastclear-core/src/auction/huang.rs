@@ -1,64 +1,98 @@
 //! The multi-unit double auction of Huang, Scheller-Wolf & Sycara (2002): the marginal bid and ask set the prices and do
 //! not trade; the long side bears its excess in equal parts.
 
-use super::deal::Outcome;
-use super::ranked::{Market, Quote, Ranked, sweep};
+use super::book::{Book, Number, Priority};
+use super::deal::{Outcome, Results};
+use super::ranked::{Market, Scratch};
+use crate::order::{BUY, SELL};
+use crate::simd;
 
 /// Huang's mechanism: one order a participant, truthful in price, never in deficit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Huang;
 
 impl Huang {
-    /// Clears one market.
-    pub fn clear(self, book: &Ranked, market: &Market<'_>, out: &mut Outcome) {
-        let Ranked { bids, asks } = book;
-        let Some(meeting) = sweep(bids, asks, |_, _, _| {}) else {
-            return;
-        };
-        out.crossed(&meeting);
-        let (buyers, sellers) = (&bids[..meeting.last_bid], &asks[..meeting.last_ask]);
-        let total = |side: &[Quote]| side.iter().map(|quote| quote.quantity).sum::<i64>();
-        let (demand, supply) = (total(buyers), total(sellers));
-        if demand == 0 || supply == 0 {
-            return;
+    /// Clears one market. `None` where a value is one that no order may carry.
+    pub fn clear<P: Number, Q: Number>(
+        self,
+        book: &Book<'_, P, Q>,
+        market: &Market<'_>,
+        results: &mut Results<'_>,
+        scratch: &mut Scratch,
+    ) -> Option<Outcome> {
+        let priority = &market.priority;
+        let mut outcome = results.serve_by_merit(book, priority, &mut scratch.curve)?;
+        if outcome.volume == 0 {
+            return Some(outcome);
         }
-        let bought = carry(buyers, (demand - supply).max(0), market);
-        let sold = carry(sellers, (supply - demand).max(0), market);
-        let prices = (bids[meeting.last_bid].price, asks[meeting.last_ask].price);
-        let fills = |side: &[Quote], fills: Vec<i64>| {
-            side.iter().map(|quote| quote.order).zip(fills).collect::<Vec<(u32, i64)>>()
-        };
-        out.price = Some(prices);
-        out.trade_at(fills(buyers, bought), fills(sellers, sold), prices);
+        let simd::Margin { last_bid, last_ask, .. } = results.margin(book, &outcome);
+        // All before the last are served whole: their demand and supply are what is left of the volume.
+        let demand = outcome.volume - results.leave_out_last(book, priority, BUY, last_bid, &mut outcome);
+        let supply = outcome.volume - results.leave_out_last(book, priority, SELL, last_ask, &mut outcome);
+        outcome.volume = demand.min(supply);
+        if outcome.volume == 0 {
+            results.filled.fill(0);
+            outcome.welfare = 0;
+            return Some(outcome);
+        }
+        if demand > supply {
+            carry(book, BUY, demand - supply, priority, results.filled, &mut scratch.positions);
+        } else if supply > demand {
+            carry(book, SELL, supply - demand, priority, results.filled, &mut scratch.positions);
+        }
+        outcome.welfare = simd::welfare(book, results.filled);
+        results.trade_at(book, priority, (last_bid, last_ask), &mut outcome);
+        Some(outcome)
     }
 }
 
-/// What each order of a side keeps that must give up `burden` lots in equal parts; one that has less than its part gives
-/// up all it has. Lots that do not divide come one each from the latest.
-fn carry(side: &[Quote], mut burden: i64, market: &Market<'_>) -> Vec<i64> {
-    let mut keeps: Vec<i64> = side.iter().map(|quote| quote.quantity).collect();
-    if burden == 0 {
-        return keeps;
-    }
-    // Smallest first, the latest first among equals.
-    let key = |&rank: &usize| market.priority.key(side[rank].order as usize);
-    let mut ranks: Vec<usize> = (0..side.len()).collect();
-    ranks.sort_unstable_by_key(|rank| (side[*rank].quantity, std::cmp::Reverse(key(rank))));
-    let mut small = 0;
-    while small < ranks.len() {
-        let has = side[ranks[small]].quantity;
-        if has * (ranks.len() - small) as i64 >= burden {
-            break;
+/// Takes `burden` lots in equal parts from the served orders of `side`, which have more; one that has less than its part
+/// gives up all it has. Lots that do not divide come one each from the latest.
+fn carry<P: Number, Q: Number>(
+    book: &Book<'_, P, Q>,
+    side: u8,
+    mut burden: i64,
+    priority: &Priority<'_>,
+    filled: &mut [i64],
+    latest: &mut Vec<u32>,
+) {
+    let given_up = |filled: &[i64], most: i64| simd::served_at_most(book.side, filled, side, most);
+    let mut active = given_up(filled, 1); // one lot of each
+    // The least number that makes the burden where each gives up as much, or all it has. Who has less drops out.
+    let mut enough = (burden + active - 1) / active;
+    if enough > 1 && given_up(filled, enough) < burden {
+        let mut short = enough;
+        enough = burden;
+        while enough - short > 1 {
+            let middle = short + (enough - short) / 2;
+            if given_up(filled, middle) < burden {
+                short = middle;
+            } else {
+                enough = middle;
+            }
         }
-        keeps[ranks[small]] = 0;
-        burden -= has;
-        small += 1;
     }
-    let active = &mut ranks[small..];
-    let (part, extra) = (burden / active.len() as i64, (burden % active.len() as i64) as usize);
-    active.sort_unstable_by_key(|rank| std::cmp::Reverse(key(rank)));
-    for (turn, &rank) in active.iter().enumerate() {
-        keeps[rank] -= part + i64::from(turn < extra);
+    if enough > 1 {
+        let (orders, lots) = simd::served_below(book.side, filled, side, enough);
+        active -= orders;
+        burden -= lots;
     }
-    keeps
+    // Who is left gives up the part and, where lots are left over, one more.
+    let (part, extra) = (burden / active, (burden % active) as usize);
+    if enough > 1 || part > 0 {
+        simd::cut(book.side, filled, side, enough, part);
+    }
+    if extra > 0 {
+        latest.clear();
+        let served = (0..book.len()).rev().filter(|&i| book.side[i] == side && filled[i] > 0).map(|i| i as u32);
+        if priority.is_position() {
+            latest.extend(served.take(extra));
+        } else {
+            latest.extend(served);
+            latest.select_nth_unstable_by_key(extra - 1, |&i| std::cmp::Reverse(priority.key(i as usize)));
+        }
+        for &i in &latest[..extra] {
+            filled[i as usize] -= 1;
+        }
+    }
 }

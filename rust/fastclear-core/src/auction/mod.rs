@@ -7,6 +7,7 @@
 
 pub mod average;
 pub mod book;
+mod charge;
 pub mod curve;
 pub mod deal;
 pub mod discriminatory;
@@ -18,11 +19,13 @@ pub mod minimums;
 pub mod muda;
 pub mod multi_round;
 pub mod pairing;
+mod part;
 pub mod price;
 pub mod random_matching;
 pub mod ranked;
 pub mod rationing;
 pub mod sbba;
+pub mod sort;
 pub mod trade_reduction;
 pub mod uniform;
 pub mod vickrey;
@@ -39,8 +42,9 @@ pub use trade_reduction::TradeReduction;
 pub use uniform::Uniform;
 pub use vickrey::Vickrey;
 
-use deal::Outcome;
-use ranked::{Market, Ranked};
+use book::{Book, Number};
+use deal::{Outcome, Results};
+use ranked::{Market, Scratch};
 
 /// The rule by which a market is cleared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,18 +81,24 @@ pub enum RankedRule {
 }
 
 impl RankedRule {
-    /// Clears one ranked market into `out`, which is empty.
-    pub fn clear(self, book: &mut Ranked, market: &Market<'_>, out: &mut Outcome) {
+    /// Clears one market. `None` where a value is one that no order may carry; results then mean nothing.
+    pub fn clear<P: Number, Q: Number>(
+        self,
+        book: &Book<'_, P, Q>,
+        market: &Market<'_>,
+        results: &mut Results<'_>,
+        scratch: &mut Scratch,
+    ) -> Option<Outcome> {
         match self {
-            Self::MaximalVolume(rule) => rule.clear(book, market, out),
-            Self::RandomMatching(rule) => rule.clear(book, market, out),
-            Self::Vickrey(rule) => rule.clear(book, market, out),
-            Self::TradeReduction(rule) => rule.clear(book, out),
-            Self::Huang(rule) => rule.clear(book, market, out),
-            Self::Sbba(rule) => rule.clear(book, market, out),
-            Self::Muda(rule) => rule.clear(book, market, out),
-            Self::Average(rule) => rule.clear(book, out),
-            Self::MultiRound(rule) => rule.clear(book, market, out),
+            Self::MaximalVolume(rule) => rule.clear(book, market, results, scratch),
+            Self::RandomMatching(rule) => rule.clear(book, market, results, scratch),
+            Self::Vickrey(rule) => rule.clear(book, market, results, scratch),
+            Self::TradeReduction(rule) => rule.clear(book, market, results, scratch),
+            Self::Huang(rule) => rule.clear(book, market, results, scratch),
+            Self::Sbba(rule) => rule.clear(book, market, results, scratch),
+            Self::Muda(rule) => rule.clear(book, market, results, scratch),
+            Self::Average(rule) => rule.clear(book, market, results, scratch),
+            Self::MultiRound(rule) => rule.clear(book, market, results, scratch),
         }
     }
 }
@@ -224,6 +234,12 @@ impl Mechanism {
             Rule::Uniform(uniform) => uniform.is_interval() && !uniform.whole_levels,
             _ => false,
         }
+    }
+
+    /// Whether columns may be tried as they stand: every order is admitted that is sound by itself, ids apart, or the rule
+    /// looks at every order itself and clears no market of which one must be refused.
+    pub const fn may_admit_all(&self) -> bool {
+        self.admits_all() || self.unit().is_some()
     }
 
     /// Whether every order of any columns is admitted that is sound by itself, ids apart.

@@ -2,9 +2,11 @@
 //!
 //! Only pairs that can trade are drawn; each exhausts one of its two, so that no pair needs to be remembered as tried.
 
-use super::deal::{Deal, Outcome};
+use super::book::{Book, Number};
+use super::deal::{Deal, Outcome, Results};
 use super::price::PairRule;
-use super::ranked::{Market, Quote, Ranked};
+use super::ranked::{Market, Scratch};
+use crate::simd;
 
 /// Random bilateral matching, each pair at a price of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,88 +17,87 @@ pub struct RandomMatching {
     pub seed: u64,
 }
 
+/// An order in one word: its price above its position.
+const fn word(price: i64, position: usize) -> u64 {
+    (price as i32 as u32 as u64) << 32 | position as u64
+}
+
+const fn price(word: u64) -> i64 {
+    ((word >> 32) as i32) as i64
+}
+
+const fn position(word: u64) -> usize {
+    word as u32 as usize
+}
+
 impl RandomMatching {
-    /// Clears one market. Every deal exhausts one of its two, so that there are fewer deals than orders; a round costs
-    /// O(N log N).
-    pub fn clear(self, book: &mut Ranked, market: &Market<'_>, out: &mut Outcome) {
-        let mut lottery = market.lottery(self.seed);
-        let id = |quote: &Quote| {
-            let order = quote.order as usize;
-            market.priority.order.map_or(order as i64, |ids| ids[order])
-        };
-        book.bids.sort_unstable_by_key(id);
-        book.asks.sort_unstable_by_key(id);
-        loop {
-            out.rounds += 1;
-            let (mut buyers, mut sellers) = (book.bids.clone(), book.asks.clone());
-            lottery.shuffle(&mut buyers);
-            lottery.shuffle(&mut sellers);
-            let before = out.deals.len();
-            let mut free = Cheapest::of(&sellers);
-            for bid in &buyers {
-                let Some(place) = free.take_first_at_most(bid.price) else {
-                    continue;
-                };
-                let ask = sellers[place];
-                let quantity = bid.quantity.min(ask.quantity);
-                let (buy, sell) = self.rule.prices(bid.price, ask.price, || market.comes_first(bid.order, ask.order));
-                out.deals.push(Deal { bid: bid.order, ask: ask.order, quantity, buy, sell });
-            }
-            if out.deals.len() == before {
-                return;
-            }
-            let mut traded: Vec<(u32, i64)> = out.deals[before..]
-                .iter()
-                .flat_map(|deal| [(deal.bid, deal.quantity), (deal.ask, deal.quantity)])
-                .collect();
-            traded.sort_unstable();
-            for side in [&mut book.bids, &mut book.asks] {
-                side.retain_mut(|quote| {
-                    if let Ok(place) = traded.binary_search_by_key(&quote.order, |&(order, _)| order) {
-                        quote.quantity -= traded[place].1;
-                    }
-                    quote.quantity > 0
-                });
-            }
-        }
-    }
-}
-
-/// The lowest price in every stretch of a row of sellers: finds the first that is cheap enough without looking at all.
-struct Cheapest {
-    /// A binary tree in an array: node i holds the lower of nodes 2i and 2i + 1; leaves start at `leaves`.
-    lowest: Vec<i64>,
-    leaves: usize,
-}
-
-impl Cheapest {
-    fn of(sellers: &[Quote]) -> Self {
-        let leaves = sellers.len().next_power_of_two();
-        let mut lowest = vec![i64::MAX; 2 * leaves];
-        for (slot, seller) in lowest[leaves..].iter_mut().zip(sellers) {
-            *slot = seller.price;
-        }
-        for node in (1..leaves).rev() {
-            lowest[node] = lowest[2 * node].min(lowest[2 * node + 1]);
-        }
-        Self { lowest, leaves }
-    }
-
-    /// Takes the first seller whose price is at most `price`, if there is one.
-    fn take_first_at_most(&mut self, price: i64) -> Option<usize> {
-        if self.lowest[1] > price {
+    /// Clears one market. Every deal exhausts one of its two, so that there are fewer deals than orders. A round draws once
+    /// for each order left and finds a seller in a few steps for each buyer that has one. `None` where a value is one that
+    /// no order may carry.
+    pub fn clear<P: Number, Q: Number>(
+        self,
+        book: &Book<'_, P, Q>,
+        market: &Market<'_>,
+        results: &mut Results<'_>,
+        scratch: &mut Scratch,
+    ) -> Option<Outcome> {
+        if !simd::all_in_range(book.side, book.price, book.quantity) {
             return None;
         }
-        let mut node = 1;
-        while node < self.leaves {
-            node = 2 * node + usize::from(self.lowest[2 * node] > price);
+        let Scratch { words: [buyers, sellers], more_words, agents, free, pairs, .. } = scratch;
+        buyers.clear();
+        sellers.clear();
+        let mut enter = |i: usize| {
+            let side = if book.is_bid(i) { &mut *buyers } else { &mut *sellers };
+            side.push(word(book.limit(i), i));
+        };
+        match market.priority.order.filter(|ids| !ids.is_sorted()) {
+            None => (0..book.len()).for_each(enter),
+            Some(ids) => {
+                agents.sort(ids).iter().for_each(|&(_, i)| enter(i as usize));
+            }
         }
-        let place = node - self.leaves;
-        self.lowest[node] = i64::MAX;
-        while node > 1 {
-            node /= 2;
-            self.lowest[node] = self.lowest[2 * node].min(self.lowest[2 * node + 1]);
+        let mut outcome = Outcome { bids: buyers.len() as u32, ..Outcome::default() };
+        let mut lottery = market.lottery(self.seed);
+        // What is left of each order, in the place of its fill.
+        for (left, &quantity) in results.filled.iter_mut().zip(book.quantity) {
+            *left = quantity.into();
         }
-        Some(place)
+        let [drawn_buyers, drawn_sellers] = more_words;
+        loop {
+            outcome.rounds += 1;
+            let dearest = buyers.iter().map(|&word| price(word)).max();
+            let cheapest = sellers.iter().map(|&word| price(word)).min();
+            if dearest.zip(cheapest).is_none_or(|(bid, ask)| bid < ask) {
+                break; // a last round without a trade, in which no lot matters
+            }
+            for (drawn, side) in [(&mut *drawn_buyers, &*buyers), (&mut *drawn_sellers, &*sellers)] {
+                drawn.clear();
+                drawn.extend_from_slice(side);
+                lottery.shuffle(drawn);
+            }
+            pairs.clear();
+            simd::line_up(free, drawn_sellers);
+            simd::meet(free, drawn_buyers, pairs);
+            for &(buyer, seller) in &*pairs {
+                let (bid, ask) = (drawn_buyers[buyer as usize], drawn_sellers[seller as usize]);
+                let (bid_price, ask_price) = (price(bid), price(ask));
+                let (bid, ask) = (position(bid), position(ask));
+                let quantity = results.filled[bid].min(results.filled[ask]);
+                results.filled[bid] -= quantity;
+                results.filled[ask] -= quantity;
+                let came_first = || market.comes_first(bid as u32, ask as u32);
+                let (buy, sell) = self.rule.prices(bid_price, ask_price, came_first);
+                let deal = Deal { bid: bid as u32, ask: ask as u32, quantity, buy, sell };
+                results.pay(&deal, bid_price - ask_price, &mut outcome);
+            }
+            for side in [&mut *buyers, &mut *sellers] {
+                side.retain(|&word| results.filled[position(word)] > 0);
+            }
+        }
+        for (fill, &quantity) in results.filled.iter_mut().zip(book.quantity) {
+            *fill = quantity.into() - *fill;
+        }
+        Some(outcome)
     }
 }

@@ -1,7 +1,10 @@
 //! Trade reduction (`McAfee` 1992): truthful, never in deficit, gives up at most the least valuable trade.
 
-use super::deal::{Branch, Outcome};
-use super::ranked::{Ranked, sweep};
+use super::book::{Book, Number};
+use super::deal::{Branch, Outcome, Results};
+use super::ranked::{Market, Scratch};
+use crate::order::{BUY, SELL};
+use crate::simd;
 
 /// `McAfee`'s double auction for orders of one unit, or its pure form without the middle price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,26 +20,37 @@ pub struct TradeReduction {
 }
 
 impl TradeReduction {
-    /// Clears one market; prices over 2.
-    pub fn clear(self, book: &Ranked, out: &mut Outcome) {
-        let Ranked { bids, asks } = book;
-        let Some(meeting) = sweep(bids, asks, |_, _, _| {}) else {
-            return;
-        };
-        let last = meeting.last_bid;
-        out.crossed(&meeting);
-        let next_bid = bids.get(last + 1).map(|quote| quote.price).or(self.cap_low);
-        let next_ask = asks.get(last + 1).map(|quote| quote.price).or(self.cap_high);
-        let (bid, ask) = (bids[last].price, asks[last].price);
-        if let (true, Some(next_bid), Some(next_ask)) = (self.use_p0, next_bid, next_ask) {
-            let midpoint = next_bid + next_ask;
-            if 2 * ask <= midpoint && midpoint <= 2 * bid {
-                out.branch = Branch::AllTrade;
-                out.trade_pairs(bids, asks, last + 1, midpoint, midpoint);
-                return;
-            }
+    /// Clears one market of orders of one unit; prices over 2. `None` where a value is one that no order may carry.
+    pub fn clear<P: Number, Q: Number>(
+        self,
+        book: &Book<'_, P, Q>,
+        market: &Market<'_>,
+        results: &mut Results<'_>,
+        scratch: &mut Scratch,
+    ) -> Option<Outcome> {
+        let priority = &market.priority;
+        let mut outcome = results.serve_by_merit(book, priority, &mut scratch.curve)?;
+        if outcome.volume == 0 {
+            return Some(outcome);
         }
-        out.branch = Branch::Reduced;
-        out.trade_pairs(bids, asks, last, 2 * bid, 2 * ask);
+        // Orders of one unit are served whole or not at all: the margin is the last pair and the one behind it.
+        let simd::Margin { last_bid, last_ask, next_bid, next_ask } = results.margin(book, &outcome);
+        let next_bid = if next_bid == i64::MIN { self.cap_low } else { Some(next_bid) };
+        let next_ask = if next_ask == i64::MAX { self.cap_high } else { Some(next_ask) };
+        let midpoint = next_bid.zip(next_ask).map(|(bid, ask)| bid + ask).filter(|_| self.use_p0);
+        let prices = match midpoint.filter(|midpoint| (2 * last_ask..=2 * last_bid).contains(midpoint)) {
+            Some(midpoint) => {
+                outcome.branch = Branch::AllTrade;
+                (midpoint, midpoint)
+            }
+            None => {
+                outcome.branch = Branch::Reduced;
+                results.leave_out_last(book, priority, BUY, last_bid, &mut outcome);
+                outcome.volume -= results.leave_out_last(book, priority, SELL, last_ask, &mut outcome);
+                (2 * last_bid, 2 * last_ask)
+            }
+        };
+        results.trade_at(book, priority, prices, &mut outcome);
+        Some(outcome)
     }
 }

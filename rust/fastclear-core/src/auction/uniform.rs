@@ -4,9 +4,12 @@
 //! rational, not truthful. Other price rules reproduce those of other engines on the same trades.
 
 use super::book::{Book, Number, Priority};
+use super::curve::{self, Crossing, Terms};
+use super::part::Part;
 use super::price::{PriceRound, Share};
-use super::ranked::{Ranked, sweep};
-use super::rationing::{self, Portion, Rationing};
+use super::ranked::Scratch;
+use super::rationing::Rationing;
+use crate::simd;
 
 /// How the price follows from the crossing. All but the first need the limits of the last orders served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -78,19 +81,8 @@ pub struct Margin {
 impl Margin {
     /// Reads the margin off the fills.
     pub fn of<P: Number, Q: Number>(book: &Book<'_, P, Q>, filled: &[i64]) -> Self {
-        let (mut last_bid, mut last_ask) = (i64::MAX, i64::MIN);
-        let (mut bids_short, mut asks_short) = (false, false);
-        for (i, &fill) in filled.iter().enumerate() {
-            let (price, short) = (book.competing_price(i), fill < book.quantity(i));
-            if book.is_bid(i) {
-                last_bid = if fill > 0 { last_bid.min(price) } else { last_bid };
-                bids_short |= short;
-            } else {
-                last_ask = if fill > 0 { last_ask.max(price) } else { last_ask };
-                asks_short |= short;
-            }
-        }
-        Self { last_bid, last_ask, supply_is_scarce: bids_short && !asks_short }
+        let simd::Margin { last_bid, last_ask, next_bid, next_ask } = simd::margin(book, filled);
+        Self { last_bid, last_ask, supply_is_scarce: next_bid > i64::MIN && next_ask == i64::MAX }
     }
 }
 
@@ -141,53 +133,50 @@ impl Uniform {
     }
 
     /// Crosses a book whose bids trade by whole levels: the lowest bid price at which supply covers all demand, else the
-    /// highest bid price that any ask reaches. Writes fills; gives price, volume.
+    /// highest bid price that any ask reaches. Writes fills; gives the number of bids, price and volume. `None` where a
+    /// value is one that no order may carry.
+    ///
+    /// Let `low` be the lowest clearing price. Any higher price has supply enough for all bids from it up; none lower has.
+    /// So the plain crossing is the answer, unless it cuts the bids at `low` and there are bids above. Then the price is
+    /// the lowest of these, and what they and the asks trade is the crossing without the bids up to `low`.
     pub fn cross_whole_levels<P: Number, Q: Number>(
         &self,
         book: &Book<'_, P, Q>,
         priority: &Priority<'_>,
-        ranked: &mut Ranked,
         filled: &mut [i64],
-    ) -> Option<(i64, i64)> {
+        scratch: &mut Scratch,
+    ) -> Option<(u32, Option<(i64, i64)>)> {
+        let terms = Terms { zero_surplus: true, rationing: self.rationing, priority };
+        let (bids, crossing) = curve::cross(book, &terms, filled, &mut scratch.curve)?;
+        let Some(Crossing { low, volume, .. }) = crossing else {
+            return Some((bids, None));
+        };
+        let (mut cut, mut lowest_bid, mut next_bid) = (false, false, i64::MAX);
+        for i in (0..book.len()).filter(|&i| book.is_bid(i)) {
+            let price = book.competing_price(i);
+            if price == low {
+                (lowest_bid, cut) = (true, cut | (filled[i] < book.quantity(i)));
+            } else if price > low {
+                next_bid = next_bid.min(price);
+            }
+        }
+        if !cut || next_bid == i64::MAX {
+            // Bids at `low` trade whole, or there are none; or they are the dearest, which trade in part if they must.
+            return Some((bids, Some((if lowest_bid { low } else { next_bid }, volume))));
+        }
+        let Scratch { curve, parts: [part, _], class, fills, .. } = scratch;
+        class.clear();
+        class.extend((0..book.len()).map(|i| u8::from(book.is_bid(i) && book.competing_price(i) <= low)));
+        Part::split(book, priority, class, [part]);
+        fills.clear();
+        fills.resize(part.len(), 0);
+        let part_priority = part.priority();
+        let terms = Terms { priority: &part_priority, ..terms };
+        let crossing = curve::cross(&Book { fee: book.fee, ..part.book() }, &terms, fills, curve)?.1;
         filled.fill(0);
-        ranked.rank(book, priority);
-        let Ranked { bids, asks } = ranked;
-        sweep(bids, asks, |_, _, _| {})?;
-        // Down the bids, level by level: demand grows, supply shrinks.
-        let (mut demand, mut served) = (0, 0);
-        let mut supply: i64 = asks.iter().map(|quote| quote.quantity).sum();
-        let mut dearest = asks.len();
-        let mut found = None;
-        for level in bids.chunk_by(|a, b| a.price == b.price) {
-            let price = level[0].price;
-            demand += level.iter().map(|quote| quote.quantity).sum::<i64>();
-            while dearest > 0 && asks[dearest - 1].price > price {
-                dearest -= 1;
-                supply -= asks[dearest].quantity;
-            }
-            if supply < demand && found.is_some() || supply == 0 {
-                break;
-            }
-            served += level.len();
-            found = Some((price, demand, supply, dearest));
-            if supply < demand {
-                break;
-            }
+        for (&i, &fill) in part.positions().iter().zip(&*fills) {
+            filled[i as usize] = fill;
         }
-        let (price, demand, supply, dearest) = found?;
-        let volume = demand.min(supply);
-        let (mut orders, mut scratch) = (Vec::new(), rationing::Scratch::default());
-        for side in [&bids[..served], &asks[..dearest]] {
-            let mut left = volume;
-            for level in side.chunk_by(|a, b| a.price == b.price) {
-                let total: i64 = level.iter().map(|quote| quote.quantity).sum();
-                orders.clear();
-                orders.extend(level.iter().map(|quote| quote.order));
-                let portion = Portion { left: total.min(left), total };
-                self.rationing.share(book, &orders, portion, priority, filled, &mut scratch);
-                left -= portion.left;
-            }
-        }
-        Some((price, volume))
+        Some((bids, crossing.map(|crossing| (next_bid, crossing.volume))))
     }
 }

@@ -26,7 +26,7 @@ impl Markets {
     pub fn as_they_stand(columns: &Columns<'_>, mechanism: &Mechanism) -> Option<Self> {
         if columns.is_market_order.is_some()
             || columns.refused.is_some_and(|codes| codes.iter().any(|&code| code != 0))
-            || !mechanism.admits_all()
+            || !mechanism.may_admit_all()
             || mechanism.takes_participants() && columns.participant.is_some()
             || mechanism.takes_minimums() && columns.min_quantity.is_some()
             || mechanism.takes_start_prices() && columns.start_price.is_some()

@@ -2,10 +2,10 @@
 
 use crate::auction::book::{Book, Number, Priority};
 use crate::auction::curve::{self, Crossing, Terms};
-use crate::auction::deal::Outcome;
+use crate::auction::deal::{Outcome, Results};
 use crate::auction::minimums;
 use crate::auction::pairing::{self, Place};
-use crate::auction::ranked::{Market, Ranked};
+use crate::auction::ranked::{self, Market};
 use crate::auction::rationing::Rationing;
 use crate::auction::uniform::Margin;
 use crate::auction::{Discriminatory, Mechanism, RankedRule, Rule, Uniform};
@@ -19,8 +19,7 @@ use super::Want;
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     curve: curve::Lent,
-    ranked: Ranked,
-    outcome: Outcome,
+    ranked: ranked::Scratch,
 }
 
 /// One market's orders beside its columns, and where its results go.
@@ -125,13 +124,13 @@ impl OneMarket<'_> {
     fn uniform<P: Number, Q: Number>(&mut self, book: &Book<'_, P, Q>, uniform: &Uniform) -> Option<MarketOutcome> {
         let priority = &self.market.priority;
         let (bids, crossing) = if uniform.whole_levels {
-            if !simd::all_in_range(book.side, book.price, book.quantity) {
-                return None;
-            }
-            let crossed = uniform.cross_whole_levels(book, priority, &mut self.scratch.ranked, self.filled);
-            let welfare = welfare(book, self.filled);
-            let crossing = crossed.map(|(price, volume)| Crossing { low: price, high: price, volume, welfare });
-            (self.scratch.ranked.bids.len() as u32, crossing)
+            let scratch = &mut self.scratch.ranked;
+            let (bids, crossed) = uniform.cross_whole_levels(book, priority, self.filled, scratch)?;
+            let crossing = crossed.map(|(price, volume)| {
+                let welfare = simd::welfare(book, self.filled);
+                Crossing { low: price, high: price, volume, welfare }
+            });
+            (bids, crossing)
         } else {
             let terms = Terms { zero_surplus: uniform.zero_surplus, rationing: uniform.rationing, priority };
             curve::cross(book, &terms, self.filled, &mut self.scratch.curve)?
@@ -219,48 +218,38 @@ impl OneMarket<'_> {
     }
 
     fn ranked<P: Number, Q: Number>(&mut self, book: &Book<'_, P, Q>, rule: RankedRule) -> Option<MarketOutcome> {
-        if !simd::all_in_range(book.side, book.price, book.quantity) {
+        let Mechanism { cap_low, cap_high, .. } = *self.mechanism;
+        let caps = (cap_low.unwrap_or(i64::MIN), cap_high.unwrap_or(i64::MAX));
+        if self.mechanism.unit().is_some_and(|unit| !simd::all_units(book.price, book.quantity, unit, caps)) {
             return None;
         }
-        let Scratch { ranked, outcome: result, .. } = &mut *self.scratch;
-        ranked.rank(book, &self.market.priority);
-        result.clear();
-        let bids = ranked.bids.len() as u32;
-        rule.clear(ranked, &self.market, result);
-        self.filled.fill(0);
-        let (halved, sums) = (self.mechanism.is_halved(), self.mechanism.pays_sums());
-        let sell_orders = book.len() as u32 - bids;
-        let mut outcome = MarketOutcome { buy_orders: bids, sell_orders, ..MarketOutcome::default() };
-        let Outcome { half_prices, branch, rounds, .. } = *result;
+        let mut results = Results {
+            filled: &mut *self.filled,
+            payment: self.payment.as_deref_mut(),
+            trades: self.want.trades.then_some(&mut *self.trades),
+            place: self.place,
+        };
+        let found = rule.clear(book, &self.market, &mut results, &mut self.scratch.ranked)?;
+        let Outcome { half_prices, branch, rounds, bids, volume, welfare, .. } = found;
         self.details.push(MarketDetail { half_prices, branch, rounds });
-        for deal in &result.deals {
-            let (bid, ask) = (deal.bid as usize, deal.ask as usize);
-            let lots = if sums { 1 } else { deal.quantity };
-            let (paid, received) = (deal.buy * lots, deal.sell * lots);
-            self.filled[bid] += deal.quantity;
-            self.filled[ask] += deal.quantity;
-            outcome.volume += deal.quantity;
-            outcome.welfare += i128::from(book.limit(bid) - book.limit(ask)) * i128::from(deal.quantity);
-            outcome.buyer_payment += i128::from(paid);
-            outcome.seller_revenue += i128::from(received);
-            outcome.is_odd |= halved && !sums && deal.buy % 2 != 0;
-            if let Some(payment) = self.payment.as_deref_mut() {
-                payment[bid] += paid;
-                payment[ask] -= received;
-            }
-            if self.want.trades {
-                self.trades.push(self.place.market_index, self.place.row(bid), self.place.row(ask), deal);
-            }
-        }
-        outcome.is_odd |= half_prices.iter().flatten().any(|price| price % 2 != 0);
-        if outcome.volume == 0 {
+        let mut outcome = MarketOutcome {
+            volume,
+            welfare,
+            buy_orders: bids,
+            sell_orders: book.len() as u32 - bids,
+            buyer_payment: found.buyer_payment,
+            seller_revenue: found.seller_revenue,
+            is_odd: self.mechanism.is_halved() && found.is_odd,
+            ..MarketOutcome::default()
+        };
+        if volume == 0 {
             (outcome.best_bid, outcome.best_ask) = simd::best_limits(book);
             return Some(outcome);
         }
-        if let Some((buy, sell)) = result.price {
+        if let Some((buy, sell)) = found.price {
             (outcome.has_price, outcome.price_buy, outcome.price_sell) = (true, buy, sell);
         }
-        if let Some((low, high)) = result.interval {
+        if let Some((low, high)) = found.interval {
             (outcome.price_low, outcome.price_high) = (low, high);
         }
         Some(outcome)
@@ -280,12 +269,4 @@ fn nothing_traded<P: Number, Q: Number>(book: &Book<'_, P, Q>, bids: u32) -> Mar
         sell_orders: book.len() as u32 - bids,
         ..MarketOutcome::default()
     }
-}
-
-/// Σ bid × fill − Σ ask × fill.
-fn welfare<P: Number, Q: Number>(book: &Book<'_, P, Q>, filled: &[i64]) -> i128 {
-    filled.iter().enumerate().fold(0, |sum, (i, &fill)| {
-        let value = i128::from(book.limit(i)) * i128::from(fill);
-        if book.is_bid(i) { sum + value } else { sum - value }
-    })
 }

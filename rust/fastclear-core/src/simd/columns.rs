@@ -49,6 +49,28 @@ on_every_path! {
 }
 
 #[inline(always)]
+fn all_units_body<P: Number, Q: Number>(price: &[P], quantity: &[Q], unit: i64, (low, high): (i64, i64)) -> bool {
+    let mut other = false;
+    for &quantity in quantity {
+        let quantity: i64 = quantity.into();
+        other |= quantity != unit;
+    }
+    if low == i64::MIN && high == i64::MAX {
+        return !other;
+    }
+    for &price in price {
+        let price: i64 = price.into();
+        other |= (price < low) | (price > high);
+    }
+    !other
+}
+
+on_every_path! {
+    /// Whether every quantity is `unit`, and every limit lies between the caps.
+    pub fn all_units<P: Number, Q: Number>(price: &[P], quantity: &[Q], unit: i64, caps: (i64, i64)) -> bool = all_units_body
+}
+
+#[inline(always)]
 fn best_limits_body<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> (i64, i64) {
     let (mut best_bid, mut best_ask) = (i64::MIN, i64::MAX);
     for (&side, &price) in book.side.iter().zip(book.price) {

@@ -15,20 +15,28 @@
 
 mod bytes;
 mod columns;
+mod free;
+mod margin;
 mod near;
+mod nearest;
 mod payment;
 mod prefetch;
 pub mod sharing;
 mod small;
+mod split;
 mod spread;
 mod sweep;
 mod weigh;
 
 pub use bytes::unsigned;
-pub use columns::{all_in_range, best_limits};
+pub use columns::{all_in_range, all_units, best_limits};
+pub use free::{Free, line_up, meet};
+pub use margin::{Margin, count_below, cut, find_last, margin, margin_at, served_at_most, served_below, welfare};
+pub use nearest::{Units, largest_served, nearest_levels, within};
 pub use payment::{Paid, pay};
 pub use prefetch::{prefetch, prefetch_place};
 pub use small::quantile;
+pub use split::{Picks, PicksMut, split, willing};
 pub use spread::{SAMPLE_BLOCK, Spread, scatter, spread};
 pub use sweep::{Candidates, Cut, Swept, sweep};
 pub use weigh::{BINS, weigh};

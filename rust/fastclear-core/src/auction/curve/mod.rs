@@ -52,6 +52,13 @@ pub struct Terms<'a> {
     pub priority: &'a Priority<'a>,
 }
 
+impl<'a> Terms<'a> {
+    /// The efficient trades, the last order of the marginal level in part.
+    pub const fn by_merit(priority: &'a Priority<'a>) -> Self {
+        Self { zero_surplus: true, rationing: Rationing::Time, priority }
+    }
+}
+
 /// Crosses the book and writes every fill, where `filled` has a place for each; it may be empty.
 ///
 /// `None` where a column holds a value that no order may carry; fills then mean nothing. The crossing is `None`, and every
