@@ -243,11 +243,7 @@ fn run(
         None if columns.len() < ROWS_THREADED => 1,
         None => threads_available(py)?.clamp(1, THREADS_MAX),
     };
-    let mut thrown_away = Vec::new();
-    let filled = filled.unwrap_or_else(|| {
-        thrown_away = vec![0; columns.len()];
-        &mut thrown_away
-    });
+    let filled = filled.unwrap_or_default();
     let mut run = || batch::clear(columns, mechanism, want, threads, filled);
     let done = if frozen && columns.len() >= ROWS_DETACHED { py.detach(&mut run) } else { run() };
     let clearing = done.map_err(|error| Exception::Schema.with(error.to_string()))?;
