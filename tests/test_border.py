@@ -447,6 +447,20 @@ def test_without_fills_the_markets_are_the_same(mechanism):
         assert not bare.filled.flags.writeable
 
 
+@pytest.mark.parametrize("distribution", ["narrow", "wide"])
+@pytest.mark.parametrize("rows", [4_095, 4_096, 70_000])
+def test_without_fills_large_markets_are_the_same(rows, distribution):
+    drawn = testing.random_orders(rows, seed=rows, distribution=distribution)
+    columns = {name: np.asarray(column) for name, column in drawn.items() if name in BARE}
+    faulty = columns | {"price": np.where(np.arange(rows) % 1_000, columns["price"], 2**40)}
+    for orders in (columns, faulty):
+        for mechanism in (fc.Uniform(), fc.Uniform(price_rule="marginal_bid"), fc.Discriminatory()):
+            full, bare = fc.clear(orders, mechanism), fc.clear(orders, mechanism, fills=False)
+            assert bare.markets.equals(full.markets)
+            assert np.array_equal(bare.reject, full.reject)
+            assert np.array_equal(bare.filled, full.filled)
+
+
 @pytest.mark.parametrize("first", ["payment", "trades", "fills", "trade_columns", "filled", "reject"])
 def test_without_fills_anything_may_be_asked_first(first):
     for mechanism in (fc.Uniform(), fc.Discriminatory(), fc.Vickrey()):

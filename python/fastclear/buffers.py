@@ -8,6 +8,7 @@ memory, it takes the pages back.
 from __future__ import annotations
 
 import mmap
+from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
@@ -33,7 +34,8 @@ class _Memory:
         self.size = size
         self.pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         if _HUGE is not None:
-            self.pages.madvise(_HUGE)
+            with suppress(OSError):  # a system may know no such pages
+                self.pages.madvise(_HUGE)
         self.address: int = np.frombuffer(self.pages, np.uint8).ctypes.data
 
 
@@ -58,8 +60,9 @@ class _Loan:
         # No lock: this may run in the middle of `empty`, of the same thread. Every step is one that nobody interrupts.
         memory = self._memory
         if free is not None and memory.size + sum(other.size for other in tuple(kept)) <= most:
-            memory.pages.madvise(free)
-            kept.append(memory)
+            with suppress(OSError):  # what the system does not take back when it must is not kept
+                memory.pages.madvise(free)
+                kept.append(memory)
 
 
 def empty(n: int) -> NDArray[np.int64]:

@@ -342,7 +342,8 @@ class Clearing:
         Fills are paired in price, then time, then id order, so that a market of b winning bids and a winning asks has
         at most a + b - 1 trades.
         """
-        columns, prices, sums = self._pairs, ("buy_price", "sell_price"), ("buy_amount", "sell_amount")
+        columns = self.trade_columns if self.pays_sums else self._pairs
+        prices, sums = ("buy_price", "sell_price"), ("buy_amount", "sell_amount")
         nothing = _NULL.new_from_index(0, len(columns["quantity"]))
         return framed(
             [

@@ -8,7 +8,7 @@ use fastclear_core::batch::{self, Want};
 use fastclear_core::order::Columns;
 use fastclear_core::reject::RejectReason;
 use fastclear_core::trade::{MarketDetail, MarketOutcome, Trades};
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadwriteArray1};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyInt, PyList};
@@ -42,8 +42,8 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// Whether two columns hold the same.
 #[pyfunction]
-fn equal(one: PyReadonlyArray1<'_, i64>, other: PyReadonlyArray1<'_, i64>) -> PyResult<bool> {
-    Ok(one.as_slice()? == other.as_slice()?)
+fn equal(one: &Bound<'_, PyArray1<i64>>, other: &Bound<'_, PyArray1<i64>>) -> PyResult<bool> {
+    Ok(borrow(one)?.as_slice()? == borrow(other)?.as_slice()?)
 }
 
 /// `(name, code, remedy)` of every reject reason, in precedence.
@@ -158,6 +158,9 @@ fn clear<'py>(
     run(py, &orders.columns()?, &mechanism.0, want, threads, filled, frozen)
 }
 
+/// A result, and what each order was filled.
+type ClearedAndFilled<'py> = (Cleared, Option<Bound<'py, PyArray1<i64>>>);
+
 /// Clears a mapping of plain arrays, and returns what it computed beside the array of filled quantities (none without
 /// `fills`): `out`, or a new one that nobody can write. `None` where anything needs a closer look than that, be it an
 /// argument, a column or a mechanism; nothing was written then.
@@ -168,7 +171,7 @@ fn clear_columns<'py>(
     threads: Option<&Bound<'py, PyAny>>,
     out: Option<&Bound<'py, PyAny>>,
     fills: bool,
-) -> PyResult<Option<(Cleared, Option<Bound<'py, PyArray1<i64>>>)>> {
+) -> PyResult<Option<ClearedAndFilled<'py>>> {
     let py = orders.py();
     let mechanism = &mechanism.0;
     let threads = match threads {
@@ -240,11 +243,7 @@ fn run(
         None if columns.len() < ROWS_THREADED => 1,
         None => threads_available(py)?.clamp(1, THREADS_MAX),
     };
-    let mut thrown_away = Vec::new();
-    let filled = filled.unwrap_or_else(|| {
-        thrown_away = vec![0; columns.len()];
-        &mut thrown_away
-    });
+    let filled = filled.unwrap_or_default();
     let mut run = || batch::clear(columns, mechanism, want, threads, filled);
     let done = if frozen && columns.len() >= ROWS_DETACHED { py.detach(&mut run) } else { run() };
     let clearing = done.map_err(|error| Exception::Schema.with(error.to_string()))?;
@@ -359,11 +358,13 @@ impl Cleared {
     /// not what these markets traded.
     fn pay(
         &self,
-        side: PyReadonlyArray1<'_, u8>,
-        market: Option<PyReadonlyArray1<'_, i64>>,
-        filled: PyReadonlyArray1<'_, i64>,
-        mut out: PyReadwriteArray1<'_, i64>,
+        side: &Bound<'_, PyArray1<u8>>,
+        market: Option<&Bound<'_, PyArray1<i64>>>,
+        filled: &Bound<'_, PyArray1<i64>>,
+        out: &Bound<'_, PyArray1<i64>>,
     ) -> PyResult<bool> {
+        let (side, market, filled) = (borrow(side)?, borrow_any(market)?, borrow(filled)?);
+        let mut out = out.try_readwrite().map_err(|_| out_in_use())?;
         let market = market.as_ref().map(|column| column.as_slice()).transpose()?;
         let columns = Columns { side: side.as_slice()?, market, ..Columns::default() };
         Ok(batch::payments(&self.outcomes, &columns, filled.as_slice()?, out.as_slice_mut()?))

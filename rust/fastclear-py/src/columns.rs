@@ -103,8 +103,8 @@ fn sides<'py>(column: &Bound<'py, PyAny>) -> Option<SideColumn<'py>> {
     plain(&bytes).map(SideColumn::Unsigned)
 }
 
-fn slice<'a, T: Element>(column: &'a Option<PyReadonlyArray1<'_, T>>) -> PyResult<Option<&'a [T]>> {
-    column.as_ref().map(|column| Ok(column.as_slice()?)).transpose()
+fn slice<'a, T: Element>(column: Option<&'a PyReadonlyArray1<'_, T>>) -> PyResult<Option<&'a [T]>> {
+    column.map(|column| Ok(column.as_slice()?)).transpose()
 }
 
 /// The array itself where it is exactly a one-dimensional numpy array of this type that nobody is writing.
@@ -159,16 +159,16 @@ impl<'py> Orders<'py> {
             side: self.side.bytes()?,
             price: self.price.integers()?,
             quantity: self.quantity.integers()?,
-            market: slice(&self.market)?,
-            order: slice(&self.order)?,
-            time: slice(&self.time)?,
-            is_market_order: slice(&self.is_market_order)?,
-            participant: slice(&self.participant)?,
-            min_quantity: slice(&self.min_quantity)?,
-            start_price: slice(&self.start_price)?,
-            half: slice(&self.half)?,
-            turn: slice(&self.turn)?,
-            refused: slice(&self.refused)?,
+            market: slice(self.market.as_ref())?,
+            order: slice(self.order.as_ref())?,
+            time: slice(self.time.as_ref())?,
+            is_market_order: slice(self.is_market_order.as_ref())?,
+            participant: slice(self.participant.as_ref())?,
+            min_quantity: slice(self.min_quantity.as_ref())?,
+            start_price: slice(self.start_price.as_ref())?,
+            half: slice(self.half.as_ref())?,
+            turn: slice(self.turn.as_ref())?,
+            refused: slice(self.refused.as_ref())?,
         })
     }
 

@@ -2,13 +2,15 @@
 //!
 //! # GIL policy
 //! Columns that nobody can write (read-only numpy arrays, which is what polars and Arrow hand over) are borrowed and
-//! read detached. Writable arrays are read while attached. Everything else that crosses `detach` is owned. State
-//! machines (`Bank`, `Chain`) are short calls and stay attached.
+//! read detached, unless they are few rows, which are over in no time. Writable arrays are read while attached.
+//! Everything else that crosses `detach` is owned. State machines (`Bank`, `Chain`) are short calls and stay attached.
 //!
 //! # Types
 //! | Python | Rust |
 //! |---|---|
-//! | `numpy.ndarray[int64]`, one-dimensional, contiguous | `&[i64]` |
+//! | `numpy.ndarray[int64]`, one-dimensional, contiguous, aligned | `&[i64]` |
+//! | `numpy.ndarray[int32]` of prices and quantities | `&[i32]` |
+//! | `numpy.ndarray[uint8]`, and int8 or bool of sides | `&[u8]` |
 //! | `numpy.ndarray[uint64]` | `&[u64]` |
 //! | `bytes` | `&[u8]` in, fresh `PyBytes` out |
 //! | `int` | `i128`, `i64`, `u64` by range |

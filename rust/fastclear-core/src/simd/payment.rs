@@ -30,18 +30,19 @@ impl Paid {
 /// Nobody says that the columns are still those that were cleared: what does not fit wraps, and the sums tell.
 pub fn pay(side: &[u8], filled: &[i64], prices: (i64, i64), payment: &mut [i64]) -> Paid {
     #[cfg(target_arch = "x86_64")]
-    if payment.len() >= STREAMED && path() >= Path::Avx2 {
-        if let (Ok(buy), Ok(sell)) = (i32::try_from(prices.0), i32::try_from(-prices.1)) {
-            let lead = payment.as_ptr().align_offset(32).min(payment.len());
-            let end = lead + (payment.len() - lead) / avx2::LANES * avx2::LANES;
-            let mut paid = pay_rows(&side[..lead], &filled[..lead], prices, &mut payment[..lead]);
-            let (sides, fills) = (&side[lead..end], &filled[lead..end]);
-            // SAFETY: `path` asked the machine for AVX2, and the rows begin where a vector may be stored.
-            #[allow(unsafe_code, reason = "see SAFETY")]
-            paid.add(unsafe { avx2::stream(sides, fills, (buy, sell), &mut payment[lead..end]) });
-            paid.add(pay_rows(&side[end..], &filled[end..], prices, &mut payment[end..]));
-            return paid;
-        }
+    if payment.len() >= STREAMED
+        && path() >= Path::Avx2
+        && let (Ok(buy), Ok(sell)) = (i32::try_from(prices.0), i32::try_from(prices.1.wrapping_neg()))
+    {
+        let lead = payment.as_ptr().align_offset(32).min(payment.len());
+        let end = lead + (payment.len() - lead) / avx2::LANES * avx2::LANES;
+        let mut paid = pay_rows(&side[..lead], &filled[..lead], prices, &mut payment[..lead]);
+        let (sides, fills) = (&side[lead..end], &filled[lead..end]);
+        // SAFETY: `path` asked the machine for AVX2, and the rows begin where a vector may be stored.
+        #[allow(unsafe_code, reason = "see SAFETY")]
+        paid.add(unsafe { avx2::stream(sides, fills, (buy, sell), &mut payment[lead..end]) });
+        paid.add(pay_rows(&side[end..], &filled[end..], prices, &mut payment[end..]));
+        return paid;
     }
     pay_rows(side, filled, prices, payment)
 }
