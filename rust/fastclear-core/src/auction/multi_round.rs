@@ -126,8 +126,8 @@ fn concede(quotes: &mut Part, (buyer_step, seller_step): (i64, i64), limit: impl
     let (side, price, position) = quotes.quotes_mut();
     for ((&side, quote), &position) in side.iter().zip(price).zip(position) {
         let step = if side == BUY { buyer_step } else { seller_step };
-        let gap = limit(position) - i64::from(*quote);
-        *quote += gap.clamp(-step, step) as i32;
+        let from = i64::from(*quote);
+        *quote = (from + (limit(position) - from).clamp(-step, step)) as i32; // between the two, which both fit
     }
 }
 
