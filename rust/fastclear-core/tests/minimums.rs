@@ -40,7 +40,7 @@ impl Orders {
             let part = 1 + draw.below(quantity as u64) as i64;
             orders.quantity.push(quantity);
             orders.least.push(match law {
-                0 | 1 => quantity,
+                // 0 and 1: all or none
                 2 => part,
                 3 => quantity.div_euclid(2),
                 4 if draw.below(3) > 0 => 0,
@@ -123,7 +123,7 @@ impl Orders {
             *row = rows[*row as usize] as u32;
         }
         assert_eq!(trades, expected_trades, "{}", says());
-        let bids = self.side.iter().filter(|&&side| side == 1).count() as u32;
+        let bids: u32 = self.side.iter().map(|&side| u32::from(side)).sum();
         let outcome = clearing.outcomes[0];
         assert_eq!((outcome.buy_orders, outcome.sell_orders), (bids, filled.len() as u32 - bids), "{}", says());
         // Where everybody left the twin has no market.

@@ -117,7 +117,7 @@ impl Muda {
                         if side == long { price } else { extreme }
                     },
                 ));
-                let eager = Book { price: &**prices, ..book };
+                let eager = Book { price: prices, ..book };
                 let crossing = curve::cross(&eager, &Terms::by_merit(&willing.priority()), fills, curve)?.1;
                 level = crossing.map_or(level, |crossing| crossing.low);
             }
@@ -189,6 +189,10 @@ fn toss(market: &Market<'_>, orders: usize, lottery: &mut Lottery, scratch: &mut
 }
 
 /// Midpoint of the half's clearing interval over 2; without a match that of the best bid and ask; none with a side empty.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one ends every clearing of columns that hold what no order may carry"
+)]
 fn price(half: &Part, curve: &mut curve::Scratch) -> Option<Option<i64>> {
     let crossing = curve::cross(&half.book(), &Terms::by_merit(&half.priority()), &mut [], curve)?.1;
     Some(match crossing {

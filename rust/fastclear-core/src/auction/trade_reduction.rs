@@ -38,17 +38,15 @@ impl TradeReduction {
         let next_bid = if next_bid == i64::MIN { self.cap_low } else { Some(next_bid) };
         let next_ask = if next_ask == i64::MAX { self.cap_high } else { Some(next_ask) };
         let midpoint = next_bid.zip(next_ask).map(|(bid, ask)| bid + ask).filter(|_| self.use_p0);
-        let prices = match midpoint.filter(|midpoint| (2 * last_ask..=2 * last_bid).contains(midpoint)) {
-            Some(midpoint) => {
-                outcome.branch = Branch::AllTrade;
-                (midpoint, midpoint)
-            }
-            None => {
-                outcome.branch = Branch::Reduced;
-                results.leave_out_last(book, priority, BUY, last_bid, &mut outcome);
-                outcome.volume -= results.leave_out_last(book, priority, SELL, last_ask, &mut outcome);
-                (2 * last_bid, 2 * last_ask)
-            }
+        let serves_all = midpoint.filter(|midpoint| (2 * last_ask..=2 * last_bid).contains(midpoint));
+        let prices = if let Some(midpoint) = serves_all {
+            outcome.branch = Branch::AllTrade;
+            (midpoint, midpoint)
+        } else {
+            outcome.branch = Branch::Reduced;
+            results.leave_out_last(book, priority, BUY, last_bid, &mut outcome);
+            outcome.volume -= results.leave_out_last(book, priority, SELL, last_ask, &mut outcome);
+            (2 * last_bid, 2 * last_ask)
         };
         results.trade_at(book, priority, prices, &mut outcome);
         Some(outcome)

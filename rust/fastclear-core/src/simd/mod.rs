@@ -8,10 +8,8 @@
 //! A quantity is below 2³¹ and a call has fewer than 2³⁰ rows, so every sum of quantities is below 2⁶¹ and no addition
 //! below can overflow. `wrapping_add` says so to the compiler, which cannot vectorise a checked sum.
 
-#![expect(
-    clippy::inline_always,
-    reason = "a body must be inlined into both of its compilations to be compiled for each"
-)]
+#![expect(clippy::inline_always, reason = "a body must be inlined into each of its compilations to be compiled for it")]
+#![expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch, which vectors do not take")]
 
 mod bytes;
 mod columns;

@@ -6,10 +6,10 @@
 //!
 //! - Orders off the margin are served whole or not at all, and so is the shorter side of the marginal level. So whoever is
 //!   short stands on the one side of the one level that is cut, and the price is a search over sums of levels
-//!   ([`sums::Sums`]).
-//! - Within that line, each rationing rule knows its last short order without sharing everything out anew: [`in_turn`],
-//!   [`pro_rata`], [`equal`]. Only a lottery, which is drawn anew over those who stay, is drawn anew here as well
-//!   ([`by_lot`]).
+//!   (`sums::Sums`).
+//! - Within that line, each rationing rule knows its last short order without sharing everything out anew: `in_turn`,
+//!   `pro_rata`, `equal`. Only a lottery, which is drawn anew over those who stay, is drawn anew here as well
+//!   (`by_lot`).
 //!
 //! Cost, for n orders of which k leave: O((n + k) log n) in turn (time, quantity) and, but for books whose margin swings
 //! far to and fro, for equal shares; under pro rata O(k) steps more over the different quantities of the level, where

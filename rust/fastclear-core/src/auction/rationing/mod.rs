@@ -1,7 +1,7 @@
 //! Sharing the quantity that is left among orders of one price.
 //!
 //! All rules are exact in integers, give nobody more than asked, and hand out the whole of what is left. Each costs a few
-//! passes over the level: where it must know who comes first, it selects and does not sort ([`in_line`]).
+//! passes over the level: where it must know who comes first, it selects and does not sort (`in_line`).
 
 mod by_lot;
 mod few;

@@ -42,6 +42,11 @@ impl Picks {
         self.len
     }
 
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// The orders as a book without a fee.
     pub fn book(&self) -> Book<'_, i32, i32> {
         let (side, price, quantity) = (&self.side[..self.len], &self.price[..self.len], &self.quantity[..self.len]);
@@ -137,7 +142,9 @@ on_every_path! {
 /// Deals the orders of a book whose values are in range to `picks` by class: those of class 0 to the first, and so on, and
 /// those of other classes to none.
 pub fn split<P: Number, Q: Number>(book: &Book<'_, P, Q>, class: &[u8], picks: &mut [&mut Picks]) {
-    picks.iter_mut().for_each(|picks| picks.len = 0);
+    for picks in picks.iter_mut() {
+        picks.len = 0;
+    }
     let path = path();
     let (mut prices, mut quantities) = ([0; BLOCK], [0; BLOCK]);
     for start in (0..book.len()).step_by(BLOCK) {
