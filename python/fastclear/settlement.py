@@ -26,6 +26,7 @@ from fastclear import _core
 from fastclear.amounts import trade_amounts
 from fastclear.columns import INT64_MAX, Participant, checked_name, int64, items, plain, single, whole
 from fastclear.errors import SettlementError
+from fastclear.imbalance import Backup, DualPrice, Imbalance, SinglePrice
 from fastclear.orders import Orders, encode
 from fastclear.receipts import MONEY, Receipts, participant_series, read_only
 from fastclear.tariff import Tariff
@@ -76,11 +77,13 @@ class Settlement:
         is final.
     tariff : Tariff
         Retail and feed-in price, fees and tax.
+    imbalance : Backup, SinglePrice or DualPrice, default Backup()
+        What a deviation between metered and traded energy costs.
 
     Raises
     ------
     SettlementError
-        An unknown profile.
+        An unknown profile, or a tariff or policy of another type.
 
     Notes
     -----
@@ -109,14 +112,24 @@ class Settlement:
     [150000000, -150000000]
     """
 
-    def __init__(self, profile: str = "prepaid", *, tariff: Tariff) -> None:
+    def __init__(self, profile: str = "prepaid", *, tariff: Tariff, imbalance: Imbalance | None = None) -> None:
         if profile != "prepaid":
             raise SettlementError(f"profile {profile!r} is unknown; use 'prepaid'")
         if not isinstance(tariff, Tariff):
             raise SettlementError(f"tariff is a {type(tariff).__name__}; give a fc.Tariff")
         self.profile = profile
         self.tariff = tariff
-        self._bank = _core.Bank(tariff.retail, tariff.feed_in, tariff.platform_fee, tariff.network_fee, tariff.tax_ppm)
+        self.imbalance = Backup() if imbalance is None else imbalance
+        if not isinstance(self.imbalance, Imbalance):
+            raise SettlementError(
+                f"imbalance is a {type(imbalance).__name__}; give fc.Backup, SinglePrice or DualPrice"
+            )
+        rates = (tariff.retail, tariff.feed_in, tariff.platform_fee, tariff.network_fee, tariff.tax_ppm)
+        policy, penalty = "single" if isinstance(self.imbalance, SinglePrice) else "backup", (0, 0, 0)
+        if isinstance(self.imbalance, DualPrice):
+            owner = _DEFICIT_TO[self.imbalance.residual_to]
+            policy, penalty = "dual", (self.imbalance.penalty, self.imbalance.dead_band_wh, owner)
+        self._bank = _core.Bank(rates, policy, penalty)
         self._accounts: dict[Participant, int] = {}
         self._names: list[Participant] = []
         self._int_keys = np.empty(0, np.int64)

@@ -8,6 +8,7 @@
 //! | [`amount`] | money over a denominator in whole nano-currency |
 //! | [`bank`] | open, deposit, withdraw, reserve, settle: calls in, postings out |
 //! | [`slot`] | the lines of one slot, in the order the ledger hashes them |
+//! | [`imbalance`] | what a deviation from the contract costs |
 //! | [`bill`] | what each member paid, read off postings |
 //! | [`error`] | why a call makes no sense |
 //!
@@ -21,6 +22,7 @@ pub mod bank;
 pub mod bill;
 mod draft;
 pub mod error;
+pub mod imbalance;
 pub mod posting;
 pub mod slot;
 pub mod tariff;
@@ -29,6 +31,7 @@ pub use accounts::{Account, Accounts, FoldError};
 pub use bank::{Bank, Orders};
 pub use bill::{Bill, bills};
 pub use error::SettleError;
+pub use imbalance::Imbalance;
 pub use posting::{Kind, Posting};
 pub use slot::{ClearedSlot, Meter};
 pub use tariff::{Tariff, TariffError};
