@@ -68,7 +68,8 @@ impl PyBank {
         let imbalance = match policy {
             "single" => Imbalance::SinglePrice,
             "dual" => Imbalance::DualPrice { penalty: penalty.0, dead_band: penalty.1, to: penalty.2 },
-            _ => Imbalance::Backup,
+            "backup" => Imbalance::Backup,
+            _ => return Err(Exception::Settlement.with(format!("imbalance policy {policy:?} is unknown"))),
         };
         let tariff = tariff(retail, feed_in, platform_fee, network_fee, tax_ppm)?;
         let bank = Bank::new(tariff).map_err(|error| Exception::Settlement.with(error.to_string()))?;
