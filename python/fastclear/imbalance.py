@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-from fastclear.columns import whole
+from fastclear import _core
+from fastclear.columns import INT64_MAX, whole
 from fastclear.errors import SettlementError
 
-_PENALTY_MAX = 2**31 - 1
-_DEAD_BAND_MAX = 2**63 - 1
+OWNERS: Final = {name: account for account, name in _core.HOUSE_ACCOUNTS if name in ("platform", "dso", "backstop")}
+"""House accounts that may own what members leave over, or make up for what they lack, by name."""
+
+_PENALTY_MAX: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +74,29 @@ class DualPrice:
     residual_to: Literal["platform", "dso", "backstop"] = "platform"
 
     def __post_init__(self) -> None:
-        for name, most in (("penalty", _PENALTY_MAX), ("dead_band_wh", _DEAD_BAND_MAX)):
+        for name, most in (("penalty", _PENALTY_MAX), ("dead_band_wh", INT64_MAX)):
             if not 0 <= (value := whole(name, getattr(self, name))) <= most:
                 raise SettlementError(f"{name} = {value}; keep it between 0 and {most}")
-        if self.residual_to not in ("platform", "dso", "backstop"):
+        if self.residual_to not in tuple(OWNERS):  # a tuple: it may be of a type that has no hash
             raise SettlementError(f"residual_to={self.residual_to!r}; use 'platform', 'dso' or 'backstop'")
 
 
 Imbalance = Backup | SinglePrice | DualPrice
+
+
+def encoded(policy: object) -> tuple[str, tuple[int, int, int]]:
+    """Return a policy as the core takes it: its word; penalty, dead band and account of ``DualPrice``, else zeros.
+
+    Raises
+    ------
+    SettlementError
+        What is no policy.
+    """
+    match policy:
+        case Backup():
+            return "backup", (0, 0, 0)
+        case SinglePrice():
+            return "single", (0, 0, 0)
+        case DualPrice():
+            return "dual", (policy.penalty, policy.dead_band_wh, OWNERS[policy.residual_to])
+    raise SettlementError(f"imbalance is a {type(policy).__name__}; give fc.Backup, SinglePrice or DualPrice")

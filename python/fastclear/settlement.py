@@ -26,7 +26,7 @@ from fastclear import _core
 from fastclear.amounts import trade_amounts
 from fastclear.columns import INT64_MAX, Participant, checked_name, int64, items, plain, single, whole
 from fastclear.errors import SettlementError
-from fastclear.imbalance import Backup, DualPrice, Imbalance, SinglePrice
+from fastclear.imbalance import OWNERS, Backup, Imbalance, encoded
 from fastclear.orders import Orders, encode
 from fastclear.receipts import MONEY, Receipts, participant_series, read_only
 from fastclear.tariff import Tariff
@@ -47,7 +47,6 @@ _ClearedColumns = tuple[
 PRICE_MAX: Final = 2**31 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUSE: Final = dict(_core.HOUSE_ACCOUNTS)
-_DEFICIT_TO: Final = {name: account for account, name in _HOUSE.items() if name in ("platform", "dso", "backstop")}
 
 
 @runtime_checkable
@@ -120,16 +119,8 @@ class Settlement:
         self.profile = profile
         self.tariff = tariff
         self.imbalance = Backup() if imbalance is None else imbalance
-        if not isinstance(self.imbalance, Imbalance):
-            raise SettlementError(
-                f"imbalance is a {type(imbalance).__name__}; give fc.Backup, SinglePrice or DualPrice"
-            )
         rates = (tariff.retail, tariff.feed_in, tariff.platform_fee, tariff.network_fee, tariff.tax_ppm)
-        policy, penalty = "single" if isinstance(self.imbalance, SinglePrice) else "backup", (0, 0, 0)
-        if isinstance(self.imbalance, DualPrice):
-            owner = _DEFICIT_TO[self.imbalance.residual_to]
-            policy, penalty = "dual", (self.imbalance.penalty, self.imbalance.dead_band_wh, owner)
-        self._bank = _core.Bank(rates, policy, penalty)
+        self._bank = _core.Bank(rates, *encoded(self.imbalance))
         self._accounts: dict[Participant, int] = {}
         self._names: list[Participant] = []
         self._int_keys = np.empty(0, np.int64)
@@ -536,7 +527,7 @@ class Settlement:
             raise SettlementError(f"{type(clearing).__name__} is no clearing; give what fc.clear returned")
         orders, trades, money = clearing.orders, clearing.trade_columns, trade_amounts(clearing)
         deficit_to = getattr(getattr(clearing, "mechanism", None), "deficit_to", "platform")
-        if deficit_to not in _DEFICIT_TO:
+        if deficit_to not in OWNERS:
             raise SettlementError(f"deficit_to={deficit_to!r} is no account; use 'platform', 'dso' or 'backstop'")
 
         def column(name: str) -> NDArray[np.int64]:
@@ -552,7 +543,7 @@ class Settlement:
             column("quantity"),
             money.buy_price,
             money.sell_price,
-            (money.buy_amount, money.sell_amount, money.den, money.per_unit, _DEFICIT_TO[deficit_to]),
+            (money.buy_amount, money.sell_amount, money.den, money.per_unit, OWNERS[deficit_to]),
         )
 
     def _metered(self, meter: object) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:

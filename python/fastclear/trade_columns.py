@@ -30,6 +30,11 @@ class TradeColumns(MutableMapping[str, NDArray[Any]]):
         A clearing that kept its trades.
     order : ndarray of int64, optional
         Encoded order ids by input row; without it the row is the id.
+
+    Raises
+    ------
+    ValueError
+        A clearing that kept no trades.
     """
 
     __slots__ = ("_built", "_cleared", "_given", "_order")
