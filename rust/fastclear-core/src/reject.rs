@@ -48,11 +48,13 @@ pub enum RejectReason {
     StartBeyondLimit = 19,
     /// The block that the order is a part of cannot be read as one.
     BlockInvalid = 20,
+    /// The participant's account is closed, or owes what is overdue or was written off (settlement).
+    AccountBlocked = 21,
 }
 
 impl RejectReason {
     /// Every reason, in precedence.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::UnknownSide,
         Self::UnknownType,
         Self::PriceMissing,
@@ -72,6 +74,7 @@ impl RejectReason {
         Self::BothSides,
         Self::SeveralOrders,
         Self::BlockInvalid,
+        Self::AccountBlocked,
         Self::CreditExceeded,
     ];
 
@@ -103,6 +106,7 @@ impl RejectReason {
             Self::NotOneUnit => "not_one_unit",
             Self::StartBeyondLimit => "start_beyond_limit",
             Self::BlockInvalid => "block_invalid",
+            Self::AccountBlocked => "account_blocked",
         }
     }
 
@@ -122,6 +126,7 @@ impl RejectReason {
             Self::DuplicateOrder => "give every order of a market its own id",
             Self::NoReferencePrice => "a market order needs at least one limit order in its market",
             Self::CreditExceeded => "deposit more, or order less",
+            Self::AccountBlocked => "repay what is overdue first; a closed account takes no orders",
             Self::PriceOutsideCaps => "keep the price between cap_low and cap_high of the mechanism",
             Self::MinQuantityOutOfRange => "keep min_quantity between 0 (none) and the order's quantity, in whole lots",
             Self::BothSides => "give bids or asks of one participant in a market, not both, or net them first",

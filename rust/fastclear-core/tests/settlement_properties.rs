@@ -535,7 +535,7 @@ proptest! {
             history.extend(taken);
             agree(&bank, &twin, &history)?;
         }
-        prop_assert!(bank.close_cycle().is_ok());
+        prop_assert!(bank.close_cycle(&[]).is_ok());
     }
 
     /// Second-price payments come to at most the lowest accepted bid a unit. Divided by quantity, to whole numbers over

@@ -3,7 +3,8 @@
 //! | offset | type | field |
 //! |---|---|---|
 //! | 0 | 4 bytes | tag `FCA1` |
-//! | 4 | u32 | zero |
+//! | 4 | u16 | asset: 0 = money, 1 = claims on members |
+//! | 6 | u16 | bit 0: closed; the others zero |
 //! | 8 | u64 | account |
 //! | 16 | i128 | posted: credits minus debits, nano-currency |
 //! | 32 | i128 | pending out |
@@ -25,6 +26,8 @@ pub const ACCOUNT_TAG: [u8; 4] = *b"FCA1";
 pub fn encode(id: u64, account: &Account) -> [u8; ACCOUNT_LEN] {
     let mut out = [0_u8; ACCOUNT_LEN];
     put(&mut out, 0, ACCOUNT_TAG);
+    put(&mut out, 4, account.asset.to_le_bytes());
+    put(&mut out, 6, u16::from(account.closed).to_le_bytes());
     put(&mut out, 8, id.to_le_bytes());
     put(&mut out, 16, account.posted.to_le_bytes());
     put(&mut out, 32, account.pending_out.to_le_bytes());
@@ -45,9 +48,10 @@ mod tests {
 
     #[test]
     fn every_field_stands_at_its_place() {
-        let account = Account { posted: -2, pending_out: 3, pending_in: 5, limit: 7, version: 11 };
+        let account =
+            Account { asset: 0x1314, closed: true, posted: -2, pending_out: 3, pending_in: 5, limit: 7, version: 11 };
         let bytes = encode(0x0102_0304_0506_0708, &account);
-        assert_eq!(&bytes[..8], b"FCA1\0\0\0\0");
+        assert_eq!(&bytes[..8], b"FCA1\x14\x13\x01\0");
         assert_eq!(bytes[8..16], [8, 7, 6, 5, 4, 3, 2, 1]);
         assert_eq!((bytes[16], &bytes[17..32]), (0xFE, &[0xFF; 15][..]));
         assert_eq!((bytes[32], bytes[48], bytes[64], bytes[80]), (3, 5, 7, 11));

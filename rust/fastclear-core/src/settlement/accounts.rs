@@ -39,12 +39,33 @@ pub const HOUSE: [(u64, &str); 7] = [
     (BACKSTOP, "backstop"),
     (ROUNDING, "rounding"),
 ];
+/// Money that a credit bank may lend.
+pub const TREASURY: u64 = 8;
+/// What all members owe out of loans, interest and penalties: the other side of their debt accounts.
+pub const LOANS: u64 = 9;
+/// The house accounts that a bank with credit opens beside those of [`HOUSE`], with name and asset.
+pub const CREDIT_HOUSE: [(u64, &str, u16); 2] = [(TREASURY, "treasury", MONEY), (LOANS, "loans", DEBT)];
 /// The id of the first member; members count up from here in the order of opening.
 pub const FIRST_MEMBER: u64 = 1000;
+/// The debt account of a member is this much above its own: far beyond any number of members.
+pub const DEBT_OFFSET: u64 = 1 << 40;
+/// Asset of an account that holds money.
+pub const MONEY: u16 = 0;
+/// Asset of an account that holds claims on members: what they owe, not money.
+pub const DEBT: u16 = 1;
+
+/// Whether this is the id of a member's account (its debt account is another one).
+pub const fn is_member(id: u64) -> bool {
+    id >= FIRST_MEMBER && id < DEBT_OFFSET
+}
 
 /// One account. All money in nano-currency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Account {
+    /// What it holds: [`MONEY`], or claims ([`DEBT`]). A posting stays inside one asset.
+    pub asset: u16,
+    /// Closed for good: nothing moves any more.
+    pub closed: bool,
     /// Credits minus debits.
     pub posted: i128,
     /// Reserved to be paid.
@@ -131,6 +152,27 @@ pub enum FoldError {
         /// What is reserved.
         reserved: i64,
     },
+    /// An account of another asset than the posting's.
+    AssetDiffers {
+        /// Place of the posting.
+        seq: u64,
+        /// The account.
+        account: u64,
+    },
+    /// An account that is closed.
+    Closed {
+        /// Place of the posting.
+        seq: u64,
+        /// The account.
+        account: u64,
+    },
+    /// An account to be closed that still holds or owes something.
+    NotEmpty {
+        /// Place of the posting.
+        seq: u64,
+        /// The account.
+        account: u64,
+    },
     /// A balance or total past 2^126, which 2^63 postings of the largest amount reach.
     OutOfRange {
         /// Place of the posting.
@@ -167,6 +209,13 @@ impl fmt::Display for FoldError {
             Self::ExceedsReservation { seq, group, amount, reserved } => {
                 write!(f, "posting {seq}: {amount} exceeds the {reserved} of reservation {group}")
             }
+            Self::AssetDiffers { seq, account } => {
+                write!(f, "posting {seq}: account {account} holds another asset")
+            }
+            Self::Closed { seq, account } => write!(f, "posting {seq}: account {account} is closed"),
+            Self::NotEmpty { seq, account } => {
+                write!(f, "posting {seq}: account {account} still holds, owes or has reserved something")
+            }
             Self::OutOfRange { seq } => write!(f, "posting {seq}: a balance would leave its range"),
             Self::BrokenInvariant { seq } => {
                 write!(f, "posting {seq}: totals would no longer balance")
@@ -196,6 +245,9 @@ impl Totals {
         self.posted == 0 && self.pending_out == self.pending_in && self.pending_out == self.reserved
     }
 }
+
+/// `code` of a [`Kind::Membership`]: the account is closed.
+pub const MEMBERSHIP_CLOSED: u16 = 1;
 
 /// Bound of every balance, so that no sum of three of them can overflow.
 const LARGEST: i128 = 1 << 126;
@@ -276,7 +328,7 @@ impl Accounts {
                 if self.by_id.contains_key(&p.debit) {
                     return Err(FoldError::AccountExists { seq, account: p.debit });
                 }
-                self.by_id.insert(p.debit, Account { version: 1, ..Account::default() });
+                self.by_id.insert(p.debit, Account { version: 1, asset: p.asset, ..Account::default() });
                 Ok(())
             }
             Kind::Limit => {
@@ -325,14 +377,39 @@ impl Accounts {
                 Some(_) => Ok(()),
                 None => Err(FoldError::UnknownAccount { seq, account: p.debit }),
             },
+            Kind::Membership if p.code == MEMBERSHIP_CLOSED => self.close(p),
             Kind::Certificate | Kind::MarketOpened | Kind::Membership | Kind::Parameter | Kind::Dispute => Ok(()),
         }
+    }
+
+    /// Closes an account that holds nothing, owes nothing and has nothing reserved.
+    fn close(&mut self, p: &Posting) -> Result<(), FoldError> {
+        let (seq, account) = (p.seq, p.debit);
+        let held = self.by_id.get_mut(&account).ok_or(FoldError::UnknownAccount { seq, account })?;
+        if held.closed {
+            return Err(FoldError::Closed { seq, account });
+        }
+        if (held.posted, held.pending_out, held.pending_in) != (0, 0, 0) {
+            return Err(FoldError::NotEmpty { seq, account });
+        }
+        held.closed = true;
+        held.version += 1;
+        Ok(())
     }
 
     /// Moves posted and pending money from debit to credit, or changes nothing.
     fn move_money(&mut self, p: &Posting, step: Move) -> Result<(), FoldError> {
         let seq = p.seq;
         let unknown = |account| FoldError::UnknownAccount { seq, account };
+        for account in [p.debit, p.credit] {
+            let held = self.by_id.get(&account).ok_or(unknown(account))?;
+            if held.closed {
+                return Err(FoldError::Closed { seq, account });
+            }
+            if held.asset != p.asset {
+                return Err(FoldError::AssetDiffers { seq, account });
+            }
+        }
         let payer = *self.by_id.get(&p.debit).ok_or(unknown(p.debit))?;
         let paid = Account {
             posted: payer.posted - step.posted,

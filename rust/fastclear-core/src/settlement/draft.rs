@@ -1,6 +1,6 @@
 //! Postings that are kept all together or not at all.
 
-use super::accounts::{Accounts, Before};
+use super::accounts::{Accounts, Before, MONEY};
 use super::error::SettleError;
 use super::posting::{Kind, Posting};
 
@@ -9,6 +9,7 @@ use super::posting::{Kind, Posting};
 pub(super) struct Line {
     pub kind: Kind,
     pub code: u16,
+    pub asset: u16,
     pub market: u64,
     pub buy_order: u64,
     pub sell_order: u64,
@@ -27,6 +28,7 @@ impl Line {
         Self {
             kind,
             code: 0,
+            asset: MONEY,
             market: 0,
             buy_order: 0,
             sell_order: 0,
@@ -77,7 +79,7 @@ impl<'a> Draft<'a> {
             kind: line.kind,
             flags: 0,
             code: line.code,
-            asset: 0,
+            asset: line.asset,
             seq,
             time_ns,
             market: line.market,
@@ -96,6 +98,16 @@ impl<'a> Draft<'a> {
         self.postings.push(posting);
         self.next = Position { seq: seq + 1, time_ns: time_ns + 1 };
         Ok(seq)
+    }
+
+    /// The postings pushed so far.
+    pub fn postings(&self) -> &[Posting] {
+        &self.postings
+    }
+
+    /// When the next posting is made.
+    pub const fn time_ns(&self) -> u64 {
+        self.next.time_ns
     }
 
     /// Keeps everything.

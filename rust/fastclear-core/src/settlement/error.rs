@@ -81,6 +81,54 @@ pub enum SettleError {
         /// Whose.
         account: u64,
     },
+    /// A member whose account is closed.
+    ClosedMember {
+        /// Whose.
+        account: u64,
+    },
+    /// A bank that gives no credit.
+    NoCredit,
+    /// A bank without a treasury.
+    NoTreasury,
+    /// A bank whose cycles are not netted.
+    NoNetting,
+    /// More than can be taken out of the treasury.
+    TreasuryTooLow {
+        /// The amount, below zero.
+        amount: i64,
+        /// What is neither lent nor promised.
+        free: i128,
+    },
+    /// A repayment of more than is owed, or than is there and not reserved.
+    RepaymentTooLarge {
+        /// Whose.
+        account: u64,
+        /// The amount.
+        amount: i64,
+        /// What can be repaid.
+        most: i128,
+    },
+    /// A write-off where nothing is overdue.
+    NothingOverdue {
+        /// Whose.
+        account: u64,
+    },
+    /// A failed payment of a member that owes nothing, or named twice.
+    OwesNothing {
+        /// Whose.
+        account: u64,
+    },
+    /// An account to be closed that still holds, owes or has reserved something.
+    NotEmpty {
+        /// Whose.
+        account: u64,
+        /// Its balance.
+        posted: i128,
+        /// What it has reserved.
+        reserved: i128,
+        /// Whether it owes a loan.
+        owes: bool,
+    },
     /// A line or quantity that does not fit 64 bits.
     AmountOutOfRange {
         /// Whose line.
@@ -134,6 +182,11 @@ impl SettleError {
             | Self::ExceedsCover { account, .. }
             | Self::NotCovered { account, .. }
             | Self::DuplicateMeter { account }
+            | Self::ClosedMember { account }
+            | Self::RepaymentTooLarge { account, .. }
+            | Self::NothingOverdue { account }
+            | Self::OwesNothing { account }
+            | Self::NotEmpty { account, .. }
             | Self::AmountOutOfRange { account } => Some(account),
             _ => None,
         }
@@ -186,6 +239,28 @@ impl fmt::Display for SettleError {
                  reserve orders before clearing them and leave the refused ones out"
             ),
             Self::DuplicateMeter { .. } => f.write_str("two meter readings for one slot; give one row a member"),
+            Self::ClosedMember { .. } => f.write_str("the account is closed; open another one"),
+            Self::NoCredit => f.write_str("this bank gives no credit; use profile credit_bank or postpaid_netting"),
+            Self::NoTreasury => f.write_str("this bank has no treasury; use profile credit_bank"),
+            Self::NoNetting => f.write_str("cycles of this bank are not netted; use profile postpaid_netting"),
+            Self::TreasuryTooLow { amount, free } => write!(
+                f,
+                "cannot take {} nano-currency out of the treasury: {free} is neither lent nor promised",
+                amount.unsigned_abs()
+            ),
+            Self::RepaymentTooLarge { amount, most, .. } => {
+                write!(f, "cannot repay {amount}: {most} nano-currency is owed, there and not reserved; repay less")
+            }
+            Self::NothingOverdue { .. } => f.write_str("nothing is overdue; only what is overdue can be written off"),
+            Self::OwesNothing { .. } => f.write_str("owes nothing for this cycle, or is named twice"),
+            Self::NotEmpty { posted, reserved, owes, .. } => {
+                let loan = if owes { ", a loan open" } else { "" };
+                write!(
+                    f,
+                    "cannot be closed with {posted} nano-currency posted, {reserved} reserved{loan}; \
+                     settle, repay and withdraw first"
+                )
+            }
             Self::AmountOutOfRange { .. } => f.write_str("a line of this slot does not fit 64 bits; check quantities"),
             Self::TimeBackwards { time_ns, last } => {
                 write!(f, "time {time_ns} is before {last}, to which the clock was advanced; it never goes back")

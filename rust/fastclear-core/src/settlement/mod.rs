@@ -8,6 +8,8 @@
 //! | [`amount`] | money over a denominator in whole nano-currency |
 //! | [`bank`] | open, deposit, withdraw, reserve, settle: calls in, postings out |
 //! | [`slot`] | the lines of one slot, in the order the ledger hashes them |
+//! | [`credit`] | loans, exposure, standing, the end of a cycle |
+//! | [`netting`] | many obligations become few payments |
 //! | [`imbalance`] | what a deviation from the contract costs |
 //! | [`bill`] | what each member paid, read off postings |
 //! | [`error`] | why a call makes no sense |
@@ -20,9 +22,11 @@ pub mod accounts;
 pub mod amount;
 pub mod bank;
 pub mod bill;
+pub mod credit;
 mod draft;
 pub mod error;
 pub mod imbalance;
+pub mod netting;
 pub mod posting;
 pub mod slot;
 pub mod tariff;
@@ -30,6 +34,7 @@ pub mod tariff;
 pub use accounts::{Account, Accounts, FoldError};
 pub use bank::{Bank, Orders};
 pub use bill::{Bill, bills};
+pub use credit::desk::{Profile, Status};
 pub use error::SettleError;
 pub use imbalance::Imbalance;
 pub use posting::{Kind, Posting};

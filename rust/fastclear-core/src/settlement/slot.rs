@@ -5,8 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::accounts::{BACKSTOP, CLEARING, DSO, FIRST_MEMBER, PLATFORM, ROUNDING, TAX};
+use super::accounts::{BACKSTOP, CLEARING, DSO, MEMBERSHIP_CLOSED, PLATFORM, ROUNDING, TAX, is_member};
 use super::amount::{DENOMINATORS, owed, received, whole_price};
+use super::credit::{self, Cover, Credit};
 use super::draft::{Draft, Line};
 use super::error::{SettleError, TradeFault};
 use super::imbalance::Imbalance;
@@ -48,7 +49,7 @@ pub const IMBALANCE_OVER_BOUGHT: u16 = 4;
 pub const IMBALANCE_PENALTY: u16 = 5;
 
 /// Every line that `code` tells apart within a kind, with its stable name.
-pub const LINES: [(Kind, u16, &str); 16] = [
+pub const LINES: [(Kind, u16, &str); 27] = [
     (Kind::Trade, TRADE_SELLER, "seller"),
     (Kind::Trade, TRADE_BUYER, "buyer"),
     (Kind::Trade, TRADE_SUM, "sum"),
@@ -65,6 +66,17 @@ pub const LINES: [(Kind, u16, &str); 16] = [
     (Kind::Imbalance, IMBALANCE_FEED_IN, "feed_in"),
     (Kind::Imbalance, IMBALANCE_OVER_BOUGHT, "over_bought"),
     (Kind::Imbalance, IMBALANCE_PENALTY, "penalty"),
+    (Kind::Net, credit::NET_DRAW, "draw"),
+    (Kind::Net, credit::NET_NOVATION, "novation"),
+    (Kind::Net, credit::NET_INTEREST, "interest"),
+    (Kind::Net, credit::NET_PENALTY, "penalty"),
+    (Kind::Net, credit::NET_PENALTY_PAID, "penalty_paid"),
+    (Kind::Net, credit::NET_INTEREST_PAID, "interest_paid"),
+    (Kind::Net, credit::NET_REPAID, "repaid"),
+    (Kind::Net, credit::NET_WRITTEN_OFF, "written_off"),
+    (Kind::Net, credit::NET_COLLECTED, "collected"),
+    (Kind::Net, credit::NET_PAID_OUT, "paid_out"),
+    (Kind::Membership, MEMBERSHIP_CLOSED, "closed"),
 ];
 
 /// An order as the bank knows it: account, market, order id.
@@ -178,6 +190,7 @@ pub(super) fn settle(
     draft: &mut Draft<'_>,
     open: &OpenOrders,
     (tariff, policy): (&Tariff, Imbalance),
+    credit: Option<&Credit>,
     clearings: &[ClearedSlot<'_>],
     meter: &Meter<'_>,
 ) -> Result<Vec<(OrderKey, u64)>, SettleError> {
@@ -189,7 +202,7 @@ pub(super) fn settle(
         let claim_of = claim_orders(clearing, open, &mut by_key, &mut claims)?;
         price_trades(draft, tariff, (index, clearing), &claim_of, &mut claims, &mut deals, &mut contract)?;
     }
-    let closed = draw_reservations(draft, &mut claims)?;
+    let closed = draw_reservations(draft, credit, &mut claims)?;
     pay_out(draft, tariff, &claims, &deals)?;
     let left = draft.accounts().get(CLEARING).map_or(0, |account| account.posted);
     if left != 0 {
@@ -353,17 +366,22 @@ fn money(clearing: &ClearedSlot<'_>, trade: usize, owes: i128) -> Money {
     Money { seller, sell_price, spread, spread_price, rounding: owes - seller - spread }
 }
 
-/// Whether `account` is an open member's.
+/// Whether `account` is a member's that is not closed.
 pub(super) fn check_member(draft: &Draft<'_>, account: u64) -> Result<(), SettleError> {
-    if account < FIRST_MEMBER || draft.accounts().get(account).is_none() {
-        return Err(SettleError::UnknownMember { account });
+    match draft.accounts().get(account).filter(|_| is_member(account)) {
+        None => Err(SettleError::UnknownMember { account }),
+        Some(held) if held.closed => Err(SettleError::ClosedMember { account }),
+        Some(_) => Ok(()),
     }
-    Ok(())
 }
 
 /// Posts what each buyer owes to the clearing house and releases what did not trade: first the orders with a
 /// reservation in order of its seq, then those that pay on the spot.
-fn draw_reservations(draft: &mut Draft<'_>, claims: &mut [Claim]) -> Result<Vec<(OrderKey, u64)>, SettleError> {
+fn draw_reservations(
+    draft: &mut Draft<'_>,
+    credit: Option<&Credit>,
+    claims: &mut [Claim],
+) -> Result<Vec<(OrderKey, u64)>, SettleError> {
     let mut reserved: Vec<(u64, usize)> =
         claims.iter().enumerate().filter_map(|(i, claim)| claim.reservation.map(|seq| (seq, i))).collect();
     reserved.sort_unstable();
@@ -386,9 +404,10 @@ fn draw_reservations(draft: &mut Draft<'_>, claims: &mut [Claim]) -> Result<Vec<
     }
     for claim in claims.iter_mut().filter(|claim| claim.reservation.is_none() && claim.quantity > 0) {
         let (account, market, order) = claim.key;
-        let available = draft.accounts().get(account).map_or(0, super::Account::available);
         let cover = claim.due.max(0);
-        if available < cover && cover > 0 {
+        let on_hand = Cover::new(credit, draft.accounts());
+        if cover > 0 && !on_hand.allows(draft.accounts(), account, cover) {
+            let available = on_hand.available(draft.accounts(), account);
             return Err(SettleError::NotCovered { account, order, due: claim.due, available });
         }
         let seq = draft.push(Line {
