@@ -48,10 +48,12 @@ from fastclear.errors import (
 )
 from fastclear.imbalance import Backup, DualPrice, SinglePrice
 from fastclear.ledger import Ledger, verify, verify_directory
+from fastclear.lending import Borrower, LoanPrice, credit_limit, credit_score, loan_price
 from fastclear.orders import Orders
 from fastclear.platforms import Preset, load_preset
 from fastclear.platforms.result import RunResult
 from fastclear.platforms.simulation import run
+from fastclear.profiles import CreditBank, PostpaidNetting, Prepaid
 from fastclear.receipts import Receipts
 from fastclear.reject import RejectReason
 from fastclear.settlement import Settlement
@@ -69,20 +71,25 @@ __all__ = [
     "Block",
     "BlockClearing",
     "Blocks",
+    "Borrower",
     "Clearing",
     "Community",
+    "CreditBank",
     "Discriminatory",
     "DualPrice",
     "FastclearError",
     "Huang",
     "Ledger",
     "LedgerError",
+    "LoanPrice",
     "MaximalVolume",
     "MechanismError",
     "MissingLibraryError",
     "Muda",
     "MultiRound",
     "Orders",
+    "PostpaidNetting",
+    "Prepaid",
     "Preset",
     "PresetError",
     "Proof",
@@ -106,8 +113,11 @@ __all__ = [
     "__version__",
     "clear",
     "community_from_frame",
+    "credit_limit",
+    "credit_score",
     "load_community",
     "load_preset",
+    "loan_price",
     "mechanism",
     "mechanisms",
     "run",

@@ -71,7 +71,7 @@ class Receipts:
     def frame(self) -> pl.DataFrame:
         """One row a posting: every field, the names of ``kind`` and of ``line`` within it, who pays whom.
 
-        ``payer`` and ``payee`` are participants, or the names of house accounts.
+        ``payer`` and ``payee`` are participants, the names of house accounts, or ``<participant>, debt``.
         """
         columns = self.columns
         kinds = dict(_core.KIND_NAMES)
@@ -104,9 +104,10 @@ class Receipts:
     def _who(self, column: str, accounts: NDArray[Any]) -> pl.Series:
         house = dict(_core.HOUSE_ACCOUNTS)
         ids = accounts.tolist()
+        debtors = self._bank.names([account - _core.DEBT_OFFSET for account in ids])
         names = [
-            house.get(account) if name is None else str(name)
-            for account, name in zip(ids, self._bank.names(ids), strict=True)
+            str(name) if name is not None else house.get(account) if debtor is None else f"{debtor}, debt"
+            for account, name, debtor in zip(ids, self._bank.names(ids), debtors, strict=True)
         ]
         return pl.Series(column, names, dtype=pl.String)
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         NOT_ONE_UNIT = 18
         START_BEYOND_LIMIT = 19
         BLOCK_INVALID = 20
+        ACCOUNT_BLOCKED = 21
 
 else:
     # The numbers live in Rust; a type checker needs to see the names.

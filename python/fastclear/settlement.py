@@ -25,9 +25,11 @@ from numpy.typing import NDArray
 from fastclear import _core
 from fastclear.amounts import trade_amounts
 from fastclear.columns import INT64_MAX, Participant, checked_name, int64, items, plain, single, whole
+from fastclear.credit_desk import CreditDesk
 from fastclear.errors import SettlementError
 from fastclear.imbalance import OWNERS, Backup, Imbalance, encoded
 from fastclear.orders import Orders, encode
+from fastclear.profiles import Profile, named
 from fastclear.receipts import MONEY, Receipts, participant_series, read_only
 from fastclear.tariff import Tariff
 from fastclear.units import Units
@@ -66,14 +68,15 @@ class Cleared(Protocol):
         """
 
 
-class Settlement:
+class Settlement(CreditDesk):
     """The accounts of a community, and what happens to them slot by slot.
 
     Parameters
     ----------
-    profile : {"prepaid"}
+    profile : {"prepaid", "credit_bank", "postpaid_netting"}, or CreditBank, PostpaidNetting, Prepaid
         ``"prepaid"``: a member can bid for what its balance and credit limit cover, and no more; every slot
-        is final.
+        is final. ``"credit_bank"``: a treasury lends what a member lacks. ``"postpaid_netting"``: what members owe is
+        netted and paid by :meth:`close_cycle`.
     tariff : Tariff
         Retail and feed-in price, fees and tax.
     imbalance : Backup, SinglePrice or DualPrice, default Backup()
@@ -111,16 +114,17 @@ class Settlement:
     [150000000, -150000000]
     """
 
-    def __init__(self, profile: str = "prepaid", *, tariff: Tariff, imbalance: Imbalance | None = None) -> None:
-        if profile != "prepaid":
-            raise SettlementError(f"profile {profile!r} is unknown; use 'prepaid'")
+    def __init__(
+        self, profile: str | Profile = "prepaid", *, tariff: Tariff, imbalance: Imbalance | None = None
+    ) -> None:
+        self.profile, terms = named(profile)
         if not isinstance(tariff, Tariff):
             raise SettlementError(f"tariff is a {type(tariff).__name__}; give a fc.Tariff")
-        self.profile = profile
         self.tariff = tariff
         self.imbalance = Backup() if imbalance is None else imbalance
         rates = (tariff.retail, tariff.feed_in, tariff.platform_fee, tariff.network_fee, tariff.tax_ppm)
         self._bank = _core.Bank(rates, *encoded(self.imbalance))
+        self._bank.set_profile(self.profile, terms.terms)
         self._accounts: dict[Participant, int] = {}
         self._names: list[Participant] = []
         self._int_keys = np.empty(0, np.int64)
@@ -233,7 +237,10 @@ class Settlement:
         return account
 
     def available(self, participant: Participant) -> int:
-        """Nano-currency that ``participant`` may still reserve: ``posted + limit - pending_out``."""
+        """Nano-currency that ``participant`` may still reserve.
+
+        ``posted + limit - pending_out``, less what it owes out of loans and the interest on them until they are due.
+        """
         return cast("int", self._bank.available(self.account(participant)))
 
     def advance(self, time: int | datetime) -> None:
@@ -361,10 +368,18 @@ class Settlement:
         """
         return self._last
 
-    def close_cycle(self) -> pl.DataFrame:
+    def close_cycle(self, failed: Participant | Iterable[Participant] = ()) -> pl.DataFrame:
         """End a settlement cycle: recount everything, and say what each account gained.
 
-        Under ``prepaid`` every slot is final, so no money moves. Open reservations stay open.
+        Under ``prepaid`` and ``credit_bank`` every slot is final, so no money moves. Under ``postpaid_netting`` the
+        balance of every member is collected (below 0) or paid out (above 0) once the cycle is recounted; see
+        :meth:`net_payments` for who could pay whom. Open reservations stay open.
+
+        Parameters
+        ----------
+        failed : str, int, or an iterable of them
+            Under ``postpaid_netting``: members whose payment failed. The operator pays, and they owe it to the
+            operator.
 
         Returns
         -------
@@ -372,8 +387,13 @@ class Settlement:
             One row an account: ``account``, ``participant``, ``role``, ``opening``, ``deposited`` (less
             withdrawals),
             ``net`` (sums to 0), ``closing``; money in nano-currency, Decimal(38, 0).
+
+        Raises
+        ------
+        SettlementError
+            A member in ``failed`` that owes nothing, or another profile; then the cycle stays open.
         """
-        lines = self._bank.close_cycle()
+        lines = self._bank.close_cycle(self._failed(failed))
         accounts, *money = zip(*lines, strict=True)
         names = ("opening", "deposited", "net", "closing")
         return pl.DataFrame(
@@ -390,27 +410,27 @@ class Settlement:
         ``account`` (UInt64), ``participant`` (null for house accounts), ``role`` (``member`` or the house
         account's name), ``posted``, ``pending_out``, ``pending_in``, ``available``, ``limit`` (nano-currency,
         Decimal(38, 0)),
-        ``status`` (``active``, ``restricted``; null for house accounts).
+        ``status`` (see :attr:`status`; null for house accounts).
         """
-        accounts, *money, _version = zip(*self._bank.balances(), strict=True)
+        accounts, *money, status = zip(*self._bank.balances(), strict=True)
         names = ("posted", "pending_out", "pending_in", "available", "limit")
-        frame = pl.DataFrame(
+        return pl.DataFrame(
             [
                 *self._who(accounts),
                 *(_decimal(name, values) for name, values in zip(names, money, strict=True)),
+                pl.Series("status", status, dtype=pl.String),
             ]
         )
-        status = pl.when(pl.col("available") < 0).then(pl.lit("restricted")).otherwise(pl.lit("active"))
-        return frame.with_columns(pl.when(pl.col("role") == "member").then(status).alias("status"))
 
     @property
     def status(self) -> dict[Participant, str]:
-        """``"active"`` or ``"restricted"`` (available below zero: bids are refused) for each participant."""
-        rows = self._bank.balances()
-        return {
-            name: "restricted" if row[4] < 0 else "active"
-            for name, row in zip(self._names, rows[len(_HOUSE) :], strict=True)
-        }
+        """Where each participant stands.
+
+        ``"active"``; ``"restricted"`` (available below zero: bids are refused); ``"overdue"`` (a loan is due and not
+        paid: bids are refused); ``"defaulted"`` (written off, and no limit given since); ``"closed"``.
+        """
+        rows = [row[-1] for row in self._bank.balances() if row[-1] is not None]
+        return dict(zip(self._names, rows, strict=True))
 
     def __repr__(self) -> str:
         """Say how many accounts there are and how they stand."""

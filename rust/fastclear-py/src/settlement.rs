@@ -6,13 +6,17 @@
 //! |---|---|
 //! | `ndarray[uint8]` sides, `[int64]` prices, quantities, rows, `[uint64]` accounts and ids | slices |
 //! | tuple of arrays and of what goes for all of them | [`ClearedSlot`] |
+//! | name of a profile and a tuple of four numbers | [`Profile`] with its [`Terms`] |
 //! | `int` money | `i64` in, `i128` out |
 //! | [`SettleError`] | `SettlementError`, with the member's name in front |
 
-use fastclear_core::settlement::accounts::{FIRST_MEMBER, HOUSE};
+use fastclear_core::settlement::accounts::{CREDIT_HOUSE, DEBT_OFFSET, FIRST_MEMBER, HOUSE, MONEY, is_member};
+use fastclear_core::settlement::credit::loan::{Loan, Part};
+use fastclear_core::settlement::credit::terms::Terms;
+use fastclear_core::settlement::netting::Payment;
 use fastclear_core::settlement::slot::LINES;
 use fastclear_core::settlement::{
-    Account, Bank, Bill, ClearedSlot, Imbalance, Kind, Meter, Orders, Posting, SettleError, Tariff, bills,
+    Bank, Bill, ClearedSlot, Imbalance, Kind, Meter, Orders, Posting, Profile, SettleError, Tariff, bills,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -23,6 +27,12 @@ use crate::errors::Exception;
 type Column<'py, T> = PyReadonlyArray1<'py, T>;
 /// Account, opening, deposited, net, closing.
 type CycleRow = (u64, i128, i128, i128, i128);
+/// Account, posted, pending out, pending in, available, limit, status.
+type BalanceRow = (u64, i128, i128, i128, i128, i128, Option<&'static str>);
+/// Member, seq of the draw, lender, drawn, day of the draw, day on which it is due, principal, interest, penalty.
+type LoanRow = (u64, u64, u64, i64, u64, u64, i64, i128, i128);
+/// Capital, interest and penalties received, principal written off.
+type BookRow = (i128, i128, i128, i128);
 /// side, account, market, order, buy row, sell row, quantity, buy price, sell price, and of their money: buy amount,
 /// sell amount, denominator, whether prices are per unit, account of a deficit.
 type ClearedColumns<'py> = (
@@ -162,9 +172,10 @@ impl PyBank {
         PyPostings { postings: self.bank.take() }
     }
 
-    /// Account, opening, deposited, net, closing: one tuple an account.
-    fn close_cycle(&mut self) -> PyResult<Vec<CycleRow>> {
-        let lines = self.bank.close_cycle().map_err(|error| self.error(&error))?;
+    /// Account, opening, deposited, net, closing: one tuple an account that holds money.
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
+    fn close_cycle(&mut self, failed: Column<'_, u64>) -> PyResult<Vec<CycleRow>> {
+        let lines = self.bank.close_cycle(failed.as_slice()?).map_err(|error| self.error(&error))?;
         Ok(lines.iter().map(|l| (l.account, l.opening, l.deposited, l.net, l.closing)).collect())
     }
 
@@ -172,10 +183,78 @@ impl PyBank {
         self.bank.advance(time_ns).map_err(|error| self.error(&error))
     }
 
-    /// Account, posted, pending out, pending in, available, limit, version: one tuple an account.
-    fn balances(&self) -> Vec<(u64, i128, i128, i128, i128, i128, u64)> {
-        let accounts = self.bank.accounts().iter();
-        accounts.map(|(id, a)| (id, a.posted, a.pending_out, a.pending_in, a.available(), a.limit, a.version)).collect()
+    /// Account, posted, pending out, pending in, available, limit, status of a member: one tuple an account that holds
+    /// money.
+    fn balances(&self) -> Vec<BalanceRow> {
+        let accounts = self.bank.accounts().iter().filter(|(_, held)| held.asset == MONEY);
+        accounts
+            .map(|(id, held)| {
+                let (available, status) = if is_member(id) {
+                    (self.bank.available(id), Some(self.bank.status(id).name()))
+                } else {
+                    (held.available(), None)
+                };
+                (id, held.posted, held.pending_out, held.pending_in, available, held.limit, status)
+            })
+            .collect()
+    }
+
+    /// Gives a new bank its profile: "prepaid", "credit_bank" or "postpaid_netting"; `terms` are interest in ppm, the
+    /// days it is for, the term in days, and the penalty in ppm a day, and are not read by "prepaid".
+    fn set_profile(&mut self, profile: &str, terms: (u32, u32, u32, u32)) -> PyResult<()> {
+        let terms = Terms::new(terms.0, terms.1, terms.2, terms.3)
+            .map_err(|error| Exception::Settlement.with(format!("profile {profile}: {error}")))?;
+        let profile = match profile {
+            "prepaid" => Profile::Prepaid,
+            "credit_bank" => Profile::CreditBank(terms),
+            "postpaid_netting" => Profile::PostpaidNetting(terms),
+            _ => return Err(Exception::Settlement.with(format!("profile {profile:?} is unknown"))),
+        };
+        self.bank = self.bank.clone().with_profile(profile).map_err(|error| self.error(&error))?;
+        Ok(())
+    }
+
+    /// Puts capital in, or takes it out where the amount is negative.
+    fn fund(&mut self, amount: i64) -> PyResult<()> {
+        self.bank.fund(amount).map_err(|error| self.error(&error))
+    }
+
+    /// What was repaid.
+    fn repay(&mut self, account: u64, amount: Option<i64>) -> PyResult<i128> {
+        self.bank.repay(account, amount).map_err(|error| self.error(&error))
+    }
+
+    fn write_off(&mut self, account: u64) -> PyResult<()> {
+        self.bank.write_off(account).map_err(|error| self.error(&error))
+    }
+
+    fn close(&mut self, account: u64) -> PyResult<()> {
+        self.bank.close(account).map_err(|error| self.error(&error))
+    }
+
+    fn loans(&self) -> Vec<LoanRow> {
+        let row = |((account, seq), loan): ((u64, u64), &Loan)| {
+            let owed = [Part::Interest, Part::Penalty].map(|part| loan.owed(part));
+            let days = (loan.drawn_day, loan.due_day);
+            (account, seq, loan.lender, loan.drawn, days.0, days.1, loan.principal, owed[0], owed[1])
+        };
+        self.bank.loans().map(row).collect()
+    }
+
+    fn book(&self) -> Option<BookRow> {
+        self.bank.book().map(|book| (book.capital, book.interest, book.penalty, book.written_off))
+    }
+
+    /// Payer, payee, amount: the payments that would settle the cycle.
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
+    fn net_payments(&self, failed: Column<'_, u64>) -> PyResult<Vec<(u64, u64, i128)>> {
+        let payments = self.bank.net_payments(failed.as_slice()?).map_err(|error| self.error(&error))?;
+        Ok(payments.iter().map(|&Payment { debtor, creditor, amount, .. }| (debtor, creditor, amount)).collect())
+    }
+
+    /// The day that the engine clock shows, counted from 1970 UTC.
+    fn today(&self) -> u64 {
+        self.bank.today()
     }
 
     /// A bank of its own in the same state.
@@ -185,7 +264,7 @@ impl PyBank {
 
     /// Available money of one account, None if it is not open.
     fn available(&self, account: u64) -> Option<i128> {
-        self.bank.accounts().get(account).map(Account::available)
+        self.bank.accounts().get(account).map(|_| self.bank.available(account))
     }
 }
 
@@ -281,7 +360,9 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyBank>()?;
     m.add_class::<PyPostings>()?;
     m.add_function(wrap_pyfunction!(check_tariff, m)?)?;
-    m.add("HOUSE_ACCOUNTS", HOUSE.to_vec())?;
+    let credit_house = CREDIT_HOUSE.map(|(account, name, _)| (account, name));
+    m.add("HOUSE_ACCOUNTS", [HOUSE.as_slice(), &credit_house].concat())?;
+    m.add("DEBT_OFFSET", DEBT_OFFSET)?;
     m.add("FIRST_MEMBER", FIRST_MEMBER)?;
     m.add("KIND_NAMES", Kind::ALL.map(|kind| (kind as u8, kind.name())).to_vec())?;
     m.add("LINE_NAMES", LINES.map(|(kind, code, name)| (kind as u8, code, name)).to_vec())?;

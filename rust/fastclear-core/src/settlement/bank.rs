@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::accounts::{Account, Accounts, BOUNDARY, CLEARING, FIRST_MEMBER, HOUSE, MONEY};
-use super::credit::{Cover, Credit, DAY_NS, desk};
+use super::credit::{Cover, Credit, desk};
 use super::draft::{Draft, Line, Position};
 use super::error::SettleError;
 use super::imbalance::Imbalance;
@@ -225,7 +225,7 @@ impl Bank {
         )?;
         let mut draft = Draft::new(&mut self.accounts, self.next);
         let mut on_hand = Cover::new(self.credit.as_ref(), draft.accounts());
-        let day = self.next.time_ns / DAY_NS;
+        let day = self.today();
         let mut opened = Vec::new();
         let mut results = codes.to_vec(); // the caller's codes change only if the whole call succeeds
         for (row, result) in results.iter_mut().enumerate() {
@@ -344,7 +344,7 @@ impl Bank {
 
     /// Charges loans up to today and takes what is due from members that have it.
     fn collect_due(&mut self) -> Result<(), SettleError> {
-        let day = self.next.time_ns / DAY_NS;
+        let day = self.today();
         match &self.credit {
             Some(credit) if credit.is_behind(day) || credit.any_due(day) => self.with_credit(|draft, credit| {
                 credit.charge(draft)?;

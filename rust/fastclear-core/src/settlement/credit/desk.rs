@@ -82,7 +82,7 @@ impl Bank {
 
     /// Where the member stands.
     pub fn status(&self, account: u64) -> Status {
-        let day = self.next.time_ns / DAY_NS;
+        let day = self.today();
         if self.accounts.get(account).is_some_and(|held| held.closed) {
             return Status::Closed;
         }
@@ -92,6 +92,11 @@ impl Bank {
             _ if self.available(account) < 0 => Status::Restricted,
             _ => Status::Active,
         }
+    }
+
+    /// The day that the engine clock shows, counted from 1970 UTC.
+    pub const fn today(&self) -> u64 {
+        self.next.time_ns / DAY_NS
     }
 
     /// Every open loan, with its member and the seq of its draw.
