@@ -89,10 +89,10 @@ UNITS = {"units": fc.Units(price="ct/kWh", quantity="kWh")}
 
 
 def test_every_reason_is_reachable():
-    assert len(fc.RejectReason) == 20
+    assert len(fc.RejectReason) == 21
     for code in fc.RejectReason:
         name = code.name.lower()
-        if name in ("credit_exceeded", "block_invalid"):
+        if name in ("credit_exceeded", "account_blocked", "block_invalid"):
             continue  # given by settlement, never by an auction; given by the auction of blocks
         rule = mechanism(*RULES.get(name, ("uniform", {})))
         options = UNITS if name.endswith("off_grid") else {}
@@ -103,7 +103,7 @@ def test_numbers_are_a_public_contract():
     names = {code.name.lower(): int(code) for code in fc.RejectReason}
     twins = {name.lower(): value for name, value in vars(refusal).items() if name.isupper() and isinstance(value, int)}
     assert len(twins) == 18
-    assert names == twins | {"credit_exceeded": 13, "block_invalid": 20}
+    assert names == twins | {"credit_exceeded": 13, "block_invalid": 20, "account_blocked": 21}
 
 
 @pytest.mark.parametrize(

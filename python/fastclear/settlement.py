@@ -412,7 +412,7 @@ class Settlement(CreditDesk):
         Decimal(38, 0)),
         ``status`` (see :attr:`status`; null for house accounts).
         """
-        accounts, *money, status = zip(*self._bank.balances(), strict=True)
+        accounts, *money, _version, status = zip(*self._bank.balances(), strict=True)
         names = ("posted", "pending_out", "pending_in", "available", "limit")
         return pl.DataFrame(
             [

@@ -27,8 +27,8 @@ use crate::errors::Exception;
 type Column<'py, T> = PyReadonlyArray1<'py, T>;
 /// Account, opening, deposited, net, closing.
 type CycleRow = (u64, i128, i128, i128, i128);
-/// Account, posted, pending out, pending in, available, limit, status.
-type BalanceRow = (u64, i128, i128, i128, i128, i128, Option<&'static str>);
+/// Account, posted, pending out, pending in, available, limit, version, status.
+type BalanceRow = (u64, i128, i128, i128, i128, i128, u64, Option<&'static str>);
 /// Member, seq of the draw, lender, drawn, day of the draw, day on which it is due, principal, interest, penalty.
 type LoanRow = (u64, u64, u64, i64, u64, u64, i64, i128, i128);
 /// Capital, interest and penalties received, principal written off.
@@ -183,8 +183,8 @@ impl PyBank {
         self.bank.advance(time_ns).map_err(|error| self.error(&error))
     }
 
-    /// Account, posted, pending out, pending in, available, limit, status of a member: one tuple an account that holds
-    /// money.
+    /// Account, posted, pending out, pending in, available, limit, version, status of a member: one tuple an account
+    /// that holds money.
     fn balances(&self) -> Vec<BalanceRow> {
         let accounts = self.bank.accounts().iter().filter(|(_, held)| held.asset == MONEY);
         accounts
@@ -194,7 +194,7 @@ impl PyBank {
                 } else {
                     (held.available(), None)
                 };
-                (id, held.posted, held.pending_out, held.pending_in, available, held.limit, status)
+                (id, held.posted, held.pending_out, held.pending_in, available, held.limit, held.version, status)
             })
             .collect()
     }

@@ -223,9 +223,9 @@ impl Bank {
                 ("codes", codes.len()),
             ],
         )?;
+        let day = self.today();
         let mut draft = Draft::new(&mut self.accounts, self.next);
         let mut on_hand = Cover::new(self.credit.as_ref(), draft.accounts());
-        let day = self.today();
         let mut opened = Vec::new();
         let mut results = codes.to_vec(); // the caller's codes change only if the whole call succeeds
         for (row, result) in results.iter_mut().enumerate() {
