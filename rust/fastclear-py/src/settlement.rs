@@ -10,9 +10,9 @@
 //! | [`SettleError`] | `SettlementError`, with the member's name in front |
 
 use fastclear_core::settlement::accounts::{FIRST_MEMBER, HOUSE};
-use fastclear_core::settlement::slot::LINES;
 use fastclear_core::settlement::{
-    Account, Bank, Bill, ClearedSlot, Imbalance, Kind, Meter, Orders, Posting, SettleError, Tariff, bills,
+    Account, Bank, Bill, ClearedSlot, Imbalance, Kind, Meter, Orders, Posting, SettleError, Tariff, bills, delivery,
+    slot,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -284,6 +284,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("HOUSE_ACCOUNTS", HOUSE.to_vec())?;
     m.add("FIRST_MEMBER", FIRST_MEMBER)?;
     m.add("KIND_NAMES", Kind::ALL.map(|kind| (kind as u8, kind.name())).to_vec())?;
-    m.add("LINE_NAMES", LINES.map(|(kind, code, name)| (kind as u8, code, name)).to_vec())?;
+    let lines = slot::LINES.iter().chain(&delivery::LINES);
+    m.add("LINE_NAMES", lines.map(|&(kind, code, name)| (kind as u8, code, name)).collect::<Vec<_>>())?;
     Ok(())
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::accounts::{CLEARING, FIRST_MEMBER};
+use super::delivery::{IMBALANCE_FEED_IN, IMBALANCE_RESIDUAL};
 use super::posting::{Kind, Posting};
-use super::slot::{FEE_NETWORK, FEE_PLATFORM, IMBALANCE_FEED_IN, IMBALANCE_RESIDUAL, TRADE_BUYER};
+use super::slot::{FEE_NETWORK, FEE_PLATFORM, TRADE_BUYER};
 
 /// The lines of one member in nano-currency: + the member pays, − the member receives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,6 +8,7 @@
 //! | [`amount`] | money over a denominator in whole nano-currency |
 //! | [`bank`] | open, deposit, withdraw, reserve, settle: calls in, postings out |
 //! | [`slot`] | the lines of one slot, in the order the ledger hashes them |
+//! | [`delivery`] | meter readings against trades, after the lines of the trades |
 //! | [`imbalance`] | what a deviation from the contract costs |
 //! | [`bill`] | what each member paid, read off postings |
 //! | [`error`] | why a call makes no sense |
@@ -20,6 +21,7 @@ pub mod accounts;
 pub mod amount;
 pub mod bank;
 pub mod bill;
+pub mod delivery;
 mod draft;
 pub mod error;
 pub mod imbalance;
