@@ -46,7 +46,7 @@ from fastclear.errors import (
     SettlementError,
     StoreError,
 )
-from fastclear.imbalance import Backup, DualPrice, SinglePrice
+from fastclear.imbalance import Backup, DualPrice, Pooled, ShortfallAllocation, SinglePrice
 from fastclear.ledger import Ledger, verify, verify_directory
 from fastclear.orders import Orders
 from fastclear.platforms import Preset, load_preset
@@ -83,6 +83,7 @@ __all__ = [
     "Muda",
     "MultiRound",
     "Orders",
+    "Pooled",
     "Preset",
     "PresetError",
     "Proof",
@@ -94,6 +95,7 @@ __all__ = [
     "SchemaError",
     "Settlement",
     "SettlementError",
+    "ShortfallAllocation",
     "SinglePrice",
     "StoreError",
     "Tariff",

@@ -11,8 +11,8 @@
 
 use fastclear_core::settlement::accounts::{FIRST_MEMBER, HOUSE};
 use fastclear_core::settlement::{
-    Account, Bank, Bill, ClearedSlot, Imbalance, Kind, Meter, Orders, Posting, SettleError, Tariff, bills, delivery,
-    slot,
+    Account, Bank, Bill, ClearedSlot, Imbalance, Kind, Meter, Orders, Owner, Posting, SettleError, Shortfall, Tariff,
+    bills, delivery, slot,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -61,14 +61,20 @@ impl PyBank {
 
 #[pymethods]
 impl PyBank {
-    /// `policy`: "backup", "single" or "dual"; `penalty`: ticks, dead band in Wh, account; read by "dual" only.
+    /// `policy`: the word of one; `terms`: penalty in ticks, dead band in Wh, account that has what is left over, 0 for
+    /// the members, as far as the policy reads them.
     #[new]
-    fn new(tariff_values: (i64, i64, i64, i64, u32), policy: &str, penalty: (i64, i64, u64)) -> PyResult<Self> {
+    fn new(tariff_values: (i64, i64, i64, i64, u32), policy: &str, terms: (i64, i64, u64)) -> PyResult<Self> {
         let (retail, feed_in, platform_fee, network_fee, tax_ppm) = tariff_values;
+        let (penalty, dead_band, account) = terms;
+        let residual_to = if account == 0 { Owner::Members } else { Owner::House(account) };
         let imbalance = match policy {
+            "backup" => Imbalance::Backup { residual_to },
             "single" => Imbalance::SinglePrice,
-            "dual" => Imbalance::DualPrice { penalty: penalty.0, dead_band: penalty.1, to: penalty.2 },
-            "backup" => Imbalance::Backup,
+            "dual" => Imbalance::DualPrice { penalty, dead_band, to: residual_to },
+            "pooled" => Imbalance::Pooled,
+            "buyer_made_whole" => Imbalance::ShortfallAllocation { rule: Shortfall::BuyerMadeWhole, residual_to },
+            "buyer_pays_retail" => Imbalance::ShortfallAllocation { rule: Shortfall::BuyerPaysRetail, residual_to },
             _ => return Err(Exception::Settlement.with(format!("imbalance policy {policy:?} is unknown"))),
         };
         let tariff = tariff(retail, feed_in, platform_fee, network_fee, tax_ppm)?;
@@ -124,13 +130,14 @@ impl PyBank {
         Ok(codes.into_pyarray(py))
     }
 
-    /// Settles one slot.
+    /// Settles one slot; `due`: whether whoever traded should have a reading.
     #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
     fn settle(
         &mut self,
         clearings: Vec<ClearedColumns<'_>>,
         meter_account: Column<'_, u64>,
         meter_energy: Column<'_, i64>,
+        due: bool,
     ) -> PyResult<()> {
         let clearings = clearings
             .iter()
@@ -153,7 +160,7 @@ impl PyBank {
                 })
             })
             .collect::<PyResult<Vec<_>>>()?;
-        let meter = Meter { account: meter_account.as_slice()?, energy: meter_energy.as_slice()? };
+        let meter = Meter { account: meter_account.as_slice()?, energy: meter_energy.as_slice()?, due };
         self.bank.settle(&clearings, &meter).map_err(|error| self.error(&error))
     }
 

@@ -72,7 +72,7 @@ impl Bank {
         let mut bank = Self {
             accounts: Accounts::new(),
             tariff,
-            imbalance: Imbalance::Backup,
+            imbalance: Imbalance::default(),
             open: OpenOrders::new(),
             next: Position::default(),
             clock: 0,

@@ -9,7 +9,8 @@
 //! | [`bank`] | open, deposit, withdraw, reserve, settle: calls in, postings out |
 //! | [`slot`] | the lines of one slot, in the order the ledger hashes them |
 //! | [`delivery`] | meter readings against trades, after the lines of the trades |
-//! | [`imbalance`] | what a deviation from the contract costs |
+//! | `allocation` | a seller's shortfall over its trades, deviations over a pool |
+//! | [`imbalance`] | what a deviation from the contract costs, and who has what is left over |
 //! | [`bill`] | what each member paid, read off postings |
 //! | [`error`] | why a call makes no sense |
 //!
@@ -18,6 +19,7 @@
 //! retail supplier.
 
 pub mod accounts;
+mod allocation;
 pub mod amount;
 pub mod bank;
 pub mod bill;
@@ -33,7 +35,7 @@ pub use accounts::{Account, Accounts, FoldError};
 pub use bank::{Bank, Orders};
 pub use bill::{Bill, bills};
 pub use error::SettleError;
-pub use imbalance::Imbalance;
+pub use imbalance::{Imbalance, Owner, Shortfall};
 pub use posting::{Kind, Posting};
 pub use slot::{ClearedSlot, Meter};
 pub use tariff::{Tariff, TariffError};

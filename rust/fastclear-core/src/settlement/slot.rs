@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::accounts::{CLEARING, DSO, FIRST_MEMBER, PLATFORM, ROUNDING, TAX};
 use super::amount::{DENOMINATORS, owed, received, whole_price};
-use super::delivery::settle_meter;
+use super::delivery::{Sale, settle_meter};
 use super::draft::{Draft, Line};
 use super::error::{SettleError, TradeFault};
 use super::imbalance::Imbalance;
@@ -118,6 +118,8 @@ pub struct Meter<'a> {
     pub account: &'a [u64],
     /// Net energy in Wh: + consumption, − generation.
     pub energy: &'a [i64],
+    /// Whether whoever traded should have a reading; those who have none are then noted as missing.
+    pub due: bool,
 }
 
 /// One buy order of the slot with what it owes.
@@ -141,7 +143,26 @@ struct Deal {
     money: Money,
     /// Who has the surplus of this market, or makes up what it lacks.
     surplus_to: u64,
+    /// What is taxed, and the tax.
+    base: i128,
     tax: i128,
+}
+
+impl Deal {
+    /// The trade as its delivery is looked at.
+    fn sale(&self, claims: &[Claim]) -> Sale {
+        Sale {
+            market: self.market,
+            buy_order: self.buy_order,
+            sell_order: self.sell_order,
+            buyer: claims[self.claim].key.0,
+            seller: self.seller,
+            quantity: self.quantity,
+            revenue: self.money.seller,
+            price: self.money.sell_price,
+            taxed: self.base,
+        }
+    }
 }
 
 /// What a trade moves, in whole nano-currency.
@@ -178,7 +199,11 @@ pub(super) fn settle(
     if left != 0 {
         return Err(SettleError::ClearingNotEmpty { posted: left });
     }
-    settle_meter(draft, (tariff, policy), meter, &contract)?;
+    let sales: Vec<Sale> = match policy {
+        Imbalance::ShortfallAllocation { .. } => deals.iter().map(|deal| deal.sale(&claims)).collect(),
+        _ => Vec::new(),
+    };
+    settle_meter(draft, (tariff, policy), meter, (&contract, &sales))?;
     Ok(closed)
 }
 
@@ -256,6 +281,7 @@ fn price_trades(
             quantity,
             money: money(clearing, trade, owes),
             surplus_to: if deficits.contains(&market) { clearing.deficit_to } else { PLATFORM },
+            base,
             tax,
         });
     }
