@@ -46,7 +46,7 @@ from fastclear.errors import (
     SettlementError,
     StoreError,
 )
-from fastclear.imbalance import Backup, DualPrice, SinglePrice
+from fastclear.imbalance import Backup, DualPrice, Pooled, ShortfallAllocation, SinglePrice
 from fastclear.ledger import Ledger, verify, verify_directory
 from fastclear.lending import Borrower, LoanPrice, credit_limit, credit_score, loan_price
 from fastclear.orders import Orders
@@ -88,6 +88,7 @@ __all__ = [
     "Muda",
     "MultiRound",
     "Orders",
+    "Pooled",
     "PostpaidNetting",
     "Prepaid",
     "Preset",
@@ -101,6 +102,7 @@ __all__ = [
     "SchemaError",
     "Settlement",
     "SettlementError",
+    "ShortfallAllocation",
     "SinglePrice",
     "StoreError",
     "Tariff",

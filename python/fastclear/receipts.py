@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fastclear.settlement import Cleared, Settlement
 
 MONEY: Final = pl.Decimal(38, 0)
+_METER, _MISSING = next((kind, code) for kind, code, name in _core.LINE_NAMES if name == "missing")
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
@@ -96,6 +97,24 @@ class Receipts:
         bills = self.bill_columns
         names = self._bank.names(bills["account"].tolist())
         return pl.DataFrame([participant_series(names), *(pl.Series(name, column) for name, column in bills.items())])
+
+    @property
+    def missing(self) -> pl.DataFrame:
+        """Members that traded in a metered slot and have no reading, one row a slot and member.
+
+        ``seq`` of the posting that notes it (UInt64), ``participant``, ``contract_wh`` (Int64: bought less sold). What
+        their deviation costs is open.
+        """
+        columns = self.columns
+        noted = (columns["kind"] == _METER) & (columns["code"] == _MISSING)
+        names = self._bank.names(columns["debit"][noted].tolist())
+        return pl.DataFrame(
+            [
+                pl.Series("seq", columns["seq"][noted]),
+                participant_series(names),
+                pl.Series("contract_wh", columns["quantity"][noted]),
+            ]
+        )
 
     def pseudonyms(self, clearing: Cleared) -> NDArray[np.uint64]:
         """Account id of each order of ``clearing``, shape (n,); 0 for participants of no account."""

@@ -79,8 +79,8 @@ class Settlement(CreditDesk):
         netted and paid by :meth:`close_cycle`.
     tariff : Tariff
         Retail and feed-in price, fees and tax.
-    imbalance : Backup, SinglePrice or DualPrice, default Backup()
-        What a deviation between metered and traded energy costs.
+    imbalance : Backup, SinglePrice, DualPrice, Pooled or ShortfallAllocation, default Backup()
+        What a deviation between metered and traded energy costs, and who has what is left over.
 
     Raises
     ------
@@ -323,8 +323,8 @@ class Settlement(CreditDesk):
         """Settle one slot.
 
         Reservations of the orders in ``clearing`` are drawn or released, each trade is paid, then each meter
-        reading is compared with what its member bought and sold: energy beyond the contract is bought at
-        retail, energy left over is sold at feed-in.
+        reading is compared with what its member bought and sold, and the imbalance policy prices the difference: by
+        default energy beyond the contract is bought at retail, energy left over is sold at feed-in.
 
         Parameters
         ----------
@@ -333,7 +333,8 @@ class Settlement(CreditDesk):
             from the same orders counts as another.
         meter : frame or mapping of columns, optional
             ``participant`` and ``energy_wh`` (integer, net: + consumption, - generation). A member without a
-            row has no reading and no imbalance line; zero is never assumed.
+            row has no reading and no imbalance line; zero is never assumed. If it traded, it is noted as missing
+            (:attr:`Receipts.missing`), unless the slot has no meter frame at all.
 
         Returns
         -------
@@ -350,7 +351,7 @@ class Settlement(CreditDesk):
         columns = [self._cleared(item) for item in clearings]
         self._check_new(clearings)
         accounts, energy = self._metered(meter)
-        self._bank.settle(columns, accounts, energy)
+        self._bank.settle(columns, accounts, energy, meter is not None)
         self._remember(clearings)
         return self.receipts()
 

@@ -38,7 +38,7 @@ const FAMILIES: [&str; 10] = [
 /// Families that do not, and why.
 const NOT_OF_THE_CORE: [(&str, &str); 2] = [
     ("blocks", "sets of blocks are chosen in Python, around hours that the core clears as uniform"),
-    ("settlement", "meter readings against positions, no orders; pytest clears them through a bank"),
+    ("settlement", "meter readings against positions, no auction; settlement_cases.rs has them"),
 ];
 
 /// What a case states of its book alone: oracles of pytest's check it, the core does not report it.

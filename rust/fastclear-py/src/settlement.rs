@@ -14,9 +14,9 @@ use fastclear_core::settlement::accounts::{CREDIT_HOUSE, DEBT_OFFSET, FIRST_MEMB
 use fastclear_core::settlement::credit::loan::{Loan, Part};
 use fastclear_core::settlement::credit::terms::Terms;
 use fastclear_core::settlement::netting::Payment;
-use fastclear_core::settlement::slot::LINES;
 use fastclear_core::settlement::{
-    Bank, Bill, ClearedSlot, Imbalance, Kind, Meter, Orders, Posting, Profile, SettleError, Tariff, bills,
+    Bank, Bill, ClearedSlot, Imbalance, Kind, Meter, Orders, Owner, Posting, Profile, SettleError, Shortfall, Tariff,
+    bills, credit, delivery, slot,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -71,14 +71,20 @@ impl PyBank {
 
 #[pymethods]
 impl PyBank {
-    /// `policy`: "backup", "single" or "dual"; `penalty`: ticks, dead band in Wh, account; read by "dual" only.
+    /// `policy`: the word of one; `terms`: penalty in ticks, dead band in Wh, account that has what is left over, 0 for
+    /// the members, as far as the policy reads them.
     #[new]
-    fn new(tariff_values: (i64, i64, i64, i64, u32), policy: &str, penalty: (i64, i64, u64)) -> PyResult<Self> {
+    fn new(tariff_values: (i64, i64, i64, i64, u32), policy: &str, terms: (i64, i64, u64)) -> PyResult<Self> {
         let (retail, feed_in, platform_fee, network_fee, tax_ppm) = tariff_values;
+        let (penalty, dead_band, account) = terms;
+        let residual_to = if account == 0 { Owner::Members } else { Owner::House(account) };
         let imbalance = match policy {
+            "backup" => Imbalance::Backup { residual_to },
             "single" => Imbalance::SinglePrice,
-            "dual" => Imbalance::DualPrice { penalty: penalty.0, dead_band: penalty.1, to: penalty.2 },
-            "backup" => Imbalance::Backup,
+            "dual" => Imbalance::DualPrice { penalty, dead_band, to: residual_to },
+            "pooled" => Imbalance::Pooled,
+            "buyer_made_whole" => Imbalance::ShortfallAllocation { rule: Shortfall::BuyerMadeWhole, residual_to },
+            "buyer_pays_retail" => Imbalance::ShortfallAllocation { rule: Shortfall::BuyerPaysRetail, residual_to },
             _ => return Err(Exception::Settlement.with(format!("imbalance policy {policy:?} is unknown"))),
         };
         let tariff = tariff(retail, feed_in, platform_fee, network_fee, tax_ppm)?;
@@ -134,13 +140,14 @@ impl PyBank {
         Ok(codes.into_pyarray(py))
     }
 
-    /// Settles one slot.
+    /// Settles one slot; `due`: whether whoever traded should have a reading.
     #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
     fn settle(
         &mut self,
         clearings: Vec<ClearedColumns<'_>>,
         meter_account: Column<'_, u64>,
         meter_energy: Column<'_, i64>,
+        due: bool,
     ) -> PyResult<()> {
         let clearings = clearings
             .iter()
@@ -163,7 +170,7 @@ impl PyBank {
                 })
             })
             .collect::<PyResult<Vec<_>>>()?;
-        let meter = Meter { account: meter_account.as_slice()?, energy: meter_energy.as_slice()? };
+        let meter = Meter { account: meter_account.as_slice()?, energy: meter_energy.as_slice()?, due };
         self.bank.settle(&clearings, &meter).map_err(|error| self.error(&error))
     }
 
@@ -365,6 +372,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("DEBT_OFFSET", DEBT_OFFSET)?;
     m.add("FIRST_MEMBER", FIRST_MEMBER)?;
     m.add("KIND_NAMES", Kind::ALL.map(|kind| (kind as u8, kind.name())).to_vec())?;
-    m.add("LINE_NAMES", LINES.map(|(kind, code, name)| (kind as u8, code, name)).to_vec())?;
+    let lines = slot::LINES.iter().chain(&delivery::LINES).chain(&credit::LINES);
+    m.add("LINE_NAMES", lines.map(|&(kind, code, name)| (kind as u8, code, name)).collect::<Vec<_>>())?;
     Ok(())
 }

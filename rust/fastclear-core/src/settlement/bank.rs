@@ -75,7 +75,7 @@ impl Bank {
         let mut bank = Self {
             accounts: Accounts::new(),
             tariff,
-            imbalance: Imbalance::Backup,
+            imbalance: Imbalance::default(),
             credit: None,
             open: OpenOrders::new(),
             next: Position::default(),

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::accounts::{CLEARING, FIRST_MEMBER};
+use super::delivery::{IMBALANCE_FEED_IN, IMBALANCE_RESIDUAL};
 use super::posting::{Kind, Posting};
-use super::slot::{FEE_NETWORK, FEE_PLATFORM, IMBALANCE_FEED_IN, IMBALANCE_RESIDUAL, TRADE_BUYER};
+use super::slot::{FEE_NETWORK, FEE_PLATFORM, TRADE_BUYER};
 
 /// The lines of one member in nano-currency: + the member pays, − the member receives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,11 +16,11 @@ pub struct Bill {
     pub platform: i128,
     /// Network fee.
     pub network: i128,
-    /// Consumption beyond what was traded, at retail.
+    /// Consumption beyond what was traded, at retail or at the price of a pool.
     pub residual: i128,
-    /// Generation beyond what was traded, at feed-in.
+    /// Generation beyond what was traded, at feed-in or at the price of a pool.
     pub feed_in: i128,
-    /// Energy sold and not delivered, or bought and not consumed.
+    /// Energy sold and not delivered, or bought and not consumed; penalties; shares of what is left over.
     pub imbalance: i128,
     /// Tax on energy, fees and residual.
     pub tax: i128,
@@ -65,13 +66,17 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
                 }
             }
             Kind::Imbalance | Kind::Tax => {
-                let (member, paid) = if p.debit >= FIRST_MEMBER { (p.debit, amount) } else { (p.credit, -amount) };
-                let bill = bills.entry(member).or_default();
-                match (p.kind, p.code) {
-                    (Kind::Tax, _) => bill.tax += paid,
-                    (_, IMBALANCE_RESIDUAL) => bill.residual += paid,
-                    (_, IMBALANCE_FEED_IN) => bill.feed_in += paid,
-                    _ => bill.imbalance += paid,
+                for (account, paid) in [(p.debit, amount), (p.credit, -amount)] {
+                    if account < FIRST_MEMBER {
+                        continue;
+                    }
+                    let bill = bills.entry(account).or_default();
+                    match (p.kind, p.code) {
+                        (Kind::Tax, _) => bill.tax += paid,
+                        (_, IMBALANCE_RESIDUAL) => bill.residual += paid,
+                        (_, IMBALANCE_FEED_IN) => bill.feed_in += paid,
+                        _ => bill.imbalance += paid,
+                    }
                 }
             }
             Kind::Meter => {

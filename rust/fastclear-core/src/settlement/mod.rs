@@ -8,9 +8,11 @@
 //! | [`amount`] | money over a denominator in whole nano-currency |
 //! | [`bank`] | open, deposit, withdraw, reserve, settle: calls in, postings out |
 //! | [`slot`] | the lines of one slot, in the order the ledger hashes them |
+//! | [`delivery`] | meter readings against trades, after the lines of the trades |
+//! | `allocation` | a seller's shortfall over its trades, deviations over a pool |
 //! | [`credit`] | loans, exposure, standing, the end of a cycle |
 //! | [`netting`] | many obligations become few payments |
-//! | [`imbalance`] | what a deviation from the contract costs |
+//! | [`imbalance`] | what a deviation from the contract costs, and who has what is left over |
 //! | [`bill`] | what each member paid, read off postings |
 //! | [`error`] | why a call makes no sense |
 //!
@@ -19,10 +21,12 @@
 //! retail supplier.
 
 pub mod accounts;
+mod allocation;
 pub mod amount;
 pub mod bank;
 pub mod bill;
 pub mod credit;
+pub mod delivery;
 mod draft;
 pub mod error;
 pub mod imbalance;
@@ -36,7 +40,7 @@ pub use bank::{Bank, Orders};
 pub use bill::{Bill, bills};
 pub use credit::desk::{Profile, Status};
 pub use error::SettleError;
-pub use imbalance::Imbalance;
+pub use imbalance::{Imbalance, Owner, Shortfall};
 pub use posting::{Kind, Posting};
 pub use slot::{ClearedSlot, Meter};
 pub use tariff::{Tariff, TariffError};

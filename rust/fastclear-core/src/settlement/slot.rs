@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::accounts::{BACKSTOP, CLEARING, DSO, MEMBERSHIP_CLOSED, PLATFORM, ROUNDING, TAX, is_member};
+use super::accounts::{CLEARING, DSO, PLATFORM, ROUNDING, TAX, is_member};
 use super::amount::{DENOMINATORS, owed, received, whole_price};
-use super::credit::{self, Cover, Credit};
+use super::credit::{Cover, Credit};
+use super::delivery::{Sale, settle_meter};
 use super::draft::{Draft, Line};
 use super::error::{SettleError, TradeFault};
 use super::imbalance::Imbalance;
@@ -35,21 +36,9 @@ pub const FEE_ROUNDING: u16 = 4;
 pub const FEE_DEFICIT: u16 = 5;
 /// `code` of a [`Kind::Tax`]: on a buyer's energy and fees.
 pub const TAX_TRADE: u16 = 1;
-/// `code` of a [`Kind::Tax`]: on residual energy.
-pub const TAX_RESIDUAL: u16 = 2;
-/// `code` of a [`Kind::Imbalance`]: consumption beyond the contract, at retail, taxed.
-pub const IMBALANCE_RESIDUAL: u16 = 1;
-/// `code` of a [`Kind::Imbalance`]: energy sold and not delivered, at retail, untaxed.
-pub const IMBALANCE_SHORTFALL: u16 = 2;
-/// `code` of a [`Kind::Imbalance`]: generation beyond the contract, at feed-in.
-pub const IMBALANCE_FEED_IN: u16 = 3;
-/// `code` of a [`Kind::Imbalance`]: energy bought and not consumed, at feed-in.
-pub const IMBALANCE_OVER_BOUGHT: u16 = 4;
-/// `code` of a [`Kind::Imbalance`]: the penalty on a deviation beyond the dead band.
-pub const IMBALANCE_PENALTY: u16 = 5;
 
-/// Every line that `code` tells apart within a kind, with its stable name.
-pub const LINES: [(Kind, u16, &str); 27] = [
+/// Every line of a trade that `code` tells apart within a kind, with its stable name.
+pub const LINES: [(Kind, u16, &str); 10] = [
     (Kind::Trade, TRADE_SELLER, "seller"),
     (Kind::Trade, TRADE_BUYER, "buyer"),
     (Kind::Trade, TRADE_SUM, "sum"),
@@ -60,23 +49,6 @@ pub const LINES: [(Kind, u16, &str); 27] = [
     (Kind::Fee, FEE_ROUNDING, "rounding"),
     (Kind::Fee, FEE_DEFICIT, "deficit"),
     (Kind::Tax, TAX_TRADE, "trade"),
-    (Kind::Tax, TAX_RESIDUAL, "residual"),
-    (Kind::Imbalance, IMBALANCE_RESIDUAL, "residual"),
-    (Kind::Imbalance, IMBALANCE_SHORTFALL, "shortfall"),
-    (Kind::Imbalance, IMBALANCE_FEED_IN, "feed_in"),
-    (Kind::Imbalance, IMBALANCE_OVER_BOUGHT, "over_bought"),
-    (Kind::Imbalance, IMBALANCE_PENALTY, "penalty"),
-    (Kind::Net, credit::NET_DRAW, "draw"),
-    (Kind::Net, credit::NET_NOVATION, "novation"),
-    (Kind::Net, credit::NET_INTEREST, "interest"),
-    (Kind::Net, credit::NET_PENALTY, "penalty"),
-    (Kind::Net, credit::NET_PENALTY_PAID, "penalty_paid"),
-    (Kind::Net, credit::NET_INTEREST_PAID, "interest_paid"),
-    (Kind::Net, credit::NET_REPAID, "repaid"),
-    (Kind::Net, credit::NET_WRITTEN_OFF, "written_off"),
-    (Kind::Net, credit::NET_COLLECTED, "collected"),
-    (Kind::Net, credit::NET_PAID_OUT, "paid_out"),
-    (Kind::Membership, MEMBERSHIP_CLOSED, "closed"),
 ];
 
 /// An order as the bank knows it: account, market, order id.
@@ -147,6 +119,8 @@ pub struct Meter<'a> {
     pub account: &'a [u64],
     /// Net energy in Wh: + consumption, − generation.
     pub energy: &'a [i64],
+    /// Whether whoever traded should have a reading; those who have none are then noted as missing.
+    pub due: bool,
 }
 
 /// One buy order of the slot with what it owes.
@@ -170,7 +144,26 @@ struct Deal {
     money: Money,
     /// Who has the surplus of this market, or makes up what it lacks.
     surplus_to: u64,
+    /// What is taxed, and the tax.
+    base: i128,
     tax: i128,
+}
+
+impl Deal {
+    /// The trade as its delivery is looked at.
+    fn sale(&self, claims: &[Claim]) -> Sale {
+        Sale {
+            market: self.market,
+            buy_order: self.buy_order,
+            sell_order: self.sell_order,
+            buyer: claims[self.claim].key.0,
+            seller: self.seller,
+            quantity: self.quantity,
+            revenue: self.money.seller,
+            price: self.money.sell_price,
+            taxed: self.base,
+        }
+    }
 }
 
 /// What a trade moves, in whole nano-currency.
@@ -208,7 +201,11 @@ pub(super) fn settle(
     if left != 0 {
         return Err(SettleError::ClearingNotEmpty { posted: left });
     }
-    settle_meter(draft, (tariff, policy), meter, &contract)?;
+    let sales: Vec<Sale> = match policy {
+        Imbalance::ShortfallAllocation { .. } => deals.iter().map(|deal| deal.sale(&claims)).collect(),
+        _ => Vec::new(),
+    };
+    settle_meter(draft, (tariff, policy), meter, (&contract, &sales))?;
     Ok(closed)
 }
 
@@ -286,6 +283,7 @@ fn price_trades(
             quantity,
             money: money(clearing, trade, owes),
             surplus_to: if deficits.contains(&market) { clearing.deficit_to } else { PLATFORM },
+            base,
             tax,
         });
     }
@@ -489,79 +487,7 @@ fn pay_out(draft: &mut Draft<'_>, tariff: &Tariff, claims: &[Claim], deals: &[De
     Ok(())
 }
 
-/// Compares each reading with the contract and prices the difference. These postings are forced: the energy has
-/// flowed, whatever the account holds.
-fn settle_meter(
-    draft: &mut Draft<'_>,
-    (tariff, policy): (&Tariff, Imbalance),
-    meter: &Meter<'_>,
-    contract: &BTreeMap<u64, i128>,
-) -> Result<(), SettleError> {
-    let expected = meter.account.len();
-    if meter.energy.len() != expected {
-        return Err(SettleError::Length { column: "energy_wh", len: meter.energy.len(), expected });
-    }
-    let mut readings: Vec<(u64, i64)> = meter.account.iter().copied().zip(meter.energy.iter().copied()).collect();
-    readings.sort_unstable();
-    let traded = |account: u64| contract.get(&account).copied().unwrap_or(0);
-    let total = readings.iter().map(|&(account, metered)| i128::from(metered) - traded(account)).sum();
-    let (lacking, left_over) = policy.prices(tariff, total);
-    let mut last = None;
-    for (account, metered) in readings {
-        check_member(draft, account)?;
-        if last == Some(account) {
-            return Err(SettleError::DuplicateMeter { account });
-        }
-        last = Some(account);
-        let reading = draft.push(Line { quantity: metered, ..Line::new(Kind::Meter, account, 0, 0) })?;
-        let metered = i128::from(metered);
-        let deviation = metered - traded(account);
-        let mut imbalance = |code, (from, to), price: i64, energy: i128| -> Result<(), SettleError> {
-            let amount = i128::from(price) * energy;
-            if energy == 0 {
-                return Ok(()); // energy at price 0 keeps its line: the records must account for every Wh
-            }
-            let quantity = quantity_of(account, energy)?;
-            let line = draft.push(Line {
-                code,
-                quantity,
-                price,
-                group: Some(reading),
-                ..Line::new(Kind::Imbalance, from, to, amount)
-            })?;
-            let tax = if code == IMBALANCE_RESIDUAL { tariff.tax(amount) } else { 0 };
-            if tax != 0 {
-                draft.push(Line {
-                    code: TAX_RESIDUAL,
-                    quantity,
-                    group: Some(line),
-                    ..Line::new(Kind::Tax, account, TAX, tax)
-                })?;
-            }
-            Ok(())
-        };
-        if deviation > 0 {
-            let taxed = deviation.min(metered.max(0));
-            let buy = (account, BACKSTOP);
-            imbalance(IMBALANCE_RESIDUAL, buy, lacking, taxed)?;
-            imbalance(IMBALANCE_SHORTFALL, buy, lacking, deviation - taxed)?;
-        } else {
-            let export = (-deviation).min((-metered).max(0));
-            let sell = (BACKSTOP, account);
-            imbalance(IMBALANCE_FEED_IN, sell, left_over, export)?;
-            imbalance(IMBALANCE_OVER_BOUGHT, sell, left_over, -deviation - export)?;
-        }
-        if let Imbalance::DualPrice { penalty, dead_band, to } = policy {
-            let beyond = (deviation.abs() - i128::from(dead_band)).max(0);
-            if penalty > 0 {
-                imbalance(IMBALANCE_PENALTY, (account, to), penalty, beyond)?;
-            }
-        }
-    }
-    Ok(())
-}
-
 /// `quantity` as a posting carries it.
-fn quantity_of(account: u64, quantity: i128) -> Result<i64, SettleError> {
+pub(super) fn quantity_of(account: u64, quantity: i128) -> Result<i64, SettleError> {
     i64::try_from(quantity).map_err(|_| SettleError::AmountOutOfRange { account })
 }

@@ -18,7 +18,7 @@ pub mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::accounts::{Account, Accounts, DEBT, DEBT_OFFSET, LOANS, PLATFORM, TREASURY, is_member};
+use super::accounts::{Account, Accounts, DEBT, DEBT_OFFSET, LOANS, MEMBERSHIP_CLOSED, PLATFORM, TREASURY, is_member};
 use super::draft::{Draft, Line};
 use super::error::SettleError;
 use super::posting::Kind;
@@ -48,6 +48,21 @@ pub const NET_WRITTEN_OFF: u16 = 8;
 pub const NET_COLLECTED: u16 = 9;
 /// `code` of a [`Kind::Net`]: a member is paid what it is owed for a cycle.
 pub const NET_PAID_OUT: u16 = 10;
+
+/// Every line of credit that `code` tells apart within a kind, with its stable name.
+pub const LINES: [(Kind, u16, &str); 11] = [
+    (Kind::Net, NET_DRAW, "draw"),
+    (Kind::Net, NET_NOVATION, "novation"),
+    (Kind::Net, NET_INTEREST, "interest"),
+    (Kind::Net, NET_PENALTY, "penalty"),
+    (Kind::Net, NET_PENALTY_PAID, "penalty_paid"),
+    (Kind::Net, NET_INTEREST_PAID, "interest_paid"),
+    (Kind::Net, NET_REPAID, "repaid"),
+    (Kind::Net, NET_WRITTEN_OFF, "written_off"),
+    (Kind::Net, NET_COLLECTED, "collected"),
+    (Kind::Net, NET_PAID_OUT, "paid_out"),
+    (Kind::Membership, MEMBERSHIP_CLOSED, "closed"),
+];
 
 impl Part {
     const fn code(self) -> u16 {
