@@ -12,7 +12,8 @@
 use fastclear_core::settlement::accounts::{FIRST_MEMBER, HOUSE};
 use fastclear_core::settlement::slot::LINES;
 use fastclear_core::settlement::{
-    Account, Bank, Bill, ClearedSlot, Imbalance, Kind, Meter, Orders, Posting, SettleError, Tariff, bills,
+    Account, Bank, Bill, ClearedSlot, FeeShare, Imbalance, Kind, Meter, Orders, Posting, SettleError, Tariff, TaxRates,
+    Terms, bills,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -24,7 +25,7 @@ type Column<'py, T> = PyReadonlyArray1<'py, T>;
 /// Account, opening, deposited, net, closing.
 type CycleRow = (u64, i128, i128, i128, i128);
 /// side, account, market, order, buy row, sell row, quantity, buy price, sell price, and of their money: buy amount,
-/// sell amount, denominator, whether prices are per unit, account of a deficit.
+/// sell amount, denominator, whether prices are per unit, account of a deficit, network fee.
 type ClearedColumns<'py> = (
     Column<'py, u8>,
     Column<'py, u64>,
@@ -35,7 +36,7 @@ type ClearedColumns<'py> = (
     Column<'py, i64>,
     Column<'py, i64>,
     Column<'py, i64>,
-    (Column<'py, i64>, Column<'py, i64>, i64, bool, u64),
+    (Column<'py, i64>, Column<'py, i64>, i64, bool, u64, Option<Column<'py, i64>>),
 );
 
 /// Accounts and reservations of one community.
@@ -83,6 +84,37 @@ impl PyBank {
         Ok(first)
     }
 
+    /// The terms of the calls that follow: prices and fees as in a tariff, the slot, tax on energy, platform fee,
+    /// network fee and residual, then (ppm, account) of the shares of both fees.
+    fn set_terms(
+        &mut self,
+        prices: (i64, i64, i64, i64),
+        slot: i64,
+        tax_ppm: (u32, u32, u32, u32),
+        shares: [(u32, u64); 2],
+    ) -> PyResult<()> {
+        let (energy, platform, network, residual) = tax_ppm;
+        let tariff = tariff(prices.0, prices.1, prices.2, prices.3, 0)?;
+        let rates = TaxRates { energy, platform, network, residual };
+        let terms = Terms::new(&tariff, slot, rates, shares.map(|(ppm, to)| FeeShare { ppm, to }))
+            .map_err(|error| Exception::Settlement.with(error.to_string()))?;
+        self.bank.set_terms(terms);
+        Ok(())
+    }
+
+    /// Charges each account a fixed amount and its tax, whatever is available.
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
+    fn charge(
+        &mut self,
+        accounts: Column<'_, u64>,
+        amounts: Column<'_, i64>,
+        tax_ppm: Column<'_, u32>,
+    ) -> PyResult<()> {
+        self.bank
+            .charge(accounts.as_slice()?, amounts.as_slice()?, tax_ppm.as_slice()?)
+            .map_err(|error| self.error(&error))
+    }
+
     fn set_limit(&mut self, account: u64, limit: i64) -> PyResult<()> {
         self.bank.set_limit(account, limit).map_err(|error| self.error(&error))
     }
@@ -110,6 +142,7 @@ impl PyBank {
         market: Column<'py, u64>,
         order: Column<'py, u64>,
         codes: Column<'py, u16>,
+        network_fee: Option<Column<'py, i64>>,
     ) -> PyResult<Bound<'py, PyArray1<u16>>> {
         let orders = Orders {
             side: side.as_slice()?,
@@ -118,6 +151,7 @@ impl PyBank {
             account: account.as_slice()?,
             market: market.as_slice()?,
             order: order.as_slice()?,
+            network_fee: network_fee.as_ref().map(Column::as_slice).transpose()?,
         };
         let mut codes = codes.as_slice()?.to_vec();
         self.bank.reserve(&orders, &mut codes).map_err(|error| self.error(&error))?;
@@ -150,6 +184,7 @@ impl PyBank {
                     den: c.9.2,
                     per_unit: c.9.3,
                     deficit_to: c.9.4,
+                    network_fee: c.9.5.as_ref().map(Column::as_slice).transpose()?,
                 })
             })
             .collect::<PyResult<Vec<_>>>()?;
@@ -258,6 +293,7 @@ impl PyPostings {
             residual: |b| b.residual,
             feed_in: |b| b.feed_in,
             imbalance: |b| b.imbalance,
+            subscription: |b| b.subscription,
             tax: |b| b.tax,
             net: Bill::net,
         }
