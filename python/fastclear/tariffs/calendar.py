@@ -45,9 +45,9 @@ class Calendar:
         columns = [
             _covers(window, weekday, holiday == 1, month + 1, self._starts[stretch]) for window in windows.values()
         ]
-        grid = np.array(columns, bool).reshape(len(columns), -1).T
-        self.masks, cell = np.unique(grid, axis=0, return_inverse=True)
-        if not columns:
+        if columns:
+            self.masks, cell = np.unique(np.array(columns).T, axis=0, return_inverse=True)
+        else:
             self.masks, cell = np.zeros((1, 0), bool), np.zeros(len(weekday), np.int64)
         self._cells = cell.reshape(shape).astype(np.int64)
 

@@ -125,8 +125,7 @@ class Subscriptions:
                         f"participant {name!r} has been charged up to {membership.charged_until}; "
                         "charge each day once, from there on"
                     )
-                for run_start, run_end in self._runs(start, end):
-                    per_month, tax_ppm = self._rate(run_start, membership.per_month)
+                for run_start, run_end, (per_month, tax_ppm) in self._runs(start, end, membership.per_month):
                     amount = prorated(per_month, run_start, run_end)
                     lines.append(Charge(name, run_start, run_end, amount, tax_ppm))
         return lines
@@ -149,12 +148,15 @@ class Subscriptions:
         planned, tax_ppm = self._tariff.subscription(day)
         return planned if per_month is None else per_month, tax_ppm
 
-    def _runs(self, start: date, end: date) -> Iterator[tuple[date, date]]:
-        """Days at one amount and tax within one month each."""
+    def _runs(self, start: date, end: date, per_month: int | None) -> Iterator[tuple[date, date, tuple[int, int]]]:
+        """Days of one month each at one amount and tax, with both."""
         changes = [] if isinstance(self._tariff, Tariff) else self._tariff.changes()
         while start < end:
-            stop = min([end, _next_month(start), *(day for day in changes if day > start)])
-            yield start, stop
+            rate = self._rate(start, per_month)
+            month = min(end, _next_month(start))
+            other = (day for day in changes if start < day < month and self._rate(day, per_month) != rate)
+            stop = next(other, month)
+            yield start, stop, rate
             start = stop
 
 
