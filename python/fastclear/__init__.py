@@ -58,6 +58,7 @@ from fastclear.receipts import Receipts
 from fastclear.reject import RejectReason
 from fastclear.settlement import Settlement
 from fastclear.tariff import Tariff
+from fastclear.tariffs import TariffPlan
 from fastclear.trades import Clearing
 from fastclear.units import Units
 
@@ -106,6 +107,7 @@ __all__ = [
     "SinglePrice",
     "StoreError",
     "Tariff",
+    "TariffPlan",
     "TradeReduction",
     "Uniform",
     "Units",

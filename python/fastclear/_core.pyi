@@ -165,6 +165,7 @@ LINE_NAMES: list[tuple[int, int, str]]
 
 _U8 = NDArray[np.uint8]
 _U16 = NDArray[np.uint16]
+_U32 = NDArray[np.uint32]
 _U64 = NDArray[np.uint64]
 _I64 = NDArray[np.int64]
 
@@ -176,15 +177,33 @@ class Bank:
         cls, tariff_values: tuple[int, int, int, int, int], policy: str, terms: tuple[int, int, int]
     ) -> Bank: ...
     def open(self, names: list[str], limit: int) -> int: ...
+    def set_terms(
+        self,
+        prices: tuple[int, int, int, int],
+        slot: int,
+        tax_ppm: tuple[int, int, int, int],
+        shares: list[tuple[int, int]],
+    ) -> None: ...
+    def charge(self, accounts: _U64, amounts: _I64, tax_ppm: _U32) -> None: ...
     def set_limit(self, account: int, limit: int) -> None: ...
     def deposit(self, accounts: _U64, amounts: _I64) -> None: ...
     def withdraw(self, accounts: _U64, amounts: _I64) -> None: ...
     def reserve(
-        self, side: _U8, price: _I64, quantity: _I64, account: _U64, market: _U64, order: _U64, codes: _U16
+        self,
+        side: _U8,
+        price: _I64,
+        quantity: _I64,
+        account: _U64,
+        market: _U64,
+        order: _U64,
+        codes: _U16,
+        network_fee: _I64 | None,
     ) -> _U16: ...
     def settle(
         self,
-        clearings: list[tuple[_U8, _U64, _U64, _U64, _I64, _I64, _I64, _I64, _I64, tuple[_I64, _I64, int, bool, int]]],
+        clearings: list[
+            tuple[_U8, _U64, _U64, _U64, _I64, _I64, _I64, _I64, _I64, tuple[_I64, _I64, int, bool, int, _I64 | None]]
+        ],
         meter_account: _U64,
         meter_energy: _I64,
         due: bool,

@@ -63,7 +63,7 @@ class Receipts:
         """The bill of each member touched, one read-only array a line, ascending account.
 
         ``account`` (uint64), ``energy``, ``platform``, ``network``, ``residual``, ``feed_in``, ``imbalance``,
-        ``tax``,
+        ``subscription``, ``tax``,
         ``net`` (int64, nano-currency: + the member pays, - receives).
         """
         return {name: read_only(column) for name, column in self._postings.bills().items()}

@@ -14,7 +14,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Protocol, cast, runtime_checkable
 
@@ -32,6 +32,9 @@ from fastclear.orders import Orders, encode
 from fastclear.profiles import Profile, named
 from fastclear.receipts import MONEY, Receipts, participant_series, read_only
 from fastclear.tariff import Tariff
+from fastclear.tariffs.in_force import InForce
+from fastclear.tariffs.plan import TariffPlan, Terms
+from fastclear.tariffs.subscriptions import Month, Subscriptions
 from fastclear.units import Units
 
 _ClearedColumns = tuple[
@@ -44,7 +47,7 @@ _ClearedColumns = tuple[
     NDArray[np.int64],
     NDArray[np.int64],
     NDArray[np.int64],
-    tuple[NDArray[np.int64], NDArray[np.int64], int, bool, int],
+    tuple[NDArray[np.int64], NDArray[np.int64], int, bool, int, NDArray[np.int64] | None],
 ]
 PRICE_MAX: Final = 2**31 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -77,8 +80,8 @@ class Settlement(CreditDesk):
         ``"prepaid"``: a member can bid for what its balance and credit limit cover, and no more; every slot
         is final. ``"credit_bank"``: a treasury lends what a member lacks. ``"postpaid_netting"``: what members owe is
         netted and paid by :meth:`close_cycle`.
-    tariff : Tariff
-        Retail and feed-in price, fees and tax.
+    tariff : Tariff or TariffPlan
+        Retail and feed-in price, fees and tax: for all slots, or slot by slot.
     imbalance : Backup, SinglePrice, DualPrice, Pooled or ShortfallAllocation, default Backup()
         What a deviation between metered and traded energy costs, and who has what is left over.
 
@@ -115,16 +118,24 @@ class Settlement(CreditDesk):
     """
 
     def __init__(
-        self, profile: str | Profile = "prepaid", *, tariff: Tariff, imbalance: Imbalance | None = None
+        self,
+        profile: str | Profile = "prepaid",
+        *,
+        tariff: Tariff | TariffPlan,
+        imbalance: Imbalance | None = None,
     ) -> None:
-        self.profile, terms = named(profile)
-        if not isinstance(tariff, Tariff):
-            raise SettlementError(f"tariff is a {type(tariff).__name__}; give a fc.Tariff")
+        self.profile, loan_terms = named(profile)
+        if not isinstance(tariff, Tariff | TariffPlan):
+            raise SettlementError(f"tariff is a {type(tariff).__name__}; give a fc.Tariff or a fc.TariffPlan")
         self.tariff = tariff
         self.imbalance = Backup() if imbalance is None else imbalance
-        rates = (tariff.retail, tariff.feed_in, tariff.platform_fee, tariff.network_fee, tariff.tax_ppm)
+        # under a plan each call of a slot brings its own
+        flat = tariff if isinstance(tariff, Tariff) else Tariff(0, 0)
+        rates = (flat.retail, flat.feed_in, flat.platform_fee, flat.network_fee, flat.tax_ppm)
         self._bank = _core.Bank(rates, *encoded(self.imbalance))
-        self._bank.set_profile(self.profile, terms.terms)
+        self._bank.set_profile(self.profile, loan_terms.terms)
+        self._plan = InForce(tariff)
+        self._subscriptions = Subscriptions(tariff)
         self._accounts: dict[Participant, int] = {}
         self._names: list[Participant] = []
         self._int_keys = np.empty(0, np.int64)
@@ -138,6 +149,7 @@ class Settlement(CreditDesk):
         twin.__dict__.update(self.__dict__)
         twin._bank = self._bank.copy()
         twin._accounts, twin._names = copy(self._accounts), copy(self._names)
+        twin._plan, twin._subscriptions = copy(self._plan), copy(self._subscriptions)
         twin._settled = {}
         twin._remember([clearing for ref in list(self._settled.values()) if (clearing := ref()) is not None])
         return twin
@@ -153,7 +165,9 @@ class Settlement(CreditDesk):
     # -- accounts
     # ----------------------------------------------------------------------------------------------
 
-    def open(self, participants: Participant | Iterable[Participant], limit: int = 0) -> None:
+    def open(
+        self, participants: Participant | Iterable[Participant], limit: int = 0, *, zone: str | None = None
+    ) -> None:
         """Open one account a participant.
 
         Parameters
@@ -162,12 +176,15 @@ class Settlement(CreditDesk):
             Names; text and integers may be mixed, and ``1`` is not ``"1"``.
         limit : int, default 0
             Credit below zero that each of them has, in nano-currency.
+        zone : str, optional
+            Network zone of each of them, under a :class:`fastclear.TariffPlan`; by default the one that the plan
+            names, or none.
 
         Raises
         ------
         SettlementError
-            A name that is open already or given twice, a negative limit, or one that does not fit 64 bits; then no
-            account is opened.
+            A name that is open already or given twice, a negative limit, or one that does not fit 64 bits, or a zone
+            that is not the plan's; then no account is opened.
         """
         names = [checked_name(name) for name in items(participants)]
         seen: set[Participant] = set()
@@ -175,7 +192,9 @@ class Settlement(CreditDesk):
             if name in self._accounts or name in seen:
                 raise SettlementError(f"participant {name!r} is open already; open each one once")
             seen.add(name)
+        zones = self._plan.zones_of(names, zone)
         first = self._bank.open([str(name) for name in names], whole("limit", limit))
+        self._plan.open(zones)
         self._accounts.update((name, first + index) for index, name in enumerate(names))
         self._names.extend(names)
         integers = sorted((name, account) for name, account in self._accounts.items() if isinstance(name, int))
@@ -270,11 +289,14 @@ class Settlement(CreditDesk):
     # -- a slot
     # ------------------------------------------------------------------------------------------------
 
-    def reserve(self, orders: object, *, units: Units | None = None) -> NDArray[np.uint16]:
+    def reserve(
+        self, orders: object, *, units: Units | None = None, slot: int | datetime | None = None
+    ) -> NDArray[np.uint16]:
         """Set money aside for every bid, in row order.
 
-        A bid is covered at its worst case: (price + fees) x quantity and the tax on it; a market order at the
-        largest price there is, so that only a very rich member can place one. Asks need no cover.
+        A bid is covered at its worst case: (price + fees) x quantity and the tax on it, with the largest network fee
+        that the zone of a seller could cause; a market order at the largest price there is, so that only a very rich
+        member can place one. Asks need no cover.
         Reservations are found again by (participant, market, order): give orders ids that are unique among
         what a member has open.
 
@@ -284,6 +306,10 @@ class Settlement(CreditDesk):
             As in :func:`fastclear.clear`, with ``participant``.
         units : Units, optional
             As in :func:`fastclear.clear`.
+        slot : int or datetime, optional
+            Start of the slot that the orders are for: nanoseconds since 1970 UTC, or a datetime with a time zone.
+            Needed under a :class:`fastclear.TariffPlan`: its prices hold, and the reservation is for this slot only.
+            A flat tariff has no use for it.
 
         Returns
         -------
@@ -293,10 +319,11 @@ class Settlement(CreditDesk):
         Raises
         ------
         SettlementError
-            An order of a stranger, or orders without ``participant``; then nothing is reserved.
+            An order of a stranger, orders without ``participant``, or no slot under a plan; then nothing is reserved.
         SchemaError
             Columns that cannot be read.
         """
+        terms = self._plan.terms(slot)
         encoded = encode(orders, units)
         n = encoded.n
         side = np.ascontiguousarray(encoded.side)
@@ -307,19 +334,28 @@ class Settlement(CreditDesk):
             codes = np.zeros(n, np.uint16)
         else:
             codes = np.where(side == 0, 0, encoded.refused).astype(np.uint16)
+        accounts = self._of_orders(encoded)
+        self._plan.tell(self._bank, terms)
         return read_only(
             self._bank.reserve(
                 side,
                 price,
                 np.ascontiguousarray(encoded.quantity, np.int64),
-                self._of_orders(encoded),
+                accounts,
                 _ids(encoded, "market"),
                 _ids(encoded, "order"),
                 codes,
+                self._plan.fees_of_orders(terms, accounts),
             )
         )
 
-    def settle(self, clearing: Cleared | Sequence[Cleared], meter: object = None) -> Receipts:
+    def settle(
+        self,
+        clearing: Cleared | Sequence[Cleared],
+        meter: object = None,
+        *,
+        slot: int | datetime | None = None,
+    ) -> Receipts:
         """Settle one slot.
 
         Reservations of the orders in ``clearing`` are drawn or released, each trade is paid, then each meter
@@ -335,6 +371,9 @@ class Settlement(CreditDesk):
             ``participant`` and ``energy_wh`` (integer, net: + consumption, - generation). A member without a
             row has no reading and no imbalance line; zero is never assumed. If it traded, it is noted as missing
             (:attr:`Receipts.missing`), unless the slot has no meter frame at all.
+        slot : int or datetime, optional
+            Start of the slot, as in :meth:`reserve`; needed under a :class:`fastclear.TariffPlan`. An order is settled
+            in the slot that it was reserved for.
 
         Returns
         -------
@@ -345,14 +384,88 @@ class Settlement(CreditDesk):
         ------
         SettlementError
             A stranger, a clearing that was settled already, two readings of one member, a reading that is no integer,
-            or a buyer whose cover does not reach; then nothing has happened.
+            a buyer whose cover does not reach, an order that was reserved for another slot, or no slot under a plan;
+            then nothing has happened.
         """
+        terms = self._plan.terms(slot)
         clearings = clearing if isinstance(clearing, Sequence) else [clearing]
-        columns = [self._cleared(item) for item in clearings]
+        columns = [self._cleared(item, terms) for item in clearings]
         self._check_new(clearings)
         accounts, energy = self._metered(meter)
+        self._plan.tell(self._bank, terms)
         self._bank.settle(columns, accounts, energy, meter is not None)
         self._remember(clearings)
+        return self.receipts()
+
+    # -- fixed charges
+    # -----------------------------------------------------------------------------------------
+
+    def subscribe(
+        self,
+        participants: Participant | Iterable[Participant],
+        since: date,
+        *,
+        per_month: int | None = None,
+    ) -> None:
+        """Let a fixed charge run from a local day on.
+
+        Parameters
+        ----------
+        participants : str, int, or an iterable of them
+            Who pays it; each has one at a time.
+        since : date
+            First local day that is charged.
+        per_month : int, optional
+            Nano-currency a month; by default what the :class:`fastclear.TariffPlan` says of each day.
+
+        Raises
+        ------
+        SettlementError
+            A stranger, one who has a charge already on that day, or no amount; then nothing changes.
+        """
+        names = [checked_name(name) for name in items(participants)]
+        for name in names:
+            self.account(name)
+        self._subscriptions.begin(names, since, per_month)
+
+    def unsubscribe(self, participants: Participant | Iterable[Participant], until: date) -> None:
+        """End a fixed charge: ``until`` is the first local day that is charged no more.
+
+        Raises
+        ------
+        SettlementError
+            One who has no charge, or a day that has been charged already; then nothing changes.
+        """
+        self._subscriptions.end([checked_name(name) for name in items(participants)], until)
+
+    def charge_subscriptions(self, period: Month) -> Receipts:
+        """Charge everybody's fixed charge for the days of a period.
+
+        A month is charged by the day: after *d* of its *D* local days a member has paid floor(amount x d / D), so that
+        what joins up, moves house or is charged week by week sums exactly to the month. The lines are ``fee``
+        (``subscription``) and their ``tax``. They never block: a member may go below zero by them, and is restricted
+        then.
+
+        Parameters
+        ----------
+        period : str or tuple of two dates
+            ``"2026-03"``, or (first day, first day after it), local days.
+
+        Returns
+        -------
+        Receipts
+            Every posting since the last receipts.
+
+        Raises
+        ------
+        SettlementError
+            A period that reaches into days that were charged, or cannot be read; then nothing is charged.
+        """
+        charges = self._subscriptions.charges(period)
+        accounts = np.array([self.account(charge.participant) for charge in charges], np.uint64)
+        amounts = np.array([charge.amount for charge in charges], np.int64)
+        self._bank.charge(accounts, amounts, np.array([charge.tax_ppm for charge in charges], np.uint32))
+        self._subscriptions.charged(period)
         return self.receipts()
 
     def receipts(self) -> Receipts:
@@ -543,7 +656,7 @@ class Settlement(CreditDesk):
             except TypeError:  # an object of another kind that cannot be watched
                 settled.pop(key, None)
 
-    def _cleared(self, clearing: Cleared) -> _ClearedColumns:
+    def _cleared(self, clearing: Cleared, terms: Terms | None) -> _ClearedColumns:
         if not isinstance(clearing, Cleared):
             raise SettlementError(f"{type(clearing).__name__} is no clearing; give what fc.clear returned")
         orders, trades, money = clearing.orders, clearing.trade_columns, trade_amounts(clearing)
@@ -554,17 +667,25 @@ class Settlement(CreditDesk):
         def column(name: str) -> NDArray[np.int64]:
             return np.ascontiguousarray(trades[name], np.int64)
 
+        accounts, buy_row, sell_row = self._of_orders(orders), column("buy_row"), column("sell_row")
         return (
             np.ascontiguousarray(orders.side, np.uint8),
-            self._of_orders(orders),
+            accounts,
             _ids(orders, "market"),
             _ids(orders, "order"),
-            column("buy_row"),
-            column("sell_row"),
+            buy_row,
+            sell_row,
             column("quantity"),
             money.buy_price,
             money.sell_price,
-            (money.buy_amount, money.sell_amount, money.den, money.per_unit, OWNERS[deficit_to]),
+            (
+                money.buy_amount,
+                money.sell_amount,
+                money.den,
+                money.per_unit,
+                OWNERS[deficit_to],
+                self._plan.fees_of_trades(terms, accounts, buy_row, sell_row),
+            ),
         )
 
     def _metered(self, meter: object) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:

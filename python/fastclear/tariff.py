@@ -78,15 +78,15 @@ class Tariff:
             A float, no number, or a value between two ticks.
         """
         return cls(
-            retail=_scaled("retail", retail),
-            feed_in=_scaled("feed_in", feed_in),
-            platform_fee=_scaled("platform_fee", platform_fee),
-            network_fee=_scaled("network_fee", network_fee),
-            tax_ppm=_scaled("tax_percent", tax_percent),
+            retail=scaled("retail", retail),
+            feed_in=scaled("feed_in", feed_in),
+            platform_fee=scaled("platform_fee", platform_fee),
+            network_fee=scaled("network_fee", network_fee),
+            tax_ppm=scaled("tax_percent", tax_percent),
         )
 
 
-def _scaled(name: str, value: object) -> int:
+def scaled(name: str, value: object) -> int:
     """Ct/kWh in ticks, or percent in ppm: both are 10,000 to one."""
     if isinstance(value, bool | float) or not isinstance(value, str | int | Decimal):
         raise SettlementError(f"{name} = {value!r} is a {type(value).__name__}; give text, an int or a Decimal")

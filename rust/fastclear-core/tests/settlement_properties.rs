@@ -261,6 +261,7 @@ impl Rows {
             account: &self.account,
             market: &self.market,
             order: &self.order,
+            network_fee: None,
         }
     }
 }
@@ -315,6 +316,7 @@ impl Slot {
             sell_price: &self.prices[1],
             buy_amount: &self.amounts[0],
             sell_amount: &self.amounts[1],
+            network_fee: None,
             den: terms.den,
             per_unit: terms.per_unit,
             deficit_to: terms.deficit_to,

@@ -6,17 +6,17 @@
 //! |---|---|
 //! | `ndarray[uint8]` sides, `[int64]` prices, quantities, rows, `[uint64]` accounts and ids | slices |
 //! | tuple of arrays and of what goes for all of them | [`ClearedSlot`] |
-//! | name of a profile and a tuple of four numbers | [`Profile`] with its [`Terms`] |
+//! | name of a profile and a tuple of four numbers | [`Profile`] with its [`LoanTerms`] |
 //! | `int` money | `i64` in, `i128` out |
 //! | [`SettleError`] | `SettlementError`, with the member's name in front |
 
 use fastclear_core::settlement::accounts::{CREDIT_HOUSE, DEBT_OFFSET, FIRST_MEMBER, HOUSE, MONEY, is_member};
 use fastclear_core::settlement::credit::loan::{Loan, Part};
-use fastclear_core::settlement::credit::terms::Terms;
+use fastclear_core::settlement::credit::terms::LoanTerms;
 use fastclear_core::settlement::netting::Payment;
 use fastclear_core::settlement::{
-    Bank, Bill, ClearedSlot, Imbalance, Kind, Meter, Orders, Owner, Posting, Profile, SettleError, Shortfall, Tariff,
-    bills, credit, delivery, slot,
+    Bank, Bill, ClearedSlot, FeeShare, Imbalance, Kind, Meter, Orders, Owner, Posting, Profile, SettleError, Shortfall,
+    Tariff, TaxRates, Terms, bills, credit, delivery, slot,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -34,7 +34,7 @@ type LoanRow = (u64, u64, u64, i64, u64, u64, i64, i128, i128);
 /// Capital, interest and penalties received, principal written off.
 type BookRow = (i128, i128, i128, i128);
 /// side, account, market, order, buy row, sell row, quantity, buy price, sell price, and of their money: buy amount,
-/// sell amount, denominator, whether prices are per unit, account of a deficit.
+/// sell amount, denominator, whether prices are per unit, account of a deficit, network fee.
 type ClearedColumns<'py> = (
     Column<'py, u8>,
     Column<'py, u64>,
@@ -45,7 +45,7 @@ type ClearedColumns<'py> = (
     Column<'py, i64>,
     Column<'py, i64>,
     Column<'py, i64>,
-    (Column<'py, i64>, Column<'py, i64>, i64, bool, u64),
+    (Column<'py, i64>, Column<'py, i64>, i64, bool, u64, Option<Column<'py, i64>>),
 );
 
 /// Accounts and reservations of one community.
@@ -99,6 +99,37 @@ impl PyBank {
         Ok(first)
     }
 
+    /// The terms of the calls that follow: prices and fees as in a tariff, the slot, tax on energy, platform fee,
+    /// network fee and residual, then (ppm, account) of the shares of both fees.
+    fn set_terms(
+        &mut self,
+        prices: (i64, i64, i64, i64),
+        slot: i64,
+        tax_ppm: (u32, u32, u32, u32),
+        shares: [(u32, u64); 2],
+    ) -> PyResult<()> {
+        let (energy, platform, network, residual) = tax_ppm;
+        let tariff = tariff(prices.0, prices.1, prices.2, prices.3, 0)?;
+        let rates = TaxRates { energy, platform, network, residual };
+        let terms = Terms::new(&tariff, slot, rates, shares.map(|(ppm, to)| FeeShare { ppm, to }))
+            .map_err(|error| Exception::Settlement.with(error.to_string()))?;
+        self.bank.set_terms(terms);
+        Ok(())
+    }
+
+    /// Charges each account a fixed amount and its tax, whatever is available.
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
+    fn charge(
+        &mut self,
+        accounts: Column<'_, u64>,
+        amounts: Column<'_, i64>,
+        tax_ppm: Column<'_, u32>,
+    ) -> PyResult<()> {
+        self.bank
+            .charge(accounts.as_slice()?, amounts.as_slice()?, tax_ppm.as_slice()?)
+            .map_err(|error| self.error(&error))
+    }
+
     fn set_limit(&mut self, account: u64, limit: i64) -> PyResult<()> {
         self.bank.set_limit(account, limit).map_err(|error| self.error(&error))
     }
@@ -126,6 +157,7 @@ impl PyBank {
         market: Column<'py, u64>,
         order: Column<'py, u64>,
         codes: Column<'py, u16>,
+        network_fee: Option<Column<'py, i64>>,
     ) -> PyResult<Bound<'py, PyArray1<u16>>> {
         let orders = Orders {
             side: side.as_slice()?,
@@ -134,6 +166,7 @@ impl PyBank {
             account: account.as_slice()?,
             market: market.as_slice()?,
             order: order.as_slice()?,
+            network_fee: network_fee.as_ref().map(Column::as_slice).transpose()?,
         };
         let mut codes = codes.as_slice()?.to_vec();
         self.bank.reserve(&orders, &mut codes).map_err(|error| self.error(&error))?;
@@ -167,6 +200,7 @@ impl PyBank {
                     den: c.9.2,
                     per_unit: c.9.3,
                     deficit_to: c.9.4,
+                    network_fee: c.9.5.as_ref().map(Column::as_slice).transpose()?,
                 })
             })
             .collect::<PyResult<Vec<_>>>()?;
@@ -209,7 +243,7 @@ impl PyBank {
     /// Gives a new bank its profile: "prepaid", "credit_bank" or "postpaid_netting"; `terms` are interest in ppm, the
     /// days it is for, the term in days, and the penalty in ppm a day, and are not read by "prepaid".
     fn set_profile(&mut self, profile: &str, terms: (u32, u32, u32, u32)) -> PyResult<()> {
-        let terms = Terms::new(terms.0, terms.1, terms.2, terms.3)
+        let terms = LoanTerms::new(terms.0, terms.1, terms.2, terms.3)
             .map_err(|error| Exception::Settlement.with(format!("profile {profile}: {error}")))?;
         let profile = match profile {
             "prepaid" => Profile::Prepaid,
@@ -344,6 +378,7 @@ impl PyPostings {
             residual: |b| b.residual,
             feed_in: |b| b.feed_in,
             imbalance: |b| b.imbalance,
+            subscription: |b| b.subscription,
             tax: |b| b.tax,
             net: Bill::net,
         }

@@ -11,8 +11,10 @@ use super::draft::{Draft, Line, Position};
 use super::error::SettleError;
 use super::imbalance::Imbalance;
 use super::posting::{Kind, Posting};
-use super::slot::{self, ClearedSlot, Meter, OpenOrders, check_member};
+use super::slot::{self, ClearedSlot, Meter, OpenOrders, SlotOf, check_member};
+use super::subscription;
 use super::tariff::Tariff;
+use super::terms::Terms;
 use crate::reject::RejectReason;
 use crate::units::{price_in_range, quantity_in_range};
 
@@ -31,6 +33,8 @@ pub struct Orders<'a> {
     pub market: &'a [u64],
     /// Order id, unique among the open orders of its member and market.
     pub order: &'a [u64],
+    /// The most that a trade of the order can cost a unit on the network, in ticks; none: what the terms say for all.
+    pub network_fee: Option<&'a [i64]>,
 }
 
 /// One account over one cycle, in nano-currency.
@@ -52,11 +56,12 @@ pub struct CycleLine {
 #[derive(Clone, Debug)]
 pub struct Bank {
     pub(super) accounts: Accounts,
-    tariff: Tariff,
+    terms: Terms,
     imbalance: Imbalance,
     /// `None` under the profile prepaid.
     pub(super) credit: Option<Credit>,
     open: OpenOrders,
+    slot_of: SlotOf,
     pub(super) next: Position,
     /// Where the clock was last set to.
     clock: u64,
@@ -74,10 +79,11 @@ impl Bank {
     pub fn new(tariff: Tariff) -> Result<Self, SettleError> {
         let mut bank = Self {
             accounts: Accounts::new(),
-            tariff,
+            terms: tariff.into(),
             imbalance: Imbalance::default(),
             credit: None,
             open: OpenOrders::new(),
+            slot_of: SlotOf::new(),
             next: Position::default(),
             clock: 0,
             next_member: FIRST_MEMBER,
@@ -105,9 +111,14 @@ impl Bank {
         &self.accounts
     }
 
-    /// The tariff.
+    /// The tariff of the terms that hold now.
     pub const fn tariff(&self) -> &Tariff {
-        &self.tariff
+        self.terms.tariff()
+    }
+
+    /// The terms of the calls that follow. Reservations keep the slot that the terms named when they were made.
+    pub const fn set_terms(&mut self, terms: Terms) {
+        self.terms = terms;
     }
 
     /// How many postings there have been.
@@ -196,11 +207,7 @@ impl Bank {
                 draft.push(line)?;
             }
         }
-        let changed = desk::follow_up(&mut draft, self.credit.as_ref())?;
-        let (postings, next) = draft.commit();
-        if changed.is_some() {
-            self.credit = changed;
-        }
+        let (postings, next) = desk::commit(draft, &mut self.credit)?;
         self.keep(postings, next);
         Ok(())
     }
@@ -221,6 +228,7 @@ impl Bank {
                 ("market", orders.market.len()),
                 ("order", orders.order.len()),
                 ("codes", codes.len()),
+                ("network_fee", orders.network_fee.map_or(n, <[i64]>::len)),
             ],
         )?;
         let day = self.today();
@@ -254,7 +262,8 @@ impl Bank {
                 *result = reason.code();
                 continue;
             }
-            let cover = self.tariff.cover(price, quantity);
+            let network_fee = orders.network_fee.map_or(self.terms.tariff().network_fee(), |fees| fees[row]);
+            let cover = self.terms.cover(price, quantity, network_fee);
             // A member below zero is restricted even for an order that needs no cover.
             if !on_hand.allows(draft.accounts(), account, cover) {
                 *result = RejectReason::CreditExceeded.code();
@@ -271,6 +280,9 @@ impl Bank {
             opened.push(((account, orders.market[row], orders.order[row]), seq));
         }
         let (postings, next) = draft.commit();
+        if let Some(slot) = self.terms.slot() {
+            self.slot_of.extend(opened.iter().map(|&(_, seq)| (seq, slot)));
+        }
         self.open.extend(opened);
         codes.copy_from_slice(&results);
         self.keep(postings, next);
@@ -284,15 +296,27 @@ impl Bank {
     pub fn settle(&mut self, clearings: &[ClearedSlot<'_>], meter: &Meter<'_>) -> Result<(), SettleError> {
         let mut draft = Draft::new(&mut self.accounts, self.next);
         let credit = self.credit.as_ref();
-        let closed = slot::settle(&mut draft, &self.open, (&self.tariff, self.imbalance), credit, clearings, meter)?;
-        let changed = desk::follow_up(&mut draft, credit)?;
-        let (postings, next) = draft.commit();
-        if changed.is_some() {
-            self.credit = changed;
-        }
+        let open = (&self.open, &self.slot_of);
+        let closed = slot::settle(&mut draft, open, (&self.terms, self.imbalance), credit, clearings, meter)?;
+        let (postings, next) = desk::commit(draft, &mut self.credit)?;
         for order in closed {
             self.open.remove(&order);
+            self.slot_of.remove(&order.1);
         }
+        self.keep(postings, next);
+        Ok(())
+    }
+
+    /// Charges each member a fixed amount and the tax of `tax_ppm` on it, one row a charge. These postings are forced:
+    /// what a member has does not matter.
+    ///
+    /// # Errors
+    /// A stranger or a negative amount; then no row is done.
+    pub fn charge(&mut self, accounts: &[u64], amounts: &[i64], tax_ppm: &[u32]) -> Result<(), SettleError> {
+        same_length(accounts.len(), &[("amount", amounts.len()), ("tax_ppm", tax_ppm.len())])?;
+        let mut draft = Draft::new(&mut self.accounts, self.next);
+        subscription::charge(&mut draft, accounts, amounts, tax_ppm)?;
+        let (postings, next) = desk::commit(draft, &mut self.credit)?;
         self.keep(postings, next);
         Ok(())
     }

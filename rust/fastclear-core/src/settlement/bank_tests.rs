@@ -25,6 +25,7 @@ const ORDERS: Orders<'static> = Orders {
     account: &[1000, 1001],
     market: &[7, 7],
     order: &[3, 4],
+    network_fee: None,
 };
 
 /// The order traded 6 at 18, or whatever `quantity` and `price` say.
@@ -134,6 +135,7 @@ fn every_code_the_bank_can_give() -> Result<(), SettleError> {
         account: &[1000; 7],
         market: &[0; 7],
         order: &[0, 1, 2, 3, 4, 5, 6],
+        network_fee: None,
     };
     let mut codes = [0, 0, 0, 0, 0, 0, 11];
     bank.reserve(&orders, &mut codes)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::accounts::{CLEARING, FIRST_MEMBER};
 use super::delivery::{IMBALANCE_FEED_IN, IMBALANCE_RESIDUAL};
 use super::posting::{Kind, Posting};
-use super::slot::{FEE_NETWORK, FEE_PLATFORM, TRADE_BUYER};
+use super::slot::{FEE_NETWORK, FEE_NETWORK_SHARE, FEE_PLATFORM, FEE_PLATFORM_SHARE, FEE_SUBSCRIPTION, TRADE_BUYER};
 
 /// The lines of one member in nano-currency: + the member pays, − the member receives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,14 +22,17 @@ pub struct Bill {
     pub feed_in: i128,
     /// Energy sold and not delivered, or bought and not consumed; penalties; shares of what is left over.
     pub imbalance: i128,
-    /// Tax on energy, fees and residual.
+    /// Fixed charges for days of membership.
+    pub subscription: i128,
+    /// Tax on energy, fees, residual and fixed charges.
     pub tax: i128,
 }
 
 impl Bill {
     /// The sum of the lines.
     pub const fn net(&self) -> i128 {
-        self.energy + self.platform + self.network + self.residual + self.feed_in + self.imbalance + self.tax
+        let fees = self.platform + self.network + self.subscription;
+        self.energy + fees + self.residual + self.feed_in + self.imbalance + self.tax
     }
 }
 
@@ -60,8 +63,8 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
                 let bill = bills.entry(post.debit).or_default();
                 match (p.kind, p.code) {
                     (Kind::Tax, _) => bill.tax += paid,
-                    (_, FEE_PLATFORM) => bill.platform += paid,
-                    (_, FEE_NETWORK) => bill.network += paid,
+                    (_, FEE_PLATFORM | FEE_PLATFORM_SHARE) => bill.platform += paid,
+                    (_, FEE_NETWORK | FEE_NETWORK_SHARE) => bill.network += paid,
                     _ => bill.energy += paid, // spread and rounding are part of what the buyer pays for the energy
                 }
             }
@@ -79,6 +82,7 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
                     }
                 }
             }
+            Kind::Fee if p.code == FEE_SUBSCRIPTION => bills.entry(p.debit).or_default().subscription += amount,
             Kind::Meter => {
                 bills.entry(p.debit).or_default();
             }

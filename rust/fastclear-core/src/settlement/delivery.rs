@@ -14,7 +14,7 @@ use super::error::SettleError;
 use super::imbalance::{Imbalance, Owner, Shortfall};
 use super::posting::Kind;
 use super::slot::{Meter, check_member, quantity_of};
-use super::tariff::Tariff;
+use super::terms::Terms;
 use crate::auction::deal::split;
 
 /// `code` of a [`Kind::Meter`]: no reading where one was due; the quantity is what its member contracted.
@@ -69,7 +69,7 @@ pub(super) struct Sale {
     /// What the seller received, and its price a unit where that is a whole number of ticks.
     pub revenue: i128,
     pub price: Option<i64>,
-    /// What the buyer's tax was taken on.
+    /// What the buyer's tax on the energy was taken on.
     pub taxed: i128,
 }
 
@@ -98,7 +98,7 @@ impl Reading {
 /// policy looks at them one by one.
 pub(super) fn settle_meter(
     draft: &mut Draft<'_>,
-    (tariff, policy): (&Tariff, Imbalance),
+    (terms, policy): (&Terms, Imbalance),
     meter: &Meter<'_>,
     (contract, sales): (&BTreeMap<u64, i128>, &[Sale]),
 ) -> Result<(), SettleError> {
@@ -114,11 +114,11 @@ pub(super) fn settle_meter(
         Imbalance::Pooled => pooled(&readings)?,
         _ => vec![0; readings.len()],
     };
-    let prices = policy.prices(tariff, readings.iter().map(|reading| reading.deviation).sum());
+    let prices = policy.prices(terms.tariff(), readings.iter().map(|reading| reading.deviation).sum());
     for (reading, netted) in readings.iter_mut().zip(netted) {
         let metered = Line { quantity: reading.metered, ..Line::new(Kind::Meter, reading.account, 0, 0) };
         reading.seq = draft.push(metered)?;
-        let mut slip = Slip { draft, tariff, reading };
+        let mut slip = Slip { draft, terms, reading };
         let mut told = 0;
         if let (Imbalance::ShortfallAllocation { rule, .. }, Some(gaps)) = (policy, gaps.get(&slip.reading.account)) {
             told = slip.undelivered(rule, sales, gaps)?;
@@ -131,7 +131,7 @@ pub(super) fn settle_meter(
     if meter.due {
         note_missing(draft, &readings, contract)?;
     }
-    pass_on(draft, (tariff, policy), &readings)
+    pass_on(draft, (terms, policy), &readings)
 }
 
 /// Every reading in ascending account, each a member's, none twice.
@@ -156,7 +156,7 @@ fn compare(draft: &Draft<'_>, meter: &Meter<'_>, contract: &BTreeMap<u64, i128>)
 /// The lines that belong to one reading.
 struct Slip<'a, 'd> {
     draft: &'a mut Draft<'d>,
-    tariff: &'a Tariff,
+    terms: &'a Terms,
     reading: &'a Reading,
 }
 
@@ -168,7 +168,7 @@ impl Slip<'_, '_> {
     /// lines already.
     fn deviation(&mut self, (lacking, left_over): (i64, i64), netted: i128, told: i128) -> Result<(), SettleError> {
         let (own, size) = self.reading.deviation_parts();
-        let pool = (self.tariff.retail() + self.tariff.feed_in(), 2);
+        let pool = (self.terms.tariff().retail() + self.terms.tariff().feed_in(), 2);
         let own_netted = own.min(netted);
         if self.reading.deviation > 0 {
             self.pays(IMBALANCE_RESIDUAL, CLEARING, pool, own_netted)?;
@@ -201,7 +201,7 @@ impl Slip<'_, '_> {
             if rule == Shortfall::BuyerPaysRetail {
                 self.give_back(sale, gap)?;
             } else {
-                let line = self.line(IMBALANCE_SHORTFALL, BACKSTOP, (self.tariff.retail(), 1), gap.into())?;
+                let line = self.line(IMBALANCE_SHORTFALL, BACKSTOP, (self.terms.tariff().retail(), 1), gap.into())?;
                 self.draft.push(sale.named(line))?;
                 told += i128::from(gap);
             }
@@ -221,7 +221,7 @@ impl Slip<'_, '_> {
             group: Some(self.reading.seq),
             ..Line::new(Kind::Imbalance, sale.seller, sale.buyer, back)
         }))?;
-        let tax = self.tariff.tax(sale.taxed) - self.tariff.tax(sale.taxed - back);
+        let tax = self.terms.energy_tax(sale.taxed) - self.terms.energy_tax(sale.taxed - back);
         if tax != 0 {
             self.draft.push(sale.named(Line {
                 code: TAX_UNDELIVERED,
@@ -240,7 +240,7 @@ impl Slip<'_, '_> {
         }
         let line = self.line(code, to, price, energy)?;
         let group = Some(self.draft.push(line)?);
-        let tax = if code == IMBALANCE_RESIDUAL { self.tariff.tax(line.amount) } else { 0 };
+        let tax = if code == IMBALANCE_RESIDUAL { self.terms.tariff().tax(line.amount) } else { 0 };
         if tax != 0 {
             let to_tax = Line::new(Kind::Tax, self.reading.account, TAX, tax);
             self.draft.push(Line { code: TAX_RESIDUAL, quantity: line.quantity, group, ..to_tax })?;
@@ -297,13 +297,13 @@ fn note_missing(
 /// Moves what is left over to its owner, and leaves the clearing house empty.
 fn pass_on(
     draft: &mut Draft<'_>,
-    (tariff, policy): (&Tariff, Imbalance),
+    (terms, policy): (&Terms, Imbalance),
     readings: &[Reading],
 ) -> Result<(), SettleError> {
     let in_clearing = |draft: &Draft<'_>| draft.accounts().get(CLEARING).map_or(0, |account| account.posted);
     match policy {
         Imbalance::Backup { residual_to } | Imbalance::ShortfallAllocation { residual_to, .. } => {
-            let (energy, price) = (netted(readings), tariff.retail() - tariff.feed_in());
+            let (energy, price) = (netted(readings), terms.tariff().retail() - terms.tariff().feed_in());
             let amount = i128::from(price) * energy;
             match residual_to {
                 Owner::Members => share(draft, IMBALANCE_NETTING, BACKSTOP, amount, readings)?,

@@ -65,6 +65,15 @@ pub enum SettleError {
         /// What was reserved.
         reserved: i64,
     },
+    /// A buyer's order was reserved for another slot than the one that is settled.
+    OtherSlot {
+        /// Whose.
+        account: u64,
+        /// The order.
+        order: u64,
+        /// The slot it was reserved for, ns since 1970 UTC; none where it was reserved without one.
+        reserved_for: Option<i64>,
+    },
     /// A buyer traded without a reservation and cannot pay.
     NotCovered {
         /// Whose.
@@ -170,6 +179,8 @@ pub enum TradeFault {
     Price,
     /// An amount is not price × quantity.
     Amount,
+    /// A network fee is outside −2³¹ < ticks < 2³¹.
+    NetworkFee,
 }
 
 impl SettleError {
@@ -180,6 +191,7 @@ impl SettleError {
             | Self::NegativeAmount { account, .. }
             | Self::WithdrawalTooLarge { account, .. }
             | Self::ExceedsCover { account, .. }
+            | Self::OtherSlot { account, .. }
             | Self::NotCovered { account, .. }
             | Self::DuplicateMeter { account }
             | Self::ClosedMember { account }
@@ -222,6 +234,7 @@ impl fmt::Display for SettleError {
                     TradeFault::Quantity => "quantity is not between 1 and 2^31-1 lots",
                     TradeFault::Price => "a price is not below 2^31 ticks in size",
                     TradeFault::Amount => "an amount is not price × quantity",
+                    TradeFault::NetworkFee => "the network fee is not below 2^31 ticks in size",
                 };
                 write!(f, "clearing {clearing}, trade {trade}: {fault}; settle a result of fc.clear as it is")
             }
@@ -233,6 +246,12 @@ impl fmt::Display for SettleError {
                 "order {order} owes {due} nano-currency, more than the {reserved} reserved for it; \
                  clear the orders that were reserved, at the same prices and fees"
             ),
+            Self::OtherSlot { order, reserved_for: Some(slot), .. } => {
+                write!(f, "order {order} was reserved for the slot {slot} ns after 1970; settle it in its own slot")
+            }
+            Self::OtherSlot { order, .. } => {
+                write!(f, "order {order} was reserved for no slot; settle it before the bank is given a slot")
+            }
             Self::NotCovered { order, due, available, .. } => write!(
                 f,
                 "order {order} was not reserved and owes {due} nano-currency of {available} available; \

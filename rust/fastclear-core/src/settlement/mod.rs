@@ -4,7 +4,9 @@
 //! |---|---|
 //! | [`posting`] | one posting, the unit of account |
 //! | [`accounts`] | accounts and open reservations; [`Accounts::apply`] folds a posting into them |
-//! | [`tariff`] | retail, feed-in, fees, tax, the worst case of a bid |
+//! | [`tariff`] | retail, feed-in, fees, tax |
+//! | [`terms`] | what holds in one slot: a tariff, tax by line, shares of fees; the worst case of a bid |
+//! | [`subscription`] | fixed charges |
 //! | [`amount`] | money over a denominator in whole nano-currency |
 //! | [`bank`] | open, deposit, withdraw, reserve, settle: calls in, postings out |
 //! | [`slot`] | the lines of one slot, in the order the ledger hashes them |
@@ -33,7 +35,9 @@ pub mod imbalance;
 pub mod netting;
 pub mod posting;
 pub mod slot;
+mod subscription;
 pub mod tariff;
+pub mod terms;
 
 pub use accounts::{Account, Accounts, FoldError};
 pub use bank::{Bank, Orders};
@@ -44,3 +48,4 @@ pub use imbalance::{Imbalance, Owner, Shortfall};
 pub use posting::{Kind, Posting};
 pub use slot::{ClearedSlot, Meter};
 pub use tariff::{Tariff, TariffError};
+pub use terms::{FeeShare, TaxRates, Terms};

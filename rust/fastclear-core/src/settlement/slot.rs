@@ -14,7 +14,8 @@ use super::error::{SettleError, TradeFault};
 use super::imbalance::Imbalance;
 use super::posting::Kind;
 use super::tariff::Tariff;
-use crate::units::{PRICE_MAX, quantity_in_range};
+use super::terms::{FeeShare, Terms};
+use crate::units::{PRICE_MAX, price_in_range, quantity_in_range};
 
 /// `code` of a [`Kind::Trade`]: the payment to a seller.
 pub const TRADE_SELLER: u16 = 0;
@@ -34,11 +35,23 @@ pub const FEE_SPREAD: u16 = 3;
 pub const FEE_ROUNDING: u16 = 4;
 /// `code` of a [`Kind::Fee`]: what a seller receives beyond what the buyer pays, where it has no price a unit.
 pub const FEE_DEFICIT: u16 = 5;
-/// `code` of a [`Kind::Tax`]: on a buyer's energy and fees.
+/// `code` of a [`Kind::Fee`]: the part of the platform's fee that another house account receives.
+pub const FEE_PLATFORM_SHARE: u16 = 10;
+/// `code` of a [`Kind::Fee`]: the part of the network's fee that another house account receives.
+pub const FEE_NETWORK_SHARE: u16 = 11;
+/// `code` of a [`Kind::Fee`]: a fixed charge for days of membership.
+pub const FEE_SUBSCRIPTION: u16 = 12;
+/// `code` of a [`Kind::Tax`]: on a buyer's energy, and on each fee of the same rate.
 pub const TAX_TRADE: u16 = 1;
+/// `code` of a [`Kind::Tax`]: on the platform's fee, where its rate is not that of the energy.
+pub const TAX_PLATFORM: u16 = 10;
+/// `code` of a [`Kind::Tax`]: on the network's fee, where its rate is not that of the energy.
+pub const TAX_NETWORK: u16 = 11;
+/// `code` of a [`Kind::Tax`]: on a fixed charge.
+pub const TAX_SUBSCRIPTION: u16 = 12;
 
-/// Every line of a trade that `code` tells apart within a kind, with its stable name.
-pub const LINES: [(Kind, u16, &str); 10] = [
+/// Every line of a trade, and of a fixed charge, that `code` tells apart within a kind, with its stable name.
+pub const LINES: [(Kind, u16, &str); 16] = [
     (Kind::Trade, TRADE_SELLER, "seller"),
     (Kind::Trade, TRADE_BUYER, "buyer"),
     (Kind::Trade, TRADE_SUM, "sum"),
@@ -48,13 +61,21 @@ pub const LINES: [(Kind, u16, &str); 10] = [
     (Kind::Fee, FEE_SPREAD, "spread"),
     (Kind::Fee, FEE_ROUNDING, "rounding"),
     (Kind::Fee, FEE_DEFICIT, "deficit"),
+    (Kind::Fee, FEE_PLATFORM_SHARE, "platform_share"),
+    (Kind::Fee, FEE_NETWORK_SHARE, "network_share"),
+    (Kind::Fee, FEE_SUBSCRIPTION, "subscription"),
     (Kind::Tax, TAX_TRADE, "trade"),
+    (Kind::Tax, TAX_PLATFORM, "platform"),
+    (Kind::Tax, TAX_NETWORK, "network"),
+    (Kind::Tax, TAX_SUBSCRIPTION, "subscription"),
 ];
 
 /// An order as the bank knows it: account, market, order id.
 pub(super) type OrderKey = (u64, u64, u64);
 /// Open reservations by order, oldest first.
 pub(super) type OpenOrders = BTreeSet<(OrderKey, u64)>;
+/// The slot of each open reservation that was made for one, by seq.
+pub(super) type SlotOf = BTreeMap<u64, i64>;
 
 /// One cleared market or batch of markets: the orders that went in and the trades that came out, as columns.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +102,8 @@ pub struct ClearedSlot<'a> {
     pub buy_amount: &'a [i64],
     /// What the seller gets, nano-currency over `den`, a trade.
     pub sell_amount: &'a [i64],
+    /// What the buyer pays the network a unit, in ticks, a trade; none: what the terms say for all.
+    pub network_fee: Option<&'a [i64]>,
     /// Denominator of prices and amounts: 1, or 2 where some price is a midpoint between two ticks.
     pub den: i64,
     /// Whether every amount is a price a unit times the quantity. If not, amounts are shares of what an account pays
@@ -105,6 +128,7 @@ impl Default for ClearedSlot<'_> {
             sell_price: &[],
             buy_amount: &[],
             sell_amount: &[],
+            network_fee: None,
             den: 1,
             per_unit: true,
             deficit_to: PLATFORM,
@@ -144,9 +168,12 @@ struct Deal {
     money: Money,
     /// Who has the surplus of this market, or makes up what it lacks.
     surplus_to: u64,
-    /// What is taxed, and the tax.
+    /// What the tax on the energy is taken on.
     base: i128,
-    tax: i128,
+    /// Ticks a unit.
+    network_fee: i64,
+    /// Tax lines, each with its code.
+    taxes: [(u16, i128); 3],
 }
 
 impl Deal {
@@ -181,8 +208,8 @@ struct Money {
 /// Writes the postings of one slot into `draft` and returns the reservations it closed.
 pub(super) fn settle(
     draft: &mut Draft<'_>,
-    open: &OpenOrders,
-    (tariff, policy): (&Tariff, Imbalance),
+    open: (&OpenOrders, &SlotOf),
+    (terms, policy): (&Terms, Imbalance),
     credit: Option<&Credit>,
     clearings: &[ClearedSlot<'_>],
     meter: &Meter<'_>,
@@ -192,11 +219,11 @@ pub(super) fn settle(
     let mut contract = BTreeMap::new();
     let mut by_key = BTreeMap::new();
     for (index, clearing) in clearings.iter().enumerate() {
-        let claim_of = claim_orders(clearing, open, &mut by_key, &mut claims)?;
-        price_trades(draft, tariff, (index, clearing), &claim_of, &mut claims, &mut deals, &mut contract)?;
+        let claim_of = claim_orders(clearing, open, terms.slot(), &mut by_key, &mut claims)?;
+        price_trades(draft, terms, (index, clearing), &claim_of, &mut claims, &mut deals, &mut contract)?;
     }
     let closed = draw_reservations(draft, credit, &mut claims)?;
-    pay_out(draft, tariff, &claims, &deals)?;
+    pay_out(draft, terms, &claims, &deals)?;
     let left = draft.accounts().get(CLEARING).map_or(0, |account| account.posted);
     if left != 0 {
         return Err(SettleError::ClearingNotEmpty { posted: left });
@@ -205,15 +232,16 @@ pub(super) fn settle(
         Imbalance::ShortfallAllocation { .. } => deals.iter().map(|deal| deal.sale(&claims)).collect(),
         _ => Vec::new(),
     };
-    settle_meter(draft, (tariff, policy), meter, (&contract, &sales))?;
+    settle_meter(draft, (terms, policy), meter, (&contract, &sales))?;
     Ok(closed)
 }
 
-/// Gives each buy row its claim. A row takes the oldest reservation of its order that no earlier row took; when none
-/// is left it shares the claim of an earlier row, so that one order may stand in several clearings of a slot.
+/// Gives each buy row its claim. A row takes the oldest reservation of its order for `slot` that no earlier row took;
+/// when none is left it shares the claim of an earlier row, so that one order may stand in several clearings of a slot.
 fn claim_orders(
     clearing: &ClearedSlot<'_>,
-    open: &OpenOrders,
+    (open, slot_of): (&OpenOrders, &SlotOf),
+    slot: Option<i64>,
     by_key: &mut BTreeMap<OrderKey, (u64, usize)>,
     claims: &mut Vec<Claim>,
 ) -> Result<Vec<usize>, SettleError> {
@@ -226,7 +254,7 @@ fn claim_orders(
         }
     }
     let mut claim_of = vec![usize::MAX; n];
-    for (row, slot) in claim_of.iter_mut().enumerate() {
+    for (row, chosen) in claim_of.iter_mut().enumerate() {
         if clearing.side[row] != 1 {
             continue;
         }
@@ -234,12 +262,20 @@ fn claim_orders(
         // The first reservation that is not taken: `after` is one past the last taken seq of this order.
         let earlier = by_key.get(&key).copied();
         let after = earlier.map_or(0, |(after, _)| after);
-        let reservation = open.range((key, after)..=(key, u64::MAX)).next().map(|&(_, seq)| seq);
-        if let (None, Some((_, claim))) = (reservation, earlier) {
-            *slot = claim;
-            continue;
+        let mut left = open.range((key, after)..=(key, u64::MAX)).map(|&(_, seq)| seq);
+        let first = left.clone().next();
+        let reservation = left.find(|seq| slot_of.get(seq).copied() == slot);
+        match (reservation, earlier, first) {
+            (None, Some((_, claim)), _) => {
+                *chosen = claim;
+                continue;
+            }
+            (None, None, Some(seq)) => {
+                let (account, _, order) = key;
+                return Err(SettleError::OtherSlot { account, order, reserved_for: slot_of.get(&seq).copied() });
+            }
+            _ => *chosen = claims.len(),
         }
-        *slot = claims.len();
         by_key.insert(key, (reservation.map_or(after, |seq| seq + 1), claims.len()));
         claims.push(Claim { key, reservation, due: 0, quantity: 0, post: 0 });
     }
@@ -249,7 +285,7 @@ fn claim_orders(
 /// Checks every trade, adds what it costs to its buyer's claim, and notes what each side contracted.
 fn price_trades(
     draft: &Draft<'_>,
-    tariff: &Tariff,
+    terms: &Terms,
     (index, clearing): (usize, &ClearedSlot<'_>),
     claim_of: &[usize],
     claims: &mut [Claim],
@@ -266,11 +302,12 @@ fn price_trades(
         check_member(draft, seller)?;
         let (market, quantity) = (clearing.market[buy], clearing.quantity[trade]);
         let owes = owed(i128::from(clearing.buy_amount[trade]), clearing.den);
-        let fees = i128::from(tariff.platform_fee()) + i128::from(tariff.network_fee());
-        let base = owes + fees * i128::from(quantity);
-        let tax = tariff.tax(base);
+        let network_fee = clearing.network_fee.map_or(terms.tariff().network_fee(), |fees| fees[trade]);
+        let platform = i128::from(terms.tariff().platform_fee()) * i128::from(quantity);
+        let network = i128::from(network_fee) * i128::from(quantity);
+        let taxes = terms.taxes(owes, platform, network);
         let claim = claim_of[buy];
-        claims[claim].due += base + tax;
+        claims[claim].due += owes + platform + network + taxes.iter().map(|&(_, tax)| tax).sum::<i128>();
         claims[claim].quantity += i128::from(quantity);
         *contract.entry(buyer).or_insert(0) += i128::from(quantity);
         *contract.entry(seller).or_insert(0) -= i128::from(quantity);
@@ -283,8 +320,9 @@ fn price_trades(
             quantity,
             money: money(clearing, trade, owes),
             surplus_to: if deficits.contains(&market) { clearing.deficit_to } else { PLATFORM },
-            base,
-            tax,
+            base: terms.joint(owes, platform, network),
+            network_fee,
+            taxes,
         });
     }
     Ok(())
@@ -300,6 +338,7 @@ fn check_columns(index: usize, clearing: &ClearedSlot<'_>) -> Result<(), SettleE
         ("sell_price", clearing.sell_price.len()),
         ("buy_amount", clearing.buy_amount.len()),
         ("sell_amount", clearing.sell_amount.len()),
+        ("network_fee", clearing.network_fee.map_or(expected, <[i64]>::len)),
     ] {
         if len != expected {
             return Err(SettleError::Length { column, len, expected });
@@ -321,6 +360,9 @@ fn check_trade(clearing: &ClearedSlot<'_>, trade: usize) -> Result<(usize, usize
     let quantity = clearing.quantity[trade];
     if !quantity_in_range(quantity) {
         return Err(TradeFault::Quantity);
+    }
+    if !clearing.network_fee.is_none_or(|fees| price_in_range(fees[trade])) {
+        return Err(TradeFault::NetworkFee);
     }
     if clearing.per_unit {
         let sides = [
@@ -448,7 +490,7 @@ fn post(draft: &mut Draft<'_>, claim: &mut Claim, seq: u64, reserved: i64) -> Re
 }
 
 /// Pays each trade out of the clearing house: seller, fees, tax, spread, rounding. Lines of nothing are left out.
-fn pay_out(draft: &mut Draft<'_>, tariff: &Tariff, claims: &[Claim], deals: &[Deal]) -> Result<(), SettleError> {
+fn pay_out(draft: &mut Draft<'_>, terms: &Terms, claims: &[Claim], deals: &[Deal]) -> Result<(), SettleError> {
     for deal in deals {
         let line = |kind, code, to, price: i64, amount| Line {
             code,
@@ -472,10 +514,26 @@ fn pay_out(draft: &mut Draft<'_>, tariff: &Tariff, claims: &[Claim], deals: &[De
             ..line(Kind::Trade, code, deal.seller, price, money.seller)
         })?;
         let spread = if money.spread_price.is_none() && money.spread < 0 { FEE_DEFICIT } else { FEE_SPREAD };
+        // A fee that is shared has no price a unit: neither part is a whole number of ticks times the quantity.
+        let fee = |code, to, ticks: i64, (share_code, share): (u16, FeeShare)| {
+            let part = share.of(times(ticks));
+            let price = if share.ppm == 0 { ticks } else { 0 };
+            [(Kind::Fee, code, to, price, times(ticks) - part), (Kind::Fee, share_code, share.to, 0, part)]
+        };
+        let platform_fee = terms.tariff().platform_fee();
+        let [platform, platform_share] =
+            fee(FEE_PLATFORM, PLATFORM, platform_fee, (FEE_PLATFORM_SHARE, terms.platform_share()));
+        let [network, network_share] =
+            fee(FEE_NETWORK, DSO, deal.network_fee, (FEE_NETWORK_SHARE, terms.network_share()));
+        let [trade_tax, platform_tax, network_tax] = deal.taxes.map(|(code, tax)| (Kind::Tax, code, TAX, 0, tax));
         for (kind, code, to, price, amount) in [
-            (Kind::Fee, FEE_PLATFORM, PLATFORM, tariff.platform_fee(), times(tariff.platform_fee())),
-            (Kind::Fee, FEE_NETWORK, DSO, tariff.network_fee(), times(tariff.network_fee())),
-            (Kind::Tax, TAX_TRADE, TAX, 0, deal.tax),
+            platform,
+            platform_share,
+            network,
+            network_share,
+            trade_tax,
+            platform_tax,
+            network_tax,
             (Kind::Fee, spread, deal.surplus_to, money.spread_price.unwrap_or(0), money.spread),
             (Kind::Fee, FEE_ROUNDING, ROUNDING, 0, money.rounding),
         ] {

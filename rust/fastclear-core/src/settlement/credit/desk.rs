@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::accounts::{BOUNDARY, CREDIT_HOUSE, FIRST_MEMBER, MEMBERSHIP_CLOSED, MONEY, TREASURY, is_member};
 use super::super::bank::{Bank, CycleLine};
-use super::super::draft::{Draft, Line};
+use super::super::draft::{Draft, Line, Position};
 use super::super::error::SettleError;
 use super::super::netting::{Payment, payments};
-use super::super::posting::Kind;
+use super::super::posting::{Kind, Posting};
 use super::super::slot::check_member;
 use super::loan::Loan;
-use super::terms::Terms;
+use super::terms::LoanTerms;
 use super::{Book, Cover, Credit, DAY_NS, NET_COLLECTED, NET_NOVATION, NET_PAID_OUT, OPERATOR};
 
 /// How a bank gives credit.
@@ -20,10 +20,10 @@ pub enum Profile {
     #[default]
     Prepaid,
     /// A treasury lends what a member lacks, up to its limit.
-    CreditBank(Terms),
+    CreditBank(LoanTerms),
     /// Members run up to their limits; what they owe is netted and collected when a cycle is closed. A payment that
     /// fails becomes a loan of the operator's on these terms.
-    PostpaidNetting(Terms),
+    PostpaidNetting(LoanTerms),
 }
 
 /// Where a member stands.
@@ -283,12 +283,20 @@ impl Bank {
     }
 }
 
-/// What a call leaves behind: members below zero are lent what they lack, and what is due is collected from those that
-/// have money. `None` where no loan changes.
-pub(in super::super) fn follow_up(
-    draft: &mut Draft<'_>,
-    credit: Option<&Credit>,
-) -> Result<Option<Credit>, SettleError> {
+/// Keeps the postings of a call. First members that it leaves below zero are lent what they lack, and what is due is
+/// collected from those that have money.
+pub(in super::super) fn commit(
+    mut draft: Draft<'_>,
+    credit: &mut Option<Credit>,
+) -> Result<(Vec<Posting>, Position), SettleError> {
+    if let Some(changed) = follow_up(&mut draft, credit.as_ref())? {
+        *credit = Some(changed);
+    }
+    Ok(draft.commit())
+}
+
+/// `None` where no loan changes.
+fn follow_up(draft: &mut Draft<'_>, credit: Option<&Credit>) -> Result<Option<Credit>, SettleError> {
     let Some(credit) = credit else { return Ok(None) };
     let touched: BTreeSet<u64> =
         draft.postings().iter().flat_map(|p| [p.debit, p.credit]).filter(|&id| is_member(id)).collect();

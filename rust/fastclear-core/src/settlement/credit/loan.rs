@@ -1,6 +1,6 @@
 //! One loan: its principal, and the interest and penalty that have grown on it.
 
-use super::terms::Terms;
+use super::terms::LoanTerms;
 
 /// A charge that grows by fractions of a nano-currency and is claimed in whole ones. What is left of a unit stays in
 /// `numerator`, so that charging daily or all at once comes to the same (P-I8).
@@ -105,7 +105,7 @@ impl Loan {
     }
 
     /// Charges every day up to `day` and returns the interest and the penalty to be claimed now.
-    pub(super) fn charge(&mut self, terms: &Terms, day: u64) -> (i128, i128) {
+    pub(super) fn charge(&mut self, terms: &LoanTerms, day: u64) -> (i128, i128) {
         if !self.is_behind(day) {
             return (0, 0);
         }
@@ -114,12 +114,12 @@ impl Loan {
         self.charged_to = day;
         (
             self.interest.grow(terms.interest(self.principal, days), terms.interest_unit()),
-            self.penalty.grow(terms.penalty(self.principal, late), Terms::PENALTY_UNIT),
+            self.penalty.grow(terms.penalty(self.principal, late), LoanTerms::PENALTY_UNIT),
         )
     }
 
     /// The interest from today until it is due, in whole units rounded up.
-    pub(super) fn interest_to_come(&self, terms: &Terms) -> i128 {
+    pub(super) fn interest_to_come(&self, terms: &LoanTerms) -> i128 {
         let days = self.due_day.saturating_sub(self.charged_to);
         let unit = terms.interest_unit();
         let all = self.interest.numerator + terms.interest(self.principal, days);
@@ -139,13 +139,13 @@ impl Loan {
 #[cfg(test)]
 mod tests {
     use super::super::super::accounts::TREASURY;
-    use super::super::terms::TermsError;
+    use super::super::terms::LoanTermsError;
     use super::*;
 
     #[test]
-    fn daily_or_at_once_is_the_same() -> Result<(), TermsError> {
+    fn daily_or_at_once_is_the_same() -> Result<(), LoanTermsError> {
         for (rate, per_days, penalty) in [(47_000, 30, 1_000), (1, 365, 1), (333_333, 7, 999_999), (0, 1, 0)] {
-            let terms = Terms::new(rate, per_days, 5, penalty)?;
+            let terms = LoanTerms::new(rate, per_days, 5, penalty)?;
             for principal in [1, 7, 999_999, 51_800_000_000, i64::MAX] {
                 let mut daily = Loan::new(TREASURY, principal, 3, 5);
                 let mut once = daily;
@@ -167,8 +167,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_to_come_comes() -> Result<(), TermsError> {
-        let terms = Terms::new(47_000, 30, 30, 0)?;
+    fn what_is_to_come_comes() -> Result<(), LoanTermsError> {
+        let terms = LoanTerms::new(47_000, 30, 30, 0)?;
         for principal in [1, 12_345, 51_800_000_000] {
             let mut loan = Loan::new(TREASURY, principal, 100, 30);
             assert_eq!(loan.interest_to_come(&terms), terms.interest_to_maturity(principal));

@@ -23,7 +23,7 @@ use super::draft::{Draft, Line};
 use super::error::SettleError;
 use super::posting::Kind;
 use loan::{Loan, Part};
-use terms::Terms;
+use terms::LoanTerms;
 
 /// Nanoseconds of a day. Days are those of UTC, so that a loan of Monday evening is a day old on Tuesday morning.
 pub const DAY_NS: u64 = 86_400 * 1_000_000_000;
@@ -90,7 +90,7 @@ pub struct Book {
 /// All loans of a bank.
 #[derive(Clone, Debug)]
 pub(super) struct Credit {
-    terms: Terms,
+    terms: LoanTerms,
     /// Whether a treasury lends what a member lacks; if not, members run up to their limits until the cycle is closed.
     pub lends: bool,
     /// By member and the seq of the draw: a member's oldest first.
@@ -101,7 +101,7 @@ pub(super) struct Credit {
 }
 
 impl Credit {
-    pub const fn new(terms: Terms, lends: bool) -> Self {
+    pub const fn new(terms: LoanTerms, lends: bool) -> Self {
         let book = Book { capital: 0, interest: 0, penalty: 0, written_off: 0 };
         Self { terms, lends, loans: BTreeMap::new(), defaulted: BTreeSet::new(), book }
     }

@@ -14,9 +14,9 @@ const SELLER: u64 = 1001;
 const OTHER: u64 = 1002;
 const NO_METER: Meter<'static> = Meter { account: &[], energy: &[] };
 
-fn terms() -> Terms {
+fn terms() -> LoanTerms {
     // 4.7 % every 30 days, due after 30; 0.1 % a day on what is overdue.
-    Terms::new(47_000, 30, 30, 1_000).expect("in range")
+    LoanTerms::new(47_000, 30, 30, 1_000).expect("in range")
 }
 
 /// Buyer 40, seller 10, other 60, treasury 500; limit of the buyer 78; 2 % on what is traded.
@@ -254,7 +254,7 @@ fn an_account_closes_only_empty() -> Result<(), SettleError> {
 
 fn netting() -> Result<Bank, SettleError> {
     let tariff = Tariff::new(300_000, 50_000, 0, 0, 0).unwrap_or_default();
-    let late = Terms::new(0, 1, 0, 1_000).expect("in range");
+    let late = LoanTerms::new(0, 1, 0, 1_000).expect("in range");
     let mut bank = Bank::new(tariff)?.with_profile(Profile::PostpaidNetting(late))?;
     bank.open(3, 100 * EUR)?;
     Ok(bank)
@@ -328,6 +328,6 @@ fn terms_out_of_range_are_named() {
         ((0, 1, 0, 10_000_001), "penalty_ppm"),
     ] {
         let (interest, per_days, term, penalty) = values;
-        assert_eq!(Terms::new(interest, per_days, term, penalty).expect_err(field).field, field);
+        assert_eq!(LoanTerms::new(interest, per_days, term, penalty).expect_err(field).field, field);
     }
 }
