@@ -55,6 +55,7 @@ from fastclear.platforms.simulation import run
 from fastclear.receipts import Receipts
 from fastclear.reject import RejectReason
 from fastclear.settlement import Settlement
+from fastclear.statements import History
 from fastclear.tariff import Tariff
 from fastclear.trades import Clearing
 from fastclear.units import Units
@@ -74,6 +75,7 @@ __all__ = [
     "Discriminatory",
     "DualPrice",
     "FastclearError",
+    "History",
     "Huang",
     "Ledger",
     "LedgerError",

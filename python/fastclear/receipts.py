@@ -14,6 +14,7 @@ from fastclear import _core
 
 if TYPE_CHECKING:
     from fastclear.settlement import Cleared, Settlement
+    from fastclear.statements import History, Journal, Statement, Summary
 
 MONEY: Final = pl.Decimal(38, 0)
 _Scalar = TypeVar("_Scalar", bound=np.generic)
@@ -41,6 +42,11 @@ class Receipts:
     def __init__(self, postings: _core.Postings, bank: Settlement) -> None:
         self._postings = postings
         self._bank = bank
+
+    @property
+    def bank(self) -> Settlement:
+        """The bank that made the postings."""
+        return self._bank
 
     def __len__(self) -> int:
         """Return the number of postings."""
@@ -96,6 +102,49 @@ class Receipts:
         bills = self.bill_columns
         names = self._bank.names(bills["account"].tolist())
         return pl.DataFrame([participant_series(names), *(pl.Series(name, column) for name, column in bills.items())])
+
+    def statement(self, participant: str | int) -> Statement:
+        """Every posting here that touches one member, with its balance after each; see :class:`fastclear.History`.
+
+        Raises
+        ------
+        SettlementError
+            A stranger, or receipts that are neither the bank's first nor its last: put several into a
+            :class:`fastclear.History`.
+        """
+        return self._history().statement(participant)
+
+    def summary(self) -> Summary:
+        """One row a member: balance, deposits, every line of its bill; see :class:`fastclear.History`."""
+        return self._history().summary()
+
+    def journal(self, currency: str = "EUR", *, tz: str = "UTC") -> Journal:
+        """These postings as a double-entry journal; see :class:`fastclear.History`."""
+        return self._history().journal(currency, tz=tz)
+
+    def explain(self, participant: str | int, clearing: Cleared | Sequence[Cleared] = ()) -> str:
+        """Say in words what became of a member's orders, what it metered and what it paid.
+
+        Parameters
+        ----------
+        participant : str or int
+            Who.
+        clearing : Clearing or sequence of them, optional
+            What was settled; without it there is nothing about orders that did not trade.
+
+        Raises
+        ------
+        SettlementError
+            A stranger.
+        """
+        from fastclear.statements.story import told_to
+
+        return told_to(self, participant, clearing)
+
+    def _history(self) -> History:
+        from fastclear.statements import History  # stands on this module
+
+        return History(self)
 
     def pseudonyms(self, clearing: Cleared) -> NDArray[np.uint64]:
         """Account id of each order of ``clearing``, shape (n,); 0 for participants of no account."""

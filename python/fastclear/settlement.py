@@ -29,6 +29,7 @@ from fastclear.errors import SettlementError
 from fastclear.imbalance import OWNERS, Backup, Imbalance, encoded
 from fastclear.orders import Orders, encode
 from fastclear.receipts import MONEY, Receipts, participant_series, read_only
+from fastclear.statements.exposure import Exposure, exposure
 from fastclear.tariff import Tariff
 from fastclear.units import Units
 
@@ -127,6 +128,7 @@ class Settlement:
         self._int_accounts = np.empty(0, np.uint64)
         self._settled: dict[int, weakref.ref[Cleared]] = {}
         self._last: Receipts | None = None
+        self._handed_out = 0
 
     def __copy__(self) -> Settlement:
         """Return a bank of its own with the same accounts, reservations and untaken postings."""
@@ -350,7 +352,13 @@ class Settlement:
     def receipts(self) -> Receipts:
         """Every posting since the last receipts (those of :meth:`settle` included)."""
         self._last = Receipts(self._bank.take(), self)
+        self._handed_out += len(self._last)
         return self._last
+
+    @property
+    def next_seq(self) -> int:
+        """``seq`` that the next posting will have: how many there have been."""
+        return self._handed_out + len(self._bank.copy().take())
 
     @property
     def last_receipts(self) -> Receipts | None:
@@ -402,6 +410,11 @@ class Settlement:
         )
         status = pl.when(pl.col("available") < 0).then(pl.lit("restricted")).otherwise(pl.lit("active"))
         return frame.with_columns(pl.when(pl.col("role") == "member").then(status).alias("status"))
+
+    @property
+    def exposure(self) -> Exposure:
+        """How much of its credit each member uses: a frame to print, export and write; see its class."""
+        return exposure(self.balances)
 
     @property
     def status(self) -> dict[Participant, str]:
