@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.amounts import trade_amounts
+from fastclear.audit.settlement import SettlementReport
+from fastclear.audit.watch import Watched, audited
 from fastclear.columns import INT64_MAX, Participant, checked_name, int64, items, plain, single, whole
 from fastclear.errors import SettlementError
 from fastclear.imbalance import OWNERS, Backup, Imbalance, encoded
@@ -79,6 +81,8 @@ class Settlement:
         Retail and feed-in price, fees and tax.
     imbalance : Backup, SinglePrice or DualPrice, default Backup()
         What a deviation between metered and traded energy costs.
+    audit : bool, default False
+        Check every invariant after every call; see :meth:`audit`. For tests and trials: it costs more than the calls.
 
     Raises
     ------
@@ -112,7 +116,9 @@ class Settlement:
     [150000000, -150000000]
     """
 
-    def __init__(self, profile: str = "prepaid", *, tariff: Tariff, imbalance: Imbalance | None = None) -> None:
+    def __init__(
+        self, profile: str = "prepaid", *, tariff: Tariff, imbalance: Imbalance | None = None, audit: bool = False
+    ) -> None:
         if profile != "prepaid":
             raise SettlementError(f"profile {profile!r} is unknown; use 'prepaid'")
         if not isinstance(tariff, Tariff):
@@ -121,7 +127,8 @@ class Settlement:
         self.tariff = tariff
         self.imbalance = Backup() if imbalance is None else imbalance
         rates = (tariff.retail, tariff.feed_in, tariff.platform_fee, tariff.network_fee, tariff.tax_ppm)
-        self._bank = _core.Bank(rates, *encoded(self.imbalance))
+        core = _core.Bank(rates, *encoded(self.imbalance))
+        self._bank = cast("_core.Bank", Watched(core)) if audit else core
         self._accounts: dict[Participant, int] = {}
         self._names: list[Participant] = []
         self._int_keys = np.empty(0, np.int64)
@@ -210,7 +217,7 @@ class Settlement:
         self._bank.deposit(*self._money(participant, amount))
 
     def withdraw(self, participant: Participant | Iterable[Participant], amount: int | Iterable[int]) -> None:
-        """Pay money out: at most what is posted and not reserved, never credit.
+        """Pay money out: balance, never credit, and as much as leaves every open bid covered.
 
         Parameters as in :meth:`deposit`.
 
@@ -390,6 +397,31 @@ class Settlement:
                 *(_decimal(name, values) for name, values in zip(names, money, strict=True)),
             ]
         )
+
+    def audit(self, receipts: Receipts | Iterable[Receipts] = ()) -> SettlementReport:
+        """Recompute every account from the postings, in Python, and check every invariant on the way.
+
+        Parameters
+        ----------
+        receipts : Receipts, or an iterable of them
+            Everything that :meth:`settle` and :meth:`receipts` have handed out, in order. Not needed with
+            ``Settlement(audit=True)``, which has followed them, nor before anything was handed out.
+
+        Returns
+        -------
+        SettlementReport
+            What was checked, and over how much.
+
+        Raises
+        ------
+        AuditError
+            The first invariant that does not hold.
+        SettlementError
+            Receipts are missing.
+        """
+        if isinstance(self._bank, Watched):
+            return self._bank.check()
+        return audited(self._bank, [receipts] if isinstance(receipts, Receipts) else receipts, self._handed_out)
 
     @property
     def balances(self) -> pl.DataFrame:
