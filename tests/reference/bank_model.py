@@ -13,7 +13,7 @@ from math import ceil, floor
 from typing import Any, NamedTuple
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A call that the bank must refuse; nothing has changed."""
 
 
@@ -75,12 +75,12 @@ class Prepaid:
 
     def open(self, names: list[Any], limit: int) -> None:
         if limit < 0 or len(set(names)) < len(names) or any(name in self.limit for name in names):
-            raise Refused
+            raise RefusedError
         self.limit.update(dict.fromkeys(names, limit))
 
     def set_limit(self, member: Any, limit: int) -> None:
         if member not in self.limit or limit < 0:
-            raise Refused
+            raise RefusedError
         self.limit[member] = limit
 
     def pay_in(self, rows: list[tuple[Any, int]], sign: int) -> None:
@@ -89,7 +89,7 @@ class Prepaid:
         for member, amount in rows:
             if member not in self.limit or amount < 0 or (sign < 0 and amount > self.free(member)):
                 self.posted = before
-                raise Refused
+                raise RefusedError
             self.move("boundary", member, sign * amount)
         for member, amount in rows:
             self.deposited[member] += sign * amount
@@ -100,7 +100,7 @@ class Prepaid:
 
     def reserve(self, bids: list[Bid]) -> list[str]:
         if any(bid.member not in self.limit for bid in bids):
-            raise Refused
+            raise RefusedError
         return [self.reserve_one(bid) for bid in bids]
 
     def reserve_one(self, bid: Bid) -> str:
@@ -124,14 +124,14 @@ class Prepaid:
         try:
             contract = self.trade(gates)
             self.read(meter, contract)
-        except Refused:
+        except RefusedError:
             self.posted, self.held, self.open_bids = before
             raise
 
     def trade(self, gates: list[Gate]) -> Counter[Any]:
         members = {bid.member for gate in gates for bid in gate.bids if bid.price is not None}
         if (members | {trade.seller for gate in gates for trade in gate.trades}) - self.limit.keys():
-            raise Refused
+            raise RefusedError
         due: Counter[int] = Counter()  # claim -> money
         wanted: Counter[int] = Counter()  # claim -> Wh
         claims: list[tuple[Any, tuple[int, int] | None]] = []  # member, reservation
@@ -166,9 +166,9 @@ class Prepaid:
             if reservation is not None:
                 self.hold(member, -reservation[1])
             elif due[claim] > 0 and due[claim] > self.available(member):
-                raise Refused
+                raise RefusedError
             if reservation is not None and due[claim] > reservation[1]:
-                raise Refused
+                raise RefusedError
             self.move(member, "clearing", due[claim])
         for payee, amount in payments:
             self.move("clearing", payee, amount)
@@ -176,7 +176,7 @@ class Prepaid:
 
     def read(self, meter: dict[Any, int], contract: Counter[Any]) -> None:
         if meter.keys() - self.limit.keys():
-            raise Refused
+            raise RefusedError
         total = sum(metered - contract[member] for member, metered in meter.items())
         for member, metered in meter.items():
             self.imbalance(member, metered, metered - contract[member], total)
@@ -191,7 +191,7 @@ class Prepaid:
 
     def advance(self, time: int) -> None:
         if time < self.clock:
-            raise Refused
+            raise RefusedError
         self.clock = time
 
     def close_cycle(self) -> dict[Any, tuple[int, int, int]]:

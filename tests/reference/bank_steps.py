@@ -7,8 +7,10 @@ from fractions import Fraction
 from random import Random
 from typing import Any
 
+import numpy as np
+
 import fastclear as fc
-from reference.bank_model import Bid, Gate, Prepaid, Rates, Refused, Trade
+from reference.bank_model import Bid, Gate, Prepaid, Rates, RefusedError, Trade
 
 PROFILES: dict[str, type[Prepaid]] = {"prepaid": Prepaid}
 POLICIES: dict[str, Callable[[Rates], Any]] = {
@@ -40,6 +42,7 @@ class Pair:
             profile, tariff=fc.Tariff(*rates[:5]), imbalance=POLICIES[rates.policy](rates), audit=audit
         )
         self.model = PROFILES[profile](rates)
+        self.stranger: Any = "stranger"
         self.standing: list[Bid] = []
         self.cleared: Any = None
         self.receipts: list[fc.Receipts] = []
@@ -56,16 +59,16 @@ class Pair:
     def both(self, on_bank: Callable[[], Any], on_model: Callable[[], Any]) -> tuple[Any, Any]:
         """What each of them returns, or (None, None) where both refuse."""
         self.steps += 1
-        refused, said, expected = False, None, None
+        refused, error, said, expected = False, None, None, None
         try:
             expected = on_model()
-        except Refused:
+        except RefusedError:
             refused = True
         try:
             said = on_bank()
-            assert not refused, "the bank allowed what the model refuses"
-        except fc.SettlementError as error:
-            assert refused, f"the bank refused what the model allows: {error}"
+        except fc.SettlementError as found:
+            error = found
+        assert refused == (error is not None), "the bank allowed it" if refused else f"the bank refused it: {error}"
         self.refusals += refused
         self.compare()
         return said, expected
@@ -114,9 +117,7 @@ class Pair:
             clearings.append(clearing)
             gates.append(Gate(bids, trades(clearing, bids, asks), getattr(mechanism, "deficit_to", "platform")))
         readings = {"participant": list(meter), "energy_wh": list(meter.values())}
-        receipts, _ = self.both(
-            lambda: self.bank.settle(clearings, readings), lambda: self.model.settle(gates, meter)
-        )
+        receipts, _ = self.both(lambda: self.bank.settle(clearings, readings), lambda: self.model.settle(gates, meter))
         if receipts is not None:
             self.receipts.append(receipts)
             self.cleared = next((item for item in clearings if len(item.trade_columns["quantity"])), None)
@@ -145,15 +146,19 @@ class Pair:
 
 
 def refuse() -> None:
-    raise Refused
+    raise RefusedError
 
 
-def columns(bids: list[Bid], asks: list[Ask]) -> dict[str, list[Any]]:
-    """Orders as `fc.clear` takes them: bids, then asks."""
+def columns(bids: list[Bid], asks: list[Ask]) -> dict[str, Any]:
+    """Orders as `fc.clear` takes them: bids, then asks. Arrays of integers are read as they stand."""
     rows = [(1, *bid) if bid.price is not None else (1, *bid[:3], 5, FLAW) for bid in bids]
     rows += [(0, *ask) for ask in asks]
     names = ("side", "participant", "market", "order", "price", "quantity")
-    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {name: [] for name in names}
+    values = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in names]
+    return {
+        name: column if any(isinstance(value, str) for value in column) else np.array(column, np.int64)
+        for name, column in zip(names, values, strict=True)
+    }
 
 
 def trades(clearing: fc.Clearing, bids: list[Bid], asks: list[Ask]) -> list[Trade]:
@@ -204,16 +209,17 @@ def random_step(rng: Random, pair: Pair) -> None:
         case 1:
             rows = [(name, max(-1, pair.model.free(name) + rng.choice([-20, -1, 0, 1])))]
             if rng.random() < 0.3:
-                rows.append((rng.choice([*pair.names, "stranger"]), rng.randint(-1, 40)))
+                rows.append((rng.choice([*pair.names, pair.stranger]), rng.randint(-1, 40)))
             pair.pay_in(rows, -1)
         case 2:
-            pair.set_limit(name if rng.random() < 0.9 else "stranger", rng.choice([-1, 0, 50, 700]))
+            pair.set_limit(name if rng.random() < 0.9 else pair.stranger, rng.choice([-1, 0, 50, 700]))
         case 3 if len(pair.names) < 9:
-            pair.open([f"late {len(pair.names)}", *([name] if rng.random() < 0.3 else [])], rng.choice([-1, 0, 99]))
+            late = f"late {len(pair.names)}" if isinstance(name, str) else len(pair.names)
+            pair.open([late, *([name] if rng.random() < 0.3 else [])], rng.choice([-1, 0, 99]))
         case 4:
             bids = [random_bid(rng, pair) for _ in range(rng.randint(0, 4))]
             if rng.random() < 0.03:
-                bids.append(Bid("stranger", 0, 1, 5, 5))
+                bids.append(Bid(pair.stranger, 0, 1, 5, 5))
             pair.reserve(bids, [random_ask(rng, pair)] if rng.random() < 0.3 else [])
         case 5:
             random_gate(rng, pair)
@@ -241,15 +247,17 @@ def random_gate(rng: Random, pair: Pair) -> None:
         tranches.append((shared + bids[cut:], [random_ask(rng, pair) for _ in range(2)], rng.choice(MECHANISMS)))
     meter = {name: rng.randint(-30, 30) for name in pair.names if rng.random() < 0.5}
     if rng.random() < 0.02:
-        meter["stranger"] = 1
+        meter[pair.stranger] = 1
     pair.settle([tranche for tranche in tranches if tranche[0] or tranche[1]], meter)
 
 
-def random_history(seed: int, steps: int, audit: bool = True) -> Pair:
+def random_history(seed: int, steps: int, audit: bool = True, profile: str = "prepaid") -> Pair:
     rng = Random(seed)
-    pair = Pair(random_rates(rng), audit=audit)
-    pair.open(["Ada", "Bo", "Cem"], rng.choice([0, 0, 400]))
-    pair.open(["Dana"], 0)
+    pair = Pair(random_rates(rng), profile, audit)
+    names: list[Any] = ["Ada", "Bo", "Cem", "Dana"] if seed % 4 == 0 else [-7, 10**12, 33, -1]
+    pair.stranger = "stranger" if seed % 4 == 0 else 34
+    pair.open(names[:3], rng.choice([0, 0, 400]))
+    pair.open(names[3:], 0)
     while pair.steps < steps:
         random_step(rng, pair)
     pair.take()
