@@ -149,25 +149,21 @@ class Books:
 
     def check_balances(self, rows: Iterable[Sequence[int]]) -> None:
         """Hold the accounts against ``account, posted, pending out, pending in, available, limit, version`` rows."""
-        sums = [0, 0, 0]
-        seen = 0
-        for account, *found in rows:
-            held = self.accounts.get(account)
-            seen += 1
-            if held is None:
-                raise broken(FOLD, f"account {account} was never opened")
+        reported = {account: list(found) for account, *found in rows}
+        total, pending_out, pending_in = (sum(found[index] for found in reported.values()) for index in range(3))
+        if total:
+            raise broken(CONSERVED, f"the sum is {total}")
+        reserved = sum(amount for _, _, amount in self.reservations.values())
+        if (pending_out, pending_in) != (reserved, reserved):
+            raise broken(PENDING, f"out {pending_out}, in {pending_in}, reservations {reserved}")
+        if reported.keys() != self.accounts.keys():
+            odd = sorted(reported.keys() ^ self.accounts.keys())
+            raise broken(FOLD, f"account {odd[0]} is reported and was never opened, or the other way round")
+        for account, found in reported.items():
+            held = self.accounts[account]
             expected = [held.posted, held.pending_out, held.pending_in, held.available, held.limit, held.version]
             if found != expected:
                 raise broken(FOLD, f"account {account}: reported {found}, postings come to {expected}")
-            for index in range(3):
-                sums[index] += found[index]
-        if seen != len(self.accounts):
-            raise broken(FOLD, f"{seen} accounts are reported, {len(self.accounts)} were opened")
-        if sums[0]:
-            raise broken(CONSERVED, f"the sum is {sums[0]}")
-        reserved = sum(amount for _, _, amount in self.reservations.values())
-        if sums[1:] != [reserved, reserved]:
-            raise broken(PENDING, f"out {sums[1]}, in {sums[2]}, reservations {reserved}")
 
     def check_cycle(self, lines: Iterable[Sequence[int]]) -> None:
         """Hold ``account, opening, deposited, net, closing`` rows against the accounts; then a cycle begins."""
