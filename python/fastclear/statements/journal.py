@@ -115,9 +115,10 @@ def journal(history: History, currency: str, tz: str) -> Journal:
     """Build the journal; see :meth:`History.journal`."""
     if not isinstance(currency, str) or not _CURRENCY_CODE.fullmatch(currency):
         raise SettlementError(f"currency={currency!r} is no code in capitals, such as 'EUR'")
-    opening = {account: posted for account, posted in sorted(history.opening.items()) if posted}
+    before = history.opening
+    opening = {account: posted for account, posted in sorted(before.items()) if posted}
     rows = [row for row in history.rows() if row["kind"] in MOVING and row["amount"]]
-    accounts = sorted(opening.keys() | history.moved.keys())
+    accounts = sorted(before.keys() | history.moved.keys())
     names = dict(zip(accounts, history.named(accounts), strict=True))
     chart = {account: _account_name(account, names[account]) for account in accounts}
     numbers = dict(zip(accounts, history.called(accounts), strict=True))
