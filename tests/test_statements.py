@@ -15,7 +15,7 @@ import pytest
 from reference.bank_steps import Pair, random_history
 
 import fastclear as fc
-from fastclear.statements.words import told
+from fastclear.statements.words import lined, told
 
 SEEDS = range(12)
 
@@ -120,6 +120,18 @@ def test_every_entry_balances_and_the_accounts_are_the_banks(pair: Pair) -> None
             assert int(-balance * 10**9) == posted(pair.bank)[account]
 
 
+def test_a_journal_by_day_is_the_sum_of_its_postings(pair: Pair) -> None:
+    history = fc.History(pair.receipts)
+    whole, days = history.journal(), history.journal(by="day")
+    assert days.balances.equals(whole.balances)
+    assert days.frame["entry"].n_unique() < whole.frame["entry"].n_unique()
+    keys = ["date", "account", "kind"]
+    sums = [journal.frame.group_by(keys).agg(pl.col("debit", "credit").sum()).sort(keys) for journal in (days, whole)]
+    assert sums[0].equals(sums[1])
+    text = days.frame.filter(kind="deposit")["text"][0]
+    assert text.endswith(" postings: deposit")
+
+
 REAL = importlib.util.find_spec("beancount") is not None
 beancount_is_here = pytest.mark.skipif(not REAL, reason="beancount is not installed; it is in the group `test`")
 
@@ -135,8 +147,8 @@ def loaded(text: str) -> tuple[list[Any], list[Any]]:
 def test_beancount_reads_the_journal_and_agrees_to_the_nano(pair: Pair) -> None:
     from beancount.core.data import Balance, Open, Transaction
 
-    for history in (fc.History(pair.receipts), fc.History(pair.receipts[len(pair.receipts) // 2 :])):
-        journal = history.journal()
+    late = fc.History(pair.receipts[len(pair.receipts) // 2 :])
+    for journal in (fc.History(pair.receipts).journal(), late.journal(), late.journal(by="day")):
         entries, errors = loaded(journal.beancount)
         assert errors == []
         left: dict[str, Decimal] = {}
@@ -241,7 +253,7 @@ def test_every_line_has_words() -> None:
     for kind, code, line in fc._core.LINE_NAMES:
         text = told({**row, "kind": kind, "code": code})
         assert "{" not in text
-        assert text.replace(" ", "_") != f"{dict(fc._core.KIND_NAMES)[kind]}_{line}", "a line that has no words"
+        assert text != lined(kind, code) != line, "a line that has no words"
     kinds = {name: number for number, name in fc._core.KIND_NAMES}
     assert told({**row, "kind": kinds["membership"], "code": 0}) == "membership"
     assert told({**row, "kind": kinds["imbalance"], "code": 2}).startswith("1.5 kWh from the supplier at -2.5 ct/kWh")
@@ -285,7 +297,11 @@ def test_dates_are_those_of_the_zone() -> None:
     for tz, day in (("UTC", 1), ("Europe/Berlin", 1), ("Asia/Kathmandu", 2)):
         deposit = receipts.journal(tz=tz).frame.filter(kind="deposit")
         assert set(deposit["date"]) == {date(2026, 3, day)}, tz
-    for call in (lambda: receipts.journal(tz="Mars/Olympus"), lambda: receipts.journal("eur")):
+    for call in (
+        lambda: receipts.journal(tz="Mars/Olympus"),
+        lambda: receipts.journal("eur"),
+        lambda: receipts.journal(by="week"),
+    ):
         with pytest.raises(fc.SettlementError):
             call()
 
@@ -336,5 +352,5 @@ def test_histories_that_make_no_sense() -> None:
     nothing = fc.History([])
     assert (len(nothing), len(nothing.summary()), len(nothing.journal()), nothing.journal().beancount) == (0, 0, 0, "")
     assert repr(nothing) == "History of 0 postings"
-    assert "without an entry" in repr(nothing.journal())
+    assert repr(nothing.journal()).startswith("Journal of 0 entries in EUR\n")
     assert repr(fc.History([receipts, second])) == f"History of {len(receipts) + 1} postings, 0 to {len(receipts)}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import numpy as np
 import polars as pl
@@ -31,6 +31,25 @@ def participant_series(names: Sequence[str | int | None]) -> pl.Series:
     if all(isinstance(name, int) for name in names if name is not None):
         return pl.Series("participant", names, dtype=pl.Int64)
     return pl.Series("participant", [None if name is None else str(name) for name in names], dtype=pl.String)
+
+
+def posting_frame(
+    columns: Mapping[str, NDArray[Any]], payers: list[str | None], payees: list[str | None]
+) -> pl.DataFrame:
+    """Postings as a frame: every field, the names of ``kind`` and of ``line`` within it, who pays whom."""
+    kinds = dict(_core.KIND_NAMES)
+    lines = {(kind, code): name for kind, code, name in _core.LINE_NAMES}
+    numbers = columns["kind"].tolist()
+    keys = zip(numbers, columns["code"].tolist(), strict=True)
+    named = {
+        "kind": pl.Series("kind", [kinds[kind] for kind in numbers], dtype=pl.String),
+        "line": pl.Series("line", [lines.get(key) for key in keys], dtype=pl.String),
+        "payer": pl.Series("payer", payers, dtype=pl.String),
+        "payee": pl.Series("payee", payees, dtype=pl.String),
+    }
+    order = ["seq", "time_ns", "kind", "line", "payer", "payee", "quantity", "price", "amount"]
+    rest = [name for name in columns if name not in order]
+    return pl.DataFrame([named[name] if name in named else pl.Series(name, columns[name]) for name in order + rest])
 
 
 class Receipts:
@@ -80,22 +99,7 @@ class Receipts:
         ``payer`` and ``payee`` are participants, or the names of house accounts.
         """
         columns = self.columns
-        kinds = dict(_core.KIND_NAMES)
-        lines = {(kind, code): name for kind, code, name in _core.LINE_NAMES}
-        numbers = columns["kind"].tolist()
-        named = {
-            "kind": pl.Series("kind", [kinds[kind] for kind in numbers], dtype=pl.String),
-            "line": pl.Series(
-                "line",
-                [lines.get(key) for key in zip(numbers, columns["code"].tolist(), strict=True)],
-                dtype=pl.String,
-            ),
-            "payer": self._who("payer", columns["debit"]),
-            "payee": self._who("payee", columns["credit"]),
-        }
-        order = ["seq", "time_ns", "kind", "line", "payer", "payee", "quantity", "price", "amount"]
-        rest = [name for name in columns if name not in order]
-        return pl.DataFrame([named[name] if name in named else pl.Series(name, columns[name]) for name in order + rest])
+        return posting_frame(columns, self._called(columns["debit"]), self._called(columns["credit"]))
 
     def by_participant(self) -> pl.DataFrame:
         """Return each member's bill: ``participant``, ``account``, the lines of :attr:`bill_columns`."""
@@ -118,9 +122,9 @@ class Receipts:
         """One row a member: balance, deposits, every line of its bill; see :class:`fastclear.History`."""
         return self._history().summary()
 
-    def journal(self, currency: str = "EUR", *, tz: str = "UTC") -> Journal:
+    def journal(self, currency: str = "EUR", *, tz: str = "UTC", by: Literal["posting", "day"] = "posting") -> Journal:
         """These postings as a double-entry journal; see :class:`fastclear.History`."""
-        return self._history().journal(currency, tz=tz)
+        return self._history().journal(currency, tz=tz, by=by)
 
     def explain(self, participant: str | int, clearing: Cleared | Sequence[Cleared] = ()) -> str:
         """Say in words what became of a member's orders, what it metered and what it paid.
@@ -150,14 +154,13 @@ class Receipts:
         """Account id of each order of ``clearing``, shape (n,); 0 for participants of no account."""
         return read_only(self._bank.pseudonyms(clearing.orders))
 
-    def _who(self, column: str, accounts: NDArray[Any]) -> pl.Series:
+    def _called(self, accounts: NDArray[Any]) -> list[str | None]:
         house = dict(_core.HOUSE_ACCOUNTS)
         ids = accounts.tolist()
-        names = [
+        return [
             house.get(account) if name is None else str(name)
             for account, name in zip(ids, self._bank.names(ids), strict=True)
         ]
-        return pl.Series(column, names, dtype=pl.String)
 
     def __repr__(self) -> str:
         """Show the first postings."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import numpy as np
 import polars as pl
@@ -16,8 +16,9 @@ from fastclear.columns import Participant, checked_name
 from fastclear.errors import SettlementError
 from fastclear.leaves import POSTING_DTYPES
 from fastclear.ledger import Ledger
-from fastclear.receipts import MONEY, Receipts, participant_series
-from fastclear.statements.words import KINDS, LINES
+from fastclear.receipts import MONEY, Receipts, participant_series, posting_frame
+from fastclear.statements.sums import sums
+from fastclear.statements.words import KIND_NUMBERS
 
 if TYPE_CHECKING:
     from fastclear.settlement import Settlement
@@ -26,11 +27,9 @@ if TYPE_CHECKING:
     from fastclear.statements.summary import Summary
 
 HOUSE: Final = dict(_core.HOUSE_ACCOUNTS)
-_NUMBER: Final = {name: number for number, name in KINDS.items()}
-RESERVE, POST, VOID = (_NUMBER[name] for name in ("reserve", "post", "void"))
-MOVING: Final = frozenset(
-    _NUMBER[name] for name in ("trade", "post", "deposit", "withdrawal", "net", "imbalance", "fee", "tax", "correction")
-)
+RESERVE, POST, VOID = (KIND_NUMBERS[name] for name in ("reserve", "post", "void"))
+_MOVING = ("trade", "post", "deposit", "withdrawal", "net", "imbalance", "fee", "tax", "correction")
+MOVING: Final = frozenset(KIND_NUMBERS[name] for name in _MOVING)
 """Kinds whose amount goes from the debited to the credited account."""
 _Rows = list[dict[str, Any]]
 
@@ -127,7 +126,7 @@ class History:
 
         return summary(self)
 
-    def journal(self, currency: str = "EUR", *, tz: str = "UTC") -> Journal:
+    def journal(self, currency: str = "EUR", *, tz: str = "UTC", by: Literal["posting", "day"] = "posting") -> Journal:
         """The postings as a double-entry journal, for a general ledger.
 
         Parameters
@@ -136,31 +135,23 @@ class History:
             What money is counted in.
         tz : str, default "UTC"
             Zone whose dates the entries carry.
+        by : {"posting", "day"}
+            An entry each posting, or each day, pair of accounts and kind of line.
 
         Raises
         ------
         SettlementError
-            A currency that is no code in capitals, an unknown zone, or a history whose opening balances are not
-            known.
+            A currency that is no code in capitals, an unknown zone or ``by``, or opening balances that are not known.
         """
         from fastclear.statements.journal import journal
 
-        return journal(self, currency, tz)
+        return journal(self, currency, tz, by)
 
     @property
     def postings(self) -> pl.DataFrame:
         """One row a posting, as :attr:`fastclear.Receipts.frame` has them."""
         columns = self.columns
-        numbers, codes = columns["kind"].tolist(), columns["code"].tolist()
-        named = {
-            "kind": pl.Series("kind", [KINDS.get(number) for number in numbers], dtype=pl.String),
-            "line": pl.Series("line", [LINES.get(key) for key in zip(numbers, codes, strict=True)], dtype=pl.String),
-            "payer": pl.Series("payer", self.called(columns["debit"].tolist()), dtype=pl.String),
-            "payee": pl.Series("payee", self.called(columns["credit"].tolist()), dtype=pl.String),
-        }
-        order = ["seq", "time_ns", "kind", "line", "payer", "payee", "quantity", "price", "amount"]
-        rest = [name for name in columns if name not in order]
-        return pl.DataFrame([named[name] if name in named else pl.Series(name, columns[name]) for name in order + rest])
+        return posting_frame(columns, self.called(columns["debit"].tolist()), self.called(columns["credit"].tolist()))
 
     @property
     def balances(self) -> pl.DataFrame:
@@ -221,15 +212,13 @@ class History:
     def moved(self) -> Counter[int]:
         """What each account received less what it paid, nano-currency; every account that was opened or touched."""
         columns = self.columns
-        total: Counter[int] = Counter()
-        for kind, debit, credit, amount in zip(
-            *(columns[name].tolist() for name in ("kind", "debit", "credit", "amount")), strict=True
-        ):
-            moves = amount if kind in MOVING else 0
-            total[debit] -= moves
-            total[credit] += moves
-        total.pop(0, None)  # nobody's: the other side of openings, limits and readings
-        return total
+        sides = np.concatenate([columns["debit"], columns["credit"]])
+        accounts, index = np.unique(sides, return_inverse=True)
+        amounts = np.where(np.isin(columns["kind"], list(MOVING)), columns["amount"], 0)
+        total = sums(index, np.concatenate([-amounts, amounts]), len(accounts))
+        moved = Counter(dict(zip(accounts.tolist(), total, strict=True)))
+        moved.pop(0, None)  # nobody's: the other side of openings, limits and readings
+        return moved
 
     @property
     def opening(self) -> dict[int, int]:
@@ -278,7 +267,7 @@ def _posted(balances: pl.DataFrame) -> dict[int, int]:
 def _records(ledger: Ledger, height: int) -> dict[str, NDArray[Any]]:
     frame = ledger.records(height)
     columns = {name: frame[name].to_numpy() for name in frame.columns if name != "kind"}
-    columns["kind"] = np.array([_NUMBER[name] for name in frame["kind"].cast(pl.String).to_list()], np.uint8)
+    columns["kind"] = np.array([KIND_NUMBERS[name] for name in frame["kind"].cast(pl.String).to_list()], np.uint8)
     return columns
 
 

@@ -10,21 +10,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Context, Decimal, localcontext
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
 from fastclear import _core
 from fastclear.errors import SettlementError
-from fastclear.receipts import participant_series
+from fastclear.receipts import MONEY, participant_series
 from fastclear.statements.history import HOUSE, MOVING, History
+from fastclear.statements.sums import in_units
 from fastclear.statements.view import CURRENCY, View, in_currency, whole_file
-from fastclear.statements.words import KINDS, told
+from fastclear.statements.words import KINDS, energy_text, lined, told
 
 _CHART: Final = {
     "boundary": "Assets:Boundary",
@@ -42,7 +44,8 @@ _OPENING: Final = "opening balance"
 class Journal(View):
     """Two rows an entry, the debit before the credit; an opening entry has a row for each account that held money.
 
-    ``date`` (in the journal's time zone), ``entry`` (``seq`` of the posting; null for the opening entry), ``account``
+    ``date`` (in the journal's time zone), ``entry`` (``seq`` of the posting, or a count of days' entries; null for the
+    opening entry), ``account``
     (its name in the chart: ``Liabilities:Members:1000-Ada``), ``participant``, ``debit``, ``credit`` (one of them is
     null; units of currency, Decimal(38, 9)), ``currency``, ``kind``, ``group``, ``text``.
     """
@@ -111,46 +114,123 @@ class Journal(View):
             yield f"{after} balance {account} {balance:f} ~ 0 {currency}"
 
 
-def journal(history: History, currency: str, tz: str) -> Journal:
+def journal(history: History, currency: str, tz: str, by: str) -> Journal:
     """Build the journal; see :meth:`History.journal`."""
     if not isinstance(currency, str) or not _CURRENCY_CODE.fullmatch(currency):
         raise SettlementError(f"currency={currency!r} is no code in capitals, such as 'EUR'")
+    if by not in ("posting", "day"):
+        raise SettlementError(f"by={by!r}; use 'posting' or 'day'")
     before = history.opening
-    opening = {account: posted for account, posted in sorted(before.items()) if posted}
-    rows = [row for row in history.rows() if row["kind"] in MOVING and row["amount"]]
     accounts = sorted(before.keys() | history.moved.keys())
-    names = dict(zip(accounts, history.named(accounts), strict=True))
-    chart = {account: _account_name(account, names[account]) for account in accounts}
-    numbers = dict(zip(accounts, history.called(accounts), strict=True))
-    when = history.columns["time_ns"][:1].tolist() if opening else []
-    dates = _dates([*when, *(row["time_ns"] for row in rows)], tz)
-    sides: list[tuple[Any, ...]] = []  # date, entry, account, + debit / - credit, kind, group, text
-    if opening:
-        first = dates.pop(0)
-        sides += [(first, None, account, -posted, _OPENING, None, _OPENING) for account, posted in opening.items()]
-    for day, row in zip(dates, rows, strict=True):
-        kind, text = KINDS[row["kind"]], told(row)
-        for account, amount in ((row["debit"], row["amount"]), (row["credit"], -row["amount"])):
-            sides.append((day, row["seq"], account, amount, kind, row["group"], text))
-    days, entry, account, amount, kinds, group, texts = map(list, zip(*sides, strict=True)) if sides else [[]] * 7
-    frame = pl.DataFrame(
+    names = history.named(accounts)
+    chart = pl.DataFrame(
         [
-            pl.Series("date", days, dtype=pl.Date),
-            pl.Series("entry", entry, dtype=pl.UInt64),
-            pl.Series("account", [chart[number] for number in account], dtype=pl.String),
-            participant_series([names[number] for number in account]),
-            pl.Series("debit", [in_currency(nano) if nano > 0 else None for nano in amount], dtype=CURRENCY),
-            pl.Series("credit", [None if nano > 0 else in_currency(-nano) for nano in amount], dtype=CURRENCY),
-            pl.Series("currency", [currency] * len(sides), dtype=pl.String),
-            pl.Series("kind", kinds, dtype=pl.String),
-            pl.Series("group", group, dtype=pl.UInt64),
-            pl.Series("text", texts, dtype=pl.String),
+            pl.Series("number", accounts, dtype=pl.UInt64),
+            pl.Series("account", [_account_name(*pair) for pair in zip(accounts, names, strict=True)], dtype=pl.String),
+            participant_series(names),
         ]
     )
-    entries = len(rows) + bool(opening)
-    title = f"Journal of {entries:,} entries in {currency}, from {_first(days)} to {days[-1] if days else 'nowhere'}"
-    named = {chart[account]: (account, None if account in HOUSE else numbers[account]) for account in accounts}
-    return Journal(frame, title if days else f"Journal without an entry in {currency}", named)
+    entries = _dated(history, tz)
+    entries = _by_posting(entries) if by == "posting" else _by_day(entries)
+    sides = pl.concat([_opening(history, before, tz), _sides(entries)])
+    frame = sides.join(chart, on="number", how="left", maintain_order="left").select(
+        "date",
+        "entry",
+        "account",
+        "participant",
+        "debit",
+        "credit",
+        pl.lit(currency).alias("currency"),
+        "kind",
+        "group",
+        "text",
+    )
+    count = len(entries) + any(before.values())
+    dates = sorted(set(frame["date"].to_list()))
+    span = f", from {dates[0]} to {dates[-1]}" if dates else ""
+    known = {
+        account: (number, None if number in HOUSE or name is None else str(name))
+        for number, account, name in chart.iter_rows()
+    }
+    return Journal(frame, f"Journal of {count:,} entries in {currency}{span}", known)
+
+
+def _dated(history: History, tz: str) -> pl.DataFrame:
+    """Postings that move money, with the local date of each."""
+    columns = history.columns
+    moving = np.isin(columns["kind"], list(MOVING)) & (columns["amount"] != 0)
+    frame = pl.DataFrame([pl.Series(name, column[moving]) for name, column in columns.items()])
+    return frame.with_columns(_dates(frame["time_ns"], tz).alias("date"))
+
+
+def _by_posting(postings: pl.DataFrame) -> pl.DataFrame:
+    """An entry a posting, named by its ``seq``."""
+    texts = [told(row) for row in postings.iter_rows(named=True)]
+    return postings.select(
+        "date",
+        pl.col("seq").alias("entry"),
+        "debit",
+        "credit",
+        pl.col("amount").cast(MONEY),
+        pl.col("kind").replace_strict(KINDS, return_dtype=pl.String),
+        "group",
+        pl.Series("text", texts, dtype=pl.String),
+    )
+
+
+def _by_day(postings: pl.DataFrame) -> pl.DataFrame:
+    """An entry a day, pair of accounts and line, numbered from 0."""
+    keys = ["date", "kind", "code", "debit", "credit"]
+    days = (
+        postings.group_by(keys)
+        .agg(pl.col("amount").cast(MONEY).sum(), pl.len(), pl.col("quantity").cast(MONEY).sum())
+        .sort(keys)
+    )
+    texts = [
+        f"{count:,} postings: {lined(kind, code)}" + (f", {energy_text(int(wh))}" if wh else "")
+        for kind, code, count, wh in days.select("kind", "code", "len", "quantity").iter_rows()
+    ]
+    entry = pl.int_range(pl.len(), dtype=pl.UInt64)
+    return days.select(
+        "date",
+        entry.alias("entry"),
+        "debit",
+        "credit",
+        "amount",
+        pl.col("kind").replace_strict(KINDS, return_dtype=pl.String),
+        entry.alias("group"),
+        pl.Series("text", texts, dtype=pl.String),
+    )
+
+
+def _sides(entries: pl.DataFrame) -> pl.DataFrame:
+    """Two rows an entry: who is debited, then who is credited."""
+    nothing = pl.lit(None, dtype=CURRENCY)
+    amount = in_units(entries["amount"])
+    rest = ("kind", "group", "text")
+    numbered = entries.with_row_index("row")
+    debit = numbered.select("row", "date", "entry", pl.col("debit").alias("number"), debit=amount, credit=nothing)
+    credit = numbered.select("row", "date", "entry", pl.col("credit").alias("number"), debit=nothing, credit=amount)
+    both = [side.with_columns(entries.select(rest)) for side in (debit, credit)]
+    return pl.concat(both).sort("row", maintain_order=True).drop("row")
+
+
+def _opening(history: History, before: dict[int, int], tz: str) -> pl.DataFrame:
+    """One entry over all accounts that held money: their sum is 0, so that it balances."""
+    held = {account: posted for account, posted in sorted(before.items()) if posted}
+    dates = _dates(pl.Series("time_ns", history.columns["time_ns"][:1]), tz)
+    return pl.DataFrame(
+        [
+            pl.Series("date", dates.to_list() * len(held), dtype=pl.Date),
+            pl.Series("entry", [None] * len(held), dtype=pl.UInt64),
+            pl.Series("number", list(held), dtype=pl.UInt64),
+            pl.Series("debit", [in_currency(-nano) if nano < 0 else None for nano in held.values()], dtype=CURRENCY),
+            pl.Series("credit", [in_currency(nano) if nano > 0 else None for nano in held.values()], dtype=CURRENCY),
+            pl.Series("kind", [_OPENING] * len(held), dtype=pl.String),
+            pl.Series("group", [None] * len(held), dtype=pl.UInt64),
+            pl.Series("text", [_OPENING] * len(held), dtype=pl.String),
+        ]
+    )
 
 
 def _account_name(account: int, participant: object) -> str:
@@ -172,11 +252,11 @@ def _quoted(text: str) -> str:
     return '"' + printable.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _dates(times_ns: list[int], tz: str) -> list[date]:
+def _dates(times_ns: pl.Series, tz: str) -> pl.Series:
     """Local dates of engine times."""
-    times = pl.Series(times_ns, dtype=pl.Int64).cast(pl.Datetime("ns", "UTC"))
+    times = times_ns.cast(pl.Int64).cast(pl.Datetime("ns", "UTC"))
     try:
-        return times.dt.convert_time_zone(tz).dt.date().to_list()
+        return times.dt.convert_time_zone(tz).dt.date()
     except (pl.exceptions.PolarsError, TypeError) as error:
         raise SettlementError(f"tz={tz!r}: {str(error).splitlines()[0]}") from None
 

@@ -11,6 +11,8 @@ from fastclear.statements.view import money_text
 
 KINDS: Final = dict(_core.KIND_NAMES)
 LINES: Final = {(kind, code): name for kind, code, name in _core.LINE_NAMES}
+KIND_NUMBERS: Final = {name: number for number, name in _core.KIND_NAMES}
+LINE_CODES: Final = {(KINDS[kind], name): code for kind, code, name in _core.LINE_NAMES}
 
 _TEXTS: Final = {
     ("account_opened", None): "account opened",
@@ -49,6 +51,12 @@ def price_text(ticks: int) -> str:
     return f"{exact(ticks, 10_000)} ct/kWh"
 
 
+def lined(kind: int, code: int) -> str:
+    """The names of a kind and of its line: ``fee, network``."""
+    names = KINDS.get(kind, f"kind {kind}"), LINES.get((kind, code))
+    return ", ".join(name.replace("_", " ") for name in names if name)
+
+
 def told(posting: Mapping[str, Any]) -> str:
     """Say in words what one posting is.
 
@@ -63,8 +71,8 @@ def told(posting: Mapping[str, Any]) -> str:
         energy = posting["quantity"]
         return f"meter: {'generated' if energy < 0 else 'consumed'} {energy_text(abs(energy))}, net"
     text = _TEXTS.get((kind, line))
-    if text is None:  # a line younger than this table
-        return " ".join(word.replace("_", " ") for word in (kind, line) if word)
+    if text is None:
+        return lined(posting["kind"], posting["code"])
     return text.format(
         energy=energy_text(posting["quantity"]),
         price=price_text(posting["price"]),
