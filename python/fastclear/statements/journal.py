@@ -11,11 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from decimal import Context, Decimal, localcontext
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -59,11 +58,13 @@ class Journal(View):
     @property
     def balances(self) -> pl.DataFrame:
         """What is left on each account, ascending name: ``account``, ``balance`` (debits less credits)."""
-        zero = Decimal(0)
-        left = dict.fromkeys(sorted(self._chart), zero)
-        for account, debit, credit in self.frame.select("account", "debit", "credit").iter_rows():
-            left[account] = _exactly(left[account], debit or zero, credit or zero)
-        return pl.DataFrame([pl.Series("account", list(left)), pl.Series("balance", list(left.values()), CURRENCY)])
+        left = pl.col("debit").sum() - pl.col("credit").sum()
+        names = pl.DataFrame({"account": sorted(self._chart)}, schema={"account": pl.String})
+        found = self.frame.group_by("account").agg(balance=left.cast(CURRENCY))
+        zero = pl.lit(0, dtype=CURRENCY)
+        return names.join(found, on="account", how="left", maintain_order="left").with_columns(
+            pl.col("balance").fill_null(zero)
+        )
 
     @property
     def beancount(self) -> str:
@@ -92,10 +93,11 @@ class Journal(View):
         if not len(self):
             return
         currency = self.frame["currency"][0]
-        dates = self.frame["date"]
+        dates = set(self.frame["date"].to_list())  # local time may go back at midnight: not in order
+        first, after = min(dates), max(dates) + timedelta(days=1)
         yield from (f'option "operating_currency" "{currency}"', "")
         for account, (number, name) in sorted(self._chart.items()):
-            yield f"{_first(dates)} open {account} {currency}"
+            yield f"{first} open {account} {currency}"
             yield f"  number: {number}"
             if name is not None:
                 yield f"  participant: {_quoted(name)}"
@@ -109,7 +111,6 @@ class Journal(View):
             for *_, account, debit, credit in sides:
                 yield f"  {account}  {debit if credit is None else -credit:f} {currency}"
         yield ""
-        after = max(dates) + timedelta(days=1)
         for account, balance in self.balances.iter_rows():
             yield f"{after} balance {account} {balance:f} ~ 0 {currency}"
 
@@ -248,7 +249,7 @@ def _plain(name: str) -> str:
 
 def _quoted(text: str) -> str:
     """Text as beancount reads it: quotes and backslashes escaped, no control characters."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
+    printable = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
     return '"' + printable.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -259,13 +260,3 @@ def _dates(times_ns: pl.Series, tz: str) -> pl.Series:
         return times.dt.convert_time_zone(tz).dt.date()
     except (pl.exceptions.PolarsError, TypeError) as error:
         raise SettlementError(f"tz={tz!r}: {str(error).splitlines()[0]}") from None
-
-
-def _first(dates: Any) -> Any:
-    """The earliest date: local time may go back at midnight."""
-    return min(dates) if len(dates) else None
-
-
-def _exactly(left: Decimal, debit: Decimal, credit: Decimal) -> Decimal:
-    with localcontext(Context(prec=60)):
-        return left + debit - credit
