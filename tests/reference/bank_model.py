@@ -69,7 +69,10 @@ class Prepaid:
     def free(self, member: Any) -> int:
         return min(self.posted[member], self.available(member))
 
-    def move(self, payer: Any, payee: Any, amount: int) -> None:
+    def move(self, payer: Any, payee: Any, amount: int, quantity: int = 0) -> None:
+        """One posting, which has 64 bits for each number."""
+        if max(abs(amount), abs(quantity)) >= 1 << 63:
+            raise RefusedError
         self.posted[payer] -= amount
         self.posted[payee] += amount
 
@@ -108,7 +111,7 @@ class Prepaid:
             return "flaw"
         unit = bid.price + self.rates.platform_fee + self.rates.network_fee
         cover = max(0, unit + ceil(Fraction(unit * self.rates.tax_ppm, 10**6))) * bid.quantity if unit > 0 else 0
-        if cover > self.available(bid.member):
+        if cover > min(self.available(bid.member), (1 << 63) - 1):
             return "credit"
         self.hold(bid.member, cover)
         self.count += 1
@@ -169,7 +172,7 @@ class Prepaid:
                 raise RefusedError
             if reservation is not None and due[claim] > reservation[1]:
                 raise RefusedError
-            self.move(member, "clearing", due[claim])
+            self.move(member, "clearing", due[claim], wanted[claim])
         for payee, amount in payments:
             self.move("clearing", payee, amount)
         return contract
@@ -184,10 +187,13 @@ class Prepaid:
     def imbalance(self, member: Any, metered: int, deviation: int, total: int) -> None:
         lacks = total > 0 if self.rates.policy == "single" else deviation > 0
         price = self.rates.retail if lacks else self.rates.feed_in
-        self.move(member, "backstop", price * deviation)
-        self.move(member, "tax", self.tax(price * max(0, min(deviation, metered))))
+        own = min(deviation, max(metered, 0)) if deviation > 0 else max(deviation, min(metered, 0))
+        self.move(member, "backstop", price * own, own)
+        self.move(member, "tax", self.tax(price * max(0, own)))
+        self.move(member, "backstop", price * (deviation - own), deviation - own)
         if self.rates.policy == "dual":
-            self.move(member, "platform", self.rates.penalty * max(0, abs(deviation) - self.rates.dead_band))
+            beyond = max(0, abs(deviation) - self.rates.dead_band) if self.rates.penalty else 0
+            self.move(member, "platform", self.rates.penalty * beyond, beyond)
 
     def advance(self, time: int) -> None:
         if time < self.clock:

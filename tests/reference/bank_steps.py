@@ -30,6 +30,8 @@ MECHANISMS = [
 ]
 Ask = tuple[Any, Any, Any, int, int]  # member, market, order, price, quantity
 Tranche = tuple[list[Bid], list[Ask], Any]
+BIG = 2**31 - 1
+MOST = 2**63 - 1
 FLAW = 0
 """The quantity of a bid that has a flaw."""
 
@@ -43,6 +45,7 @@ class Pair:
         )
         self.model = PROFILES[profile](rates)
         self.stranger: Any = "stranger"
+        self.big = False  # numbers at the ends of their ranges
         self.standing: list[Bid] = []
         self.cleared: Any = None
         self.receipts: list[fc.Receipts] = []
@@ -190,29 +193,36 @@ def random_rates(rng: Random) -> Rates:
 def random_bid(rng: Random, pair: Pair) -> Bid:
     pair.next_order += 1
     order = rng.randint(0, 9) if rng.random() < 0.2 else 10 + pair.next_order  # some share their name
-    flaw = rng.random() < 0.04
-    return Bid(
-        rng.choice(pair.names), rng.randint(0, 2), order, None if flaw else rng.randint(-6, 40), rng.randint(1, 12)
-    )
+    price, quantity = random_size(rng, pair, -6, 40)
+    return Bid(rng.choice(pair.names), rng.randint(0, 2), order, None if rng.random() < 0.04 else price, quantity)
+
+
+def random_size(rng: Random, pair: Pair, low: int, high: int) -> tuple[int, int]:
+    if pair.big:
+        return rng.choice([-BIG, -1, 0, 7, BIG]), rng.choice([1, 5, BIG // 2, BIG])
+    return rng.randint(low, high), rng.randint(1, 12)
 
 
 def random_ask(rng: Random, pair: Pair) -> Ask:
     pair.next_order += 1
-    return rng.choice(pair.names), rng.randint(0, 2), 10 + pair.next_order, rng.randint(-9, 30), rng.randint(1, 12)
+    return rng.choice(pair.names), rng.randint(0, 2), 10 + pair.next_order, *random_size(rng, pair, -9, 30)
 
 
 def random_step(rng: Random, pair: Pair) -> None:
     name = rng.choice(pair.names)
     match rng.choices(range(10), (14, 12, 4, 3, 28, 26, 3, 4, 4, 2))[0]:
         case 0:
-            pair.pay_in([(rng.choice(pair.names), rng.randint(0, 1500)) for _ in range(rng.randint(1, 2))])
+            most = MOST if pair.big else 1500
+            pair.pay_in([(rng.choice(pair.names), rng.randint(0, most)) for _ in range(rng.randint(1, 2))])
         case 1:
-            rows = [(name, max(-1, pair.model.free(name) + rng.choice([-20, -1, 0, 1])))]
+            rows = [(name, min(MOST, max(-1, pair.model.free(name) + rng.choice([-20, -1, 0, 1]))))]
             if rng.random() < 0.3:
                 rows.append((rng.choice([*pair.names, pair.stranger]), rng.randint(-1, 40)))
             pair.pay_in(rows, -1)
         case 2:
-            pair.set_limit(name if rng.random() < 0.9 else pair.stranger, rng.choice([-1, 0, 50, 700]))
+            pair.set_limit(
+                name if rng.random() < 0.9 else pair.stranger, rng.choice([-1, 0, 50, MOST if pair.big else 700])
+            )
         case 3 if len(pair.names) < 9:
             late = f"late {len(pair.names)}" if isinstance(name, str) else len(pair.names)
             pair.open([late, *([name] if rng.random() < 0.3 else [])], rng.choice([-1, 0, 99]))
@@ -245,7 +255,8 @@ def random_gate(rng: Random, pair: Pair) -> None:
     if cut < len(bids):
         shared = bids[:1] if rng.random() < 0.3 and not isinstance(mechanism, fc.Vickrey) else []
         tranches.append((shared + bids[cut:], [random_ask(rng, pair) for _ in range(2)], rng.choice(MECHANISMS)))
-    meter = {name: rng.randint(-30, 30) for name in pair.names if rng.random() < 0.5}
+    most = rng.choice([9, BIG, MOST // 70, MOST]) if pair.big else 30
+    meter = {name: rng.randint(-most, most) for name in pair.names if rng.random() < 0.5}
     if rng.random() < 0.02:
         meter[pair.stranger] = 1
     pair.settle([tranche for tranche in tranches if tranche[0] or tranche[1]], meter)
@@ -253,7 +264,11 @@ def random_gate(rng: Random, pair: Pair) -> None:
 
 def random_history(seed: int, steps: int, audit: bool = True, profile: str = "prepaid") -> Pair:
     rng = Random(seed)
-    pair = Pair(random_rates(rng), profile, audit)
+    rates = random_rates(rng)
+    if seed % 8 == 3:
+        rates = rates._replace(platform_fee=rng.choice([0, 1, BIG]), retail=rng.choice([0, -BIG, BIG, 20]))
+    pair = Pair(rates, profile, audit)
+    pair.big = seed % 8 in (3, 4)
     names: list[Any] = ["Ada", "Bo", "Cem", "Dana"] if seed % 4 == 0 else [-7, 10**12, 33, -1]
     pair.stranger = "stranger" if seed % 4 == 0 else 34
     pair.open(names[:3], rng.choice([0, 0, 400]))
