@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,9 @@ def test_a_statement_ends_where_the_bank_stands(pair: Pair) -> None:
         frame = statement.frame
         assert (statement.opening, statement.closing) == (0, int(row["posted"]))
         assert int(frame["balance"][-1]) == row["posted"]
-        assert frame["amount"].sum() == row["posted"]
-        assert frame["balance"].to_list() == [Decimal(value) for value in frame["amount"].cum_sum()]
-        assert frame["held"].sum() == row["pending_out"]
+        assert sum(frame["amount"].to_list()) == row["posted"]
+        assert [int(value) for value in frame["balance"]] == list(accumulate(frame["amount"].to_list()))
+        assert sum(frame["held"].to_list()) == row["pending_out"]
         assert frame["seq"].is_sorted()
         assert frame["text"].str.len_chars().min() > 4
         touched += len(frame)
@@ -59,10 +60,10 @@ def test_a_summary_adds_up_and_agrees_with_the_core(pair: Pair) -> None:
     closing = summary["opening"] + summary["deposited"] - summary["withdrawn"] - summary["net"]
     assert closing.to_list() == summary["closing"].to_list()
     bills = pl.concat(receipts.by_participant().drop("participant") for receipts in pair.receipts)
-    total = bills.group_by("account").sum()
+    total = bills.group_by("account").agg(pl.exclude("account").cast(pl.Decimal(38, 0)).sum())
     found = summary.join(total, on="account", how="left", suffix="_core").fill_null(0)
     for line in [*lines, "net"]:
-        assert [int(value) for value in found[line]] == found[f"{line}_core"].to_list(), line
+        assert [int(value) for value in found[line]] == [int(value) for value in found[f"{line}_core"]], line
     frame = fc.History(pair.receipts).postings
     sold = frame.filter((pl.col("kind") == "trade") & (pl.col("line") != "buyer"))["quantity"].sum()
     assert summary["sold_wh"].sum() == summary["bought_wh"].sum() == sold
