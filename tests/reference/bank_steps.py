@@ -44,7 +44,7 @@ class Pair:
             profile, tariff=fc.Tariff(*rates[:5]), imbalance=POLICIES[rates.policy](rates), audit=audit
         )
         self.model = PROFILES[profile](rates)
-        self.stranger: Any = "stranger"
+        self.stranger: Any = 34
         self.big = False  # numbers at the ends of their ranges
         self.standing: list[Bid] = []
         self.cleared: Any = None
@@ -263,14 +263,17 @@ def random_gate(rng: Random, pair: Pair) -> None:
 
 
 def random_history(seed: int, steps: int, audit: bool = True, profile: str = "prepaid") -> Pair:
+    """A history of its own for each seed: of sixteen, two have text for names, four have the largest numbers."""
     rng = Random(seed)
+    law = seed // 4 % 8
     rates = random_rates(rng)
-    if seed % 8 == 3:
+    if law == 3:
         rates = rates._replace(platform_fee=rng.choice([0, 1, BIG]), retail=rng.choice([0, -BIG, BIG, 20]))
     pair = Pair(rates, profile, audit)
-    pair.big = seed % 8 in (3, 4)
-    names: list[Any] = ["Ada", "Bo", "Cem", "Dana"] if seed % 4 == 0 else [-7, 10**12, 33, -1]
-    pair.stranger = "stranger" if seed % 4 == 0 else 34
+    pair.big = law in (2, 3)
+    names: list[Any] = [-7, 10**12, 33, -1]
+    if law == 0:
+        names, pair.stranger = ["Ada", "Bo", "Cem", "Dana"], "stranger"
     pair.open(names[:3], rng.choice([0, 0, 400]))
     pair.open(names[3:], 0)
     while pair.steps < steps:
