@@ -199,3 +199,45 @@ TestPrepaid.settings = settings(max_examples=60, stateful_step_count=40, deadlin
 def test_a_history_is_the_same_whenever_it_is_run() -> None:
     one, other = (random_history(5, 60, audit=audit) for audit in (True, False))
     assert one.bank.balances.equals(other.bank.balances)
+
+
+# -- the comparison itself
+# ------------------------------------------------------------------------------------------------
+
+
+class RoundsTaxDown(Prepaid):
+    def tax(self, base: int) -> int:
+        return base * self.rates.tax_ppm // 10**6
+
+
+class LendsOnWithdrawal(Prepaid):
+    def free(self, member: Any) -> int:
+        return self.available(member)
+
+
+class KeepsWhatIsLeftOver(Prepaid):
+    def hold(self, member: Any, cover: int) -> None:
+        super().hold(member, max(cover, cover // 2 if cover < 0 else cover))
+
+
+class NeverRestricts(Prepaid):
+    def reserve_one(self, bid: Bid) -> str:
+        free = bid.price is not None and bid.price + self.rates.platform_fee + self.rates.network_fee <= 0
+        before, self.limit[bid.member] = self.limit[bid.member], 1 << 70 if free else self.limit[bid.member]
+        word = super().reserve_one(bid)
+        self.limit[bid.member] = before
+        return word
+
+
+class PaysFeedInForAll(Prepaid):
+    def imbalance(self, member: Any, metered: int, deviation: int, total: int) -> None:
+        super().imbalance(member, metered, min(deviation, metered), total)
+
+
+@pytest.mark.parametrize(
+    "wrong", [RoundsTaxDown, LendsOnWithdrawal, KeepsWhatIsLeftOver, NeverRestricts, PaysFeedInForAll]
+)
+def test_a_bank_by_another_rule_is_told_apart(wrong: type[Prepaid], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROFILES, "prepaid", wrong)
+    with pytest.raises(AssertionError):
+        all(random_history(seed, 200, audit=False) for seed in range(40))
