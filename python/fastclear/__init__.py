@@ -57,6 +57,7 @@ from fastclear.profiles import CreditBank, PostpaidNetting, Prepaid
 from fastclear.receipts import Receipts
 from fastclear.reject import RejectReason
 from fastclear.settlement import Settlement
+from fastclear.statements import History
 from fastclear.tariff import Tariff
 from fastclear.tariffs import TariffPlan
 from fastclear.trades import Clearing
@@ -79,6 +80,7 @@ __all__ = [
     "Discriminatory",
     "DualPrice",
     "FastclearError",
+    "History",
     "Huang",
     "Ledger",
     "LedgerError",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,7 @@ from fastclear import _core
 
 if TYPE_CHECKING:
     from fastclear.settlement import Cleared, Settlement
+    from fastclear.statements import History, Journal, Statement, Summary
 
 MONEY: Final = pl.Decimal(38, 0)
 _METER, _MISSING = next((kind, code) for kind, code, name in _core.LINE_NAMES if name == "missing")
@@ -33,6 +34,25 @@ def participant_series(names: Sequence[str | int | None]) -> pl.Series:
     return pl.Series("participant", [None if name is None else str(name) for name in names], dtype=pl.String)
 
 
+def posting_frame(
+    columns: Mapping[str, NDArray[Any]], payers: list[str | None], payees: list[str | None]
+) -> pl.DataFrame:
+    """Postings as a frame: every field, the names of ``kind`` and of ``line`` within it, who pays whom."""
+    kinds = dict(_core.KIND_NAMES)
+    lines = {(kind, code): name for kind, code, name in _core.LINE_NAMES}
+    numbers = columns["kind"].tolist()
+    keys = zip(numbers, columns["code"].tolist(), strict=True)
+    named = {
+        "kind": pl.Series("kind", [kinds[kind] for kind in numbers], dtype=pl.String),
+        "line": pl.Series("line", [lines.get(key) for key in keys], dtype=pl.String),
+        "payer": pl.Series("payer", payers, dtype=pl.String),
+        "payee": pl.Series("payee", payees, dtype=pl.String),
+    }
+    order = ["seq", "time_ns", "kind", "line", "payer", "payee", "quantity", "price", "amount"]
+    rest = [name for name in columns if name not in order]
+    return pl.DataFrame([named[name] if name in named else pl.Series(name, columns[name]) for name in order + rest])
+
+
 class Receipts:
     """A run of postings without gaps, in the order in which they were made.
 
@@ -42,6 +62,11 @@ class Receipts:
     def __init__(self, postings: _core.Postings, bank: Settlement) -> None:
         self._postings = postings
         self._bank = bank
+
+    @property
+    def bank(self) -> Settlement:
+        """The bank that made the postings."""
+        return self._bank
 
     def __len__(self) -> int:
         """Return the number of postings."""
@@ -75,22 +100,7 @@ class Receipts:
         ``payer`` and ``payee`` are participants, the names of house accounts, or ``<participant>, debt``.
         """
         columns = self.columns
-        kinds = dict(_core.KIND_NAMES)
-        lines = {(kind, code): name for kind, code, name in _core.LINE_NAMES}
-        numbers = columns["kind"].tolist()
-        named = {
-            "kind": pl.Series("kind", [kinds[kind] for kind in numbers], dtype=pl.String),
-            "line": pl.Series(
-                "line",
-                [lines.get(key) for key in zip(numbers, columns["code"].tolist(), strict=True)],
-                dtype=pl.String,
-            ),
-            "payer": self._who("payer", columns["debit"]),
-            "payee": self._who("payee", columns["credit"]),
-        }
-        order = ["seq", "time_ns", "kind", "line", "payer", "payee", "quantity", "price", "amount"]
-        rest = [name for name in columns if name not in order]
-        return pl.DataFrame([named[name] if name in named else pl.Series(name, columns[name]) for name in order + rest])
+        return posting_frame(columns, self._called(columns["debit"]), self._called(columns["credit"]))
 
     def by_participant(self) -> pl.DataFrame:
         """Return each member's bill: ``participant``, ``account``, the lines of :attr:`bill_columns`."""
@@ -116,19 +126,61 @@ class Receipts:
             ]
         )
 
+    def statement(self, participant: str | int) -> Statement:
+        """Every posting here that touches one member, with its balance after each; see :class:`fastclear.History`.
+
+        Raises
+        ------
+        SettlementError
+            A stranger, or receipts that are neither the bank's first nor its last: put several into a
+            :class:`fastclear.History`.
+        """
+        return self._history().statement(participant)
+
+    def summary(self) -> Summary:
+        """One row a member: balance, deposits, every line of its bill; see :class:`fastclear.History`."""
+        return self._history().summary()
+
+    def journal(self, currency: str = "EUR", *, tz: str = "UTC", by: Literal["posting", "day"] = "posting") -> Journal:
+        """These postings as a double-entry journal; see :class:`fastclear.History`."""
+        return self._history().journal(currency, tz=tz, by=by)
+
+    def explain(self, participant: str | int, clearing: Cleared | Sequence[Cleared] = ()) -> str:
+        """Say in words what became of a member's orders, what it metered and what it paid.
+
+        Parameters
+        ----------
+        participant : str or int
+            Who.
+        clearing : Clearing or sequence of them, optional
+            What was settled; without it there is nothing about orders that did not trade.
+
+        Raises
+        ------
+        SettlementError
+            A stranger.
+        """
+        from fastclear.statements.story import told_to
+
+        return told_to(self, participant, clearing)
+
+    def _history(self) -> History:
+        from fastclear.statements import History  # stands on this module
+
+        return History(self)
+
     def pseudonyms(self, clearing: Cleared) -> NDArray[np.uint64]:
         """Account id of each order of ``clearing``, shape (n,); 0 for participants of no account."""
         return read_only(self._bank.pseudonyms(clearing.orders))
 
-    def _who(self, column: str, accounts: NDArray[Any]) -> pl.Series:
+    def _called(self, accounts: NDArray[Any]) -> list[str | None]:
         house = dict(_core.HOUSE_ACCOUNTS)
         ids = accounts.tolist()
         debtors = self._bank.names([account - _core.DEBT_OFFSET for account in ids])
-        names = [
+        return [
             str(name) if name is not None else house.get(account) if debtor is None else f"{debtor}, debt"
             for account, name, debtor in zip(ids, self._bank.names(ids), debtors, strict=True)
         ]
-        return pl.Series(column, names, dtype=pl.String)
 
     def __repr__(self) -> str:
         """Show the first postings."""

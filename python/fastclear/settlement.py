@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.amounts import trade_amounts
+from fastclear.audit.settlement import SettlementReport
+from fastclear.audit.watch import Watched, audited
 from fastclear.columns import INT64_MAX, Participant, checked_name, int64, items, plain, single, whole
 from fastclear.credit_desk import CreditDesk
 from fastclear.errors import SettlementError
@@ -31,6 +33,7 @@ from fastclear.imbalance import OWNERS, Backup, Imbalance, encoded
 from fastclear.orders import Orders, encode
 from fastclear.profiles import Profile, named
 from fastclear.receipts import MONEY, Receipts, participant_series, read_only
+from fastclear.statements.exposure import Exposure, exposure
 from fastclear.tariff import Tariff
 from fastclear.tariffs.in_force import InForce
 from fastclear.tariffs.plan import TariffPlan, Terms
@@ -84,6 +87,8 @@ class Settlement(CreditDesk):
         Retail and feed-in price, fees and tax: for all slots, or slot by slot.
     imbalance : Backup, SinglePrice, DualPrice, Pooled or ShortfallAllocation, default Backup()
         What a deviation between metered and traded energy costs, and who has what is left over.
+    audit : bool, default False
+        Check every invariant after every call; see :meth:`audit`. For tests and trials: it costs more than the calls.
 
     Raises
     ------
@@ -123,6 +128,7 @@ class Settlement(CreditDesk):
         *,
         tariff: Tariff | TariffPlan,
         imbalance: Imbalance | None = None,
+        audit: bool = False,
     ) -> None:
         self.profile, loan_terms = named(profile)
         if not isinstance(tariff, Tariff | TariffPlan):
@@ -132,8 +138,9 @@ class Settlement(CreditDesk):
         # under a plan each call of a slot brings its own
         flat = tariff if isinstance(tariff, Tariff) else Tariff(0, 0)
         rates = (flat.retail, flat.feed_in, flat.platform_fee, flat.network_fee, flat.tax_ppm)
-        self._bank = _core.Bank(rates, *encoded(self.imbalance))
-        self._bank.set_profile(self.profile, loan_terms.terms)
+        core = _core.Bank(rates, *encoded(self.imbalance))
+        core.set_profile(self.profile, loan_terms.terms)
+        self._bank = cast("_core.Bank", Watched(core)) if audit else core
         self._plan = InForce(tariff)
         self._subscriptions = Subscriptions(tariff)
         self._accounts: dict[Participant, int] = {}
@@ -142,6 +149,7 @@ class Settlement(CreditDesk):
         self._int_accounts = np.empty(0, np.uint64)
         self._settled: dict[int, weakref.ref[Cleared]] = {}
         self._last: Receipts | None = None
+        self._handed_out = 0
 
     def __copy__(self) -> Settlement:
         """Return a bank of its own with the same accounts, reservations and untaken postings."""
@@ -231,7 +239,7 @@ class Settlement(CreditDesk):
         self._bank.deposit(*self._money(participant, amount))
 
     def withdraw(self, participant: Participant | Iterable[Participant], amount: int | Iterable[int]) -> None:
-        """Pay money out: at most what is posted and not reserved, never credit.
+        """Pay money out: balance, never credit, and as much as leaves every open bid covered.
 
         Parameters as in :meth:`deposit`.
 
@@ -471,7 +479,13 @@ class Settlement(CreditDesk):
     def receipts(self) -> Receipts:
         """Every posting since the last receipts (those of :meth:`settle` included)."""
         self._last = Receipts(self._bank.take(), self)
+        self._handed_out += len(self._last)
         return self._last
+
+    @property
+    def next_seq(self) -> int:
+        """``seq`` that the next posting will have: how many there have been."""
+        return self._handed_out + len(self._bank.copy().take())
 
     @property
     def last_receipts(self) -> Receipts | None:
@@ -517,6 +531,31 @@ class Settlement(CreditDesk):
             ]
         )
 
+    def audit(self, receipts: Receipts | Iterable[Receipts] = ()) -> SettlementReport:
+        """Recompute every account from the postings, in Python, and check every invariant on the way.
+
+        Parameters
+        ----------
+        receipts : Receipts, or an iterable of them
+            Everything that :meth:`settle` and :meth:`receipts` have handed out, in order. Not needed with
+            ``Settlement(audit=True)``, which has followed them, nor before anything was handed out.
+
+        Returns
+        -------
+        SettlementReport
+            What was checked, and over how much.
+
+        Raises
+        ------
+        AuditError
+            The first invariant that does not hold.
+        SettlementError
+            Receipts are missing.
+        """
+        if isinstance(self._bank, Watched):
+            return self._bank.check()
+        return audited(self._bank, [receipts] if isinstance(receipts, Receipts) else receipts, self._handed_out)
+
     @property
     def balances(self) -> pl.DataFrame:
         """One row an account, ascending id.
@@ -535,6 +574,11 @@ class Settlement(CreditDesk):
                 pl.Series("status", status, dtype=pl.String),
             ]
         )
+
+    @property
+    def exposure(self) -> Exposure:
+        """How much of its credit each member uses: a frame to print, export and write; see its class."""
+        return exposure(self.balances)
 
     @property
     def status(self) -> dict[Participant, str]:

@@ -1,0 +1,369 @@
+"""The invariants of a bank, recomputed from its postings in Python integers, sharing no code with the core.
+
+:class:`Books` folds postings by itself, checks each of them, and is then held against the balances that the bank
+reports. What is checked has the numbers of the design: L for the accounts, P for credit before the trade.
+
+| number | holds here as |
+|---|---|
+| L-I1, P-I1 | `CONSERVED`: money moves, it never appears |
+| L-I2 | `PENDING`: what is set aside is what open reservations say, on both sides |
+| L-I3, P-I2, P-I3 | `COVERED`: what a member starts never takes it below its limit |
+| P-I4 | `FORCED`: only energy that has flowed does |
+| L-I4, L-I5, P-I7 | `RESOLVED`: a reservation is resolved once, by its own accounts, for no more than it holds |
+| L-I6 | `DENSE`: places count up, engine time rises |
+| L-I9 | `WHOLE`: what a buyer paid is paid out whole; the clearing account is empty after every call |
+| L-I10 | `ENERGY`: bought = sold in every market; metered = traded + imbalance for every member |
+| L-I11, P-I6 | `CYCLE`, `BILLS`: what accounts gained is what cycle and bills say, and sums to 0 |
+| P-I10 | `PRICED`: an amount is price x quantity where there is a price; nothing else hides in it |
+| P-I11 | `FOLD`: the state is the fold of the postings; :func:`state_root` is the root that a block carries |
+
+P-I5, P-I8, P-I9 and P-I12 are about loans, which ``prepaid`` has none of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from fastclear import _core
+from fastclear.audit.report import broken
+
+DENSE = "postings count up without gaps, and engine time rises with each"
+CONSERVED = "the sum over all accounts is 0"
+PENDING = "what is set aside is the sum of open reservations, on both sides"
+COVERED = "a bid or a withdrawal leaves its member within the credit limit"
+FORCED = "only metering and negative prices take a member below its limit"
+RESOLVED = "a reservation is resolved once, between its own accounts, for no more than it holds"
+WHOLE = "what a buyer pays is paid out whole, and the clearing account is empty after every call"
+ENERGY = "bought = sold in every market, and metered = traded + imbalance for every member"
+PRICED = "no amount is negative, and it is price x quantity where there is a price"
+FOLD = "every account is what its postings come to"
+REFUSED = "a call that is refused makes no posting"
+CYCLE = "a cycle says what each account gained, and that sums to 0"
+BILLS = "a bill is what its member's account lost"
+
+CHECKS: Final = (DENSE, CONSERVED, PENDING, COVERED, FORCED, RESOLVED, WHOLE, ENERGY, PRICED, FOLD)
+"""What is checked after every call."""
+
+_KIND: Final = dict(_core.KIND_NAMES)
+_LINE: Final = {(kind, code): name for kind, code, name in _core.LINE_NAMES}
+_HOUSE: Final = {name: number for number, name in _core.HOUSE_ACCOUNTS}
+_CLEARING: Final = _HOUSE["clearing"]
+_MEMBERS: Final = _core.FIRST_MEMBER
+_PAID: Final = frozenset({"trade", "deposit", "withdrawal", "net", "imbalance", "fee", "tax", "correction"})
+_SUMS: Final = frozenset({"buyer", "sum", "sum_paid", "deficit", "rounding"})
+_IMPORTED: Final = {"residual": 1, "shortfall": 1, "feed_in": -1, "over_bought": -1}
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementReport:
+    """What the audit of a bank looked at. It exists only where every check held.
+
+    Attributes
+    ----------
+    checks : tuple of str
+        The invariants that were checked.
+    postings, accounts, reservations : int
+        How many postings were folded, how many accounts and open reservations they came to.
+    """
+
+    checks: tuple[str, ...]
+    postings: int
+    accounts: int
+    reservations: int
+
+    def __str__(self) -> str:
+        counts = f"{self.postings:,} postings, {self.accounts:,} accounts, {self.reservations:,} open reservations"
+        return "\n".join([f"Audit passed over {counts}:", *(f"  - {check}" for check in self.checks)])
+
+
+@dataclass(slots=True)
+class Held:
+    """One account as the postings make it; money in nano-currency."""
+
+    posted: int = 0
+    pending_out: int = 0
+    pending_in: int = 0
+    limit: int = 0
+    version: int = 0
+
+    @property
+    def available(self) -> int:
+        """What may still be set aside."""
+        return self.posted + self.limit - self.pending_out
+
+
+@dataclass(slots=True)
+class _Call:
+    """What the postings of one call have to come to."""
+
+    undrawn: Counter[int] = field(default_factory=Counter)  # seq of a post -> what is not paid out of it yet
+    post_of: dict[int, int] = field(default_factory=dict)  # seq of a trade -> its post
+    market: Counter[int] = field(default_factory=Counter)  # bought less sold
+    contract: Counter[int] = field(default_factory=Counter)  # member -> bought less sold
+    reading: dict[int, tuple[int, int]] = field(default_factory=dict)  # seq of a reading -> member, unexplained Wh
+
+
+class Books:
+    """Accounts and reservations, folded from postings; each posting is checked as it comes.
+
+    Attributes
+    ----------
+    accounts : dict of int to Held
+    reservations : dict of int to (debit, credit, amount)
+        Open ones, by the ``seq`` that made them.
+    next_seq : int
+        What the next posting must have.
+    """
+
+    def __init__(self) -> None:
+        self.accounts: dict[int, Held] = {}
+        self.reservations: dict[int, tuple[int, int, int]] = {}
+        self.next_seq = 0
+        self._time = -1
+        self._unanswered: int | None = None
+        self._cycle: dict[int, tuple[int, int]] = {}  # opening, deposited
+
+    def report(self) -> SettlementReport:
+        """What has been looked at."""
+        return SettlementReport(CHECKS, self.next_seq, len(self.accounts), len(self.reservations))
+
+    def follow(self, columns: Mapping[str, Any]) -> None:
+        """Fold and check the postings of one call, or of a run of calls that settles one slot at most.
+
+        Raises
+        ------
+        AuditError
+            The first posting, or the call, that breaks an invariant.
+        """
+        call = _Call()
+        names = list(columns)
+        for values in zip(*(columns[name].tolist() for name in names), strict=True):
+            self._fold(dict(zip(names, values, strict=True)), call)
+        if self._unanswered is not None:
+            raise broken(COVERED, f"posting {self._unanswered}: a bid of a restricted member stands")
+        self._check_whole(call)
+
+    def check_balances(self, rows: Iterable[Sequence[int]]) -> None:
+        """Hold the accounts against ``account, posted, pending out, pending in, available, limit, version`` rows."""
+        reported = {account: list(found) for account, *found in rows}
+        total, pending_out, pending_in = (sum(found[index] for found in reported.values()) for index in range(3))
+        if total:
+            raise broken(CONSERVED, f"the sum is {total}")
+        reserved = sum(amount for _, _, amount in self.reservations.values())
+        if (pending_out, pending_in) != (reserved, reserved):
+            raise broken(PENDING, f"out {pending_out}, in {pending_in}, reservations {reserved}")
+        if reported.keys() != self.accounts.keys():
+            odd = sorted(reported.keys() ^ self.accounts.keys())
+            raise broken(FOLD, f"account {odd[0]} is reported and was never opened, or the other way round")
+        for account, found in reported.items():
+            held = self.accounts[account]
+            expected = [held.posted, held.pending_out, held.pending_in, held.available, held.limit, held.version]
+            if found != expected:
+                raise broken(FOLD, f"account {account}: reported {found}, postings come to {expected}")
+
+    def check_cycle(self, lines: Iterable[Sequence[int]]) -> None:
+        """Hold ``account, opening, deposited, net, closing`` rows against the accounts; then a cycle begins."""
+        total = 0
+        for account, *found in lines:
+            opening, deposited = self._cycle.get(account, (0, 0))
+            closing = self.accounts[account].posted
+            expected = [opening, deposited, closing - opening - deposited, closing]
+            if found != expected:
+                raise broken(CYCLE, f"account {account}: reported {found}, postings come to {expected}")
+            total += found[2]
+        if total:
+            raise broken(CYCLE, f"the nets sum to {total}")
+        self._cycle = {account: (held.posted, 0) for account, held in self.accounts.items()}
+
+    # -- one posting
+    # -----------------------------------------------------------------------------------------
+
+    def _fold(self, p: dict[str, int], call: _Call) -> None:
+        where = f"posting {p['seq']}"
+        if p["seq"] != self.next_seq or p["time_ns"] <= self._time:
+            raise broken(DENSE, f"{where} at {p['time_ns']} ns: expected posting {self.next_seq} after {self._time} ns")
+        self.next_seq, self._time = p["seq"] + 1, p["time_ns"]
+        kind, line = _KIND.get(p["kind"], ""), _LINE.get((p["kind"], p["code"]), "")
+        self._check_price(p, kind, line, where)
+        if self._unanswered is not None:
+            if kind != "post" or p["group"] != self._unanswered:
+                raise broken(COVERED, f"posting {self._unanswered}: a bid of a restricted member stands")
+            self._unanswered = None
+        if kind == "account_opened":
+            if p["debit"] in self.accounts:
+                raise broken(FOLD, f"{where}: account {p['debit']} is opened twice")
+            self.accounts[p["debit"]] = Held(version=1)
+        elif kind == "limit":
+            held = self._account(p["debit"], where)
+            held.limit = p["amount"]
+            held.version += 1
+        elif kind == "meter":
+            self._account(p["debit"], where)
+            call.reading[p["seq"]] = (p["debit"], p["quantity"])
+        elif kind in _STEPS:
+            _STEPS[kind](self, p, where)
+        elif kind in _PAID:
+            self._move(p, p["amount"], 0, where)
+            self._check_forced(p, kind, where)
+        self._note(p, kind, line, call, where)
+
+    def _reserve(self, p: dict[str, int], where: str) -> None:
+        self._move(p, 0, p["amount"], where)
+        if self.accounts[p["debit"]].available < 0:
+            if p["amount"]:
+                raise broken(COVERED, f"{where}: account {p['debit']} sets aside more than it has")
+            self._unanswered = p["seq"]  # who is paid for taking energy may be below zero, and is paid at once
+        self.reservations[p["seq"]] = (p["debit"], p["credit"], p["amount"])
+
+    def _resolve(self, p: dict[str, int], where: str) -> None:
+        found = self.reservations.pop(p["group"], None)
+        if found is None:
+            raise broken(RESOLVED, f"{where}: reservation {p['group']} is not open")
+        drawn = _KIND[p["kind"]] == "post"
+        debit, credit, cover = found
+        if (debit, credit) != (p["debit"], p["credit"]) or (p["amount"] > cover if drawn else p["amount"] != cover):
+            raise broken(RESOLVED, f"{where}: {p['amount']} of the {cover} of reservation {p['group']}")
+        self._move(p, p["amount"] if drawn else 0, -cover, where)
+
+    def _move(self, p: dict[str, int], posted: int, pending: int, where: str) -> None:
+        payer, payee = self._account(p["debit"], where), self._account(p["credit"], where)
+        payer.posted -= posted
+        payer.pending_out += pending
+        payer.version += 1
+        payee.posted += posted
+        payee.pending_in += pending
+        payee.version += 1
+
+    def _account(self, number: int, where: str) -> Held:
+        held = self.accounts.get(number)
+        if held is None:
+            raise broken(FOLD, f"{where}: account {number} was never opened")
+        return held
+
+    def _check_forced(self, p: dict[str, int], kind: str, where: str) -> None:
+        """Who may pay what without having it."""
+        if p["debit"] < _MEMBERS:
+            return
+        held = self.accounts[p["debit"]]
+        if kind == "withdrawal":
+            if min(held.posted, held.available) < 0:
+                raise broken(COVERED, f"{where}: account {p['debit']} withdraws more than is free")
+        elif kind not in ("imbalance", "tax", "trade"):
+            raise broken(FORCED, f"{where}: a {kind} is taken from account {p['debit']}")
+
+    def _check_price(self, p: dict[str, int], kind: str, line: str, where: str) -> None:
+        amount = p["amount"]
+        if amount < 0:
+            raise broken(PRICED, f"{where}: {amount}")
+        if kind in ("trade", "fee", "imbalance"):
+            a_sum = line in _SUMS or (line == "spread" and not p["price"])
+            wrong = p["price"] != 0 if a_sum else amount != abs(p["price"] * p["quantity"])
+            if wrong:
+                raise broken(PRICED, f"{where}: {amount} for {p['quantity']} Wh at {p['price']} ticks")
+
+    # -- one call
+    # --------------------------------------------------------------------------------------------
+
+    def _note(self, p: dict[str, int], kind: str, line: str, call: _Call, where: str) -> None:
+        """What belongs together: post, its trades, their fees; a reading and its lines; a cycle and its deposits."""
+        seq, group, amount = p["seq"], p["group"], p["amount"]
+        if kind == "post":
+            call.undrawn[seq] += amount
+            call.post_of[seq] = seq
+            call.market[p["market"]] += p["quantity"]
+            call.contract[p["debit"]] += p["quantity"]
+        elif kind in ("trade", "fee", "tax") and _CLEARING in (p["debit"], p["credit"]):
+            post = call.post_of.get(group)
+            if post is None:
+                raise broken(WHOLE, f"{where}: it belongs to posting {group}, which no buyer paid")
+            call.post_of[seq] = post
+            from_clearing = p["debit"] == _CLEARING
+            call.undrawn[post] -= amount if from_clearing else -amount
+            if kind == "trade" and line != "buyer":
+                call.market[p["market"]] -= p["quantity"]
+                call.contract[p["credit"] if from_clearing else p["debit"]] -= p["quantity"]
+        elif kind == "imbalance" and line in _IMPORTED:
+            if group not in call.reading:
+                raise broken(ENERGY, f"{where}: it belongs to posting {group}, which is no reading")
+            member, left = call.reading[group]
+            call.reading[group] = (member, left - _IMPORTED[line] * p["quantity"])
+        elif kind in ("deposit", "withdrawal"):
+            for account, moved in ((p["debit"], -amount), (p["credit"], amount)):
+                opening, deposited = self._cycle.get(account, (0, 0))
+                self._cycle[account] = (opening, deposited + moved)
+
+    def _check_whole(self, call: _Call) -> None:
+        for post, left in call.undrawn.items():
+            if left:
+                raise broken(WHOLE, f"posting {post}: {left} of it went nowhere")
+        clearing = self.accounts.get(_CLEARING)
+        if clearing is not None and clearing.posted:
+            raise broken(WHOLE, f"the clearing account holds {clearing.posted}")
+        for market, left in call.market.items():
+            if left:
+                raise broken(ENERGY, f"market {market}: {left} Wh were bought beyond what was sold")
+        for reading, (member, left) in call.reading.items():
+            if left != call.contract[member]:
+                raise broken(
+                    ENERGY,
+                    f"posting {reading}: account {member} traded {call.contract[member]} Wh, its lines leave {left}",
+                )
+
+
+_STEPS: Final[dict[str, Callable[[Books, dict[str, int], str], None]]] = {
+    "reserve": Books._reserve,
+    "post": Books._resolve,
+    "void": Books._resolve,
+}
+
+
+def check_bills(columns: Mapping[str, Any], bills: Mapping[str, Any]) -> None:
+    """Hold the bills of whole slots against what the accounts of their members lost.
+
+    Raises
+    ------
+    AuditError
+        A bill that is not what its account lost.
+    """
+    lost: Counter[int] = Counter()
+    fields = (columns[name].tolist() for name in ("kind", "debit", "credit", "amount"))
+    for number, debit, credit, amount in zip(*fields, strict=True):
+        kind = _KIND.get(number, "")
+        if kind == "post" or (kind in _PAID and kind not in ("deposit", "withdrawal")):
+            lost[debit] += amount
+            lost[credit] -= amount
+    billed = dict(zip(bills["account"].tolist(), bills["net"].tolist(), strict=True))
+    for account in lost.keys() | billed.keys():
+        if account >= _MEMBERS and lost[account] != billed.get(account, 0):
+            raise broken(BILLS, f"account {account}: billed {billed.get(account, 0)}, lost {lost[account]}")
+
+
+def state_root(books: Books) -> str:
+    """Root of the tree over all accounts, hexadecimal: what a block sealed at this point carries as `state_root`."""
+    leaves = [
+        b"FCA1"
+        + bytes(4)
+        + number.to_bytes(8, "little")
+        + b"".join(
+            value.to_bytes(16, "little", signed=True)
+            for value in (held.posted, held.pending_out, held.pending_in, held.limit)
+        )
+        + held.version.to_bytes(8, "little")
+        + bytes(8)
+        for number, held in sorted(books.accounts.items())
+    ]
+    return _root([hashlib.sha256(b"\x00" + leaf).digest() for leaf in leaves]).hex()
+
+
+def _root(hashes: list[bytes]) -> bytes:
+    """RFC 9162, 2.1.1: the left half is the largest power of two below the count."""
+    if not hashes:
+        return hashlib.sha256(b"").digest()
+    if len(hashes) == 1:
+        return hashes[0]
+    half = 1 << (len(hashes) - 1).bit_length() - 1
+    return hashlib.sha256(b"\x01" + _root(hashes[:half]) + _root(hashes[half:])).digest()

@@ -1,0 +1,299 @@
+"""A history: postings without gaps, from one or many receipts or from a ledger, and what can be read off them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fastclear import _core
+from fastclear.columns import Participant, checked_name
+from fastclear.errors import SettlementError
+from fastclear.leaves import POSTING_DTYPES
+from fastclear.ledger import Ledger
+from fastclear.receipts import MONEY, Receipts, participant_series, posting_frame
+from fastclear.statements.sums import sums
+from fastclear.statements.words import KIND_NUMBERS
+
+if TYPE_CHECKING:
+    from fastclear.settlement import Settlement
+    from fastclear.statements.journal import Journal
+    from fastclear.statements.statement import Statement
+    from fastclear.statements.summary import Summary
+
+HOUSE: Final = dict(_core.HOUSE_ACCOUNTS)
+RESERVE, POST, VOID = (KIND_NUMBERS[name] for name in ("reserve", "post", "void"))
+_MOVING = ("trade", "post", "deposit", "withdrawal", "net", "imbalance", "fee", "tax", "correction")
+MOVING: Final = frozenset(KIND_NUMBERS[name] for name in _MOVING)
+"""Kinds whose amount goes from the debited to the credited account."""
+_Rows = list[dict[str, Any]]
+
+
+class History:
+    """Postings without gaps: what statements, summaries and journals are read off.
+
+    Parameters
+    ----------
+    source : Receipts, iterable of Receipts, or Ledger
+        Receipts of one bank, in the order in which it gave them. A ledger holds what was sealed, under account
+        numbers.
+    bank : Settlement, optional
+        Who knows the names of a ledger's accounts; without it members are named by account number. Receipts know
+        their bank.
+    opening : frame, optional
+        What ``bank.balances`` was before the first posting. Needed only where the postings neither begin with the
+        first one of the bank nor end with its last.
+
+    Raises
+    ------
+    SettlementError
+        Receipts with a gap, out of order or of several banks, or something else than receipts.
+
+    Examples
+    --------
+    >>> import fastclear as fc
+    >>> bank = fc.Settlement(tariff=fc.Tariff(30, 5))
+    >>> bank.open(["Ada", "Bo"])
+    >>> bank.deposit("Ada", 5_000_000_000)
+    >>> kept = [bank.receipts()]
+    >>> bank.withdraw("Ada", 1_500_000_000)
+    >>> kept.append(bank.receipts())
+    >>> fc.History(kept).statement("Ada").frame.select("text", "amount", "balance").rows()
+    [('account opened', 0, Decimal('0')), ('deposit', 5000000000, Decimal('5000000000')), \
+('withdrawal', -1500000000, Decimal('3500000000'))]
+    """
+
+    def __init__(
+        self,
+        source: Receipts | Iterable[Receipts] | Ledger,
+        bank: Settlement | None = None,
+        *,
+        opening: pl.DataFrame | None = None,
+    ) -> None:
+        if isinstance(source, Ledger):
+            parts = [_records(source, height) for height in range(source.height)]
+        else:
+            receipts = [source] if isinstance(source, Receipts) else list(source)
+            bank = _one_bank(receipts, bank)
+            parts = [item.columns for item in receipts]
+        self.columns = _joined(parts)
+        self.bank = bank
+        self._opening = opening
+
+    def __len__(self) -> int:
+        """Return the number of postings."""
+        return len(self.columns["seq"])
+
+    def __repr__(self) -> str:
+        """Say which postings these are."""
+        seq = self.columns["seq"]
+        return f"History of {len(self):,} postings" + (f", {seq[0]:,} to {seq[-1]:,}" if len(seq) else "")
+
+    # -- views
+    # -------------------------------------------------------------------------------------------------
+
+    def statement(self, participant: Participant) -> Statement:
+        """Every posting that touches one member, with its balance after each.
+
+        Parameters
+        ----------
+        participant : str or int
+            Who; an account number where the names are not known.
+
+        Raises
+        ------
+        SettlementError
+            A stranger, or a history whose opening balances are not known.
+        """
+        from fastclear.statements.statement import statement
+
+        return statement(self, participant)
+
+    def summary(self) -> Summary:
+        """One row a member: opening balance, deposits, every line of its bill, closing balance.
+
+        Raises
+        ------
+        SettlementError
+            A history whose opening balances are not known.
+        """
+        from fastclear.statements.summary import summary
+
+        return summary(self)
+
+    def journal(self, currency: str = "EUR", *, tz: str = "UTC", by: Literal["posting", "day"] = "posting") -> Journal:
+        """The postings as a double-entry journal, for a general ledger.
+
+        Parameters
+        ----------
+        currency : str, default "EUR"
+            What money is counted in.
+        tz : str, default "UTC"
+            Zone whose dates the entries carry.
+        by : {"posting", "day"}
+            An entry each posting, or each day, pair of accounts and kind of line.
+
+        Raises
+        ------
+        SettlementError
+            A currency that is no code in capitals, an unknown zone or ``by``, or opening balances that are not known.
+        """
+        from fastclear.statements.journal import journal
+
+        return journal(self, currency, tz, by)
+
+    @property
+    def postings(self) -> pl.DataFrame:
+        """One row a posting, as :attr:`fastclear.Receipts.frame` has them."""
+        columns = self.columns
+        return posting_frame(columns, self.called(columns["debit"].tolist()), self.called(columns["credit"].tolist()))
+
+    @property
+    def balances(self) -> pl.DataFrame:
+        """What each account holds after the last posting: ``account``, ``participant``, ``role``, ``posted``."""
+        closing = self.closing
+        accounts = sorted(closing)
+        return pl.DataFrame(
+            [
+                pl.Series("account", accounts, dtype=pl.UInt64),
+                participant_series(self.named(accounts)),
+                pl.Series("role", [HOUSE.get(account, "member") for account in accounts], dtype=pl.String),
+                decimals("posted", (closing[account] for account in accounts)),
+            ]
+        )
+
+    # -- names
+    # -------------------------------------------------------------------------------------------------
+
+    def named(self, accounts: Sequence[int]) -> list[Participant | None]:
+        """Participants of accounts, None for the house's; account numbers where no bank is known."""
+        if self.bank is None:
+            return [None if account < _core.FIRST_MEMBER else account for account in accounts]
+        return self.bank.names(accounts)
+
+    def called(self, accounts: Sequence[int]) -> list[str | None]:
+        """Names of members and of house accounts; None for account 0, which is nobody's."""
+        return [
+            HOUSE.get(account) if name is None else str(name)
+            for account, name in zip(accounts, self.named(accounts), strict=True)
+        ]
+
+    def account(self, participant: Participant) -> int:
+        """Account number of a member.
+
+        Raises
+        ------
+        SettlementError
+            A stranger.
+        """
+        if self.bank is not None:
+            return self.bank.account(participant)
+        number = checked_name(participant)
+        if not isinstance(number, int) or number not in self.opening.keys() | self.moved.keys():
+            raise SettlementError(
+                f"account {participant!r} is none of this history; give a number, or the bank that knows the names"
+            )
+        return number
+
+    # -- money
+    # -------------------------------------------------------------------------------------------------
+
+    def rows(self, of: NDArray[np.bool_] | None = None) -> _Rows:
+        """Postings as dictionaries of Python numbers."""
+        columns = {name: (column if of is None else column[of]).tolist() for name, column in self.columns.items()}
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+    @property
+    def moved(self) -> Counter[int]:
+        """What each account received less what it paid, nano-currency; every account that was opened or touched."""
+        columns = self.columns
+        sides = np.concatenate([columns["debit"], columns["credit"]])
+        accounts, index = np.unique(sides, return_inverse=True)
+        amounts = np.where(np.isin(columns["kind"], list(MOVING)), columns["amount"], 0)
+        total = sums(index, np.concatenate([-amounts, amounts]), len(accounts))
+        moved = Counter(dict(zip(accounts.tolist(), total, strict=True)))
+        moved.pop(0, None)  # nobody's: the other side of openings, limits and readings
+        return moved
+
+    @property
+    def opening(self) -> dict[int, int]:
+        """What each account held before the first posting, nano-currency.
+
+        Raises
+        ------
+        SettlementError
+            The postings do not tell.
+        """
+        if self._opening is not None:
+            return _posted(self._opening)
+        seq = self.columns["seq"]
+        if not len(seq) or int(seq[0]) == 0:
+            return {}
+        if self.bank is not None and self.bank.next_seq == int(seq[-1]) + 1:
+            now = _posted(self.bank.balances)
+            moved = self.moved
+            return {account: posted - moved[account] for account, posted in now.items()}
+        raise SettlementError(
+            f"postings {seq[0]} to {seq[-1]} do not tell what was there before them; add the earlier receipts, or give "
+            "opening=, what bank.balances was then"
+        )
+
+    @property
+    def closing(self) -> dict[int, int]:
+        """What each account holds after the last posting, nano-currency."""
+        total = Counter(self.opening)
+        for account, moved in self.moved.items():
+            total[account] += moved
+        return dict(total)
+
+
+def decimals(name: str, values: Iterable[int]) -> pl.Series:
+    """Money as Decimal(38, 0), exactly."""
+    return pl.Series(name, [Decimal(value) for value in values], dtype=MONEY)
+
+
+def _posted(balances: pl.DataFrame) -> dict[int, int]:
+    missing = [name for name in ("account", "posted") if name not in balances.columns]
+    if missing:
+        raise SettlementError(f"opening has no column {', '.join(missing)}; give what bank.balances was")
+    return {account: int(posted) for account, posted in balances.select("account", "posted").rows()}
+
+
+def _records(ledger: Ledger, height: int) -> dict[str, NDArray[Any]]:
+    frame = ledger.records(height)
+    columns = {name: frame[name].to_numpy() for name in frame.columns if name != "kind"}
+    columns["kind"] = np.array([KIND_NUMBERS[name] for name in frame["kind"].cast(pl.String).to_list()], np.uint8)
+    return columns
+
+
+def _one_bank(receipts: Sequence[object], bank: Settlement | None) -> Settlement | None:
+    for item in receipts:
+        if not isinstance(item, Receipts):
+            raise SettlementError(f"{type(item).__name__} is no source of postings; give receipts or a ledger")
+        if bank is not None and item.bank is not bank:
+            raise SettlementError("these receipts are of several banks; give those of one")
+        bank = item.bank
+    return bank
+
+
+def _joined(parts: Sequence[Any]) -> dict[str, NDArray[Any]]:
+    """Columns of all parts one after another, ``seq`` without gaps."""
+    next_seq: int | None = None
+    for part in parts:
+        seq = cast("NDArray[np.uint64]", part["seq"])
+        if not len(seq):
+            continue
+        if next_seq is not None and int(seq[0]) != next_seq:
+            raise SettlementError(
+                f"postings {seq[0]} to {seq[-1]} do not follow posting {next_seq - 1}; give all receipts, in order"
+            )
+        next_seq = int(seq[-1]) + 1
+    return {
+        name: np.concatenate([part[name] for part in parts]) if parts else np.empty(0, dtype)
+        for name, dtype in POSTING_DTYPES.items()
+    }

@@ -1,0 +1,80 @@
+"""What a posting is, in words that a member understands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fastclear import _core
+from fastclear.market_view import exact
+from fastclear.statements.view import money_text
+
+KINDS: Final = dict(_core.KIND_NAMES)
+LINES: Final = {(kind, code): name for kind, code, name in _core.LINE_NAMES}
+KIND_NUMBERS: Final = {name: number for number, name in _core.KIND_NAMES}
+LINE_CODES: Final = {(KINDS[kind], name): code for kind, code, name in _core.LINE_NAMES}
+
+_TEXTS: Final = {
+    ("account_opened", None): "account opened",
+    ("limit", None): "credit limit set to {money}",
+    ("deposit", None): "deposit",
+    ("withdrawal", None): "withdrawal",
+    ("reserve", None): "{money} set aside for a bid of {energy} at no more than {price}",
+    ("post", None): "bought {energy}, with fees and tax",
+    ("void", None): "a bid did not trade: {money} is free again",
+    ("trade", "seller"): "sold {energy} at {price}",
+    ("trade", "buyer"): "paid for taking {energy}",
+    ("trade", "sum"): "sold {energy}",
+    ("trade", "sum_paid"): "had to pay for giving {energy}",
+    ("fee", "platform"): "platform fee on {energy}",
+    ("fee", "network"): "network fee on {energy}",
+    ("fee", "spread"): "spread of a trade of {energy}",
+    ("fee", "rounding"): "rounding of a trade",
+    ("fee", "deficit"): "deficit of a trade of {energy}",
+    ("tax", "trade"): "tax on a trade of {energy}",
+    ("tax", "residual"): "tax on {energy} from the supplier",
+    ("imbalance", "residual"): "{energy} from the supplier at {price}: consumed and not bought",
+    ("imbalance", "shortfall"): "{energy} from the supplier at {price}: sold and not delivered",
+    ("imbalance", "feed_in"): "{energy} to the supplier at {price}: generated and not sold",
+    ("imbalance", "over_bought"): "{energy} to the supplier at {price}: bought and not consumed",
+    ("imbalance", "penalty"): "penalty at {price} on {energy} beyond the dead band",
+}
+
+
+def energy_text(wh: int) -> str:
+    """Energy in kWh, every digit."""
+    return f"{exact(wh, 1000)} kWh"
+
+
+def price_text(ticks: int) -> str:
+    """A price in ct/kWh, every digit."""
+    return f"{exact(ticks, 10_000)} ct/kWh"
+
+
+def lined(kind: int, code: int) -> str:
+    """The names of a kind and of its line: ``fee, network``."""
+    names = KINDS.get(kind, f"kind {kind}"), LINES.get((kind, code))
+    return ", ".join(name.replace("_", " ") for name in names if name)
+
+
+def told(posting: Mapping[str, Any]) -> str:
+    """Say in words what one posting is.
+
+    Parameters
+    ----------
+    posting : mapping
+        The fields of :attr:`fastclear.Receipts.columns`, as numbers.
+    """
+    kind = KINDS.get(posting["kind"], f"kind {posting['kind']}")
+    line = LINES.get((posting["kind"], posting["code"]))
+    if kind == "meter":
+        energy = posting["quantity"]
+        return f"meter: {'generated' if energy < 0 else 'consumed'} {energy_text(abs(energy))}, net"
+    text = _TEXTS.get((kind, line))
+    if text is None:
+        return lined(posting["kind"], posting["code"])
+    return text.format(
+        energy=energy_text(posting["quantity"]),
+        price=price_text(posting["price"]),
+        money=money_text(posting["amount"]),
+    )
