@@ -128,7 +128,7 @@ def model_loans(model: Model) -> list[tuple[Any, ...]]:
 class History:
     """One bank and one model, and random steps that both take."""
 
-    def __init__(self, seed: int, steps: int, lends: bool) -> None:
+    def __init__(self, seed: int, steps: int, lends: bool, audit: bool = False) -> None:
         self.random = random = np.random.default_rng(seed)
         rate, per_days, term, penalty = (
             int(random.choice(a)) for a in ([0, 1, 47_000, 10**7], [1, 30], [0, 1, 5], [0, 7_777])
@@ -137,7 +137,8 @@ class History:
             rate, per_days, term = 0, 1, 0
         self.model = Model(NAMES, rate, per_days, term, penalty, lends)
         profile = fc.CreditBank(rate, per_days, term, penalty) if lends else fc.PostpaidNetting(penalty)
-        self.bank = fc.Settlement(profile=profile, tariff=fc.Tariff(30, 30))
+        self.bank = fc.Settlement(profile=profile, tariff=fc.Tariff(30, 30), audit=audit)
+        self.receipts: list[fc.Receipts] = []
         self.bank.open(NAMES)
         self.open: dict[int, tuple[str, str, int, int]] = {}
         self.order = 0
@@ -200,7 +201,7 @@ class History:
         buyer, seller, limit, quantity = self.open.pop(order)
         price = limit - int(self.random.integers(0, 20))
         traded = int(self.random.integers(0, quantity + 1))
-        self.bank.settle(Deal(book(buyer, seller, limit, quantity, order), price, traded))
+        self.receipts.append(self.bank.settle(Deal(book(buyer, seller, limit, quantity, order), price, traded)))
         model = self.model
         del model.held[buyer][order]
         model.cash[buyer] -= price * traded
@@ -209,7 +210,7 @@ class History:
 
     def step_meter(self) -> None:
         name, energy = self.name(), int(self.random.integers(-50, 50)) * int(self.random.choice([1, 100]))
-        self.bank.settle([], {"participant": [name], "energy_wh": [energy]})
+        self.receipts.append(self.bank.settle([], {"participant": [name], "energy_wh": [energy]}))
         self.model.cash[name] -= 30 * energy
         self.model.follow_up([name])
 
@@ -267,10 +268,10 @@ class History:
 
     def refused(self, call: str, *arguments: Any) -> None:
         """The call raises and leaves no trace."""
-        self.bank.receipts()
+        before = self.bank.next_seq
         with pytest.raises(fc.SettlementError):
             getattr(self.bank, call)(*arguments)
-        assert len(self.bank.receipts()) == 0
+        assert self.bank.next_seq == before
 
     def check(self) -> None:
         bank, model = self.bank, self.model
@@ -295,6 +296,53 @@ class History:
 @pytest.mark.parametrize("seed", range(25))
 def test_a_bank_kept_by_hand(seed: int, lends: bool) -> None:
     History(seed, 80, lends)  # its steps assert
+
+
+@pytest.mark.parametrize("lends", [True, False])
+@pytest.mark.parametrize("seed", range(100, 104))
+def test_the_audit_follows_loans(seed: int, lends: bool) -> None:
+    """Every call is checked as it is made, the whole afterwards, and statements come to the same balances."""
+    bank = History(seed, 80, lends, audit=True).bank
+    assert "what members owe is what loans and payments come to" in str(bank.audit())
+    plain = History(seed, 80, lends)
+    receipts = [*plain.receipts, plain.bank.receipts()]
+    assert plain.bank.audit(receipts).postings == sum(len(item) for item in receipts)
+    history = fc.History(receipts)
+    for name, posted in plain.bank.balances.filter(role="member").select("participant", "posted").rows():
+        assert history.statement(name).closing == posted
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "change"),
+    [
+        ("draw", "amount", 1),
+        ("interest", "amount", 1),
+        ("interest_paid", "amount", 1),
+        ("repaid", "credit", -5),
+        ("repaid", "group", 1),
+        ("written_off", "amount", -1),
+    ],
+)
+def test_a_lie_about_a_loan_is_found(line: str, field: str, change: int) -> None:
+    from fastclear.audit.settlement import Books
+
+    bank = fc.Settlement(profile=fc.CreditBank(interest_ppm=100_000, per_days=1, term_days=1), tariff=fc.Tariff(30, 30))
+    bank.open(["Ada", "Bo"], limit=10**6)
+    bank.fund(10**6)
+    bank.settle([], {"participant": ["Ada", "Bo"], "energy_wh": [100, 200]})
+    columns = dict(bank.last_receipts.columns)  # type: ignore[union-attr]
+    bank.advance(3 * DAY)
+    bank.deposit("Ada", 10**5)
+    bank.write_off("Bo")
+    more = bank.receipts()
+    columns = {name: np.concatenate([columns[name], more.columns[name]]) for name in columns}
+    Books().follow(columns)
+    code = next(code for kind, code, name in fc._core.LINE_NAMES if (kind, name) == (8, line))
+    for row in np.flatnonzero((columns["kind"] == 8) & (columns["code"] == code)):
+        lie = {name: column.copy() for name, column in columns.items()}
+        lie[field][row] += np.array(change).astype(lie[field].dtype)
+        with pytest.raises(fc.AuditError):
+            Books().follow(lie)
 
 
 def test_histories_reach_every_status_and_every_refusal() -> None:

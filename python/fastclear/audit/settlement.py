@@ -17,7 +17,9 @@ reports. What is checked has the numbers of the design: L for the accounts, P fo
 | P-I10 | `PRICED`: an amount is price x quantity where there is a price; nothing else hides in it |
 | P-I11 | `FOLD`: the state is the fold of the postings; :func:`state_root` is the root that a block carries |
 
-P-I5, P-I8, P-I9 and P-I12 are about loans, which ``prepaid`` has none of.
+| P-I5, P-I9 | `LOANS`: what members owe is what their loans and payments come to, and the treasury has the rest |
+
+P-I8 and P-I12 (days of interest, interest that is to come) need the terms of the loans, which no posting carries.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from fastclear import _core
+from fastclear.audit.loans import LOANS, Loans
 from fastclear.audit.report import broken
 
 DENSE = "postings count up without gaps, and engine time rises with each"
@@ -45,7 +48,7 @@ REFUSED = "a call that is refused makes no posting"
 CYCLE = "a cycle says what each account gained, and that sums to 0"
 BILLS = "a bill is what its member's account lost"
 
-CHECKS: Final = (DENSE, CONSERVED, PENDING, COVERED, FORCED, RESOLVED, WHOLE, ENERGY, PRICED, FOLD)
+CHECKS: Final = (DENSE, CONSERVED, PENDING, COVERED, FORCED, RESOLVED, WHOLE, ENERGY, PRICED, LOANS, FOLD)
 """What is checked after every call."""
 
 _KIND: Final = dict(_core.KIND_NAMES)
@@ -53,6 +56,7 @@ _LINE: Final = {(kind, code): name for kind, code, name in _core.LINE_NAMES}
 _HOUSE: Final = {name: number for number, name in _core.HOUSE_ACCOUNTS}
 _CLEARING: Final = _HOUSE["clearing"]
 _MEMBERS: Final = _core.FIRST_MEMBER
+_DEBTS: Final = _core.DEBT_OFFSET
 _PAID: Final = frozenset({"trade", "deposit", "withdrawal", "net", "imbalance", "fee", "tax", "correction"})
 _SUMS: Final = frozenset({"buyer", "sum", "sum_paid", "deficit", "rounding"})
 _IMPORTED: Final = {"residual": 1, "shortfall": 1, "feed_in": -1, "over_bought": -1}
@@ -89,6 +93,8 @@ class Held:
     pending_in: int = 0
     limit: int = 0
     version: int = 0
+    asset: int = 0
+    closed: bool = False
 
     @property
     def available(self) -> int:
@@ -126,6 +132,7 @@ class Books:
         self._time = -1
         self._unanswered: int | None = None
         self._cycle: dict[int, tuple[int, int]] = {}  # opening, deposited
+        self._loans = Loans()
 
     def report(self) -> SettlementReport:
         """What has been looked at."""
@@ -149,19 +156,22 @@ class Books:
 
     def check_balances(self, rows: Iterable[Sequence[int]]) -> None:
         """Hold the accounts against ``account, posted, pending out, pending in, available, limit, version`` rows."""
-        reported = {account: list(found) for account, *found in rows}
+        reported = {account: list(found[:6]) for account, *found in rows}
         total, pending_out, pending_in = (sum(found[index] for found in reported.values()) for index in range(3))
         if total:
             raise broken(CONSERVED, f"the sum is {total}")
         reserved = sum(amount for _, _, amount in self.reservations.values())
         if (pending_out, pending_in) != (reserved, reserved):
             raise broken(PENDING, f"out {pending_out}, in {pending_in}, reservations {reserved}")
-        if reported.keys() != self.accounts.keys():
-            odd = sorted(reported.keys() ^ self.accounts.keys())
+        money = {account for account, held in self.accounts.items() if held.asset == 0}
+        if reported.keys() != money:
+            odd = sorted(reported.keys() ^ money)
             raise broken(FOLD, f"account {odd[0]} is reported and was never opened, or the other way round")
         for account, found in reported.items():
             held = self.accounts[account]
-            expected = [held.posted, held.pending_out, held.pending_in, held.available, held.limit, held.version]
+            # What a loan may come to cost is part of what is available with credit.
+            available = found[3] if _HOUSE["loans"] in self.accounts else held.available
+            expected = [held.posted, held.pending_out, held.pending_in, available, held.limit, held.version]
             if found != expected:
                 raise broken(FOLD, f"account {account}: reported {found}, postings come to {expected}")
 
@@ -177,6 +187,10 @@ class Books:
             total += found[2]
         if total:
             raise broken(CYCLE, f"the nets sum to {total}")
+        self.begin_cycle()
+
+    def begin_cycle(self) -> None:
+        """What follows belongs to the next cycle."""
         self._cycle = {account: (held.posted, 0) for account, held in self.accounts.items()}
 
     # -- one posting
@@ -196,7 +210,9 @@ class Books:
         if kind == "account_opened":
             if p["debit"] in self.accounts:
                 raise broken(FOLD, f"{where}: account {p['debit']} is opened twice")
-            self.accounts[p["debit"]] = Held(version=1)
+            self.accounts[p["debit"]] = Held(version=1, asset=p["asset"])
+        elif kind == "membership" and line == "closed":
+            self._close(p, where)
         elif kind == "limit":
             held = self._account(p["debit"], where)
             held.limit = p["amount"]
@@ -210,6 +226,14 @@ class Books:
             self._move(p, p["amount"], 0, where)
             self._check_forced(p, kind, where)
         self._note(p, kind, line, call, where)
+        self._loans.note(p, kind, line, where)
+
+    def _close(self, p: dict[str, int], where: str) -> None:
+        held = self._account(p["debit"], where)
+        if held.closed or held.posted or held.pending_out or held.pending_in:
+            raise broken(FOLD, f"{where}: account {p['debit']} is closed while it holds or owes something, or twice")
+        held.closed = True
+        held.version += 1
 
     def _reserve(self, p: dict[str, int], where: str) -> None:
         self._move(p, 0, p["amount"], where)
@@ -231,6 +255,10 @@ class Books:
 
     def _move(self, p: dict[str, int], posted: int, pending: int, where: str) -> None:
         payer, payee = self._account(p["debit"], where), self._account(p["credit"], where)
+        if payer.closed or payee.closed:
+            raise broken(FOLD, f"{where}: account {p['debit'] if payer.closed else p['credit']} is closed")
+        if not payer.asset == payee.asset == p["asset"]:
+            raise broken(CONSERVED, f"{where}: money and claims are mixed")
         payer.posted -= posted
         payer.pending_out += pending
         payer.version += 1
@@ -246,13 +274,17 @@ class Books:
 
     def _check_forced(self, p: dict[str, int], kind: str, where: str) -> None:
         """Who may pay what without having it."""
-        if p["debit"] < _MEMBERS:
+        if not _MEMBERS <= p["debit"] < _DEBTS:
             return
         held = self.accounts[p["debit"]]
+        line = _LINE.get((p["kind"], p["code"]), "")
         if kind == "withdrawal":
             if min(held.posted, held.available) < 0:
                 raise broken(COVERED, f"{where}: account {p['debit']} withdraws more than is free")
-        elif kind not in ("imbalance", "tax", "trade"):
+        elif kind == "net":
+            if held.posted < (0 if line == "paid_out" else held.pending_out):
+                raise broken(FORCED, f"{where}: account {p['debit']} pays out of what it has not, or has set aside")
+        elif kind not in ("imbalance", "tax", "trade") and line != "subscription":
             raise broken(FORCED, f"{where}: a {kind} is taken from account {p['debit']}")
 
     def _check_price(self, p: dict[str, int], kind: str, line: str, where: str) -> None:
@@ -306,6 +338,7 @@ class Books:
         for market, left in call.market.items():
             if left:
                 raise broken(ENERGY, f"market {market}: {left} Wh were bought beyond what was sold")
+        self._loans.check({account: held.posted for account, held in self.accounts.items()})
         for reading, (member, left) in call.reading.items():
             if left != call.contract[member]:
                 raise broken(
@@ -333,7 +366,7 @@ def check_bills(columns: Mapping[str, Any], bills: Mapping[str, Any]) -> None:
     fields = (columns[name].tolist() for name in ("kind", "debit", "credit", "amount"))
     for number, debit, credit, amount in zip(*fields, strict=True):
         kind = _KIND.get(number, "")
-        if kind == "post" or (kind in _PAID and kind not in ("deposit", "withdrawal")):
+        if kind == "post" or (kind in _PAID and kind not in ("deposit", "withdrawal", "net")):
             lost[debit] += amount
             lost[credit] -= amount
     billed = dict(zip(bills["account"].tolist(), bills["net"].tolist(), strict=True))
@@ -346,7 +379,8 @@ def state_root(books: Books) -> str:
     """Root of the tree over all accounts, hexadecimal: what a block sealed at this point carries as `state_root`."""
     leaves = [
         b"FCA1"
-        + bytes(4)
+        + held.asset.to_bytes(2, "little")
+        + int(held.closed).to_bytes(2, "little")
         + number.to_bytes(8, "little")
         + b"".join(
             value.to_bytes(16, "little", signed=True)

@@ -8,13 +8,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.audit.report import broken
 from fastclear.audit.settlement import BILLS, CYCLE, REFUSED, Books, SettlementReport, check_bills
 from fastclear.errors import SettlementError
 
-_QUESTIONS: Final = frozenset({"balances", "available"})
+_QUESTIONS: Final = frozenset({"balances", "available", "loans", "book", "today", "net_payments"})
 
 
 class Watched:
@@ -51,11 +52,14 @@ class Watched:
         check_bills(columns, bills)
         return postings
 
-    def close_cycle(self) -> list[tuple[int, int, int, int, int]]:
-        """What each account gained, checked."""
-        lines = self._core.close_cycle()
+    def close_cycle(self, failed: NDArray[np.uint64]) -> list[tuple[int, int, int, int, int]]:
+        """What each account gained, checked; then what is netted is paid."""
         self.check()
-        self.books.check_cycle(lines)
+        before = deepcopy(self.books)
+        lines = self._core.close_cycle(failed)
+        before.check_cycle(lines)
+        self.check()
+        self.books.begin_cycle()
         return lines
 
     def check(self) -> SettlementReport:

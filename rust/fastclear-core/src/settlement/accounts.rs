@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::by_id::ById;
 use super::posting::{Kind, Posting};
 
 /// External money: debited by deposits, credited by withdrawals. Unlimited.
@@ -255,7 +256,7 @@ const LARGEST: i128 = 1 << 126;
 /// Every account and open reservation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accounts {
-    by_id: BTreeMap<u64, Account>,
+    by_id: ById,
     reservations: BTreeMap<u64, Reservation>,
     totals: Totals,
 }
@@ -268,12 +269,12 @@ impl Accounts {
 
     /// The account with this id.
     pub fn get(&self, id: u64) -> Option<&Account> {
-        self.by_id.get(&id)
+        self.by_id.get(id)
     }
 
     /// Every account in ascending id.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (u64, &Account)> {
-        self.by_id.iter().map(|(&id, account)| (id, account))
+        self.by_id.iter()
     }
 
     /// Number of accounts.
@@ -283,7 +284,7 @@ impl Accounts {
 
     /// Whether no account is open.
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.by_id.len() == 0
     }
 
     /// The open reservation that the posting `seq` made.
@@ -304,7 +305,7 @@ impl Accounts {
     /// Whether the totals hold and agree with a sum over everything: the slow check, O(accounts).
     pub fn audit(&self) -> bool {
         let mut sums = Totals::default();
-        for account in self.by_id.values() {
+        for (_, account) in self.by_id.iter() {
             sums.posted += account.posted;
             sums.pending_out += account.pending_out;
             sums.pending_in += account.pending_in;
@@ -325,15 +326,14 @@ impl Accounts {
         let amount = i128::from(p.amount);
         match p.kind {
             Kind::AccountOpened => {
-                if self.by_id.contains_key(&p.debit) {
+                if self.by_id.get(p.debit).is_some() {
                     return Err(FoldError::AccountExists { seq, account: p.debit });
                 }
                 self.by_id.insert(p.debit, Account { version: 1, asset: p.asset, ..Account::default() });
                 Ok(())
             }
             Kind::Limit => {
-                let account =
-                    self.by_id.get_mut(&p.debit).ok_or(FoldError::UnknownAccount { seq, account: p.debit })?;
+                let account = self.by_id.get_mut(p.debit).ok_or(FoldError::UnknownAccount { seq, account: p.debit })?;
                 account.limit = amount;
                 account.version += 1;
                 Ok(())
@@ -373,7 +373,7 @@ impl Accounts {
             | Kind::Fee
             | Kind::Tax
             | Kind::Correction => self.move_money(p, Move { posted: amount, pending: 0 }),
-            Kind::Meter => match self.by_id.get(&p.debit) {
+            Kind::Meter => match self.by_id.get(p.debit) {
                 Some(_) => Ok(()),
                 None => Err(FoldError::UnknownAccount { seq, account: p.debit }),
             },
@@ -385,7 +385,7 @@ impl Accounts {
     /// Closes an account that holds nothing, owes nothing and has nothing reserved.
     fn close(&mut self, p: &Posting) -> Result<(), FoldError> {
         let (seq, account) = (p.seq, p.debit);
-        let held = self.by_id.get_mut(&account).ok_or(FoldError::UnknownAccount { seq, account })?;
+        let held = self.by_id.get_mut(account).ok_or(FoldError::UnknownAccount { seq, account })?;
         if held.closed {
             return Err(FoldError::Closed { seq, account });
         }
@@ -401,16 +401,13 @@ impl Accounts {
     fn move_money(&mut self, p: &Posting, step: Move) -> Result<(), FoldError> {
         let seq = p.seq;
         let unknown = |account| FoldError::UnknownAccount { seq, account };
-        for account in [p.debit, p.credit] {
-            let held = self.by_id.get(&account).ok_or(unknown(account))?;
-            if held.closed {
-                return Err(FoldError::Closed { seq, account });
-            }
-            if held.asset != p.asset {
-                return Err(FoldError::AssetDiffers { seq, account });
-            }
-        }
-        let payer = *self.by_id.get(&p.debit).ok_or(unknown(p.debit))?;
+        let sound = |account, held: Option<&Account>| match held.copied() {
+            None => Err(unknown(account)),
+            Some(held) if held.closed => Err(FoldError::Closed { seq, account }),
+            Some(held) if held.asset != p.asset => Err(FoldError::AssetDiffers { seq, account }),
+            Some(held) => Ok(held),
+        };
+        let payer = sound(p.debit, self.by_id.get(p.debit))?;
         let paid = Account {
             posted: payer.posted - step.posted,
             pending_out: payer.pending_out + step.pending,
@@ -419,7 +416,7 @@ impl Accounts {
         };
         // An account that pays itself is read again after its own debit.
         let same = p.debit == p.credit;
-        let payee = if same { paid } else { *self.by_id.get(&p.credit).ok_or(unknown(p.credit))? };
+        let payee = if same { paid } else { sound(p.credit, self.by_id.get(p.credit))? };
         let received = Account {
             posted: payee.posted + step.posted,
             pending_in: payee.pending_in + step.pending,
@@ -461,7 +458,7 @@ impl Accounts {
         for (id, account) in [before.debit, before.credit] {
             match account {
                 Some(account) => self.by_id.insert(id, account),
-                None => self.by_id.remove(&id),
+                None => self.by_id.remove(id),
             };
         }
         let (seq, reservation) = before.reservation;

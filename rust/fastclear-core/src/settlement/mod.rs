@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`posting`] | one posting, the unit of account |
 //! | [`accounts`] | accounts and open reservations; [`Accounts::apply`] folds a posting into them |
+//! | `by_id` | where accounts are found |
 //! | [`tariff`] | retail, feed-in, fees, tax |
 //! | [`terms`] | what holds in one slot: a tariff, tax by line, shares of fees; the worst case of a bid |
 //! | [`subscription`] | fixed charges |
@@ -27,6 +28,7 @@ mod allocation;
 pub mod amount;
 pub mod bank;
 pub mod bill;
+mod by_id;
 pub mod credit;
 pub mod delivery;
 mod draft;

@@ -13,7 +13,6 @@ use super::draft::{Draft, Line};
 use super::error::{SettleError, TradeFault};
 use super::imbalance::Imbalance;
 use super::posting::Kind;
-use super::tariff::Tariff;
 use super::terms::{FeeShare, Terms};
 use crate::units::{PRICE_MAX, price_in_range, quantity_in_range};
 
