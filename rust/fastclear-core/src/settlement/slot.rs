@@ -441,14 +441,15 @@ fn draw_reservations(
         }
         closed.push((claim.key, seq));
     }
+    let mut on_hand = Cover::new(credit, draft.accounts());
     for claim in claims.iter_mut().filter(|claim| claim.reservation.is_none() && claim.quantity > 0) {
         let (account, market, order) = claim.key;
         let cover = claim.due.max(0);
-        let on_hand = Cover::new(credit, draft.accounts());
         if cover > 0 && !on_hand.allows(draft.accounts(), account, cover) {
             let available = on_hand.available(draft.accounts(), account);
             return Err(SettleError::NotCovered { account, order, due: claim.due, available });
         }
+        on_hand.take(draft.accounts(), account, cover);
         let seq = draft.push(Line {
             market,
             buy_order: order,
