@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -101,6 +102,22 @@ def test_a_part_of_a_history_opens_where_the_rest_ends(pair: Pair) -> None:
     assert late.summary().frame["closing"].to_list() == whole.summary().frame["closing"].to_list()
     with pytest.raises(fc.SettlementError, match="do not tell what was there before"):
         fc.History(middle).statement(name)
+
+
+def test_a_run_read_back_from_its_ledger_ends_at_its_balances() -> None:
+    result = fc.run("brooklyn", days=1, seed=1)
+    members = result.members
+    names = dict(members.select("account", "participant").rows())
+    history = fc.History(result.ledger, names)
+    summary = history.summary().frame.filter(pl.col("participant").is_in(members["participant"].to_list()))
+    found = {row["participant"]: int(row["closing"]) for row in summary.iter_rows(named=True)}
+    assert found == dict(members.select("participant", "balance_nano").rows())
+    name = members["participant"][7]
+    assert history.statement(name).closing == found[name]
+    assert summary["bought_wh"].sum() == members["bought_wh"].sum()
+    assert history.journal().balances["balance"].sum() == 0
+    with pytest.raises(fc.SettlementError, match="is no member of this history"):
+        history.statement("Zoe")
 
 
 # -- the journal
@@ -234,7 +251,7 @@ def test_a_statement_in_words() -> None:
         None, "boundary", "clearing", "clearing", None, "backstop", "tax",
     ]  # fmt: skip
     text = repr(statement)
-    assert text.startswith("Statement of Ada, account 1000: 0.00 before, 1.272 after 7 postings\n")
+    assert text.startswith("Statement of 'Ada', account 1000: 0.00 before, 1.272 after 7 postings\n")
     assert "2026-03-01 22:30:00" in text
     assert max(map(len, text.splitlines())) <= 140
     assert "<table" in statement._repr_html_()
@@ -332,6 +349,19 @@ def test_every_view_exports_and_is_written(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["books.beancount", "view.csv", "view.parquet"]
 
 
+def test_no_name_reaches_a_terminal_or_a_page_as_it_stands() -> None:
+    bank = fc.Settlement(tariff=fc.Tariff(30, 5))
+    name = "\x1b[2J<script>"
+    bank.open([name, "Bo"])
+    receipts = bank.receipts()
+    for view in (receipts.statement(name), receipts.summary(), bank.exposure):
+        assert "\x1b" not in repr(view)
+        assert "<script>" not in view._repr_html_()
+        assert "\\x1b[2J" in repr(view)
+    assert receipts.summary().frame["participant"][0] == name
+    assert "\x1b" not in receipts.explain(name)
+
+
 def test_histories_that_make_no_sense() -> None:
     bank, receipts, _ = busy_bank()
     bank.deposit("Ada", 1)
@@ -352,6 +382,11 @@ def test_histories_that_make_no_sense() -> None:
     for stranger in ("Ada", 999, 1003, True):
         with pytest.raises(fc.SettlementError):
             fc.History(ledger).statement(stranger)
+    twin = copy.copy(bank)
+    twin.deposit("Ada", 1)
+    with pytest.raises(fc.SettlementError, match="several banks"):
+        fc.History([receipts, second, twin.receipts()])
+    assert fc.History([receipts, second, twin.last_receipts], twin).statement("Ada").closing == twin.available("Ada")
     nothing = fc.History([])
     assert (len(nothing), len(nothing.summary()), len(nothing.journal()), nothing.journal().beancount) == (0, 0, 0, "")
     assert repr(nothing) == "History of 0 postings"

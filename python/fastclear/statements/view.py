@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Context, Decimal
+from html import escape
 from pathlib import Path
 from typing import Any, Final
 
@@ -116,14 +117,15 @@ class View:
 
     def _repr_html_(self) -> str:
         with _table():
-            return f"<p>{self.title}</p>{self._printed()._repr_html_()}"
+            return f"<p>{escape(self.title)}</p>{self._printed()._repr_html_()}"
 
     def _printed(self) -> pl.DataFrame:
         """The first and last rows as text."""
         frame = self.frame.drop(self._HIDDEN)
         if len(frame) > 2 * _ENDS:
             frame = pl.concat([frame.head(_ENDS), frame.tail(_ENDS)])
-        return frame.with_columns(right(name, frame[name], money_text) for name in self._MONEY)
+        texts = [pl.Series(name, map(_printable, frame[name].to_list()), pl.String) for name in _names(frame)]
+        return frame.with_columns(*texts, *(right(name, frame[name], money_text) for name in self._MONEY))
 
 
 def right(name: str, numbers: Iterable[Any], words: Any) -> pl.Series:
@@ -131,6 +133,16 @@ def right(name: str, numbers: Iterable[Any], words: Any) -> pl.Series:
     texts = ["" if number is None else words(int(number)) for number in numbers]
     width = max([len(name), *map(len, texts)])
     return pl.Series(name, [text.rjust(width) for text in texts], dtype=pl.String)
+
+
+def _names(frame: pl.DataFrame) -> list[str]:
+    """Columns that hold what callers wrote."""
+    return [name for name in ("participant", "counterparty") if frame.schema.get(name) == pl.String]
+
+
+def _printable(name: str | None) -> str | None:
+    """A name without anything that a terminal would obey."""
+    return name if name is None or name.isprintable() else repr(name)
 
 
 @contextmanager
