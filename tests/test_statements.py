@@ -259,6 +259,17 @@ def test_a_statement_in_words() -> None:
     assert (sold["text"], sold["order"], sold["price"]) == ("sold 4 kWh at 26 ct/kWh", 1, 260_000)
 
 
+@pytest.mark.parametrize("columns", ["80", "100", "120", "200"])
+def test_a_table_fits_the_terminal_and_cuts_no_number(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    bank, receipts, _ = busy_bank()
+    for view in (receipts.statement("Ada"), receipts.summary(), receipts.journal(), bank.exposure):
+        lines = repr(view).splitlines()
+        assert max(map(len, lines[1:])) <= int(columns)
+    assert "-1.04" in repr(receipts.summary())
+    assert ("platform" in repr(receipts.summary())) == (int(columns) > 100)
+
+
 def test_a_long_statement_is_cut_in_the_middle() -> None:
     bank = fc.Settlement(tariff=fc.Tariff(30, 5))
     bank.open("Ada")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from decimal import Context, Decimal
 from html import escape
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any, Final
 
 import polars as pl
@@ -164,13 +165,18 @@ def whole_file(target: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def table_width() -> int:
+    """Columns of the terminal, 120 where there is none."""
+    return min(max(get_terminal_size((120, 0)).columns, 80), 140)
+
+
 def _table() -> pl.Config:
     return pl.Config(
         tbl_rows=2 * _ENDS,
         tbl_cols=-1,
         tbl_hide_dataframe_shape=True,
         tbl_hide_column_data_types=True,
-        tbl_width_chars=140,
+        tbl_width_chars=table_width(),
         fmt_str_lengths=80,
     )
 
