@@ -17,7 +17,8 @@ import pytest
 from reference.bank_steps import Pair, random_history
 
 import fastclear as fc
-from fastclear.statements.words import lined, told
+from fastclear.statements.history import MOVING
+from fastclear.statements.words import KINDS, lined, told
 
 SEEDS = range(0, 32, 3)
 
@@ -290,6 +291,12 @@ def test_every_line_has_words() -> None:
     assert told({**row, "kind": kinds["imbalance"], "code": 2}).startswith("1.5 kWh from the supplier at -2.5 ct/kWh")
 
 
+def test_every_kind_is_known_to_move_money_or_not() -> None:
+    """A kind that is new belongs into one of the two, or balances come out wrong."""
+    still = {"reserve", "void", "limit", "meter", "certificate", "market_opened", "account_opened", "membership"}
+    assert {KINDS[number] for number in MOVING} == set(KINDS.values()) - still - {"parameter", "dispute"}
+
+
 def test_exposure_says_how_much_of_the_credit_is_used() -> None:
     bank, _, _ = busy_bank()
     bank.set_limit("Cem", 10**9)
@@ -374,7 +381,7 @@ def test_no_name_reaches_a_terminal_or_a_page_as_it_stands() -> None:
 
 
 def test_histories_that_make_no_sense() -> None:
-    bank, receipts, _ = busy_bank()
+    bank, receipts, clearing = busy_bank()
     bank.deposit("Ada", 1)
     second = bank.receipts()
     other = busy_bank()[1]
@@ -388,6 +395,10 @@ def test_histories_that_make_no_sense() -> None:
             fc.History(source)
     with pytest.raises(fc.SettlementError, match="no column posted"):
         fc.History([second], opening=bank.balances.select("account")).statement("Ada")
+    plain = fc.Ledger(seed=1)
+    plain.seal(clearing)
+    with pytest.raises(fc.SettlementError, match="without receipts"):
+        fc.History(plain)
     ledger = fc.Ledger(seed=1)
     ledger.seal(None, receipts)
     for stranger in ("Ada", 999, 1003, True):

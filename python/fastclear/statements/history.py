@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import numpy as np
@@ -52,7 +53,7 @@ class History:
     Raises
     ------
     SettlementError
-        Receipts with a gap, out of order or of several banks, or something else than receipts.
+        Receipts with a gap, out of order or of several banks, a ledger without accounts, or something else than these.
 
     Examples
     --------
@@ -76,6 +77,8 @@ class History:
         opening: pl.DataFrame | None = None,
     ) -> None:
         if isinstance(source, Ledger):
+            if source.height and source.block(0).state_root is None:
+                raise SettlementError("this ledger was sealed without receipts: it has trades, and no accounts")
             parts = [_records(source, height) for height in range(source.height)]
         else:
             receipts = [source] if isinstance(source, Receipts) else list(source)
@@ -210,7 +213,7 @@ class History:
         columns = {name: (column if of is None else column[of]).tolist() for name, column in self.columns.items()}
         return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
-    @property
+    @cached_property
     def moved(self) -> Counter[int]:
         """What each account received less what it paid, nano-currency; every account that was opened or touched."""
         columns = self.columns
@@ -222,7 +225,7 @@ class History:
         moved.pop(0, None)  # nobody's: the other side of openings, limits and readings
         return moved
 
-    @property
+    @cached_property
     def opening(self) -> dict[int, int]:
         """What each account held before the first posting, nano-currency.
 
@@ -246,7 +249,7 @@ class History:
             "opening=, what bank.balances was then"
         )
 
-    @property
+    @cached_property
     def closing(self) -> dict[int, int]:
         """What each account holds after the last posting, nano-currency."""
         total = Counter(self.opening)
