@@ -32,7 +32,7 @@ class Watched:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._core, name)
-        return method if name in _QUESTIONS else self._checked(method)
+        return method if name in _QUESTIONS or not callable(method) else self._checked(method)
 
     def copy(self) -> Watched:
         """A bank of its own, under an audit of its own."""
