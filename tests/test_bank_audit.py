@@ -204,7 +204,7 @@ class Liar:
     """A core that does one thing and says another."""
 
     def __init__(self, core: Any, lie: str) -> None:
-        self.core, self.lie = core, lie
+        self.core, self.lie, self.before = core, lie, core.copy()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.core, name)
@@ -213,6 +213,10 @@ class Liar:
         self.core.deposit(*args)
         if self.lie == "refuses what it has done":
             raise fc.SettlementError("no")
+
+    def take(self) -> Any:
+        self.before.take()
+        return self.before.take() if self.lie == "keeps a posting" else self.core.take()
 
     def balances(self) -> Any:
         rows = self.core.balances()
@@ -223,6 +227,7 @@ class Liar:
     ("lie", "call", "check"),
     [
         ("refuses what it has done", lambda bank: bank.deposit("Ada", 1), checks.REFUSED),
+        ("keeps a posting", lambda bank: bank.receipts(), checks.HANDED),
         ("reports more", lambda bank: bank.advance(3), checks.CONSERVED),
     ],
 )

@@ -22,7 +22,7 @@ from fastclear.audit.settlement import Books, state_root
 
 STEPS = round(100_000 * float(os.environ.get("FASTCLEAR_BOOKS", "1")))
 HISTORY = 400
-PARTS = 4
+PARTS = max(4, STEPS // 25_000)
 
 SEEN = {
     ("reserve", None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -16,7 +17,8 @@ import pytest
 from reference.bank_steps import Pair, random_history
 
 import fastclear as fc
-from fastclear.statements.words import lined, told
+from fastclear.statements.history import MOVING
+from fastclear.statements.words import KINDS, lined, told
 
 SEEDS = range(0, 32, 3)
 
@@ -101,6 +103,22 @@ def test_a_part_of_a_history_opens_where_the_rest_ends(pair: Pair) -> None:
     assert late.summary().frame["closing"].to_list() == whole.summary().frame["closing"].to_list()
     with pytest.raises(fc.SettlementError, match="do not tell what was there before"):
         fc.History(middle).statement(name)
+
+
+def test_a_run_read_back_from_its_ledger_ends_at_its_balances() -> None:
+    result = fc.run("brooklyn", days=1, seed=1)
+    members = result.members
+    names = dict(members.select("account", "participant").rows())
+    history = fc.History(result.ledger, names)
+    summary = history.summary().frame.filter(pl.col("participant").is_in(members["participant"].to_list()))
+    found = {row["participant"]: int(row["closing"]) for row in summary.iter_rows(named=True)}
+    assert found == dict(members.select("participant", "balance_nano").rows())
+    name = members["participant"][7]
+    assert history.statement(name).closing == found[name]
+    assert summary["bought_wh"].sum() == members["bought_wh"].sum()
+    assert history.journal().balances["balance"].sum() == 0
+    with pytest.raises(fc.SettlementError, match="is no member of this history"):
+        history.statement("Zoe")
 
 
 # -- the journal
@@ -234,12 +252,23 @@ def test_a_statement_in_words() -> None:
         None, "boundary", "clearing", "clearing", None, "backstop", "tax",
     ]  # fmt: skip
     text = repr(statement)
-    assert text.startswith("Statement of Ada, account 1000: 0.00 before, 1.272 after 7 postings\n")
+    assert text.startswith("Statement of 'Ada', account 1000: 0.00 before, 1.272 after 7 postings\n")
     assert "2026-03-01 22:30:00" in text
     assert max(map(len, text.splitlines())) <= 140
     assert "<table" in statement._repr_html_()
     sold = receipts.statement("Bo").frame.filter(kind="trade").row(0, named=True)
     assert (sold["text"], sold["order"], sold["price"]) == ("sold 4 kWh at 26 ct/kWh", 1, 260_000)
+
+
+@pytest.mark.parametrize("columns", ["80", "100", "120", "200"])
+def test_a_table_fits_the_terminal_and_cuts_no_number(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    bank, receipts, _ = busy_bank()
+    for view in (receipts.statement("Ada"), receipts.summary(), receipts.journal(), bank.exposure):
+        lines = repr(view).splitlines()
+        assert max(map(len, lines[1:])) <= int(columns)
+    assert "-1.04" in repr(receipts.summary())
+    assert ("platform" in repr(receipts.summary())) == (int(columns) > 100)
 
 
 def test_a_long_statement_is_cut_in_the_middle() -> None:
@@ -260,6 +289,12 @@ def test_every_line_has_words() -> None:
     kinds = {name: number for number, name in fc._core.KIND_NAMES}
     assert told({**row, "kind": kinds["membership"], "code": 0}) == "membership"
     assert told({**row, "kind": kinds["imbalance"], "code": 2}).startswith("1.5 kWh from the supplier at -2.5 ct/kWh")
+
+
+def test_every_kind_is_known_to_move_money_or_not() -> None:
+    """A kind that is new belongs into one of the two, or balances come out wrong."""
+    still = {"reserve", "void", "limit", "meter", "certificate", "market_opened", "account_opened", "membership"}
+    assert {KINDS[number] for number in MOVING} == set(KINDS.values()) - still - {"parameter", "dispute"}
 
 
 def test_exposure_says_how_much_of_the_credit_is_used() -> None:
@@ -332,8 +367,21 @@ def test_every_view_exports_and_is_written(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["books.beancount", "view.csv", "view.parquet"]
 
 
+def test_no_name_reaches_a_terminal_or_a_page_as_it_stands() -> None:
+    bank = fc.Settlement(tariff=fc.Tariff(30, 5))
+    name = "\x1b[2J<script>"
+    bank.open([name, "Bo"])
+    receipts = bank.receipts()
+    for view in (receipts.statement(name), receipts.summary(), bank.exposure):
+        assert "\x1b" not in repr(view)
+        assert "<script>" not in view._repr_html_()
+        assert "\\x1b[2J" in repr(view)
+    assert receipts.summary().frame["participant"][0] == name
+    assert "\x1b" not in receipts.explain(name)
+
+
 def test_histories_that_make_no_sense() -> None:
-    bank, receipts, _ = busy_bank()
+    bank, receipts, clearing = busy_bank()
     bank.deposit("Ada", 1)
     second = bank.receipts()
     other = busy_bank()[1]
@@ -347,11 +395,20 @@ def test_histories_that_make_no_sense() -> None:
             fc.History(source)
     with pytest.raises(fc.SettlementError, match="no column posted"):
         fc.History([second], opening=bank.balances.select("account")).statement("Ada")
+    plain = fc.Ledger(seed=1)
+    plain.seal(clearing)
+    with pytest.raises(fc.SettlementError, match="without receipts"):
+        fc.History(plain)
     ledger = fc.Ledger(seed=1)
     ledger.seal(None, receipts)
     for stranger in ("Ada", 999, 1003, True):
         with pytest.raises(fc.SettlementError):
             fc.History(ledger).statement(stranger)
+    twin = copy.copy(bank)
+    twin.deposit("Ada", 1)
+    with pytest.raises(fc.SettlementError, match="several banks"):
+        fc.History([receipts, second, twin.receipts()])
+    assert fc.History([receipts, second, twin.last_receipts], twin).statement("Ada").closing == twin.available("Ada")
     nothing = fc.History([])
     assert (len(nothing), len(nothing.summary()), len(nothing.journal()), nothing.journal().beancount) == (0, 0, 0, "")
     assert repr(nothing) == "History of 0 postings"

@@ -1,7 +1,8 @@
 """The invariants of a clearing, recomputed from orders and result in numpy, sharing no code with the core.
 
 One file a family of mechanisms: what its rule says is worked out again from the orders and held against the result.
-`universal` and `refusals` run for every mechanism, before it.
+`universal` and `refusals` run for every mechanism, before it. `settlement` audits a bank from its postings, `watch`
+does so after every call.
 """
 
 from __future__ import annotations

@@ -45,6 +45,7 @@ ENERGY = "bought = sold in every market, and metered = traded + imbalance for ev
 PRICED = "no amount is negative, and it is price x quantity where there is a price"
 FOLD = "every account is what its postings come to"
 REFUSED = "a call that is refused makes no posting"
+HANDED = "every posting that was made is handed out, once"
 CYCLE = "a cycle says what each account gained, and that sums to 0"
 BILLS = "a bill is what its member's account lost"
 

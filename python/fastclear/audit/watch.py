@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.audit.report import broken
-from fastclear.audit.settlement import BILLS, CYCLE, REFUSED, Books, SettlementReport, check_bills
+from fastclear.audit.settlement import BILLS, CYCLE, HANDED, REFUSED, Books, SettlementReport, check_bills
 from fastclear.errors import SettlementError
 
 _QUESTIONS: Final = frozenset({"balances", "available", "loans", "book", "today", "net_payments"})
@@ -25,26 +25,28 @@ class Watched:
     compared. It takes the place of the core inside :class:`fastclear.Settlement`.
     """
 
-    def __init__(self, core: _core.Bank, books: Books | None = None) -> None:
+    def __init__(self, core: _core.Bank, books: Books | None = None, handed_out: int = 0) -> None:
         self._core = core
+        self._handed_out = handed_out
         self.books = Books() if books is None else books
         self.check()
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._core, name)
-        return method if name in _QUESTIONS else self._checked(method)
+        return method if name in _QUESTIONS or not callable(method) else self._checked(method)
 
     def copy(self) -> Watched:
         """A bank of its own, under an audit of its own."""
-        return Watched(self._core.copy(), deepcopy(self.books))
+        return Watched(self._core.copy(), deepcopy(self.books), self._handed_out)
 
     def take(self) -> _core.Postings:
         """Postings on their way out; their bills are checked."""
         postings = self._core.take()
         columns = postings.columns()
-        seq = columns["seq"]
-        if len(seq) and int(seq[-1]) + 1 != self.books.next_seq:
-            raise broken(BILLS, f"postings up to {seq[-1]} are handed out, {self.books.next_seq} were made")
+        seq = columns["seq"].tolist()
+        if seq != list(range(self._handed_out, self.books.next_seq)):
+            raise broken(HANDED, f"{len(seq)} of {self.books.next_seq - self._handed_out} are")
+        self._handed_out = self.books.next_seq
         try:
             bills = postings.bills()
         except SettlementError:  # a total that leaves 64 bits; the postings are right all the same
@@ -67,7 +69,7 @@ class Watched:
         fold_untaken(self.books, self._core)
         self.books.check_balances(self._core.balances())
         report = self.books.report()
-        return replace(report, checks=(*report.checks, REFUSED, CYCLE, BILLS))
+        return replace(report, checks=(*report.checks, REFUSED, HANDED, CYCLE, BILLS))
 
     def _checked(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import numpy as np
@@ -42,9 +43,9 @@ class History:
     source : Receipts, iterable of Receipts, or Ledger
         Receipts of one bank, in the order in which it gave them. A ledger holds what was sealed, under account
         numbers.
-    bank : Settlement, optional
-        Who knows the names of a ledger's accounts; without it members are named by account number. Receipts know
-        their bank.
+    names : Settlement, or mapping of int to str or int, optional
+        The bank that knows the names of a ledger's accounts, or a participant for each account number; without it
+        members are named by number. Receipts know their bank; those of a bank and of its copy need the copy.
     opening : frame, optional
         What ``bank.balances`` was before the first posting. Needed only where the postings neither begin with the
         first one of the bank nor end with its last.
@@ -52,7 +53,7 @@ class History:
     Raises
     ------
     SettlementError
-        Receipts with a gap, out of order or of several banks, or something else than receipts.
+        Receipts with a gap, out of order or of several banks, a ledger without accounts, or something else than these.
 
     Examples
     --------
@@ -71,18 +72,20 @@ class History:
     def __init__(
         self,
         source: Receipts | Iterable[Receipts] | Ledger,
-        bank: Settlement | None = None,
+        names: Settlement | Mapping[int, Participant] | None = None,
         *,
         opening: pl.DataFrame | None = None,
     ) -> None:
         if isinstance(source, Ledger):
+            if source.height and source.block(0).state_root is None:
+                raise SettlementError("this ledger was sealed without receipts: it has trades, and no accounts")
             parts = [_records(source, height) for height in range(source.height)]
         else:
             receipts = [source] if isinstance(source, Receipts) else list(source)
-            bank = _one_bank(receipts, bank)
+            names = _one_bank(receipts) if names is None else names
             parts = [item.columns for item in receipts]
         self.columns = _joined(parts)
-        self.bank = bank
+        self._names = names
         self._opening = opening
 
     def __len__(self) -> int:
@@ -172,9 +175,11 @@ class History:
 
     def named(self, accounts: Sequence[int]) -> list[Participant | None]:
         """Participants of accounts, None for the house's; account numbers where no bank is known."""
-        if self.bank is None:
+        if self._names is None:
             return [None if account < _core.FIRST_MEMBER else account for account in accounts]
-        return self.bank.names(accounts)
+        if isinstance(self._names, Mapping):
+            return [self._names.get(account, None if account in HOUSE else account) for account in accounts]
+        return self._names.names(accounts)
 
     def called(self, accounts: Sequence[int]) -> list[str | None]:
         """Names of members and of house accounts; None for account 0, which is nobody's."""
@@ -184,21 +189,21 @@ class History:
         ]
 
     def account(self, participant: Participant) -> int:
-        """Account number of a member.
+        """Return the account number of a member.
 
         Raises
         ------
         SettlementError
             A stranger.
         """
-        if self.bank is not None:
-            return self.bank.account(participant)
-        number = checked_name(participant)
-        if not isinstance(number, int) or number not in self.opening.keys() | self.moved.keys():
-            raise SettlementError(
-                f"account {participant!r} is none of this history; give a number, or the bank that knows the names"
-            )
-        return number
+        if self._names is not None and not isinstance(self._names, Mapping):
+            return self._names.account(participant)
+        name = checked_name(participant)
+        accounts = sorted(self.opening.keys() | self.moved.keys())
+        for account, known in zip(accounts, self.named(accounts), strict=True):
+            if known == name and type(known) is type(name):
+                return account
+        raise SettlementError(f"{participant!r} is no member of this history; give names=, the bank that knows them")
 
     # -- money
     # -------------------------------------------------------------------------------------------------
@@ -208,7 +213,7 @@ class History:
         columns = {name: (column if of is None else column[of]).tolist() for name, column in self.columns.items()}
         return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
-    @property
+    @cached_property
     def moved(self) -> Counter[int]:
         """What each account received less what it paid, nano-currency; every account that was opened or touched."""
         columns = self.columns
@@ -220,7 +225,7 @@ class History:
         moved.pop(0, None)  # nobody's: the other side of openings, limits and readings
         return moved
 
-    @property
+    @cached_property
     def opening(self) -> dict[int, int]:
         """What each account held before the first posting, nano-currency.
 
@@ -234,8 +239,9 @@ class History:
         seq = self.columns["seq"]
         if not len(seq) or int(seq[0]) == 0:
             return {}
-        if self.bank is not None and self.bank.next_seq == int(seq[-1]) + 1:
-            now = _posted(self.bank.balances)
+        bank = None if isinstance(self._names, Mapping) else self._names
+        if bank is not None and bank.next_seq == int(seq[-1]) + 1:
+            now = _posted(bank.balances)
             moved = self.moved
             return {account: posted - moved[account] for account, posted in now.items()}
         raise SettlementError(
@@ -243,7 +249,7 @@ class History:
             "opening=, what bank.balances was then"
         )
 
-    @property
+    @cached_property
     def closing(self) -> dict[int, int]:
         """What each account holds after the last posting, nano-currency."""
         total = Counter(self.opening)
@@ -271,14 +277,15 @@ def _records(ledger: Ledger, height: int) -> dict[str, NDArray[Any]]:
     return columns
 
 
-def _one_bank(receipts: Sequence[object], bank: Settlement | None) -> Settlement | None:
+def _one_bank(receipts: Sequence[object]) -> Settlement | None:
+    banks = []
     for item in receipts:
         if not isinstance(item, Receipts):
             raise SettlementError(f"{type(item).__name__} is no source of postings; give receipts or a ledger")
-        if bank is not None and item.bank is not bank:
-            raise SettlementError("these receipts are of several banks; give those of one")
-        bank = item.bank
-    return bank
+        banks.append(item.bank)
+    if any(bank is not banks[0] for bank in banks):
+        raise SettlementError("these receipts are of several banks; give those of one, or names=, who has them all")
+    return banks[0] if banks else None
 
 
 def _joined(parts: Sequence[Any]) -> dict[str, NDArray[Any]]:

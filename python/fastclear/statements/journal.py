@@ -44,9 +44,8 @@ class Journal(View):
     """Two rows an entry, the debit before the credit; an opening entry has a row for each account that held money.
 
     ``date`` (in the journal's time zone), ``entry`` (``seq`` of the posting, or a count of days' entries; null for the
-    opening entry), ``account``
-    (its name in the chart: ``Liabilities:Members:1000-Ada``), ``participant``, ``debit``, ``credit`` (one of them is
-    null; units of currency, Decimal(38, 9)), ``currency``, ``kind``, ``group``, ``text``.
+    opening entry), ``account`` (its name in the chart: ``Liabilities:Members:1000-Ada``), ``participant``, ``debit``,
+    ``credit`` (one of them is null; units of currency, Decimal(38, 9)), ``currency``, ``kind``, ``group``, ``text``.
     """
 
     _HIDDEN = ("participant", "currency", "kind", "group")
@@ -109,7 +108,7 @@ class Journal(View):
             yield ""
             yield f"{day} * {_quoted(kind)} {_quoted(text)}{links}"
             for *_, account, debit, credit in sides:
-                yield f"  {account}  {debit if credit is None else -credit:f} {currency}"
+                yield f"  {account}  {debit if credit is None else credit.copy_negate():f} {currency}"
         yield ""
         for account, balance in self.balances.iter_rows():
             yield f"{after} balance {account} {balance:f} ~ 0 {currency}"

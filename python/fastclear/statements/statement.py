@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from fastclear.columns import Participant
-from fastclear.market_view import exact
+from fastclear.market_view import exact, shown
 from fastclear.statements.history import MOVING, POST, RESERVE, VOID, History, decimals
 from fastclear.statements.view import View, money_text, right
 from fastclear.statements.words import KINDS, LINES, told
@@ -38,7 +38,7 @@ class Statement(View):
     def __init__(self, frame: pl.DataFrame, participant: Participant, account: int, opening: int, closing: int) -> None:
         super().__init__(
             frame,
-            f"Statement of {participant}, account {account}: "
+            f"Statement of {shown(participant)}, account {account}: "
             f"{money_text(opening)} before, {money_text(closing)} after {len(frame):,} postings",
         )
         self.participant = participant

@@ -16,11 +16,12 @@ from fastclear import _core
 from fastclear.receipts import participant_series
 from fastclear.statements.history import History, decimals
 from fastclear.statements.sums import sums
-from fastclear.statements.view import View, money_text
+from fastclear.statements.view import View, money_text, table_width
 from fastclear.statements.words import KIND_NUMBERS, LINE_CODES
 
 BILL: Final = ("energy", "platform", "network", "residual", "feed_in", "imbalance", "tax", "other")
 _ENERGY: Final = ("bought_wh", "sold_wh", "imported_wh", "exported_wh")
+_ENDS: Final = ("opening", "net", "closing")
 _CLEARING: Final = next(account for account, name in _core.HOUSE_ACCOUNTS if name == "clearing")
 _FIRST: Final = _core.FIRST_MEMBER
 _Lines = Iterator[tuple[str, NDArray[Any], NDArray[Any]]]  # line, whose, how much
@@ -40,8 +41,12 @@ class Summary(View):
     _HIDDEN = ("account", *_ENERGY)
 
     def _printed(self) -> pl.DataFrame:
-        shown = [name for name in self._MONEY if name in ("opening", "net", "closing") or (self.frame[name] != 0).any()]
-        return super()._printed().select("participant", *shown)
+        """Lines that are not all 0; where they do not fit, the balances and the sum."""
+        rows = super()._printed().select(pl.col("participant").cast(pl.String), *self._MONEY)
+        lines = [name for name in self._MONEY if name not in _ENDS and (self.frame[name] != 0).any()]
+        whole = rows.select("participant", _ENDS[0], *lines, *_ENDS[1:])
+        widths = [max(map(len, [name, *(cell or "null" for cell in whole[name].to_list())])) for name in whole.columns]
+        return whole if sum(widths) + 3 * len(widths) < table_width() else rows.select("participant", *_ENDS)
 
 
 def summary(history: History) -> Summary:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Context, Decimal
+from html import escape
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any, Final
 
 import polars as pl
@@ -116,14 +118,15 @@ class View:
 
     def _repr_html_(self) -> str:
         with _table():
-            return f"<p>{self.title}</p>{self._printed()._repr_html_()}"
+            return f"<p>{escape(self.title)}</p>{self._printed()._repr_html_()}"
 
     def _printed(self) -> pl.DataFrame:
         """The first and last rows as text."""
         frame = self.frame.drop(self._HIDDEN)
         if len(frame) > 2 * _ENDS:
             frame = pl.concat([frame.head(_ENDS), frame.tail(_ENDS)])
-        return frame.with_columns(right(name, frame[name], money_text) for name in self._MONEY)
+        texts = [pl.Series(name, map(_printable, frame[name].to_list()), pl.String) for name in _names(frame)]
+        return frame.with_columns(*texts, *(right(name, frame[name], money_text) for name in self._MONEY))
 
 
 def right(name: str, numbers: Iterable[Any], words: Any) -> pl.Series:
@@ -131,6 +134,16 @@ def right(name: str, numbers: Iterable[Any], words: Any) -> pl.Series:
     texts = ["" if number is None else words(int(number)) for number in numbers]
     width = max([len(name), *map(len, texts)])
     return pl.Series(name, [text.rjust(width) for text in texts], dtype=pl.String)
+
+
+def _names(frame: pl.DataFrame) -> list[str]:
+    """Columns that hold what callers wrote."""
+    return [name for name in ("participant", "counterparty") if frame.schema.get(name) == pl.String]
+
+
+def _printable(name: str | None) -> str | None:
+    """A name without anything that a terminal would obey."""
+    return name if name is None or name.isprintable() else repr(name)
 
 
 @contextmanager
@@ -152,13 +165,18 @@ def whole_file(target: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def table_width() -> int:
+    """Columns of the terminal, 120 where there is none."""
+    return min(max(get_terminal_size((120, 0)).columns, 80), 140)
+
+
 def _table() -> pl.Config:
     return pl.Config(
         tbl_rows=2 * _ENDS,
         tbl_cols=-1,
         tbl_hide_dataframe_shape=True,
         tbl_hide_column_data_types=True,
-        tbl_width_chars=140,
+        tbl_width_chars=table_width(),
         fmt_str_lengths=80,
     )
 
