@@ -81,7 +81,7 @@ class Pair:
         accounts = [*self.house, *self.names]
         rows = self.rows()
         assert len(rows) == len(accounts)
-        for name, (_, posted, pending_out, pending_in, available, limit, _) in zip(accounts, rows, strict=True):
+        for name, (_, posted, pending_out, pending_in, available, limit, *_) in zip(accounts, rows, strict=True):
             pending = (0, model.held[name]) if name in self.house else (model.held[name], 0)
             assert (posted, pending_out, pending_in) == (model.posted[name], *pending), name
             if name not in self.house:

@@ -40,6 +40,7 @@ class Loans:
     def __init__(self) -> None:
         self._loans: dict[int, _Loan] = {}  # by the seq of the draw
         self._treasury = 0  # what it should hold
+        self._paid: tuple[str, int, int] | None = None  # money whose claim comes next: line, draw, amount
 
     def note(self, p: Mapping[str, int], kind: str, line: str, where: str) -> None:
         """Follow one posting; those of other kinds change nothing.
@@ -50,11 +51,14 @@ class Loans:
             A payment of more than is owed, by or to somebody else, or for no loan.
         """
         amount, group = p["amount"], p["group"]
+        expected, self._paid = self._paid, None
         if kind in ("deposit", "withdrawal"):
             self._treasury += amount * ((p["credit"] == _TREASURY) - (p["debit"] == _TREASURY))
         if kind != "net" or line in ("collected", "paid_out"):
             return
         is_claim = p["asset"] != 0
+        if not is_claim:
+            self._paid = (line, group, amount)
         if line in ("draw", "novation") and not is_claim:
             self._loans[p["seq"]] = _Loan(p["debit"], p["credit"], amount, Counter())
             self._treasury -= amount if p["debit"] == _TREASURY else 0
@@ -71,6 +75,8 @@ class Loans:
                 raise broken(LOANS, f"{where}: somebody else pays, or is paid, for the loan of posting {group}")
             self._treasury += amount if loan.lender == _TREASURY else 0
         else:
+            if line not in ("interest", "penalty") and expected != (line, group, amount):
+                raise broken(LOANS, f"{where}: a claim of {amount}, and no money of as much before it")
             part = _PART[line]
             loan.owed[part] += amount if p["credit"] == _LOANS else -amount
             if loan.owed[part] < 0 or (line in ("draw", "novation") and loan.owed[part] != loan.drawn):
