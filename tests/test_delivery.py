@@ -104,6 +104,9 @@ trades_of = st.lists(
     max_size=7,
 )
 slots = st.builds(Slot, trades_of, st.sampled_from([1, 2])) | st.builds(Slot, trades_of, st.just(2), sums=st.just(True))
+lively_trades = st.lists(
+    st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES), st.integers(1, 9), prices, prices), min_size=1, max_size=6
+)
 meters = st.dictionaries(st.sampled_from(NAMES), readings)
 
 
@@ -137,11 +140,33 @@ def posted(house: fc.Settlement) -> dict[str, int]:
     return {role: int(money) for role, money in house.balances.select("role", "posted").rows() if role != "member"}
 
 
-@settings(max_examples=500)
+@st.composite
+def lively(draw: st.DrawFn) -> tuple[Slot, dict[str, int]]:
+    """All are metered: near the contract, at nothing, or with deviations that sum to 0, so that much is shared."""
+    slot = Slot(draw(lively_trades), draw(st.sampled_from([1, 2])))
+    contract = [slot.contract[name] for name in NAMES]
+    around = st.lists(st.integers(-9, 9), min_size=5, max_size=5).map(
+        lambda d: [c + x for c, x in zip(contract, d, strict=True)]
+    )
+    meter = draw(st.one_of(around, around, st.permutations(contract), st.just([0] * 5)))
+    return slot, dict(zip(NAMES, meter, strict=True))
+
+
+@settings(max_examples=300)
 @given(policies, rates_of, slots, meters, st.randoms())
 def test_every_posting_and_every_bill(
     policy: Any, rates: Rates, slot: Slot, meter: dict[str, int], random: Any
 ) -> None:
+    settles_as_told(policy, rates, slot, meter, random)
+
+
+@settings(max_examples=500)
+@given(policies, rates_of, lively(), st.randoms())
+def test_every_posting_where_all_are_metered(policy: Any, rates: Rates, both: Any, random: Any) -> None:
+    settles_as_told(policy, rates, *both, random)
+
+
+def settles_as_told(policy: Any, rates: Rates, slot: Slot, meter: dict[str, int], random: Any) -> None:
     house = bank(rates, policy)
     plain = bank(rates, fc.Backup())
     try:
