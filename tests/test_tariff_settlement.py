@@ -252,6 +252,12 @@ def test_a_copy_opens_members_of_its_own() -> None:
         clearing = Cleared([("buy", "Ada", 200, 10), ("sell", "Dana", 100, 10)], [(0, 1, 10, 150)])
         fees += house.settle(clearing, slot=SLOT).frame.filter(kind="fee")["price"].to_list()
     assert fees == [30_000, -1_000]
+    # a zone that one of them has taken is new to the other
+    bank.open("Eli", zone="beyond")
+    twin.open(["Eli", "Fay"], zone="beyond")
+    twin.deposit("Eli", 10**9)
+    clearing = Cleared([("buy", "Eli", 200, 10), ("sell", "Fay", 100, 10)], [(0, 1, 10, 150)])
+    assert twin.settle(clearing, slot=SLOT).frame.filter(kind="fee")["price"].to_list() == [12_000]
 
 
 def ways(quantity: int, sellers: int) -> list[tuple[int, ...]]:
