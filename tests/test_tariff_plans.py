@@ -443,9 +443,13 @@ def test_a_plan_is_a_table() -> None:
         fc.TariffPlan.from_dict({}, where="here.toml")
 
 
-def test_the_plot_shows_every_price_that_is_not_zero() -> None:
+def test_the_plot_shows_every_price_that_is_not_zero_or_said_already() -> None:
     zone = ZoneInfo("Europe/Amsterdam")
-    chart = plan().plot(slots_between(midnight(date(2026, 1, 5), zone), midnight(date(2026, 1, 6), zone))).to_dict()
-    assert {row["line"] for row in chart["data"]["values"]} == {"retail", "feed_in", "network_fee", "local_network_fee"}
-    assert len(chart["data"]["values"]) == 4 * 96
-    assert "Europe/Amsterdam" in chart["encoding"]["x"]["title"]
+    three = {"retail", "feed_in", "network_fee"}
+    for day, lines in ((date(2026, 1, 5), three), (date(2019, 1, 7), three | {"platform_fee", "local_network_fee"})):
+        chart = plan().plot(slots_between(midnight(day, zone), midnight(day + timedelta(days=1), zone))).to_dict()
+        values = chart["data"]["values"]
+        assert {row["line"] for row in values} == lines
+        assert len(values) == len(lines) * 96
+        assert (values[0]["local"], values[0]["price"]) == (f"{day}T00:00:00Z", 31 if day.year == 2026 else 22)
+        assert "Europe/Amsterdam" in chart["encoding"]["x"]["title"]

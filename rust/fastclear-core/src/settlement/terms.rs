@@ -111,15 +111,23 @@ impl Terms {
     ///
     /// A fee of the energy's rate is taxed in one line with the energy, rounded once; any other has a line of its own.
     pub fn taxes(&self, energy: i128, platform: i128, network: i128) -> [(u16, i128); 3] {
-        let rates = self.taxes;
-        let joins = |rate: u32, fee: i128| if rate == rates.energy { (fee, 0) } else { (0, fee) };
-        let (platform_in, platform_apart) = joins(rates.platform, platform);
-        let (network_in, network_apart) = joins(rates.network, network);
+        let apart = |rate: u32, fee: i128| if rate == self.taxes.energy { 0 } else { tax(fee, rate) };
         [
-            (TAX_TRADE, tax(energy + platform_in + network_in, rates.energy)),
-            (TAX_PLATFORM, tax(platform_apart, rates.platform)),
-            (TAX_NETWORK, tax(network_apart, rates.network)),
+            (TAX_TRADE, self.trade_tax(self.trade_base(energy, platform, network))),
+            (TAX_PLATFORM, apart(self.taxes.platform, platform)),
+            (TAX_NETWORK, apart(self.taxes.network, network)),
         ]
+    }
+
+    /// What of a trade is taxed in one line with its energy: the energy, and each fee of its rate.
+    pub fn trade_base(&self, energy: i128, platform: i128, network: i128) -> i128 {
+        let joined = |rate: u32, fee: i128| if rate == self.taxes.energy { fee } else { 0 };
+        energy + joined(self.taxes.platform, platform) + joined(self.taxes.network, network)
+    }
+
+    /// The tax on energy that is traded, and on what is taxed in one line with it.
+    pub fn trade_tax(&self, base: i128) -> i128 {
+        tax(base, self.taxes.energy)
     }
 
     /// The most that a bid of `price` ticks for `quantity` lots can cost its buyer, in nano-currency, where a trade may
