@@ -187,7 +187,8 @@ def test_a_slot_between_two_hours_has_the_price_of_its_start() -> None:
     )
     retail = [one.at(datetime(2026, 1, 1, 11, minute, tzinfo=UTC)).retail // 10_000 for minute in (9, 10, 30, 49, 50)]
     assert retail == [9, 1, 1, 1, 9]
-    assert one.at(ns(datetime(2026, 1, 1, 11, 10, tzinfo=UTC)) - 1).retail == 90_000  # a nanosecond early
+    early = ns(datetime(2026, 1, 1, 11, 10, tzinfo=UTC)) - 1  # a nanosecond
+    assert one.at(early).retail == one.table([early])["retail"][0] == 90_000
 
 
 @given(
@@ -403,8 +404,12 @@ BAD: list[tuple[Any, str]] = [
     ),
     ({"versions": [V | {"platform_fee_share": {"percent": 1}}]}, r"platform_fee_share.to is missing"),
     ({"versions": [V | {"subscription_per_month": "-1"}]}, "no amount of currency of 0 or more"),
-    ({"versions": [V | {"subscription_per_month": 4.95}]}, "write it as text"),
-    ({"versions": [V | {"subscription_per_month": "x"}]}, "write an amount of currency"),
+    ({"versions": [V | {"subscription_per_month": 4.95}]}, "amount = 4.95 is a float; give text"),
+    ({"versions": [V | {"subscription_per_month": "x"}]}, "amount = 'x' is no number"),
+    ({"versions": [V | {"subscription_per_month": "1e-999999999"}]}, "out of range"),
+    ({"versions": [V | {"retail": "1e999999999"}]}, "price = 1e999999999 is out of range"),
+    ({"versions": [V | {"retail": Decimal("NaN")}]}, "is no number"),
+    ({"versions": [V | {"retail": "Infinity"}]}, "is no number"),
     ({"windows": {"otherwise": {}}}, "windows.otherwise"),
     ({"windows": {"w": {"hours": ["7:00-9:00"]}}}, r'windows.w.hours.0: write hours like "07:00-23:00"'),
     ({"windows": {"w": {"hours": ["07:00-07:00"]}}}, "is empty"),
@@ -413,6 +418,8 @@ BAD: list[tuple[Any, str]] = [
     ({"windows": {"w": {"months": [13]}}}, r"windows.w.months.0: input should be less than"),
     ({"windows": {"w": {"hour": []}}}, "unknown key windows.w.hour; did you mean hours"),
     ({"windows": 3}, "windows must be a table"),
+    ({"holidays": "2026-12-25"}, "holidays must be a list"),
+    ({"zones": {"a": "Ada"}}, "zones.a must be a list"),
     ({"holidays": ["Christmas"]}, r"holidays.0: write a date"),
     ({"taxes": [{"since": "2020-01-01", "percent": 200}]}, r"taxes.0.percent: 200 per cent"),
     ({"taxes": [{"since": "2020-01-01", "percent": 20, "on": ["fee"]}]}, r"taxes.0.on.0 must be 'energy'"),
@@ -436,9 +443,13 @@ def test_a_plan_is_a_table() -> None:
         fc.TariffPlan.from_dict({}, where="here.toml")
 
 
-def test_the_plot_shows_every_price_that_is_not_zero() -> None:
+def test_the_plot_shows_every_price_that_is_not_zero_or_said_already() -> None:
     zone = ZoneInfo("Europe/Amsterdam")
-    chart = plan().plot(slots_between(midnight(date(2026, 1, 5), zone), midnight(date(2026, 1, 6), zone))).to_dict()
-    assert {row["line"] for row in chart["data"]["values"]} == {"retail", "feed_in", "network_fee", "local_network_fee"}
-    assert len(chart["data"]["values"]) == 4 * 96
-    assert "Europe/Amsterdam" in chart["encoding"]["x"]["title"]
+    three = {"retail", "feed_in", "network_fee"}
+    for day, lines in ((date(2026, 1, 5), three), (date(2019, 1, 7), three | {"platform_fee", "local_network_fee"})):
+        chart = plan().plot(slots_between(midnight(day, zone), midnight(day + timedelta(days=1), zone))).to_dict()
+        values = chart["data"]["values"]
+        assert {row["line"] for row in values} == lines
+        assert len(values) == len(lines) * 96
+        assert (values[0]["local"], values[0]["price"]) == (f"{day}T00:00:00Z", 31 if day.year == 2026 else 22)
+        assert "Europe/Amsterdam" in chart["encoding"]["x"]["title"]

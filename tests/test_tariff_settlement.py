@@ -6,6 +6,7 @@ import copy
 import itertools
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -251,6 +252,12 @@ def test_a_copy_opens_members_of_its_own() -> None:
         clearing = Cleared([("buy", "Ada", 200, 10), ("sell", "Dana", 100, 10)], [(0, 1, 10, 150)])
         fees += house.settle(clearing, slot=SLOT).frame.filter(kind="fee")["price"].to_list()
     assert fees == [30_000, -1_000]
+    # a zone that one of them has taken is new to the other
+    bank.open("Eli", zone="beyond")
+    twin.open(["Eli", "Fay"], zone="beyond")
+    twin.deposit("Eli", 10**9)
+    clearing = Cleared([("buy", "Eli", 200, 10), ("sell", "Fay", 100, 10)], [(0, 1, 10, 150)])
+    assert twin.settle(clearing, slot=SLOT).frame.filter(kind="fee")["price"].to_list() == [12_000]
 
 
 def ways(quantity: int, sellers: int) -> list[tuple[int, ...]]:
@@ -447,3 +454,32 @@ def test_a_share_of_a_fee_goes_to_its_owner_and_the_rest_stays() -> None:
     assert (bill["platform"], bill["network"], bill["tax"]) == (63, -99, round((9 * 150 + 63 - 99) / 5))
     whole = bank.balances["posted"].sum()
     assert whole == 0
+
+
+# -- sealed ----------------------------------------------------------------------------------------------
+
+
+def test_a_ledger_of_a_plan_is_verified_and_replayed(tmp_path: Path) -> None:
+    fees = {
+        "platform_fee": "0.5",
+        "network_fee": "2",
+        "platform_fee_share": {"to": "dso", "percent": 30},
+        "subscription_per_month": "4.95",
+    }
+    bank = fc.Settlement(
+        tariff=plan(fees, taxes=[{"since": "2020-01-01", "on": ["network_fee", "subscription"], "percent": 21}])
+    )
+    bank.open(["Ada", "Bo"])
+    bank.deposit("Ada", 10**9)
+    bank.subscribe(["Ada", "Bo"], SLOT.date())
+    orders = {"side": ["buy", "sell"], "price": [200, 100], "quantity": [10, 10], "participant": ["Ada", "Bo"]}
+    ledger = fc.Ledger.open(tmp_path / "ledger")
+    ledger.seal([], bank.receipts(), slot=0)
+    bank.reserve(orders, slot=SLOT)
+    clearing = fc.clear(orders, fc.Uniform())
+    ledger.seal(clearing, bank.settle(clearing, {"participant": ["Ada"], "energy_wh": [11]}, slot=SLOT), slot=SLOT_NS)
+    charges = bank.charge_subscriptions("2026-07")
+    assert len(charges) == 4
+    ledger.seal([], charges, slot=SLOT_NS + 1)
+    report = fc.verify_directory(tmp_path / "ledger", head=ledger.head)
+    assert report.blocks == 3

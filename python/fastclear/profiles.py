@@ -41,7 +41,7 @@ class CreditBank:
     simple: by whole days (UTC) on the principal outstanding. What is due is taken from the member's free money by
     :meth:`fastclear.Settlement.advance` and whenever money comes in: penalty, interest, then the oldest principal.
     After Li, Kang, Yu, Ye, Deng & Zhang 2018 (credit banks of a consortium chain); the figures are those of the worked
-    ledger in ``docs/3_settlement.md``.
+    ledger in ``docs/3d_profiles.md``.
 
     Parameters
     ----------

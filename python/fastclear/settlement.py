@@ -14,7 +14,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Protocol, cast, runtime_checkable
 
@@ -35,9 +35,10 @@ from fastclear.profiles import Profile, named
 from fastclear.receipts import MONEY, Receipts, participant_series, read_only
 from fastclear.statements.exposure import Exposure, exposure
 from fastclear.tariff import Tariff
+from fastclear.tariffs.fixed_charges import FixedCharges
 from fastclear.tariffs.in_force import InForce
 from fastclear.tariffs.plan import TariffPlan, Terms
-from fastclear.tariffs.subscriptions import Month, Subscriptions
+from fastclear.tariffs.subscriptions import Subscriptions
 from fastclear.units import Units
 
 _ClearedColumns = tuple[
@@ -74,7 +75,7 @@ class Cleared(Protocol):
         """
 
 
-class Settlement(CreditDesk):
+class Settlement(CreditDesk, FixedCharges):
     """The accounts of a community, and what happens to them slot by slot.
 
     Parameters
@@ -403,77 +404,6 @@ class Settlement(CreditDesk):
         self._plan.tell(self._bank, terms)
         self._bank.settle(columns, accounts, energy, meter is not None)
         self._remember(clearings)
-        return self.receipts()
-
-    # -- fixed charges
-    # -----------------------------------------------------------------------------------------
-
-    def subscribe(
-        self,
-        participants: Participant | Iterable[Participant],
-        since: date,
-        *,
-        per_month: int | None = None,
-    ) -> None:
-        """Let a fixed charge run from a local day on.
-
-        Parameters
-        ----------
-        participants : str, int, or an iterable of them
-            Who pays it; each has one at a time.
-        since : date
-            First local day that is charged.
-        per_month : int, optional
-            Nano-currency a month; by default what the :class:`fastclear.TariffPlan` says of each day.
-
-        Raises
-        ------
-        SettlementError
-            A stranger, one who has a charge already on that day, or no amount; then nothing changes.
-        """
-        names = [checked_name(name) for name in items(participants)]
-        for name in names:
-            self.account(name)
-        self._subscriptions.begin(names, since, per_month)
-
-    def unsubscribe(self, participants: Participant | Iterable[Participant], until: date) -> None:
-        """End a fixed charge: ``until`` is the first local day that is charged no more.
-
-        Raises
-        ------
-        SettlementError
-            One who has no charge, or a day that has been charged already; then nothing changes.
-        """
-        self._subscriptions.end([checked_name(name) for name in items(participants)], until)
-
-    def charge_subscriptions(self, period: Month) -> Receipts:
-        """Charge everybody's fixed charge for the days of a period.
-
-        A month is charged by the day: after *d* of its *D* local days a member has paid floor(amount x d / D), so that
-        what joins up, moves house or is charged week by week sums exactly to the month. The lines are ``fee``
-        (``subscription``) and their ``tax``. They never block: a member may go below zero by them, and is restricted
-        then.
-
-        Parameters
-        ----------
-        period : str or tuple of two dates
-            ``"2026-03"``, or (first day, first day after it), local days.
-
-        Returns
-        -------
-        Receipts
-            Every posting since the last receipts.
-
-        Raises
-        ------
-        SettlementError
-            A period that reaches into days that were charged, or cannot be read; then nothing is charged.
-        """
-        charges = self._subscriptions.charges(period)
-        accounts = np.array([self.account(charge.participant) for charge in charges], np.uint64)
-        amounts = np.array([charge.amount for charge in charges], np.int64)
-        self._bank.charge(accounts, amounts, np.array([charge.tax_ppm for charge in charges], np.uint32))
-        self._subscriptions.charged(period)
         return self.receipts()
 
     def receipts(self) -> Receipts:

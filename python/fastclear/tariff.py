@@ -12,6 +12,7 @@ from fastclear.columns import whole
 from fastclear.errors import SettlementError
 
 _TICKS_PER_CT: Final = 10_000
+_DIGITS_MAX: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,23 @@ class Tariff:
 
 def scaled(name: str, value: object) -> int:
     """Ct/kWh in ticks, or percent in ppm: both are 10,000 to one."""
+    number = exact(name, value) * _TICKS_PER_CT
+    if number.denominator != 1:
+        raise SettlementError(f"{name} = {value} lies between two ticks; give at most four decimals")
+    return number.numerator
+
+
+def exact(name: str, value: object) -> Fraction:
+    """Text, an integer or a Decimal as the number that it is."""
     if isinstance(value, bool | float) or not isinstance(value, str | int | Decimal):
         raise SettlementError(f"{name} = {value!r} is a {type(value).__name__}; give text, an int or a Decimal")
     try:
-        exact = Fraction(Decimal(value)) * _TICKS_PER_CT
+        number = Decimal(value)
+        if number and not -_DIGITS_MAX < number.adjusted() < _DIGITS_MAX:
+            # as a fraction it would have as many digits as its exponent says
+            raise SettlementError(f"{name} = {value} is out of range; give at most {_DIGITS_MAX} digits")
+        return Fraction(number)
     except (InvalidOperation, ValueError, OverflowError) as error:
+        if isinstance(error, SettlementError):
+            raise
         raise SettlementError(f"{name} = {value!r} is no number") from error
-    if exact.denominator != 1:
-        raise SettlementError(f"{name} = {value} lies between two ticks; give at most four decimals")
-    return exact.numerator

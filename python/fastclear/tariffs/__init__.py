@@ -9,6 +9,7 @@
 | ``network.py`` | network fees by zone pair |
 | ``in_force.py`` | the plan of a bank: zones of its members, terms of its calls |
 | ``subscriptions.py`` | fixed charges by the month, prorated by local days |
+| ``fixed_charges.py`` | the calls of a bank for them |
 | ``files.py``, ``picture.py`` | a plan as TOML, and as a plot |
 """
 

@@ -10,15 +10,13 @@ import difflib
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
-from fractions import Fraction
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
 from fastclear.columns import INT64_MAX, checked_name
 from fastclear.errors import SettlementError
-from fastclear.tariff import scaled
+from fastclear.tariff import exact, scaled
 from fastclear.tariffs.local_time import time_zone
 
 OTHERWISE: Final = "otherwise"
@@ -52,12 +50,7 @@ def _percent(value: object) -> int:
 
 
 def _money(value: object) -> int:
-    if isinstance(value, bool | float) or not isinstance(value, str | int | Decimal):
-        raise ValueError(f'write it as text, like "4.95", not as a {type(value).__name__}')  # noqa: TRY004 - pydantic
-    try:
-        nano = Fraction(Decimal(value)) * _NANO
-    except (InvalidOperation, ValueError, OverflowError):
-        raise ValueError(f'write an amount of currency as text, like "4.95", not {value!r}') from None
+    nano = exact("amount", value) * _NANO
     if nano.denominator != 1 or not 0 <= nano <= INT64_MAX:
         raise ValueError(f"{value} is no amount of currency of 0 or more, with at most nine decimals")
     return nano.numerator
@@ -279,6 +272,8 @@ def _explained(error: ValidationError) -> str:
             return f"{key} must be {context['expected']}"
         case "value_error":
             return f"{key}: {context['error']}" if key else str(context["error"])
+        case "tuple_type":
+            return f"{key} must be a list"
         case "model_type" | "dict_type" | "model_attributes_type":
             return f"{key or 'the plan'} must be a table of keys and values"
         case _:

@@ -68,7 +68,7 @@ class TariffPlan:
     Parameters
     ----------
     **fields
-        What a file says; ``docs/3_settlement.md`` lists every key. ``name``, ``time_zone`` (IANA) and ``versions`` are
+        What a file says; ``docs/3c_tariffs.md`` lists every key. ``name``, ``time_zone`` (IANA) and ``versions`` are
         needed, ``windows``, ``holidays``, ``taxes`` and ``zones`` are not. Prices are ct/kWh as text, an int or a
         Decimal, at most four decimals; floats are refused.
 

@@ -221,7 +221,7 @@ impl Slip<'_, '_> {
             group: Some(self.reading.seq),
             ..Line::new(Kind::Imbalance, sale.seller, sale.buyer, back)
         }))?;
-        let tax = self.terms.energy_tax(sale.taxed) - self.terms.energy_tax(sale.taxed - back);
+        let tax = self.terms.trade_tax(sale.taxed) - self.terms.trade_tax(sale.taxed - back);
         if tax != 0 {
             self.draft.push(sale.named(Line {
                 code: TAX_UNDELIVERED,

@@ -319,7 +319,7 @@ fn price_trades(
             quantity,
             money: money(clearing, trade, owes),
             surplus_to: if deficits.contains(&market) { clearing.deficit_to } else { PLATFORM },
-            base: terms.joint(owes, platform, network),
+            base: terms.trade_base(owes, platform, network),
             network_fee,
             taxes,
         });

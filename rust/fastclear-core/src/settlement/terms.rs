@@ -111,24 +111,22 @@ impl Terms {
     ///
     /// A fee of the energy's rate is taxed in one line with the energy, rounded once; any other has a line of its own.
     pub fn taxes(&self, energy: i128, platform: i128, network: i128) -> [(u16, i128); 3] {
-        let rates = self.taxes;
-        let apart = |rate: u32, fee: i128| if rate == rates.energy { 0 } else { fee };
+        let apart = |rate: u32, fee: i128| if rate == self.taxes.energy { 0 } else { tax(fee, rate) };
         [
-            (TAX_TRADE, self.energy_tax(self.joint(energy, platform, network))),
-            (TAX_PLATFORM, tax(apart(rates.platform, platform), rates.platform)),
-            (TAX_NETWORK, tax(apart(rates.network, network), rates.network)),
+            (TAX_TRADE, self.trade_tax(self.trade_base(energy, platform, network))),
+            (TAX_PLATFORM, apart(self.taxes.platform, platform)),
+            (TAX_NETWORK, apart(self.taxes.network, network)),
         ]
     }
 
-    /// What is taxed in one line with the energy: itself, and each fee of the same rate.
-    pub fn joint(&self, energy: i128, platform: i128, network: i128) -> i128 {
-        let rates = self.taxes;
-        let joins = |rate: u32, fee: i128| if rate == rates.energy { fee } else { 0 };
-        energy + joins(rates.platform, platform) + joins(rates.network, network)
+    /// What of a trade is taxed in one line with its energy: the energy, and each fee of its rate.
+    pub fn trade_base(&self, energy: i128, platform: i128, network: i128) -> i128 {
+        let joined = |rate: u32, fee: i128| if rate == self.taxes.energy { fee } else { 0 };
+        energy + joined(self.taxes.platform, platform) + joined(self.taxes.network, network)
     }
 
-    /// The tax on the energy of a trade and what is taxed with it.
-    pub fn energy_tax(&self, base: i128) -> i128 {
+    /// The tax on energy that is traded, and on what is taxed in one line with it.
+    pub fn trade_tax(&self, base: i128) -> i128 {
         tax(base, self.taxes.energy)
     }
 
