@@ -9,6 +9,8 @@
 //! | [`bank`] | open, deposit, withdraw, reserve, settle: calls in, postings out |
 //! | [`slot`] | the lines of one slot, in the order the ledger hashes them |
 //! | [`bill`] | what each member paid, read off postings |
+//! | [`transfers`] | the general door: ids, credit check, linked chains, timeouts, one code a transfer |
+//! | [`netting`] | obligations to few payments, bilateral or multilateral |
 //! | [`error`] | why a call makes no sense |
 //!
 //! Money moves from left to right: a buyer's cover is reserved before the market, drawn into the clearing account
@@ -21,9 +23,11 @@ pub mod bank;
 pub mod bill;
 mod draft;
 pub mod error;
+pub mod netting;
 pub mod posting;
 pub mod slot;
 pub mod tariff;
+pub mod transfers;
 
 pub use accounts::{Account, Accounts, FoldError};
 pub use bank::{Bank, Orders};
@@ -32,3 +36,4 @@ pub use error::SettleError;
 pub use posting::{Kind, Posting};
 pub use slot::{ClearedSlot, Meter};
 pub use tariff::{Tariff, TariffError};
+pub use transfers::{Code, Transfer, TransferKind, Transfers};
