@@ -66,6 +66,9 @@ fn check(obligations: &[Obligation]) -> Result<(), BadObligation> {
 ///
 /// # Errors
 /// [`BadObligation`] names the first amount that is not above zero.
+///
+/// # Panics
+/// Where the netting itself is at fault: its sums are asserted.
 pub fn positions(obligations: &[Obligation]) -> Result<BTreeMap<(u16, u64), i128>, BadObligation> {
     check(obligations)?;
     let mut net = BTreeMap::new();
@@ -104,6 +107,9 @@ pub fn bilateral(obligations: &[Obligation]) -> Result<Vec<Payment>, BadObligati
 ///
 /// # Errors
 /// [`BadObligation`] names the first amount that is not above zero.
+///
+/// # Panics
+/// Where the netting itself is at fault: its sums are asserted.
 pub fn multilateral(obligations: &[Obligation]) -> Result<Vec<Payment>, BadObligation> {
     let net = positions(obligations)?;
     let mut debtors = net.iter().filter(|&(_, &p)| p < 0).map(|(&key, &p)| (key, -p));

@@ -277,6 +277,9 @@ impl Transfers {
     }
 
     /// Executes a batch in order. A bad transfer gets its code and fails nothing but its own chain.
+    ///
+    /// # Panics
+    /// Where an invariant is broken: a fault of this library.
     pub fn submit(&mut self, batch: &[Transfer]) -> Vec<Code> {
         let mut codes = Vec::with_capacity(batch.len());
         while codes.len() < batch.len() {
@@ -332,14 +335,10 @@ impl Transfers {
         let resolves = matches!(t.kind, Post | Void);
         let fail = |fault: bool, code: Code| if fault { Err(code) } else { Ok(()) };
         fail(t.kind == Pending && t.id == 0, Code::IdMustNotBeZero)?;
-        if t.id != 0 {
-            if let Some(record) = self.records.get(&t.id) {
-                return Err(if record.fate == Fate::Failed {
-                    Code::IdAlreadyFailed
-                } else {
-                    again(t, &record.transfer)
-                });
-            }
+        if t.id != 0
+            && let Some(record) = self.records.get(&t.id)
+        {
+            return Err(if record.fate == Fate::Failed { Code::IdAlreadyFailed } else { again(t, &record.transfer) });
         }
         fail(t.amount < 0 || (t.amount == 0 && t.kind != Void), Code::AmountMustBePositive)?;
         fail(!resolves && t.reference != 0, Code::RefMustBeZero)?;

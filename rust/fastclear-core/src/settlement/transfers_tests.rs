@@ -199,7 +199,7 @@ fn random_batches_agree_with_the_copying_twin() {
         let mut slow = fast.clone();
         for step in 0..60 {
             let mut draw = |n: u64| rng.next_u64() % n;
-            let batch: Vec<Transfer> = (0..1 + draw(8))
+            let batch: Vec<Transfer> = (0..=draw(8))
                 .map(|_| {
                     let kind = [Single, Pending, Post, Void][draw(4) as usize];
                     let resolves = matches!(kind, Post | Void);
