@@ -38,10 +38,11 @@ class Stub:
         self.trade_columns = {name: table[:, i] for i, name in enumerate(names)}
 
 
-def bank(rates: Rates | None = None, names: Any = NAMES, deposit: int = 10**15) -> fc.Settlement:
+def bank(rates: Rates | None = None, names: Any = NAMES, deposit: int = 10**15, imbalance: Any = None) -> fc.Settlement:
     rates = rates or Rates(30, 5, 1, 2, 200_000)
     new = fc.Settlement(
-        tariff=fc.Tariff(rates.retail, rates.feed_in, rates.platform_fee, rates.network_fee, rates.tax_ppm)
+        tariff=fc.Tariff(rates.retail, rates.feed_in, rates.platform_fee, rates.network_fee, rates.tax_ppm),
+        imbalance=imbalance,
     )
     new.open(names)
     new.deposit(names, deposit)
@@ -228,8 +229,9 @@ def test_the_residual_of_the_backup_policy(slot: Any, retail: int, feed_in: int)
     assert house.balances.filter(role="backstop")["posted"].item() == total
 
 
-def test_published_case_p01() -> None:
-    case = json.loads((Path(__file__).parent / "cases/settlement/P01/case.json").read_text())
+@pytest.mark.parametrize(("name", "policy"), [("P01", fc.Backup()), ("P02", fc.SinglePrice())])
+def test_published_case(name: str, policy: Any) -> None:
+    case = json.loads((Path(__file__).parent / f"cases/settlement/{name}/case.json").read_text())
     given_, expected = case["inputs"], case["expected"]
     contract, price = given_["contract_position"], given_["market_price"]
     buyers = [name for name, energy in contract.items() if energy > 0]
@@ -237,7 +239,9 @@ def test_published_case_p01() -> None:
     book = orders(
         [("buy", n, price, contract[n]) for n in buyers] + [("sell", n, price, -contract[n]) for n in sellers]
     )
-    house = bank(Rates(given_["retail"], given_["feed_in"], 0, 0, 0), names=list(contract), deposit=1000)
+    house = bank(
+        Rates(given_["retail"], given_["feed_in"], 0, 0, 0), names=list(contract), deposit=1000, imbalance=policy
+    )
     assert not house.reserve(book).any()
     clearing = fc.clear(book, fc.Uniform())
     receipts = house.settle(clearing, columns(given_["metered"]))

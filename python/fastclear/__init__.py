@@ -46,6 +46,7 @@ from fastclear.errors import (
     SettlementError,
     StoreError,
 )
+from fastclear.imbalance import Backup, DualPrice, SinglePrice
 from fastclear.ledger import Ledger, verify, verify_directory
 from fastclear.orders import Orders
 from fastclear.platforms import Preset, load_preset
@@ -64,12 +65,14 @@ __all__ = [
     "AuditError",
     "AuditReport",
     "Average",
+    "Backup",
     "Block",
     "BlockClearing",
     "Blocks",
     "Clearing",
     "Community",
     "Discriminatory",
+    "DualPrice",
     "FastclearError",
     "Huang",
     "Ledger",
@@ -91,6 +94,7 @@ __all__ = [
     "SchemaError",
     "Settlement",
     "SettlementError",
+    "SinglePrice",
     "StoreError",
     "Tariff",
     "TradeReduction",

@@ -94,7 +94,7 @@ class Cleared(Protocol):
         """Reject code of each order, shape (n,)."""
 
     @property
-    def trade_columns(self) -> dict[str, NDArray[Any]]:
+    def trade_columns(self) -> Mapping[str, NDArray[Any]]:
         """Columns of the trades, encoded ids."""
 
 

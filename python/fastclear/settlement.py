@@ -26,6 +26,7 @@ from fastclear import _core
 from fastclear.amounts import trade_amounts
 from fastclear.columns import INT64_MAX, Participant, checked_name, int64, items, plain, single, whole
 from fastclear.errors import SettlementError
+from fastclear.imbalance import OWNERS, Backup, Imbalance, encoded
 from fastclear.orders import Orders, encode
 from fastclear.receipts import MONEY, Receipts, participant_series, read_only
 from fastclear.tariff import Tariff
@@ -46,7 +47,6 @@ _ClearedColumns = tuple[
 PRICE_MAX: Final = 2**31 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUSE: Final = dict(_core.HOUSE_ACCOUNTS)
-_DEFICIT_TO: Final = {name: account for account, name in _HOUSE.items() if name in ("platform", "dso", "backstop")}
 
 
 @runtime_checkable
@@ -76,11 +76,13 @@ class Settlement:
         is final.
     tariff : Tariff
         Retail and feed-in price, fees and tax.
+    imbalance : Backup, SinglePrice or DualPrice, default Backup()
+        What a deviation between metered and traded energy costs.
 
     Raises
     ------
     SettlementError
-        An unknown profile.
+        An unknown profile, or a tariff or policy of another type.
 
     Notes
     -----
@@ -109,14 +111,16 @@ class Settlement:
     [150000000, -150000000]
     """
 
-    def __init__(self, profile: str = "prepaid", *, tariff: Tariff) -> None:
+    def __init__(self, profile: str = "prepaid", *, tariff: Tariff, imbalance: Imbalance | None = None) -> None:
         if profile != "prepaid":
             raise SettlementError(f"profile {profile!r} is unknown; use 'prepaid'")
         if not isinstance(tariff, Tariff):
             raise SettlementError(f"tariff is a {type(tariff).__name__}; give a fc.Tariff")
         self.profile = profile
         self.tariff = tariff
-        self._bank = _core.Bank(tariff.retail, tariff.feed_in, tariff.platform_fee, tariff.network_fee, tariff.tax_ppm)
+        self.imbalance = Backup() if imbalance is None else imbalance
+        rates = (tariff.retail, tariff.feed_in, tariff.platform_fee, tariff.network_fee, tariff.tax_ppm)
+        self._bank = _core.Bank(rates, *encoded(self.imbalance))
         self._accounts: dict[Participant, int] = {}
         self._names: list[Participant] = []
         self._int_keys = np.empty(0, np.int64)
@@ -523,7 +527,7 @@ class Settlement:
             raise SettlementError(f"{type(clearing).__name__} is no clearing; give what fc.clear returned")
         orders, trades, money = clearing.orders, clearing.trade_columns, trade_amounts(clearing)
         deficit_to = getattr(getattr(clearing, "mechanism", None), "deficit_to", "platform")
-        if deficit_to not in _DEFICIT_TO:
+        if deficit_to not in OWNERS:
             raise SettlementError(f"deficit_to={deficit_to!r} is no account; use 'platform', 'dso' or 'backstop'")
 
         def column(name: str) -> NDArray[np.int64]:
@@ -539,7 +543,7 @@ class Settlement:
             column("quantity"),
             money.buy_price,
             money.sell_price,
-            (money.buy_amount, money.sell_amount, money.den, money.per_unit, _DEFICIT_TO[deficit_to]),
+            (money.buy_amount, money.sell_amount, money.den, money.per_unit, OWNERS[deficit_to]),
         )
 
     def _metered(self, meter: object) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:

@@ -19,6 +19,7 @@ from fastclear.errors import FastclearError, MissingLibraryError
 from fastclear.frames import cut, framed, no_rejects
 from fastclear.orders import Orders, as_they_stand
 from fastclear.reject import RejectReason
+from fastclear.trade_columns import TradeColumns
 from fastclear.units import Units
 
 if TYPE_CHECKING:
@@ -223,32 +224,15 @@ class Clearing:
         return values, shown, counts, details, wide
 
     @cached_property
-    def trade_columns(self) -> dict[str, NDArray[Any]]:
-        """Columns of :attr:`trades` as numpy arrays, one row a trade.
+    def trade_columns(self) -> TradeColumns:
+        """Columns of :attr:`trades` as numpy arrays, one row a trade: a mapping that builds what is read.
 
         int64: ``market`` (encoded id), ``buy_row``, ``sell_row`` (rows of the input), ``buy_order``, ``sell_order``
         (encoded ids), ``quantity``, ``buy_price``, ``sell_price`` (0 where a mechanism pays sums), ``buy_amount``,
         ``sell_amount`` (money of the trade); uint64: ``trade`` (number within the call). Prices and money are over
         :attr:`den`.
         """
-        columns = dict(self._pairs)
-        for side in ("buy", "sell"):
-            price, amount = f"{side}_price", f"{side}_amount"
-            if price in columns:
-                columns[amount] = _read_only(columns[price] * columns["quantity"])
-            else:
-                columns[price] = _read_only(np.zeros(len(columns[amount]), np.int64))
-        return columns
-
-    @cached_property
-    def _pairs(self) -> dict[str, NDArray[Any]]:
-        """Columns of the trades as the core keeps them, read-only, and the ids of both orders."""
-        pairs = self._completed(trades=True).trades()
-        assert pairs is not None  # asked for in the line above
-        for side in ("buy", "sell"):
-            rows = pairs[f"{side}_row"]
-            pairs[f"{side}_order"] = rows if self.orders.order is None else self.orders.order[rows]
-        return {name: _read_only(column) for name, column in pairs.items()}
+        return TradeColumns(self._completed(trades=True), self.orders.order)
 
     @cached_property
     def halves(self) -> NDArray[np.uint8]:
@@ -342,7 +326,7 @@ class Clearing:
         Fills are paired in price, then time, then id order, so that a market of b winning bids and a winning asks has
         at most a + b - 1 trades.
         """
-        columns = self.trade_columns if self.pays_sums else self._pairs
+        columns = self.trade_columns
         prices, sums = ("buy_price", "sell_price"), ("buy_amount", "sell_amount")
         nothing = _NULL.new_from_index(0, len(columns["quantity"]))
         return framed(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -240,7 +240,7 @@ def trades(n: int, kind: str) -> list[Contest]:
     out, theirs = np.empty(n, np.int64), np.empty(n, np.int64)
     mechanism = fc.Discriminatory()
 
-    def ours() -> dict[str, Any]:
+    def ours() -> Mapping[str, Any]:
         return fc.clear(columns, mechanism, threads=1, out=out).trade_columns
 
     expected = ours()

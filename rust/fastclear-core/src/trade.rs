@@ -54,9 +54,9 @@ pub struct Trades {
     /// Index of the market in the list of outcomes.
     pub market_index: Vec<u32>,
     /// Input row of the bid.
-    pub buy_row: Vec<u32>,
+    pub buy_row: Vec<i64>,
     /// Input row of the ask.
-    pub sell_row: Vec<u32>,
+    pub sell_row: Vec<i64>,
     /// Traded quantity in lots.
     pub quantity: Vec<i64>,
     /// What the buyer pays a unit, in ticks.
@@ -90,24 +90,24 @@ impl Trades {
 
     /// What each of `orders` input rows pays (+) or receives (−) over all trades.
     pub fn payments(&self, orders: usize) -> Vec<i64> {
-        let mut payment = vec![0; orders];
-        for t in 0..self.len() {
-            let (paid, received) = self.amounts(t);
-            payment[self.buy_row[t] as usize] += paid;
-            payment[self.sell_row[t] as usize] -= received;
-        }
-        payment
+        self.columns().payments(orders)
     }
 
     /// Money that the buyer of trade `t` pays and its seller receives.
     #[inline]
     pub fn amounts(&self, t: usize) -> (i64, i64) {
-        let lots = if self.are_sums { 1 } else { self.quantity[t] };
-        (self.buy_price[t] * lots, self.sell_price[t] * lots)
+        self.columns().amounts(t)
+    }
+
+    /// The columns, borrowed.
+    #[inline]
+    pub fn columns(&self) -> TradeColumns<'_> {
+        let Self { buy_row, sell_row, quantity, buy_price, sell_price, are_sums, .. } = self;
+        TradeColumns { buy_row, sell_row, quantity, buy_price, sell_price, are_sums: *are_sums }
     }
 
     /// Appends one deal.
-    pub fn push(&mut self, market_index: u32, buy_row: u32, sell_row: u32, deal: &Deal) {
+    pub fn push(&mut self, market_index: u32, buy_row: i64, sell_row: i64, deal: &Deal) {
         self.market_index.push(market_index);
         self.buy_row.push(buy_row);
         self.sell_row.push(sell_row);
@@ -135,5 +135,37 @@ impl Trades {
         self.quantity.append(&mut later.quantity);
         self.buy_price.append(&mut later.buy_price);
         self.sell_price.append(&mut later.sell_price);
+    }
+}
+
+/// Columns of [`Trades`], wherever they are kept now.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "see Trades")]
+pub struct TradeColumns<'a> {
+    pub buy_row: &'a [i64],
+    pub sell_row: &'a [i64],
+    pub quantity: &'a [i64],
+    pub buy_price: &'a [i64],
+    pub sell_price: &'a [i64],
+    pub are_sums: bool,
+}
+
+impl TradeColumns<'_> {
+    /// What each of `orders` input rows pays (+) or receives (−) over all trades.
+    pub fn payments(&self, orders: usize) -> Vec<i64> {
+        let mut payment = vec![0; orders];
+        for t in 0..self.quantity.len() {
+            let (paid, received) = self.amounts(t);
+            payment[self.buy_row[t] as usize] += paid;
+            payment[self.sell_row[t] as usize] -= received;
+        }
+        payment
+    }
+
+    /// Money that the buyer of trade `t` pays and its seller receives.
+    #[inline]
+    pub fn amounts(&self, t: usize) -> (i64, i64) {
+        let lots = if self.are_sums { 1 } else { self.quantity[t] };
+        (self.buy_price[t] * lots, self.sell_price[t] * lots)
     }
 }

@@ -1,5 +1,5 @@
 //! Large books on every path (scalar, AVX2, AVX-512), every width of column and every kind of book, against a twin that
-//! sorts, at sizes around every switch between algorithms.
+//! sorts, at sizes around every switch between algorithms; and many small books in one call, against the same twin.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use fastclear_core::auction::rationing::Rationing;
@@ -7,6 +7,7 @@ use fastclear_core::auction::{Mechanism, Uniform};
 use fastclear_core::batch::{self, Want};
 use fastclear_core::order::{Columns, Integers};
 use fastclear_core::simd;
+use fastclear_core::trade::MarketOutcome;
 use fastclear_core::units::{PRICE_MAX, QUANTITY_MAX};
 
 struct Book {
@@ -294,6 +295,164 @@ fn a_bad_order_anywhere_in_a_large_book_is_the_only_one_refused() {
                 let expected = twin(&without, &Uniform::default());
                 assert_eq!(filled.remove(row), 0);
                 assert!(filled == expected.filled, "{path:?} {row} {flaw}");
+            }
+        }
+    }
+}
+
+/// One market of a call: its id, and rows of which the twin clears those that are not refused.
+struct Market {
+    id: i64,
+    book: Book,
+}
+
+/// Books of every kind and of all small sizes, some of which hold a row that is to be refused.
+fn small_markets(with_flaws: bool, seed: u64) -> Vec<Market> {
+    let mut draw = Draw(seed);
+    let sizes = || (1..=70).chain([127, 128, 129, 500, 512, 513]);
+    let mut markets = Vec::new();
+    for (nth, kind) in (0..).zip(KINDS) {
+        for n in sizes() {
+            let mut book = book(kind, n, seed + 1000 * nth + n as u64);
+            book.time = Some((0..n).map(|_| draw.below(4)).collect());
+            if with_flaws && draw.below(3) == 0 {
+                let row = draw.below(n as i64) as usize;
+                match draw.below(6) {
+                    0 => book.side[row] = 2 + draw.below(254) as u8,
+                    1 => book.price[row] = -PRICE_MAX - 1,
+                    2 => book.price[row] = [i64::MIN, i64::MAX, 1 << 32][draw.below(3) as usize],
+                    3 => book.quantity[row] = 0,
+                    4 => book.quantity[row] = QUANTITY_MAX + 1,
+                    _ => book.quantity[row] = [i64::MIN, i64::MAX, -1, 1 << 32][draw.below(4) as usize],
+                }
+            }
+            markets.push(Market { id: markets.len() as i64 * 7 - 1000, book });
+        }
+    }
+    markets
+}
+
+fn is_sound(book: &Book, row: usize) -> bool {
+    book.side[row] < 2
+        && (-PRICE_MAX..=PRICE_MAX).contains(&book.price[row])
+        && (1..=QUANTITY_MAX).contains(&book.quantity[row])
+}
+
+/// What the twin says of a market, its fills in the order of all rows, refused ones too.
+fn expected_of(book: &Book, uniform: &Uniform) -> Expected {
+    let sound: Vec<usize> = (0..book.side.len()).filter(|&row| is_sound(book, row)).collect();
+    let pick = |column: &[i64]| sound.iter().map(|&row| column[row]).collect::<Vec<i64>>();
+    let rest = Book {
+        side: sound.iter().map(|&row| book.side[row]).collect(),
+        price: pick(&book.price),
+        quantity: pick(&book.quantity),
+        time: book.time.as_ref().map(|time| pick(time)),
+    };
+    let mut expected = twin(&rest, uniform);
+    let mut filled = vec![0; book.side.len()];
+    for (&row, &fill) in sound.iter().zip(&expected.filled) {
+        filled[row] = fill;
+    }
+    expected.filled = filled;
+    expected
+}
+
+fn told(market: &MarketOutcome, filled: Vec<i64>) -> Expected {
+    let interval = (market.volume > 0).then_some((market.price_low, market.price_high));
+    Expected { interval, volume: market.volume, welfare: market.welfare, bids: market.buy_orders, filled }
+}
+
+/// Clears all markets at once, their rows in the order of `places` (market, row), and checks each of them.
+fn check_markets(
+    markets: &[Market],
+    uniform: &Uniform,
+    expected: &[Expected],
+    places: &[(usize, usize)],
+    told_of: &str,
+) {
+    let of = |column: fn(&Book) -> &[i64]| {
+        places.iter().map(|&(market, row)| column(&markets[market].book)[row]).collect::<Vec<i64>>()
+    };
+    let side: Vec<u8> = places.iter().map(|&(market, row)| markets[market].book.side[row]).collect();
+    let ids: Vec<i64> = places.iter().map(|&(market, _)| markets[market].id).collect();
+    let (price, quantity) = (of(|book| &book.price), of(|book| &book.quantity));
+    let time = of(|book| book.time.as_deref().unwrap());
+    let (narrow_price, narrow_quantity): (Vec<i32>, Vec<i32>) =
+        (price.iter().map(|&p| p as i32).collect(), quantity.iter().map(|&q| q as i32).collect());
+    let is_narrow =
+        |wide: &[i64], narrow: &[i32]| wide.iter().zip(narrow).all(|(&wide, &narrow)| wide == i64::from(narrow));
+    let mut columns = Columns {
+        side: &side,
+        price: Integers::Wide(&price),
+        quantity: Integers::Wide(&quantity),
+        market: Some(&ids),
+        time: Some(&time),
+        ..Columns::default()
+    };
+    for narrow in [false, true] {
+        if narrow && is_narrow(&price, &narrow_price) {
+            columns.price = Integers::Narrow(&narrow_price);
+        }
+        if narrow && is_narrow(&quantity, &narrow_quantity) {
+            columns.quantity = Integers::Narrow(&narrow_quantity);
+        }
+        for threads in [1, 2, 5] {
+            let mut filled = vec![-1; places.len()];
+            let mechanism = Mechanism::from(*uniform);
+            let cleared = batch::clear(&columns, &mechanism, Want::default(), threads, &mut filled).unwrap();
+            assert_eq!(cleared.outcomes.len(), markets.len());
+            let mut fills: Vec<Vec<i64>> = markets.iter().map(|market| vec![-1; market.book.side.len()]).collect();
+            for (&(market, row), fill) in places.iter().zip(filled) {
+                fills[market][row] = fill;
+            }
+            for ((market, outcome), (fills, expected)) in
+                markets.iter().zip(&cleared.outcomes).zip(fills.into_iter().zip(expected))
+            {
+                let n = fills.len();
+                assert_eq!(outcome.market, market.id);
+                let found = told(outcome, fills);
+                assert!(found == *expected, "{told_of}, {threads} threads, {n} orders: {found:?} not {expected:?}");
+            }
+            let refused = cleared.reject.map_or(0, |codes| codes.iter().filter(|&&code| code != 0).count());
+            let flaws = places.iter().filter(|&&(market, row)| !is_sound(&markets[market].book, row)).count();
+            assert_eq!(refused, flaws, "{told_of}");
+        }
+    }
+}
+
+#[test]
+fn many_small_markets_agree_with_the_twin_on_every_path() {
+    let settings = [
+        Uniform::default(),
+        Uniform { zero_surplus: false, fee: 13, ..Uniform::default() },
+        Uniform { rationing: Rationing::Time, fee: PRICE_MAX, ..Uniform::default() },
+        Uniform { rationing: Rationing::Time, zero_surplus: false, ..Uniform::default() },
+    ];
+    for (with_flaws, seed) in [(false, 7), (true, 8)] {
+        let markets = small_markets(with_flaws, seed);
+        let sorted: Vec<(usize, usize)> = (0..)
+            .zip(&markets)
+            .flat_map(|(nth, market)| (0..market.book.side.len()).map(move |row| (nth, row)))
+            .collect();
+        // Shuffled between markets; the rows of one market stay in order, which decides between equals.
+        let mut draw = Draw(seed);
+        let mut keyed: Vec<(i64, (usize, usize))> = sorted.iter().map(|&place| (draw.below(1 << 40), place)).collect();
+        keyed.sort_unstable();
+        let mut next = vec![0; markets.len()];
+        let shuffled: Vec<(usize, usize)> = keyed
+            .iter()
+            .map(|&(_, (market, _))| {
+                next[market] += 1;
+                (market, next[market] - 1)
+            })
+            .collect();
+        for uniform in &settings {
+            let expected: Vec<Expected> = markets.iter().map(|market| expected_of(&market.book, uniform)).collect();
+            for path in simd::Path::ALL {
+                simd::allow(path);
+                for (order, places) in [("sorted", &sorted), ("shuffled", &shuffled)] {
+                    check_markets(&markets, uniform, &expected, places, &format!("{order}, {path:?}, {uniform:?}"));
+                }
             }
         }
     }

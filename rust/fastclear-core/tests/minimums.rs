@@ -120,7 +120,7 @@ impl Orders {
         assert_eq!(clearing.payment.as_ref().unwrap(), &expected_payment, "{}", says());
         let (trades, mut expected_trades) = (clearing.trades.unwrap(), expected.trades.unwrap());
         for row in expected_trades.buy_row.iter_mut().chain(&mut expected_trades.sell_row) {
-            *row = rows[*row as usize] as u32;
+            *row = rows[*row as usize] as i64;
         }
         assert_eq!(trades, expected_trades, "{}", says());
         let bids: u32 = self.side.iter().map(|&side| u32::from(side)).sum();

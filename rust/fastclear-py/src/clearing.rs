@@ -7,7 +7,7 @@ use fastclear_core::auction::{Mechanism, RankedRule, Rule};
 use fastclear_core::batch::{self, Want};
 use fastclear_core::order::Columns;
 use fastclear_core::reject::RejectReason;
-use fastclear_core::trade::{MarketDetail, MarketOutcome, Trades};
+use fastclear_core::trade::{MarketDetail, MarketOutcome};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -16,6 +16,7 @@ use pyo3::types::{PyDict, PyInt, PyList};
 use crate::columns::{IntegerColumn, Orders, SideColumn, borrow, borrow_any, share_memory};
 use crate::errors::Exception;
 use crate::mechanism::PyMechanism;
+use crate::trades::TradeArrays;
 
 /// Most threads that anybody gets.
 const THREADS_MAX: usize = 1024;
@@ -104,7 +105,7 @@ pub struct Cleared {
     outcomes: Vec<MarketOutcome>,
     reject: Option<Vec<u16>>,
     payment: Option<Vec<i64>>,
-    trades: Option<Trades>,
+    trades: Option<TradeArrays>,
     details: Vec<MarketDetail>,
     den: u8,
     rule: Rule,
@@ -251,7 +252,7 @@ fn run(
         outcomes: clearing.outcomes,
         reject: clearing.reject,
         payment: clearing.payment,
-        trades: clearing.trades,
+        trades: clearing.trades.map(|trades| TradeArrays::of(py, trades)),
         details: clearing.details,
         den: clearing.den,
         rule: mechanism.rule,
@@ -300,32 +301,24 @@ impl Cleared {
     }
 
     /// Payment of each order, from the payments or from the trades, or `None` where neither was asked for.
-    fn payment<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<i64>>> {
+    fn payment<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray1<i64>>>> {
         match (&self.payment, &self.trades) {
-            (Some(payment), _) => Some(PyArray1::from_slice(py, payment)),
-            (None, Some(trades)) => Some(trades.payments(self.orders).into_pyarray(py)),
-            (None, None) => None,
+            (Some(payment), _) => Ok(Some(PyArray1::from_slice(py, payment))),
+            (None, Some(trades)) => Ok(Some(trades.payments(py, self.orders)?.into_pyarray(py))),
+            (None, None) => Ok(None),
         }
     }
 
-    /// Columns of the trades, or `None` where they were not asked for. Money is by unit (`buy_price`, `sell_price`) or
-    /// where the mechanism pays sums by trade (`buy_amount`, `sell_amount`).
+    /// Columns of the trades as the core wrote them, or `None` where they were not asked for. Money is by unit
+    /// (`buy_price`, `sell_price`) or where the mechanism pays sums by trade (`buy_amount`, `sell_amount`).
     fn trades<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let Some(trades) = &self.trades else {
-            return Ok(None);
-        };
-        let columns = PyDict::new(py);
-        let market: Vec<i64> = trades.market_index.iter().map(|&index| self.outcomes[index as usize].market).collect();
-        let wide = |rows: &[u32]| rows.iter().map(|&row| i64::from(row)).collect::<Vec<i64>>().into_pyarray(py);
-        columns.set_item("market", market.into_pyarray(py))?;
-        columns.set_item("trade", (0..trades.len() as u64).collect::<Vec<u64>>().into_pyarray(py))?;
-        columns.set_item("buy_row", wide(&trades.buy_row))?;
-        columns.set_item("sell_row", wide(&trades.sell_row))?;
-        columns.set_item("quantity", PyArray1::from_slice(py, &trades.quantity))?;
-        let (bought, sold) = if trades.are_sums { ("buy_amount", "sell_amount") } else { ("buy_price", "sell_price") };
-        columns.set_item(bought, PyArray1::from_slice(py, &trades.buy_price))?;
-        columns.set_item(sold, PyArray1::from_slice(py, &trades.sell_price))?;
-        Ok(Some(columns))
+        self.trades.as_ref().map(|trades| trades.columns(py)).transpose()
+    }
+
+    /// Market id of each trade, or `None` where there is no list of trades.
+    fn trade_markets<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<i64>>> {
+        let trades = self.trades.as_ref()?;
+        Some(trades.markets(|index| self.outcomes[index as usize].market).into_pyarray(py))
     }
 
     /// Whether another run came to the same: the same outcome in every market, the same orders refused.

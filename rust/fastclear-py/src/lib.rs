@@ -30,6 +30,7 @@ mod errors;
 mod ledger;
 mod mechanism;
 mod settlement;
+mod trades;
 
 /// Private half of `fastclear`; import the package, never this module.
 #[pymodule(gil_used = true)]

@@ -12,7 +12,7 @@
 use fastclear_core::settlement::accounts::{FIRST_MEMBER, HOUSE};
 use fastclear_core::settlement::slot::LINES;
 use fastclear_core::settlement::{
-    Account, Bank, Bill, ClearedSlot, Kind, Meter, Orders, Posting, SettleError, Tariff, bills,
+    Account, Bank, Bill, ClearedSlot, Imbalance, Kind, Meter, Orders, Posting, SettleError, Tariff, bills,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -61,11 +61,19 @@ impl PyBank {
 
 #[pymethods]
 impl PyBank {
+    /// `policy`: "backup", "single" or "dual"; `penalty`: ticks, dead band in Wh, account; read by "dual" only.
     #[new]
-    fn new(retail: i64, feed_in: i64, platform_fee: i64, network_fee: i64, tax_ppm: u32) -> PyResult<Self> {
+    fn new(tariff_values: (i64, i64, i64, i64, u32), policy: &str, penalty: (i64, i64, u64)) -> PyResult<Self> {
+        let (retail, feed_in, platform_fee, network_fee, tax_ppm) = tariff_values;
+        let imbalance = match policy {
+            "single" => Imbalance::SinglePrice,
+            "dual" => Imbalance::DualPrice { penalty: penalty.0, dead_band: penalty.1, to: penalty.2 },
+            "backup" => Imbalance::Backup,
+            _ => return Err(Exception::Settlement.with(format!("imbalance policy {policy:?} is unknown"))),
+        };
         let tariff = tariff(retail, feed_in, platform_fee, network_fee, tax_ppm)?;
         let bank = Bank::new(tariff).map_err(|error| Exception::Settlement.with(error.to_string()))?;
-        Ok(Self { bank, names: Vec::new() })
+        Ok(Self { bank: bank.with_imbalance(imbalance), names: Vec::new() })
     }
 
     /// Opens one account a name and returns the id of the first.

@@ -86,6 +86,8 @@ pub struct Results<'a> {
     pub trades: Option<&'a mut Trades>,
     /// Where the orders stand in the input.
     pub place: Place<'a>,
+    /// Memory of the pairing.
+    pub pairing: &'a mut pairing::Scratch,
 }
 
 impl Results<'_> {
@@ -157,7 +159,7 @@ impl Results<'_> {
             }
         }
         if let Some(trades) = self.trades.as_deref_mut() {
-            pairing::pair(book, self.filled, priority, &self.place, |_, _| (buy, sell), trades);
+            pairing::pair(book, self.filled, priority, &self.place, |_, _| (buy, sell), trades, self.pairing);
         }
     }
 
@@ -184,7 +186,7 @@ impl Results<'_> {
         }
         if let Some(trades) = self.trades.as_deref_mut() {
             let (buy_row, sell_row) = (self.place.row(bid as usize), self.place.row(ask as usize));
-            trades.push(self.place.market_index, buy_row, sell_row, deal);
+            trades.push(self.place.market_index, buy_row.into(), sell_row.into(), deal);
         }
     }
 
@@ -199,7 +201,7 @@ impl Results<'_> {
         }
         if let Some(trades) = self.trades.as_deref_mut() {
             let place = part.place(&self.place, rows);
-            pairing::pair(&book, fills, &part.priority(), &place, |_, _| (price, price), trades);
+            pairing::pair(&book, fills, &part.priority(), &place, |_, _| (price, price), trades, self.pairing);
         }
     }
 
@@ -213,7 +215,7 @@ impl Results<'_> {
         }
         if let Some(trades) = self.trades.as_deref_mut() {
             let place = part.place(&self.place, rows);
-            pair_for_sums(&part.book(), fills, &part.priority(), &place, (money, grain), trades);
+            pair_for_sums(&part.book(), fills, &part.priority(), &place, (money, grain), trades, self.pairing);
         }
     }
 }
@@ -227,10 +229,11 @@ pub fn pair_for_sums<P: Number, Q: Number>(
     place: &Place<'_>,
     (money, grain): (&[i64], i64),
     trades: &mut Trades,
+    scratch: &mut pairing::Scratch,
 ) {
     let first = trades.len();
     let positions = Place { rows: None, first_row: 0, ..*place };
-    pairing::pair(book, filled, priority, &positions, |_, _| (0, 0), trades);
+    pairing::pair(book, filled, priority, &positions, |_, _| (0, 0), trades, scratch);
     let quantities = &trades.quantity[first..];
     let mut parts = Vec::new();
     for (sign, orders, sums) in [
@@ -251,7 +254,7 @@ pub fn pair_for_sums<P: Number, Q: Number>(
                     *to = part * grain;
                 }
             }
-            orders[start..end].fill(place.row(order as usize));
+            orders[start..end].fill(place.row(order as usize).into());
             start = end;
         }
     }

@@ -2,8 +2,12 @@
 //!
 //! The best bid meets the cheapest ask; each step exhausts one of the two, so that a market of `b` winning bids and
 //! `a` winning asks makes at most `a + b − 1` trades.
+//!
+//! Winners carry their quantities through the sort: to look them up afterwards, in an order that no cache foresees, would
+//! cost more than all the rest. No branch depends on which side a step exhausts, since no processor could guess it.
 
 use super::book::{Book, Number, Priority};
+use super::sort::{self, Record};
 use crate::trade::Trades;
 
 /// Where one market's orders stand in the input, and its place in the list of outcomes.
@@ -25,84 +29,91 @@ impl Place<'_> {
     }
 }
 
-/// A winner in one word: its competing price (an ask's as it is, a bid's negative, so that the best comes first), moved
-/// up to be positive, above its position. Prices span less than 2³⁴, positions less than 2³⁰.
-const OFFSET: i64 = 1 << 33;
-const POSITION: u64 = (1 << 30) - 1;
-/// Orders looked at before the winners among them are appended.
+/// An order that trades.
+#[derive(Clone, Copy, Debug, Default)]
+struct Winner {
+    /// Ticks from the best price there could be: least first. A winner's competing price fits 32 bits, since a bid's lies
+    /// at or above the limit of some ask, and an ask's at or below the limit of some bid.
+    distance: u32,
+    position: u32,
+    quantity: u32,
+}
+
+impl Winner {
+    const fn bid_price(self) -> i64 {
+        i32::MAX as i64 - self.distance as i64
+    }
+
+    const fn ask_price(self) -> i64 {
+        i32::MIN as i64 + self.distance as i64
+    }
+}
+
+impl Record for Winner {
+    #[inline]
+    fn price(self) -> u64 {
+        self.distance.into()
+    }
+
+    #[inline]
+    fn rank(self) -> u64 {
+        u64::from(self.distance) << 32 | u64::from(self.position)
+    }
+}
+
+/// One trade: places among the winners of either side, and what they trade.
+#[derive(Clone, Copy, Default)]
+struct Match {
+    bid: u32,
+    ask: u32,
+    quantity: u32,
+}
+
+/// Orders looked at before the winners among them are appended, and trades made before they are written down.
 const CHUNK: usize = 256;
 
-#[inline]
-const fn position(key: u64) -> usize {
-    (key & POSITION) as usize
+/// Memory that one pairing after the other uses.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    bids: Vec<Winner>,
+    asks: Vec<Winner>,
+    other: Vec<Winner>,
 }
 
-#[inline]
-const fn signed_price(key: u64) -> i64 {
-    (key >> 30) as i64 - OFFSET
-}
-
-/// Winning bids (best first) and winning asks (cheapest first), ties in priority order.
-fn winners<P: Number, Q: Number>(
-    book: &Book<'_, P, Q>,
-    filled: &[i64],
-    priority: &Priority<'_>,
-) -> (Vec<u64>, Vec<u64>) {
-    let (mut bids, mut asks) = (Vec::new(), Vec::new());
-    let (mut some_bids, mut some_asks) = ([0_u64; CHUNK], [0_u64; CHUNK]);
-    for start in (0..book.len()).step_by(CHUNK) {
-        // Written to both sides and counted where it belongs: no branch to guess wrong.
-        let (mut b, mut a) = (0, 0);
-        for (i, &fill) in filled.iter().enumerate().skip(start).take(CHUNK) {
-            let (price, is_bid, wins) = (book.competing_price(i), u64::from(book.is_bid(i)), u64::from(fill > 0));
-            some_bids[b] = ((OFFSET - price) as u64) << 30 | i as u64;
-            some_asks[a] = ((OFFSET + price) as u64) << 30 | i as u64;
-            b += (wins & is_bid) as usize;
-            a += (wins & !is_bid) as usize;
+impl Scratch {
+    /// Finds winning bids (best first) and winning asks (cheapest first), ties in priority order.
+    fn find<P: Number, Q: Number>(&mut self, book: &Book<'_, P, Q>, filled: &[i64], priority: &Priority<'_>) {
+        let Self { bids, asks, other } = self;
+        bids.clear();
+        asks.clear();
+        let (mut some_bids, mut some_asks) = ([Winner::default(); CHUNK], [Winner::default(); CHUNK]);
+        for start in (0..book.len()).step_by(CHUNK) {
+            // Written to both sides and counted where it belongs: no branch to guess wrong.
+            let (mut b, mut a) = (0, 0);
+            let end = book.len().min(start + CHUNK);
+            let rows = book.side[start..end].iter().zip(&book.price[start..end]).zip(&filled[start..end]);
+            for (position, ((&side, &limit), &fill)) in (start as u32..).zip(rows) {
+                let limit: i64 = limit.into();
+                let price = limit - (book.fee & -i64::from(side));
+                let (is_bid, wins) = (usize::from(side), usize::from(fill > 0));
+                let winner = |ticks: i64| Winner { distance: ticks as u32, position, quantity: fill as u32 };
+                some_bids[b % CHUNK] = winner(i64::from(i32::MAX) - price);
+                some_asks[a % CHUNK] = winner(price - i64::from(i32::MIN));
+                b += wins & is_bid;
+                a += wins & (1 - is_bid);
+            }
+            bids.extend_from_slice(&some_bids[..b]);
+            asks.extend_from_slice(&some_asks[..a]);
         }
-        bids.extend_from_slice(&some_bids[..b]);
-        asks.extend_from_slice(&some_asks[..a]);
-    }
-    for keys in [&mut bids, &mut asks] {
-        sort_by_price(keys);
-        if !priority.is_position() {
-            for level in keys.chunk_by_mut(|a, b| a >> 30 == b >> 30) {
-                level.sort_unstable_by_key(|&key| priority.key(position(key)));
+        for winners in [bids, asks] {
+            sort::by_price(winners, other);
+            if !priority.is_position() {
+                let levels = winners.chunk_by_mut(|a, b| a.distance == b.distance);
+                for level in levels.filter(|level| level.len() > 1) {
+                    level.sort_unstable_by_key(|winner| priority.key(winner.position as usize));
+                }
             }
         }
-    }
-    (bids, asks)
-}
-
-/// Sorts keys whose low 30 bits ascend already by the bits above them: radix sort, 11 bits a pass, as many passes as the
-/// spread of prices needs. A comparison sort is quicker for few.
-fn sort_by_price(keys: &mut Vec<u64>) {
-    const DIGIT: u32 = 11;
-    if keys.len() < 1 << DIGIT {
-        keys.sort_unstable();
-        return;
-    }
-    let (least, most) =
-        keys.iter().fold((u64::MAX, 0), |(least, most), &key| (least.min(key >> 30), most.max(key >> 30)));
-    let mut other = vec![0; keys.len()];
-    let mut done = 0;
-    while (most - least) >> done > 0 {
-        let digit = |key: u64| (((key >> 30) - least) >> done) as usize & ((1 << DIGIT) - 1);
-        let mut next = [0_usize; 1 << DIGIT];
-        for &key in keys.iter() {
-            next[digit(key)] += 1;
-        }
-        let mut start = 0;
-        for slot in &mut next {
-            start += std::mem::replace(slot, start);
-        }
-        for &key in keys.iter() {
-            let slot = &mut next[digit(key)];
-            other[*slot] = key;
-            *slot += 1;
-        }
-        std::mem::swap(keys, &mut other);
-        done += DIGIT;
     }
 }
 
@@ -116,31 +127,45 @@ pub fn pair<P: Number, Q: Number>(
     place: &Place<'_>,
     prices: impl Fn((usize, i64), (usize, i64)) -> (i64, i64),
     trades: &mut Trades,
+    scratch: &mut Scratch,
 ) {
-    let (bids, asks) = winners(book, filled, priority);
-    trades.reserve(bids.len() + asks.len());
+    scratch.find(book, filled, priority);
+    let Scratch { bids, asks, .. } = scratch;
+    let (bid_count, ask_count) = (bids.len(), asks.len());
+    trades.reserve(bid_count + ask_count);
+    // One more behind the last, of nothing, so that the step that exhausts the last has something to move on to.
+    bids.push(Winner::default());
+    asks.push(Winner::default());
     let (mut b, mut a) = (0, 0);
-    let (mut bid_left, mut ask_left) = (0, 0);
-    while b < bids.len() && a < asks.len() {
-        let (bid, ask) = (position(bids[b]), position(asks[a]));
-        if bid_left == 0 {
-            bid_left = filled[bid];
+    let (mut bid_left, mut ask_left) = (bids[0].quantity, asks[0].quantity);
+    let mut matches = [Match::default(); CHUNK];
+    let mut paid = [(0, 0); CHUNK];
+    while b < bid_count && a < ask_count {
+        let mut made = 0;
+        while made < CHUNK && b < bid_count && a < ask_count {
+            let quantity = bid_left.min(ask_left);
+            matches[made] = Match { bid: b as u32, ask: a as u32, quantity };
+            made += 1;
+            bid_left -= quantity;
+            ask_left -= quantity;
+            b += usize::from(bid_left == 0);
+            a += usize::from(ask_left == 0);
+            bid_left |= bids[b].quantity & u32::from(bid_left == 0).wrapping_neg();
+            ask_left |= asks[a].quantity & u32::from(ask_left == 0).wrapping_neg();
         }
-        if ask_left == 0 {
-            ask_left = filled[ask];
+        let matches = &matches[..made];
+        let bid = |made: &Match| bids[made.bid as usize];
+        let ask = |made: &Match| asks[made.ask as usize];
+        for (paid, made) in paid.iter_mut().zip(matches) {
+            let (bid, ask) = (bid(made), ask(made));
+            *paid = prices((bid.position as usize, bid.bid_price()), (ask.position as usize, ask.ask_price()));
         }
-        let quantity = bid_left.min(ask_left);
-        let (buy_price, sell_price) = prices((bid, -signed_price(bids[b])), (ask, signed_price(asks[a])));
-        trades.market_index.push(place.market_index);
-        trades.buy_row.push(place.row(bid));
-        trades.sell_row.push(place.row(ask));
-        trades.quantity.push(quantity);
-        trades.buy_price.push(buy_price);
-        trades.sell_price.push(sell_price);
-        bid_left -= quantity;
-        ask_left -= quantity;
-        b += usize::from(bid_left == 0);
-        a += usize::from(ask_left == 0);
+        trades.market_index.extend(std::iter::repeat_n(place.market_index, made));
+        trades.buy_row.extend(matches.iter().map(|made| i64::from(place.row(bid(made).position as usize))));
+        trades.sell_row.extend(matches.iter().map(|made| i64::from(place.row(ask(made).position as usize))));
+        trades.quantity.extend(matches.iter().map(|made| i64::from(made.quantity)));
+        trades.buy_price.extend(paid[..made].iter().map(|&(buy, _)| buy));
+        trades.sell_price.extend(paid[..made].iter().map(|&(_, sell)| sell));
     }
-    debug_assert!(b == bids.len() && a == asks.len(), "Invariant: what is sold is what is bought");
+    debug_assert!(b == bid_count && a == ask_count, "Invariant: what is sold is what is bought");
 }

@@ -41,11 +41,16 @@ impl Share {
         debug_assert!(low <= high, "Invariant: an interval is not empty");
         // numerator ≤ denominator ≤ 10⁹ < 2³⁰ and the interval is narrower than 2³³: the product fits, unsigned.
         let scaled = self.numerator as u64 * (high - low) as u64;
-        let (whole, rest) = (scaled / self.denominator as u64, scaled % self.denominator as u64);
+        let denominator = self.denominator as u64;
+        let (whole, rest) = if denominator.is_power_of_two() {
+            (scaled >> denominator.trailing_zeros(), scaled & (denominator - 1)) // a division costs as much as ten trades
+        } else {
+            (scaled / denominator, scaled % denominator)
+        };
         let steps = match round {
             PriceRound::Floor => whole,
             PriceRound::Ceil => whole + u64::from(rest > 0),
-            PriceRound::HalfUp => whole + u64::from(2 * rest >= self.denominator as u64),
+            PriceRound::HalfUp => whole + u64::from(2 * rest >= denominator),
         };
         low + steps as i64
     }

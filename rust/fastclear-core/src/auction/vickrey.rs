@@ -49,7 +49,7 @@ impl Vickrey {
         let money = results.payment.as_deref_mut().unwrap_or(amounts);
         [outcome.seller_revenue, outcome.buyer_payment] = charge.charge(displaced, positions, money);
         if let Some(trades) = results.trades.as_deref_mut() {
-            pair_for_sums(book, results.filled, priority, &results.place, (money, 1), trades);
+            pair_for_sums(book, results.filled, priority, &results.place, (money, 1), trades, results.pairing);
         }
         Some(outcome)
     }

@@ -20,6 +20,7 @@ use super::Want;
 pub(super) struct Scratch {
     curve: curve::Lent,
     ranked: ranked::Scratch,
+    pairing: pairing::Scratch,
 }
 
 /// One market's orders beside its columns, and where its results go.
@@ -149,7 +150,8 @@ impl OneMarket<'_> {
             }
         }
         if self.want.trades {
-            pairing::pair(book, filled, priority, &self.place, |_, _| (price_buy, price_sell), self.trades);
+            let prices = |_, _| (price_buy, price_sell);
+            pairing::pair(book, filled, priority, &self.place, prices, self.trades, &mut self.scratch.pairing);
         }
         Some(MarketOutcome {
             volume,
@@ -185,26 +187,27 @@ impl OneMarket<'_> {
             (buy + discriminatory.fee, sell)
         };
         let mut local = Trades::default();
-        let (into, first) = if self.want.trades {
-            let first = self.trades.len();
-            (&mut *self.trades, first)
-        } else {
-            (&mut local, 0)
-        };
-        let positions = Place { rows: None, first_row: 0, ..self.place };
-        pairing::pair(book, self.filled, priority, &positions, prices, into);
+        let into = if self.want.trades { &mut *self.trades } else { &mut local };
+        let first = into.len();
+        // Who pays is told by position, so that rows are named afterwards.
+        let place = Place { rows: None, first_row: 0, ..self.place };
+        let place = if self.payment.is_some() { place } else { self.place };
+        pairing::pair(book, self.filled, priority, &place, prices, into, &mut self.scratch.pairing);
         let (mut buyer_payment, mut seller_revenue) = (0, 0);
         for t in first..into.len() {
-            let (bid, ask) = (into.buy_row[t] as usize, into.sell_row[t] as usize);
             let (paid, received) = into.amounts(t);
             buyer_payment += i128::from(paid);
             seller_revenue += i128::from(received);
-            if let Some(payment) = self.payment.as_deref_mut() {
+        }
+        if let Some(payment) = self.payment.as_deref_mut() {
+            for t in first..into.len() {
+                let (bid, ask) = (into.buy_row[t] as usize, into.sell_row[t] as usize);
+                let (paid, received) = into.amounts(t);
                 payment[bid] += paid;
                 payment[ask] -= received;
+                into.buy_row[t] = self.place.row(bid).into();
+                into.sell_row[t] = self.place.row(ask).into();
             }
-            into.buy_row[t] = self.place.row(bid);
-            into.sell_row[t] = self.place.row(ask);
         }
         Some(MarketOutcome {
             volume,
@@ -228,6 +231,7 @@ impl OneMarket<'_> {
             payment: self.payment.as_deref_mut(),
             trades: self.want.trades.then_some(&mut *self.trades),
             place: self.place,
+            pairing: &mut self.scratch.pairing,
         };
         let found = rule.clear(book, &self.market, &mut results, &mut self.scratch.ranked)?;
         let Outcome { half_prices, branch, rounds, bids, volume, welfare, .. } = found;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::accounts::{Account, Accounts, BOUNDARY, CLEARING, FIRST_MEMBER, HOUSE};
 use super::draft::{Draft, Line, Position};
 use super::error::SettleError;
+use super::imbalance::Imbalance;
 use super::posting::{Kind, Posting};
 use super::slot::{self, ClearedSlot, Meter, OpenOrders, check_member};
 use super::tariff::Tariff;
@@ -51,6 +52,7 @@ pub struct CycleLine {
 pub struct Bank {
     accounts: Accounts,
     tariff: Tariff,
+    imbalance: Imbalance,
     open: OpenOrders,
     next: Position,
     /// Where the clock was last set to.
@@ -70,6 +72,7 @@ impl Bank {
         let mut bank = Self {
             accounts: Accounts::new(),
             tariff,
+            imbalance: Imbalance::Backup,
             open: OpenOrders::new(),
             next: Position::default(),
             clock: 0,
@@ -84,6 +87,13 @@ impl Bank {
         let (postings, next) = draft.commit();
         bank.keep(postings, next);
         Ok(bank)
+    }
+
+    /// The same bank under another imbalance policy.
+    #[must_use]
+    pub fn with_imbalance(mut self, imbalance: Imbalance) -> Self {
+        self.imbalance = imbalance;
+        self
     }
 
     /// The accounts.
@@ -247,7 +257,7 @@ impl Bank {
     /// Anything that makes no sense, and a buyer who is not covered; then nothing has happened.
     pub fn settle(&mut self, clearings: &[ClearedSlot<'_>], meter: &Meter<'_>) -> Result<(), SettleError> {
         let mut draft = Draft::new(&mut self.accounts, self.next);
-        let closed = slot::settle(&mut draft, &self.open, &self.tariff, clearings, meter)?;
+        let closed = slot::settle(&mut draft, &self.open, (&self.tariff, self.imbalance), clearings, meter)?;
         let (postings, next) = draft.commit();
         for order in closed {
             self.open.remove(&order);

@@ -8,6 +8,7 @@
 //! | [`amount`] | money over a denominator in whole nano-currency |
 //! | [`bank`] | open, deposit, withdraw, reserve, settle: calls in, postings out |
 //! | [`slot`] | the lines of one slot, in the order the ledger hashes them |
+//! | [`imbalance`] | what a deviation from the contract costs |
 //! | [`bill`] | what each member paid, read off postings |
 //! | [`transfers`] | the general door: ids, credit check, linked chains, timeouts, one code a transfer |
 //! | [`netting`] | obligations to few payments, bilateral or multilateral |
@@ -24,6 +25,7 @@ pub mod bill;
 mod draft;
 pub mod error;
 pub mod netting;
+pub mod imbalance;
 pub mod posting;
 pub mod slot;
 pub mod tariff;
@@ -33,6 +35,7 @@ pub use accounts::{Account, Accounts, FoldError};
 pub use bank::{Bank, Orders};
 pub use bill::{Bill, bills};
 pub use error::SettleError;
+pub use imbalance::Imbalance;
 pub use posting::{Kind, Posting};
 pub use slot::{ClearedSlot, Meter};
 pub use tariff::{Tariff, TariffError};

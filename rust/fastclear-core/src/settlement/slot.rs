@@ -9,6 +9,7 @@ use super::accounts::{BACKSTOP, CLEARING, DSO, FIRST_MEMBER, PLATFORM, ROUNDING,
 use super::amount::{DENOMINATORS, owed, received, whole_price};
 use super::draft::{Draft, Line};
 use super::error::{SettleError, TradeFault};
+use super::imbalance::Imbalance;
 use super::posting::Kind;
 use super::tariff::Tariff;
 use crate::units::{PRICE_MAX, quantity_in_range};
@@ -43,9 +44,11 @@ pub const IMBALANCE_SHORTFALL: u16 = 2;
 pub const IMBALANCE_FEED_IN: u16 = 3;
 /// `code` of a [`Kind::Imbalance`]: energy bought and not consumed, at feed-in.
 pub const IMBALANCE_OVER_BOUGHT: u16 = 4;
+/// `code` of a [`Kind::Imbalance`]: the penalty on a deviation beyond the dead band.
+pub const IMBALANCE_PENALTY: u16 = 5;
 
 /// Every line that `code` tells apart within a kind, with its stable name.
-pub const LINES: [(Kind, u16, &str); 15] = [
+pub const LINES: [(Kind, u16, &str); 16] = [
     (Kind::Trade, TRADE_SELLER, "seller"),
     (Kind::Trade, TRADE_BUYER, "buyer"),
     (Kind::Trade, TRADE_SUM, "sum"),
@@ -61,6 +64,7 @@ pub const LINES: [(Kind, u16, &str); 15] = [
     (Kind::Imbalance, IMBALANCE_SHORTFALL, "shortfall"),
     (Kind::Imbalance, IMBALANCE_FEED_IN, "feed_in"),
     (Kind::Imbalance, IMBALANCE_OVER_BOUGHT, "over_bought"),
+    (Kind::Imbalance, IMBALANCE_PENALTY, "penalty"),
 ];
 
 /// An order as the bank knows it: account, market, order id.
@@ -173,7 +177,7 @@ struct Money {
 pub(super) fn settle(
     draft: &mut Draft<'_>,
     open: &OpenOrders,
-    tariff: &Tariff,
+    (tariff, policy): (&Tariff, Imbalance),
     clearings: &[ClearedSlot<'_>],
     meter: &Meter<'_>,
 ) -> Result<Vec<(OrderKey, u64)>, SettleError> {
@@ -191,7 +195,7 @@ pub(super) fn settle(
     if left != 0 {
         return Err(SettleError::ClearingNotEmpty { posted: left });
     }
-    settle_meter(draft, tariff, meter, &contract)?;
+    settle_meter(draft, (tariff, policy), meter, &contract)?;
     Ok(closed)
 }
 
@@ -470,7 +474,7 @@ fn pay_out(draft: &mut Draft<'_>, tariff: &Tariff, claims: &[Claim], deals: &[De
 /// flowed, whatever the account holds.
 fn settle_meter(
     draft: &mut Draft<'_>,
-    tariff: &Tariff,
+    (tariff, policy): (&Tariff, Imbalance),
     meter: &Meter<'_>,
     contract: &BTreeMap<u64, i128>,
 ) -> Result<(), SettleError> {
@@ -480,6 +484,9 @@ fn settle_meter(
     }
     let mut readings: Vec<(u64, i64)> = meter.account.iter().copied().zip(meter.energy.iter().copied()).collect();
     readings.sort_unstable();
+    let traded = |account: u64| contract.get(&account).copied().unwrap_or(0);
+    let total = readings.iter().map(|&(account, metered)| i128::from(metered) - traded(account)).sum();
+    let (lacking, left_over) = policy.prices(tariff, total);
     let mut last = None;
     for (account, metered) in readings {
         check_member(draft, account)?;
@@ -489,7 +496,7 @@ fn settle_meter(
         last = Some(account);
         let reading = draft.push(Line { quantity: metered, ..Line::new(Kind::Meter, account, 0, 0) })?;
         let metered = i128::from(metered);
-        let deviation = metered - contract.get(&account).copied().unwrap_or(0);
+        let deviation = metered - traded(account);
         let mut imbalance = |code, (from, to), price: i64, energy: i128| -> Result<(), SettleError> {
             let amount = i128::from(price) * energy;
             if energy == 0 {
@@ -517,13 +524,19 @@ fn settle_meter(
         if deviation > 0 {
             let taxed = deviation.min(metered.max(0));
             let buy = (account, BACKSTOP);
-            imbalance(IMBALANCE_RESIDUAL, buy, tariff.retail(), taxed)?;
-            imbalance(IMBALANCE_SHORTFALL, buy, tariff.retail(), deviation - taxed)?;
+            imbalance(IMBALANCE_RESIDUAL, buy, lacking, taxed)?;
+            imbalance(IMBALANCE_SHORTFALL, buy, lacking, deviation - taxed)?;
         } else {
             let export = (-deviation).min((-metered).max(0));
             let sell = (BACKSTOP, account);
-            imbalance(IMBALANCE_FEED_IN, sell, tariff.feed_in(), export)?;
-            imbalance(IMBALANCE_OVER_BOUGHT, sell, tariff.feed_in(), -deviation - export)?;
+            imbalance(IMBALANCE_FEED_IN, sell, left_over, export)?;
+            imbalance(IMBALANCE_OVER_BOUGHT, sell, left_over, -deviation - export)?;
+        }
+        if let Imbalance::DualPrice { penalty, dead_band, to } = policy {
+            let beyond = (deviation.abs() - i128::from(dead_band)).max(0);
+            if penalty > 0 {
+                imbalance(IMBALANCE_PENALTY, (account, to), penalty, beyond)?;
+            }
         }
     }
     Ok(())

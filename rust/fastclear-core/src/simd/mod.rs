@@ -33,7 +33,7 @@ pub use margin::{Margin, count_below, cut, find_last, margin, margin_at, served_
 pub use nearest::{Units, largest_served, nearest_levels, within};
 pub use payment::{Paid, pay};
 pub use prefetch::{prefetch, prefetch_place};
-pub use small::quantile;
+pub use small::{Crossed, Room, Shared, cross_narrow, quantile};
 pub use split::{Picks, PicksMut, split, willing};
 pub use spread::{SAMPLE_BLOCK, Spread, scatter, spread};
 pub use sweep::{Candidates, Cut, Swept, sweep};

@@ -12,8 +12,8 @@ pub struct Near<'a, P, Q> {
     plain: Option<&'a [i32]>,
     /// What prices are counted from.
     pub base: i64,
-    limits: [i32; BLOCK],
-    prices: [i32; BLOCK],
+    limits: Vec<i32>,
+    prices: Vec<i32>,
     /// Whether a limit was met that no order may carry, or that 32 bits hold and no order may carry is still to be looked for.
     pub has_bad_price: bool,
 }
@@ -22,8 +22,8 @@ impl<'a, P: Number, Q: Number> Near<'a, P, Q> {
     /// Prices counted from `base`, or from zero where they are 32 bits wide and compete as they are.
     pub fn new(book: &'a Book<'a, P, Q>, base: i64) -> Self {
         let plain = if book.fee == 0 { P::as_narrow(book.price) } else { None };
-        let base = if plain.is_some() { 0 } else { base };
-        Self { book, plain, base, limits: [0; BLOCK], prices: [0; BLOCK], has_bad_price: false }
+        let (base, room) = if plain.is_some() { (0, 0) } else { (base, BLOCK.min(book.len())) };
+        Self { book, plain, base, limits: vec![0; room], prices: vec![0; room], has_bad_price: false }
     }
 
     /// A competing price counted from the base; one that is further off than 32 bits reach is at their end.

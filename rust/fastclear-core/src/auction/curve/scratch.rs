@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::sample::Sample;
 use crate::auction::rationing;
-use crate::simd::{BINS, Candidates};
+use crate::simd::{BINS, Candidates, Room};
 
 /// Two tables of bins.
 pub(super) type Tables = [[i64; BINS]; 2];
@@ -13,6 +13,8 @@ pub(super) type Tables = [[i64; BINS]; 2];
 /// Memory of one clearing after the other.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    /// Where small books are crossed.
+    pub(super) room: Room,
     pub(super) sample: Sample,
     pub(super) candidates: Candidates,
     /// None, or two.
@@ -50,6 +52,11 @@ impl Scratch {
 
     pub(super) fn sharing(&mut self) -> &mut rationing::Scratch {
         &mut self.sharing
+    }
+
+    /// A list for the orders of a level, beside what sharing it takes.
+    pub(super) fn level(&mut self) -> (&mut Vec<u32>, &mut rationing::Scratch) {
+        (&mut self.bids, &mut self.sharing)
     }
 
     /// The sample beside tables.

@@ -1,12 +1,45 @@
-//! A small book: the price is found by bisection, one pass over vectors a round, then the book is filled around it.
+//! A small book: crossed as a whole in 32 bits; where its numbers are too large for that, the price is found by bisection,
+//! one pass over vectors a round, and the book is filled around it.
 
 use super::level::finish;
 use super::{Crossing, Scratch, Terms};
 use crate::auction::book::{Book, Number};
-use crate::simd::{self, Cut};
+use crate::auction::rationing::Portion;
+use crate::simd::{self, Crossed, Cut, Shared};
 
 /// See [`super::cross`].
 pub fn cross<P: Number, Q: Number>(
+    book: &Book<'_, P, Q>,
+    terms: &Terms<'_>,
+    filled: &mut [i64],
+    scratch: &mut Scratch,
+) -> Option<(u32, Option<Crossing>)> {
+    if filled.len() != book.len() {
+        return cross_wide(book, terms, filled, scratch);
+    }
+    let Some(crossed) = simd::cross_narrow(book, terms.zero_surplus, filled, &mut scratch.room) else {
+        return cross_wide(book, terms, filled, scratch);
+    };
+    let Crossed { bids, low, high, volume, welfare, shared } = crossed;
+    if volume == 0 {
+        return Some((bids, None));
+    }
+    if let Some(Shared { side, left, total }) = shared {
+        let (level, sharing) = scratch.level();
+        level.clear();
+        level.extend(
+            (0..)
+                .zip(book.side)
+                .filter(|&(i, &of)| of == side && book.competing_price(i) == low)
+                .map(|(i, _)| i as u32),
+        );
+        terms.rationing.share(book, level, Portion { left, total }, terms.priority, filled, sharing);
+    }
+    Some((bids, Some(Crossing { low, high, volume, welfare: welfare.into() })))
+}
+
+/// Crosses a book whose numbers are too large for 32 bits, or none that an order may carry.
+fn cross_wide<P: Number, Q: Number>(
     book: &Book<'_, P, Q>,
     terms: &Terms<'_>,
     filled: &mut [i64],

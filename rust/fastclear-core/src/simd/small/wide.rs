@@ -1,8 +1,8 @@
-//! Small books: their quantile in a few passes over vectors.
+//! Small books of numbers of any size: their quantile in a few passes over vectors.
 
-use super::columns::all_in_range_body;
-use super::on_every_path;
 use crate::auction::book::{Book, Number};
+use crate::simd::columns::all_in_range_body;
+use crate::simd::on_every_path;
 
 #[inline(always)]
 fn quantile_body<P: Number, Q: Number>(book: &Book<'_, P, Q>) -> Option<i64> {
