@@ -48,6 +48,7 @@ from fastclear.errors import (
 )
 from fastclear.imbalance import Backup, DualPrice, SinglePrice
 from fastclear.ledger import Ledger, verify, verify_directory
+from fastclear.netting import Net, net
 from fastclear.orders import Orders
 from fastclear.platforms import Preset, load_preset
 from fastclear.platforms.result import RunResult
@@ -57,11 +58,13 @@ from fastclear.reject import RejectReason
 from fastclear.settlement import Settlement
 from fastclear.tariff import Tariff
 from fastclear.trades import Clearing
+from fastclear.transfers import Accounts, TransferCode
 from fastclear.units import Units
 
 __version__: str = _core.__version__
 
 __all__ = [
+    "Accounts",
     "AuditError",
     "AuditReport",
     "Average",
@@ -82,6 +85,7 @@ __all__ = [
     "MissingLibraryError",
     "Muda",
     "MultiRound",
+    "Net",
     "Orders",
     "Preset",
     "PresetError",
@@ -98,6 +102,7 @@ __all__ = [
     "StoreError",
     "Tariff",
     "TradeReduction",
+    "TransferCode",
     "Uniform",
     "Units",
     "VerificationError",
@@ -110,6 +115,7 @@ __all__ = [
     "load_preset",
     "mechanism",
     "mechanisms",
+    "net",
     "run",
     "verify",
     "verify_directory",

@@ -10,7 +10,7 @@
 //! | [`slot`] | the lines of one slot, in the order the ledger hashes them |
 //! | [`imbalance`] | what a deviation from the contract costs |
 //! | [`bill`] | what each member paid, read off postings |
-//! | [`transfers`] | the general door: ids, credit check, linked chains, timeouts, one code a transfer |
+//! | [`transfers`] | accounts of several assets: ids, credit check, linked chains, timeouts, one code a transfer |
 //! | [`netting`] | obligations to few payments, bilateral or multilateral |
 //! | [`error`] | why a call makes no sense |
 //!
@@ -24,8 +24,8 @@ pub mod bank;
 pub mod bill;
 mod draft;
 pub mod error;
-pub mod netting;
 pub mod imbalance;
+pub mod netting;
 pub mod posting;
 pub mod slot;
 pub mod tariff;
