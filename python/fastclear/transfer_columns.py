@@ -127,7 +127,7 @@ def flags(name: str, column: object) -> NDArray[np.uint8]:
     if isinstance(array, pl.Series) and array.dtype == pl.Boolean and not array.null_count():
         array = array.to_numpy()
     if isinstance(array, np.ndarray) and array.dtype == np.bool_:
-        return (array != 0).view(np.uint8)
+        return np.ascontiguousarray(array, np.uint8)
     array = _integers(name, array, "Booleans")
     _refuse(name, array, (array < 0) | (array > 1), "give True or False")
     return np.ascontiguousarray(array, np.uint8)

@@ -193,6 +193,13 @@ pub enum TransferError {
     },
     /// More ids than can be kept, 2³² - 1.
     TooManyIds,
+    /// Ids that count up past 2¹²⁸.
+    IdsOutOfRange {
+        /// The first one.
+        first_id: u128,
+        /// How many.
+        rows: usize,
+    },
 }
 
 impl fmt::Display for TransferError {
@@ -220,6 +227,9 @@ impl fmt::Display for TransferError {
                 write!(f, "column 'kind', row {row} is {kind}; give single (0), pending (1), post (2) or void (3)")
             }
             Self::TooManyIds => write!(f, "2^32 ids are kept already; go on with new accounts"),
+            Self::IdsOutOfRange { first_id, rows } => {
+                write!(f, "first_id {first_id}: the ids of {rows} legs leave 128 bits; give a smaller one")
+            }
         }
     }
 }

@@ -40,7 +40,7 @@ impl Transfers {
     /// Pays the legs as one linked chain (L-I9). Their ids count up from `first_id`; 0 is for none. O(legs).
     ///
     /// # Errors
-    /// An operator that is no account, or more ids than there are: then nothing has happened.
+    /// An operator that is no account, or ids past 2¹²⁸ or more than can be kept: then nothing has happened.
     pub fn settle_net(
         &mut self,
         legs: &[Leg],

@@ -264,7 +264,8 @@ fn calls_that_make_no_sense_change_nothing() {
         fast.settle_net(&[], 0, 0, OnFailure::Operator(9)),
         Err(TransferError::UnknownAccount { row: 0, account: 9 })
     );
-    assert_eq!(fast.settle_net(&[leg(1, 2, 1)], u128::MAX, 0, OnFailure::Chain), Err(TransferError::TooManyIds));
+    let past_end = Err(TransferError::IdsOutOfRange { first_id: u128::MAX, rows: 2 });
+    assert_eq!(fast.settle_net(&[leg(1, 2, 1); 2], u128::MAX, 0, OnFailure::Chain), past_end);
     assert_eq!(fast.balances(), before);
 }
 
