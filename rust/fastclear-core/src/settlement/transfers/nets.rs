@@ -1,5 +1,6 @@
 //! The payments of a netting as one linked chain: everything is paid, or nothing is.
 
+use super::records::NONE;
 use super::{Code, Transfer, TransferError, TransferKind, Transfers};
 
 /// One payment that netting has left.
@@ -54,9 +55,11 @@ impl Transfers {
             return Err(TransferError::UnknownAccount { row: 0, account });
         }
         let rows = legs.len();
-        if self.records.len().saturating_add(rows) >= u32::MAX as usize || first_id.checked_add(rows as u128).is_none()
-        {
+        if self.records.len().saturating_add(rows) >= NONE as usize {
             return Err(TransferError::TooManyIds);
+        }
+        if first_id.checked_add(rows.saturating_sub(1) as u128).is_none() {
+            return Err(TransferError::IdsOutOfRange { first_id, rows });
         }
         let mut paid = Paid {
             codes: vec![Code::Ok as u8; rows],

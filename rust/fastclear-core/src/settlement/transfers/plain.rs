@@ -1,12 +1,10 @@
 //! Transfers of nothing but two accounts and an amount.
 //!
-//! Such a transfer reads and writes two hot parts. Its row is free of branches that depend on balances, since whether
-//! an amount is covered is as good as random; balances are asked for [`AHEAD`] rows before they are needed. Whatever
-//! is not plain (an unknown account, an account that pays itself, an amount that is not positive or very large, a hot
-//! part that would leave its zone, a closed account, another asset) goes through the rules for all transfers, one row
-//! at a time and in its place, so that the codes are the same.
-//!
-//! Prefetching that far ahead, and branch-free: `ledger` workloads of 10⁷ accounts wait for memory in every row.
+//! Such a transfer reads and writes two hot parts, in any order over all accounts: beyond the caches each row waits for
+//! two lines of memory. So balances are asked for [`AHEAD`] rows before they are needed, and whether an amount is
+//! covered, which is as good as random, is no branch. Whatever is not plain (an unknown account, one that pays itself,
+//! an amount that is not positive or very large, a hot part that would leave its zone, a closed account, another asset)
+//! goes through the rules for all transfers, one row at a time and in its place, so that the codes are the same.
 
 use super::directory::Directory;
 use super::store::{PLAIN_MOST, zone_differs};

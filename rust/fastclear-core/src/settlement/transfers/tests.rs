@@ -286,7 +286,7 @@ fn any_transfer(id_of: fn(u64) -> u64, sent: &[Transfer], step: u64, draw: &mut 
     let reservations: Vec<u128> = sent.iter().filter(|t| t.kind == Pending).map(|t| t.id).collect();
     let reference = reservations.get(draw(reservations.len() as u64 + 2) as usize).copied().unwrap_or(99);
     Transfer {
-        id: u128::from(draw(2000)) << (60 * (step % 2)),
+        id: if draw(10) == 0 { 0 } else { u128::from(draw(2000)) << (60 * (step % 2)) },
         debit: if resolves && !odd { 0 } else { id_of(1 + draw(7)) },
         credit: if resolves && !odd { 0 } else { id_of(1 + draw(7)) },
         amount: if draw(40) == 0 { i64::MAX - draw(3) as i64 } else { draw(8) as i64 },
