@@ -4,6 +4,8 @@ import copy
 import pickle
 import uuid
 from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -149,6 +151,43 @@ def test_what_cannot_be_read_names_column_row_and_remedy(change, words):
     assert words in str(caught.value)
     assert caught.value.column in given
     assert accounts.balances.equals(before)
+
+
+JUNK = [
+    None, 3, "abc", b"x", [None], [[1]], [1, "a"], [True], [1.5], [float("nan")], [datetime(2026, 1, 1)], [Decimal(1)],
+    [2**200], [-(2**200)], {}, {"a": 1}, object(), [object()], range(1), {1}, memoryview(b"a"), float("inf"), len,
+    np.array([1], object), np.array(["a"]), np.array([1 + 2j]), np.array([[1]]), np.array(5), np.float16([1]),
+    np.array([np.datetime64("2020-01-01")]), np.ma.masked_array([1], [True]), np.zeros(1, "V16"), np.zeros(1, "S3"),
+    pl.Series([None]), pl.Series(["x"]), pl.Series([[1]]), pl.Series([1.0]), pl.Series([b"a" * 16]),
+    pl.Series([2**100], dtype=pl.Int128), [np.uint64(2**64 - 1)], [np.int8(-3)],
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:column")
+@pytest.mark.parametrize("junk", JUNK, ids=lambda junk: type(junk).__name__)
+def test_whatever_is_given_only_our_own_errors_come_out(junk):
+    accounts = house(limit=10**6)
+    base = {"debit": [1], "credit": [2], "amount": [3], "id": [4], "reference": [0]}
+    legs = {"debit": [1], "credit": [2], "amount": [3]}
+    names = [*base, "id_high", "kind", "reference_high", "timeout_ns", "code", "linked"]
+    calls = [partial(accounts.submit, {**base, name: junk}) for name in names]
+    calls += [partial(fc.net, {**legs, name: junk}) for name in (*legs, "asset")]
+    calls += [partial(accounts.settle_net, {**legs, name: junk}) for name in (*legs, "asset")]
+    calls += [partial(accounts.settle_net, legs, **{name: junk}) for name in ("first_id", "code", "on_failure")]
+    calls += [partial(accounts.settle_net, legs, on_failure="operator", operator=junk)]
+    calls += [partial(call, junk) for call in (accounts.submit, fc.net, accounts.settle_net, accounts.open)]
+    calls += [partial(call, junk) for call in (accounts.close, accounts.reopen, accounts.advance, accounts.available)]
+    calls += [partial(accounts.open, [50], **{name: junk}) for name in ("limit", "asset", "unlimited")]
+    calls += [partial(accounts.set_limit, [1], junk), partial(accounts.set_limit, junk, 1)]
+    refused = 0
+    for call in calls:
+        try:
+            call()
+        except fc.FastclearError as error:
+            refused += 1
+            assert str(error)
+    assert refused
+    accounts.audit()
 
 
 def test_columns_that_are_missing_unknown_or_without_their_half():

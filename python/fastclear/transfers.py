@@ -402,7 +402,7 @@ class Accounts:
         >>> house.settle_net(found).select("payer", "payee", "amount", "code").rows()
         [(1, 2, 3, 0), (1, 3, 5, 0)]
         """
-        if on_failure not in ("chain", "operator"):
+        if not isinstance(on_failure, str) or on_failure not in ("chain", "operator"):
             raise SettlementError(f"on_failure={on_failure!r}; use 'chain' or 'operator'")
         if (on_failure == "operator") != (operator is not None):
             raise SettlementError(
@@ -414,7 +414,7 @@ class Accounts:
         asset = small("asset", given["asset"]) if "asset" in given else np.zeros(len(debit), np.uint16)
         columns: dict[str, NDArray[Any]] = {"debit": debit, "credit": credit, "amount": amount, "asset": asset}
         same_length(columns)
-        id_, reason = _bounded("first_id", first_id or 0, 2**128), _bounded("code", code, 2**16)
+        id_, reason = _bounded("first_id", 0 if first_id is None else first_id, 2**128), _bounded("code", code, 2**16)
         stand_in = None if operator is None else _bounded("operator", operator, 2**64)
         codes, payers, payees = self._core.settle_net(debit, credit, amount, asset, id_, reason, stand_in)
         columns |= {"payer": payers, "payee": payees, "code": codes}
