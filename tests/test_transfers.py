@@ -183,9 +183,8 @@ def test_whatever_is_given_only_our_own_errors_come_out(junk):
     for call in calls:
         try:
             call()
-        except fc.FastclearError as error:
+        except fc.FastclearError:
             refused += 1
-            assert str(error)
     assert refused
     accounts.audit()
 
