@@ -235,9 +235,9 @@ def _settlement(plan: Plan, run: Measured) -> Iterator[Goal]:
     """Transfers and netting: prices play no part, so that figures stand under the first kind."""
     n = plan.orders[-1]
     judged = n >= 10_000_000
-    for accounts, bounds in zip(accounts_of(plan), ((4.5, 4.0), (30.0, 30.0)), strict=True):
+    for (where, accounts), bounds in zip(accounts_of(plan).items(), ((4.5, 4.0), (30.0, 30.0)), strict=True):
         for what, bound in zip(("postings", "netting"), bounds, strict=True):
-            reached = run.ratio(f"{what} {accounts:,}", n, "fastclear", "np.copyto")
+            reached = run.ratio(f"{what} {where}", n, "fastclear", "np.copyto")
             words = f"{size(n)} {what}, {size(accounts)} accounts"
             yield from _one(words, _COPIES, reached, bound if judged else None, "narrow")
     few = min(n, 100_000)
