@@ -352,7 +352,7 @@ fn random_batches_agree_with_the_twin() {
     }
     let missing: Vec<Code> = Code::ALL.into_iter().filter(|&code| seen[code as usize] == 0).collect();
     assert_eq!(missing, [Code::TimeoutOutOfRange, Code::OutOfRange], "every other code is common");
-    assert!(seen[0] > 1000);
+    assert!(seen[0] > 300, "{} were accepted", seen[0]);
 }
 
 #[test]
