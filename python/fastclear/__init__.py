@@ -49,6 +49,7 @@ from fastclear.errors import (
 from fastclear.imbalance import Backup, DualPrice, Pooled, ShortfallAllocation, SinglePrice
 from fastclear.ledger import Ledger, verify, verify_directory
 from fastclear.lending import Borrower, LoanPrice, credit_limit, credit_score, loan_price
+from fastclear.netting import Net, net
 from fastclear.orders import Orders
 from fastclear.platforms import Preset, load_preset
 from fastclear.platforms.result import RunResult
@@ -61,11 +62,13 @@ from fastclear.statements import History
 from fastclear.tariff import Tariff
 from fastclear.tariffs import TariffPlan
 from fastclear.trades import Clearing
+from fastclear.transfers import Accounts, TransferCode
 from fastclear.units import Units
 
 __version__: str = _core.__version__
 
 __all__ = [
+    "Accounts",
     "AuditError",
     "AuditReport",
     "Average",
@@ -90,6 +93,7 @@ __all__ = [
     "MissingLibraryError",
     "Muda",
     "MultiRound",
+    "Net",
     "Orders",
     "Pooled",
     "PostpaidNetting",
@@ -111,6 +115,7 @@ __all__ = [
     "Tariff",
     "TariffPlan",
     "TradeReduction",
+    "TransferCode",
     "Uniform",
     "Units",
     "VerificationError",
@@ -126,6 +131,7 @@ __all__ = [
     "loan_price",
     "mechanism",
     "mechanisms",
+    "net",
     "run",
     "verify",
     "verify_directory",

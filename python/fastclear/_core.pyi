@@ -15,19 +15,24 @@ __all__ = [
     "MARKET_COUNTS",
     "MARKET_VALUES",
     "SIMD",
+    "TRANSFER_KINDS",
+    "Accounts",
     "Bank",
     "Chain",
     "Cleared",
     "Mechanism",
+    "Positions",
     "Postings",
     "__version__",
     "check_tariff",
     "clear",
     "clear_columns",
     "equal",
+    "net",
     "reject_reasons",
     "text_id",
     "text_ids",
+    "transfer_codes",
     "verify_consistency",
     "verify_inclusion",
     "verify_ledger",
@@ -229,6 +234,61 @@ class Postings:
     def __len__(self) -> int: ...
     def columns(self) -> dict[str, NDArray[np.generic]]: ...
     def bills(self) -> dict[str, NDArray[np.generic]]: ...
+
+# -- transfers
+TRANSFER_KINDS: list[str]
+
+_U32 = NDArray[np.uint32]
+_Ids = _U64 | _U32
+_Money = _I64 | list[int]
+
+def transfer_codes() -> list[tuple[str, int, str]]: ...
+def net(debit: _Ids, credit: _Ids, amount: _I64, asset: _U16 | None) -> Positions: ...
+
+@final
+class Accounts:
+    def __new__(cls) -> Accounts: ...
+    def __len__(self) -> int: ...
+    @property
+    def time(self) -> int: ...
+    @property
+    def ids(self) -> int: ...
+    @property
+    def open_reservations(self) -> int: ...
+    def open(self, accounts: _U64, limit: _I64, asset: _U16, unlimited: _U8) -> None: ...
+    def set_limits(self, accounts: _U64, limit: _I64) -> None: ...
+    def set_closed(self, accounts: _U64, closed: bool) -> None: ...
+    def advance(self, time_ns: int) -> tuple[_U64, _U64]: ...
+    def submit(
+        self,
+        debit: _Ids,
+        credit: _Ids,
+        amount: _I64,
+        id_low: _U64 | None,
+        id_high: _U64 | None,
+        kind: _U8 | None,
+        reference_low: _U64 | None,
+        reference_high: _U64 | None,
+        timeout_ns: _U64 | None,
+        code: _U16 | None,
+        linked: _U8 | None,
+    ) -> _U8: ...
+    def settle_net(
+        self, debit: _U64, credit: _U64, amount: _I64, asset: _U16, first_id: int, code: int, operator: int | None
+    ) -> tuple[_U8, _U64, _U64]: ...
+    def balances(self) -> dict[str, NDArray[np.generic] | list[int]]: ...
+    def available(self, account: int) -> int | None: ...
+    def audit(self) -> tuple[str | None, tuple[int, int, int, int, int]]: ...
+    def copy(self) -> Accounts: ...
+
+@final
+class Positions:
+    def __len__(self) -> int: ...
+    def columns(self) -> tuple[_U16, _U64, _Money]: ...
+    def multilateral(self) -> dict[str, NDArray[np.generic]]: ...
+    def bilateral(
+        self, debit: _Ids, credit: _Ids, amount: _I64, asset: _U16 | None
+    ) -> dict[str, NDArray[np.generic]]: ...
 
 # -- ledger
 def text_ids(texts: list[str]) -> _U64: ...

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 import fastclear as fc
-from fastclear.bench import memory, numpy_clearing, polars_clearing, workloads
+from fastclear.bench import memory, numpy_clearing, polars_clearing, settlement_cases, workloads
 from fastclear.bench.timing import Call, Contest
 
 PRICES: Final = ("narrow", "wide")
@@ -120,6 +120,19 @@ def cases(plan: Plan) -> Iterator[Case]:
             races = partial(many, plan.markets, kind, by_market=rows == "many")
             yield Case(f"{rows} {kind}", plan.markets * SMALL_MARKET, races)
     yield Case("call", SMALL_MARKET, border, False)
+    for where, accounts in accounts_of(plan).items():
+        yield Case(f"postings {where}", most, partial(settlement_cases.postings, most, accounts), False)
+        yield Case(f"netting {where}", most, partial(settlement_cases.netting, most, accounts), False)
+    few = min(most, 100_000)
+    yield Case("transfers", few, partial(settlement_cases.with_ids, few, max(2, few // 10)), False)
+    many_kinds = min(most, 1_000_000)
+    yield Case("kinds", many_kinds, partial(settlement_cases.every_kind, many_kinds, max(2, many_kinds // 10)), False)
+
+
+def accounts_of(plan: Plan) -> dict[str, int]:
+    """How many accounts postings go between: as many as the second cache holds, and as there are postings."""
+    most = plan.orders[-1]
+    return {"near": max(2, most // 100), "far": most}
 
 
 def peaks(plan: Plan) -> Iterator[tuple[str, int]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from fastclear.bench.cases import DISTRIBUTIONS, PRICES, SMALL_MARKET, Plan
+from fastclear.bench.cases import DISTRIBUTIONS, PRICES, SMALL_MARKET, Plan, accounts_of
 from fastclear.bench.runner import Measured
 
 _COPIES, _FASTER, _LIMITS = (f"\N{MULTIPLICATION SIGN} {what}" for what in ("np.copyto", "faster", "limit"))
@@ -114,7 +114,8 @@ _TRADES: Final[dict[int, Bounds]] = {10_000_000: (0.17, 0.23)}
 
 def goals(plan: Plan, run: Measured) -> list[Goal]:
     """Every goal that the sizes of a plan allow to judge, and some figures beside them."""
-    return [*_one_market(plan, run), *_trades(plan, run), *_markets(plan, run), *_calls(run), *_growth(plan, run)]
+    markets = [*_one_market(plan, run), *_trades(plan, run), *_markets(plan, run)]
+    return [*markets, *_calls(run), *_settlement(plan, run), *_growth(plan, run)]
 
 
 def _one_market(plan: Plan, run: Measured) -> Iterator[Goal]:
@@ -228,6 +229,26 @@ def _calls(run: Measured) -> Iterator[Goal]:
     yield from _one(
         f"{call}, frame in, .fills out, in all", "µs", median(taken["fastclear frames"]) / 1_000, None, "narrow"
     )
+
+
+def _settlement(plan: Plan, run: Measured) -> Iterator[Goal]:
+    """Transfers and netting: prices play no part, so that figures stand under the first kind."""
+    n = plan.orders[-1]
+    judged = n >= 10_000_000
+    for (where, accounts), bounds in zip(accounts_of(plan).items(), ((4.5, 4.0), (30.0, 30.0)), strict=True):
+        for what, bound in zip(("postings", "netting"), bounds, strict=True):
+            reached = run.ratio(f"{what} {where}", n, "fastclear", "np.copyto")
+            words = f"{size(n)} {what}, {size(accounts)} accounts"
+            yield from _one(words, _COPIES, reached, bound if judged else None, "narrow")
+    few = min(n, 100_000)
+    share = run.ratio("transfers", few, "fastclear", "sqlite")
+    if share is not None:
+        aim = Aim(1 / share, 5 if few >= 100_000 else None, at_least=True)
+        yield Goal(f"{size(few)} transfers with ids, SQLite", _FASTER, aim, None)
+    many = min(n, 1_000_000)
+    taken = run.nanoseconds("kinds", many)
+    words = f"{size(many)} transfers of every kind"
+    yield from _one(words, "ns each", taken, 333 if many >= _LARGE else None, "narrow")
 
 
 def _growth(plan: Plan, run: Measured) -> Iterator[Goal]:

@@ -29,7 +29,9 @@ LEGEND: Final = (
     "sample are clearings in numpy (sorting as usually written; sorting, tuned; sampling as fastclear does), polars "
     "one in its expressions on all cores; sort, argsort and copy are numpy's, of one column, and clear nothing. book: "
     "one market. timed: its marginal level served by time. trades: at prices pair by pair, with the list of trades. "
-    f"many: markets of {SMALL_MARKET} orders, sorted by market; mixed: shuffled. narrow: few ticks, wide: many."
+    f"many: markets of {SMALL_MARKET} orders, sorted by market; mixed: shuffled. narrow: few ticks, wide: many. "
+    "postings, netting: transfers and obligations, near: between a hundredth as many accounts, far: between as many; "
+    "transfers: with ids, into new accounts; kinds: with reservations, posts, voids and chains too."
 )
 _HEADINGS: Final = ("case", "orders", "ns", *(heading for _, heading, _ in YARDSTICKS))
 

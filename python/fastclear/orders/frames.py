@@ -70,16 +70,16 @@ def plain_columns(orders: object) -> dict[str, Any] | None:
     return columns
 
 
-def items(orders: object) -> list[tuple[str, object]]:
-    """Names and columns, unread: a column that nobody asked for may be of any kind."""
+def items(orders: object, what: str = "orders") -> list[tuple[str, object]]:
+    """Names and columns, unread: a column that nobody asked for may be of any kind. Complaints call them `what`."""
     if type(orders) is dict and orders.keys() <= KNOWN:  # most calls, and nothing to find out
         return list(orders.items())
     if isinstance(orders, pl.DataFrame):
         return [(series.name, series) for series in orders.get_columns()]
     frame = cast("Any", orders)
-    with Foreign("orders"):
+    with Foreign(what):
         if isinstance(orders, pl.LazyFrame):
-            return items(orders.collect())
+            return items(orders.collect(), what)
         if isinstance(orders, Mapping):
             return [(str(name), column) for name, column in orders.items()]
         if hasattr(orders, "__dataframe__") and hasattr(orders, "iloc"):  # pandas, with or without pyarrow beside it
@@ -87,7 +87,7 @@ def items(orders: object) -> list[tuple[str, object]]:
         if hasattr(orders, "__arrow_c_stream__"):
             if hasattr(orders, "schema") and hasattr(orders, "column"):  # a pyarrow table or batch
                 return [(str(name), frame.column(place)) for place, name in enumerate(frame.schema.names)]
-            return items(pl.DataFrame(frame))
+            return items(pl.DataFrame(frame), what)
     raise SchemaError(
-        f"orders is a {type(orders).__name__}; give a polars, pandas or pyarrow frame, or a mapping of columns"
+        f"{what} is a {type(orders).__name__}; give a polars, pandas or pyarrow frame, or a mapping of columns"
     )

@@ -31,6 +31,7 @@ mod ledger;
 mod mechanism;
 mod settlement;
 mod trades;
+mod transfers;
 
 /// Private half of `fastclear`; import the package, never this module.
 #[pymodule(gil_used = true)]
@@ -50,6 +51,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("SIMD", runs)?;
     clearing::register(m)?;
     settlement::register(m)?;
+    transfers::register(m)?;
     ledger::register(m)?;
     Ok(())
 }

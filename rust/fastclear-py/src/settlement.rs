@@ -290,7 +290,7 @@ impl PyBank {
     #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
     fn net_payments(&self, failed: Column<'_, u64>) -> PyResult<Vec<(u64, u64, i128)>> {
         let payments = self.bank.net_payments(failed.as_slice()?).map_err(|error| self.error(&error))?;
-        Ok(payments.iter().map(|&Payment { debtor, creditor, amount, .. }| (debtor, creditor, amount)).collect())
+        Ok(payments.iter().map(|&Payment { debit, credit, amount, .. }| (debit, credit, amount)).collect())
     }
 
     /// The day that the engine clock shows, counted from 1970 UTC.

@@ -14,9 +14,10 @@
 //! | [`delivery`] | meter readings against trades, after the lines of the trades |
 //! | `allocation` | a seller's shortfall over its trades, deviations over a pool |
 //! | [`credit`] | loans, exposure, standing, the end of a cycle |
-//! | [`netting`] | many obligations become few payments |
 //! | [`imbalance`] | what a deviation from the contract costs, and who has what is left over |
 //! | [`bill`] | what each member paid, read off postings |
+//! | [`transfers`] | accounts of several assets: ids, credit check, linked chains, timeouts, one code a transfer |
+//! | [`netting`] | obligations to few payments, bilateral or multilateral |
 //! | [`error`] | why a call makes no sense |
 //!
 //! Money moves from left to right: a buyer's cover is reserved before the market, drawn into the clearing account
@@ -40,6 +41,7 @@ pub mod slot;
 mod subscription;
 pub mod tariff;
 pub mod terms;
+pub mod transfers;
 
 pub use accounts::{Account, Accounts, FoldError};
 pub use bank::{Bank, Orders};
@@ -51,3 +53,4 @@ pub use posting::{Kind, Posting};
 pub use slot::{ClearedSlot, Meter};
 pub use tariff::{Tariff, TariffError};
 pub use terms::{FeeShare, TaxRates, Terms};
+pub use transfers::{Code, Transfer, TransferKind, Transfers};

@@ -4,21 +4,39 @@
 //! multilateral netting at most `n - 1` payments an asset for `n` participants with a position other than zero: the
 //! lowest debtor pays the lowest creditor until one of them is done, so each payment but the last settles one of them
 //! and the last settles two. The result depends on the obligations alone, never on their order.
+//!
+//! Positions are summed in one array by participant id, as far as ids are small for the number of rows, and in a map
+//! beyond. The array is of 64-bit sums: what has moved since it was last emptied into 128-bit ones is known, and a large
+//! amount goes to the wide sums at once, so that no sum can overflow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-/// What one participant owes another. Self-obligations are allowed and change nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Obligation {
-    /// Unit of the amount: positions of different assets never mix.
-    pub asset: u16,
+use super::transfers::AccountId;
+use crate::simd::prefetch_place;
+
+/// Obligations as columns of one length. An obligation to oneself is allowed and changes nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Obligations<'a, A> {
     /// Who owes.
-    pub debtor: u64,
+    pub debit: &'a [A],
     /// Who is owed.
-    pub creditor: u64,
+    pub credit: &'a [A],
     /// How much, above zero.
-    pub amount: i64,
+    pub amount: &'a [i64],
+    /// Unit of the amount: positions of different assets never mix. Left out: 0 for all.
+    pub asset: Option<&'a [u16]>,
+}
+
+/// What a participant receives, or owes where it is below zero; never zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Unit of the amount.
+    pub asset: u16,
+    /// Whose.
+    pub participant: u64,
+    /// How much.
+    pub amount: i128,
 }
 
 /// A payment that netting leaves, in 128 bits because it is a sum of obligations.
@@ -27,111 +45,266 @@ pub struct Payment {
     /// Unit of the amount.
     pub asset: u16,
     /// Who pays.
-    pub debtor: u64,
+    pub debit: u64,
     /// Who receives.
-    pub creditor: u64,
+    pub credit: u64,
     /// How much, above zero.
     pub amount: i128,
 }
 
-/// An obligation whose amount is not above zero.
+/// Columns that are no obligations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadObligation {
-    /// Its row.
-    pub row: usize,
-    /// Its amount.
-    pub amount: i64,
+pub enum BadObligation {
+    /// An amount that is not above zero.
+    Amount {
+        /// Its row.
+        row: usize,
+        /// The amount.
+        amount: i64,
+    },
+    /// A column that is not as long as `debit`.
+    Length {
+        /// Its name.
+        column: &'static str,
+        /// Its length.
+        length: usize,
+        /// That of `debit`.
+        rows: usize,
+    },
 }
 
 impl fmt::Display for BadObligation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "obligation {}: amount {} is not above 0; exchange debtor and creditor instead",
-            self.row, self.amount
-        )
+        match *self {
+            Self::Amount { row, amount } => {
+                write!(f, "column 'amount', row {row} is {amount}, not above 0; exchange debit and credit instead")
+            }
+            Self::Length { column, length, rows } => {
+                write!(f, "column '{column}' has {length} rows and 'debit' has {rows}; give one value an obligation")
+            }
+        }
     }
 }
 
 impl std::error::Error for BadObligation {}
 
-fn check(obligations: &[Obligation]) -> Result<(), BadObligation> {
-    match obligations.iter().position(|o| o.amount <= 0) {
-        Some(row) => Err(BadObligation { row, amount: obligations[row].amount }),
-        None => Ok(()),
+/// How many rows ahead a sum is asked for.
+const AHEAD: usize = 24;
+/// Rows after which what has moved is counted.
+const BLOCK: usize = 1 << 12;
+/// From here on an amount is added to a wide sum at once.
+const LARGE: u64 = 1 << 48;
+/// When the narrow sums are emptied; with one block more they stay below 2⁶².
+const MOVED_MOST: u64 = 1 << 61;
+/// Sums by id that are kept in an array however few rows there are.
+const IDS_MIN: u64 = 1 << 16;
+
+/// Sums of one asset by participant.
+#[derive(Default)]
+struct Sums {
+    narrow: Vec<i64>,
+    /// Most ids that `narrow` may grow to.
+    ids_max: u64,
+    /// Total of the amounts in `narrow`.
+    moved: u64,
+    /// Emptied sums, large amounts, and ids too large for the array. Walked only to be sorted.
+    wide: HashMap<u64, i128>,
+}
+
+impl Sums {
+    fn new(rows: usize) -> Self {
+        Self { ids_max: IDS_MIN.max(8 * rows as u64), ..Self::default() }
+    }
+
+    fn add_wide(&mut self, debit: u64, credit: u64, amount: i64) {
+        *self.wide.entry(debit).or_insert(0) -= i128::from(amount);
+        *self.wide.entry(credit).or_insert(0) += i128::from(amount);
+    }
+
+    /// Makes room for an id, if it may have any.
+    #[cold]
+    fn grow(&mut self, id: u64) -> bool {
+        let fits = id < self.ids_max;
+        if fits {
+            let len = (id + 1).next_power_of_two().max(1 << 10);
+            self.narrow.resize(len as usize, 0);
+        }
+        fits
+    }
+
+    /// One row that is not of two ids in the array and a small amount.
+    #[cold]
+    fn add_slowly(&mut self, debit: u64, credit: u64, amount: i64) {
+        let largest = debit.max(credit);
+        let has_room = largest < self.narrow.len() as u64 || self.grow(largest);
+        if amount as u64 >= LARGE || !has_room {
+            self.add_wide(debit, credit, amount);
+            return;
+        }
+        self.narrow[debit as usize] -= amount;
+        self.narrow[credit as usize] += amount;
+        self.moved += amount as u64;
+    }
+
+    /// Empties the narrow sums.
+    #[cold]
+    fn spill(&mut self) {
+        for (id, sum) in (0..).zip(&mut self.narrow) {
+            if *sum != 0 {
+                *self.wide.entry(id).or_insert(0) += i128::from(std::mem::take(sum));
+            }
+        }
+        self.moved = 0;
+    }
+
+    /// Adds rows of one asset; every amount is above zero, or the first row where it is not is returned.
+    fn add<A: AccountId>(&mut self, debit: &[A], credit: &[A], amount: &[i64]) -> Result<(), usize> {
+        let n = amount.len();
+        let (debit, credit) = (&debit[..n], &credit[..n]);
+        let near_end = n.saturating_sub(AHEAD);
+        for start in (0..n).step_by(BLOCK) {
+            if self.moved > MOVED_MOST {
+                self.spill();
+            }
+            let mut moved = 0_u64;
+            for row in start..n.min(start + BLOCK) {
+                if row < near_end {
+                    prefetch_place(&self.narrow, debit[row + AHEAD].wide() as usize);
+                    prefetch_place(&self.narrow, credit[row + AHEAD].wide() as usize);
+                }
+                let (from, to, amount) = (debit[row].wide() as usize, credit[row].wide() as usize, amount[row]);
+                // 0 and below wrap to above every bound.
+                let is_small = (amount.wrapping_sub(1) as u64) < LARGE - 1;
+                let len = self.narrow.len();
+                if is_small && from < len && to < len {
+                    // No sum leaves 64 bits: at most 2^61 has moved before this block of 2^12 rows below 2^48.
+                    self.narrow[from] = self.narrow[from].wrapping_sub(amount);
+                    self.narrow[to] = self.narrow[to].wrapping_add(amount);
+                    moved = moved.wrapping_add(amount as u64);
+                } else if amount <= 0 {
+                    return Err(row);
+                } else {
+                    self.add_slowly(from as u64, to as u64, amount);
+                }
+            }
+            self.moved += moved;
+        }
+        Ok(())
+    }
+
+    /// Positions other than zero in ascending id.
+    fn positions(mut self, asset: u16) -> Vec<Position> {
+        if !self.wide.is_empty() {
+            self.spill();
+            let wide: BTreeMap<u64, i128> = self.wide.into_iter().collect();
+            let position = |(participant, amount)| Position { asset, participant, amount };
+            return wide.into_iter().filter(|&(_, amount)| amount != 0).map(position).collect();
+        }
+        let named = (0..).zip(self.narrow).filter(|&(_, amount)| amount != 0);
+        named.map(|(participant, amount)| Position { asset, participant, amount: i128::from(amount) }).collect()
     }
 }
 
-/// Net position of every participant named, by (asset, participant); each asset sums to zero. O(n log participants).
-///
-/// # Errors
-/// [`BadObligation`] names the first amount that is not above zero.
-///
-/// # Panics
-/// Where the netting itself is at fault: its sums are asserted.
-pub fn positions(obligations: &[Obligation]) -> Result<BTreeMap<(u16, u64), i128>, BadObligation> {
-    check(obligations)?;
-    let mut net = BTreeMap::new();
-    for o in obligations {
-        // 2^63 rows of the largest amount stay inside 2^126: no sum leaves 128 bits.
-        *net.entry((o.asset, o.debtor)).or_insert(0) -= i128::from(o.amount);
-        *net.entry((o.asset, o.creditor)).or_insert(0) += i128::from(o.amount);
+fn check<A>(o: &Obligations<'_, A>) -> Result<(), BadObligation> {
+    let rows = o.debit.len();
+    let asset = o.asset.map_or(rows, <[u16]>::len);
+    for (column, length) in [("credit", o.credit.len()), ("amount", o.amount.len()), ("asset", asset)] {
+        if length != rows {
+            return Err(BadObligation::Length { column, length, rows });
+        }
     }
-    assert_eq!(net.values().sum::<i128>(), 0, "net positions sum to zero");
-    Ok(net)
+    Ok(())
 }
 
-/// One payment for each pair that does not owe each other the same, in ascending asset and pair.
+/// Every position other than zero, by (asset, participant); each asset sums to zero. O(rows + participants).
 ///
 /// # Errors
-/// [`BadObligation`] names the first amount that is not above zero.
-pub fn bilateral(obligations: &[Obligation]) -> Result<Vec<Payment>, BadObligation> {
+/// [`BadObligation`] names the first amount that is not above zero, or a column of another length.
+pub fn positions<A: AccountId>(obligations: &Obligations<'_, A>) -> Result<Vec<Position>, BadObligation> {
     check(obligations)?;
-    let mut pairs: BTreeMap<(u16, u64, u64), i128> = BTreeMap::new();
-    for o in obligations {
-        let (low, high, owed) = match o.debtor.cmp(&o.creditor) {
-            std::cmp::Ordering::Less => (o.debtor, o.creditor, i128::from(o.amount)),
-            std::cmp::Ordering::Greater => (o.creditor, o.debtor, -i128::from(o.amount)),
-            std::cmp::Ordering::Equal => continue,
-        };
-        *pairs.entry((o.asset, low, high)).or_insert(0) += owed;
-    }
-    let payment = |((asset, low, high), owed): ((u16, u64, u64), i128)| {
-        let (debtor, creditor) = if owed > 0 { (low, high) } else { (high, low) };
-        Payment { asset, debtor, creditor, amount: owed.abs() }
+    let Obligations { debit, credit, amount, asset } = *obligations;
+    let bad = |row: usize| BadObligation::Amount { row, amount: amount[row] };
+    let Some(assets) = asset else {
+        let mut sums = Sums::new(amount.len());
+        sums.add(debit, credit, amount).map_err(bad)?;
+        return Ok(sums.positions(0));
     };
-    Ok(pairs.into_iter().filter(|&(_, owed)| owed != 0).map(payment).collect())
+    let mut by_asset: BTreeMap<u16, Sums> = BTreeMap::new();
+    let mut start = 0;
+    // Runs of rows of one asset.
+    for run in assets.chunk_by(|one, next| one == next) {
+        let rows = start..start + run.len();
+        let sums = by_asset.entry(run[0]).or_insert_with(|| Sums::new(amount.len()));
+        let added = sums.add(&debit[rows.clone()], &credit[rows.clone()], &amount[rows.clone()]);
+        added.map_err(|row| bad(start + row))?;
+        start = rows.end;
+    }
+    Ok(by_asset.into_iter().flat_map(|(asset, sums)| sums.positions(asset)).collect())
 }
 
-/// At most `n - 1` payments an asset that leave every participant with the same position as the obligations do.
+/// One payment for each pair that does not owe each other the same, in ascending asset and pair. O(rows log rows).
 ///
 /// # Errors
-/// [`BadObligation`] names the first amount that is not above zero.
-///
-/// # Panics
-/// Where the netting itself is at fault: its sums are asserted.
-pub fn multilateral(obligations: &[Obligation]) -> Result<Vec<Payment>, BadObligation> {
-    Ok(payments(&positions(obligations)?))
+/// [`BadObligation`] names the first amount that is not above zero, or a column of another length.
+pub fn bilateral<A: AccountId>(obligations: &Obligations<'_, A>) -> Result<Vec<Payment>, BadObligation> {
+    check(obligations)?;
+    let Obligations { debit, credit, amount, asset } = *obligations;
+    let mut owed = Vec::with_capacity(amount.len());
+    for (row, &amount) in amount.iter().enumerate() {
+        if amount <= 0 {
+            return Err(BadObligation::Amount { row, amount });
+        }
+        let (debit, credit) = (debit[row].wide(), credit[row].wide());
+        let asset = asset.map_or(0, |asset| asset[row]);
+        if debit != credit {
+            let owes = if debit < credit { i128::from(amount) } else { -i128::from(amount) };
+            owed.push((asset, debit.min(credit), debit.max(credit), owes));
+        }
+    }
+    // Only the sum of a pair is used, so that the order of its rows does not matter.
+    owed.sort_unstable_by_key(|&(asset, low, high, _)| (asset, low, high));
+    let pairs = owed.chunk_by(|one, next| (one.0, one.1, one.2) == (next.0, next.1, next.2));
+    let payment = |pair: &[(u16, u64, u64, i128)]| {
+        let (asset, low, high, _) = pair[0];
+        let owes: i128 = pair.iter().map(|row| row.3).sum();
+        let (debit, credit) = if owes > 0 { (low, high) } else { (high, low) };
+        Payment { asset, debit, credit, amount: owes.abs() }
+    };
+    Ok(pairs.map(payment).filter(|payment| payment.amount != 0).collect())
 }
 
-/// At most `n - 1` payments an asset that bring each of these positions, which sum to zero in every asset, to zero.
+/// At most `n - 1` payments an asset that leave every participant with its position. O(positions).
 ///
-/// # Panics
-/// Where positions do not sum to zero.
-pub fn payments(net: &BTreeMap<(u16, u64), i128>) -> Vec<Payment> {
-    let mut debtors = net.iter().filter(|&(_, &p)| p < 0).map(|(&key, &p)| (key, -p));
-    let mut creditors = net.iter().filter(|&(_, &p)| p > 0).map(|(&key, &p)| (key, p));
-    let (mut from, mut to) = (debtors.next(), creditors.next());
-    let mut payments = Vec::new();
-    while let (Some(((asset, debtor), owes)), Some(((same, creditor), is_owed))) = (from, to) {
-        assert_eq!(asset, same, "positions of an asset sum to zero, so both sides of it end together");
-        let amount = owes.min(is_owed);
-        payments.push(Payment { asset, debtor, creditor, amount });
-        from = if owes == amount { debtors.next() } else { Some(((asset, debtor), owes - amount)) };
-        to = if is_owed == amount { creditors.next() } else { Some(((same, creditor), is_owed - amount)) };
+/// `positions` are those of [`positions`]; where an asset of others does not sum to zero, what is over is left out.
+pub fn multilateral(positions: &[Position]) -> Vec<Payment> {
+    let mut payments = Vec::with_capacity(positions.len());
+    for of_asset in positions.chunk_by(|one, next| one.asset == next.asset) {
+        let mut debtors = of_asset.iter().filter(|p| p.amount < 0).map(|p| (p.participant, -p.amount));
+        let mut creditors = of_asset.iter().filter(|p| p.amount > 0).map(|p| (p.participant, p.amount));
+        let (mut from, mut to) = (debtors.next(), creditors.next());
+        while let (Some((debit, owes)), Some((credit, is_owed))) = (from, to) {
+            let amount = owes.min(is_owed);
+            payments.push(Payment { asset: of_asset[0].asset, debit, credit, amount });
+            from = if owes == amount { debtors.next() } else { Some((debit, owes - amount)) };
+            to = if is_owed == amount { creditors.next() } else { Some((credit, is_owed - amount)) };
+        }
     }
-    assert!(from.is_none() && to.is_none(), "every position is settled");
     payments
+}
+
+/// Payments as transfers of 64 bits: what is larger is split into several, the full ones first.
+pub fn split(payments: &[Payment]) -> Vec<super::transfers::Leg> {
+    let most = i128::from(i64::MAX);
+    let mut legs = Vec::with_capacity(payments.len());
+    for &Payment { asset, debit, credit, amount } in payments {
+        let mut left = amount;
+        while left > 0 {
+            let part = left.min(most);
+            legs.push(super::transfers::Leg { asset, debit, credit, amount: part as i64 });
+            left -= part;
+        }
+    }
+    legs
 }
 
 #[cfg(test)]

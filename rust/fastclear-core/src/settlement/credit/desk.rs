@@ -6,7 +6,7 @@ use super::super::accounts::{BOUNDARY, CREDIT_HOUSE, FIRST_MEMBER, MEMBERSHIP_CL
 use super::super::bank::{Bank, CycleLine};
 use super::super::draft::{Draft, Line, Position};
 use super::super::error::SettleError;
-use super::super::netting::{Payment, payments};
+use super::super::netting::{Payment, Position as Net, multilateral};
 use super::super::posting::{Kind, Posting};
 use super::super::slot::check_member;
 use super::loan::Loan;
@@ -196,7 +196,7 @@ impl Bank {
     /// Another profile than netting, or a member in `failed` that owes nothing or is none.
     pub fn net_payments(&self, failed: &[u64]) -> Result<Vec<Payment>, SettleError> {
         self.check_netting(failed)?;
-        let mut positions: BTreeMap<(u16, u64), i128> = BTreeMap::new();
+        let mut positions: BTreeMap<u64, i128> = BTreeMap::new();
         for line in self.cycle_lines() {
             let account = line.account;
             let (party, amount) = match account {
@@ -205,11 +205,13 @@ impl Bank {
                 FIRST_MEMBER.. => (account, line.closing),
                 _ => (account, line.closing - line.opening),
             };
-            *positions.entry((MONEY, party)).or_insert(0) += amount;
+            *positions.entry(party).or_insert(0) += amount;
         }
         let rest: i128 = positions.values().sum();
-        positions.insert((MONEY, BOUNDARY), -rest);
-        Ok(payments(&positions))
+        positions.insert(BOUNDARY, -rest);
+        let owing = positions.into_iter().filter(|&(_, amount)| amount != 0);
+        let net: Vec<Net> = owing.map(|(participant, amount)| Net { asset: MONEY, participant, amount }).collect();
+        Ok(multilateral(&net))
     }
 
     /// Ends a cycle: recounts every account and returns what each one gained since the cycle began, in ascending id.

@@ -269,7 +269,7 @@ fn a_cycle_is_netted_and_paid() -> Result<(), SettleError> {
     assert_eq!([BUYER, SELLER, OTHER].map(|id| posted(&bank, id)), [-15, 20, -5].map(|eur| eur * i128::from(EUR)));
     let payments = bank.net_payments(&[])?;
     let eur = i128::from(EUR);
-    let listed: Vec<_> = payments.iter().map(|p| (p.debtor, p.creditor, p.amount / eur)).collect();
+    let listed: Vec<_> = payments.iter().map(|p| (p.debit, p.credit, p.amount / eur)).collect();
     assert_eq!(listed, [(BUYER, SELLER, 15), (OTHER, SELLER, 5)]);
     let lines = bank.close_cycle(&[])?;
     assert_eq!(lines.iter().map(|line| line.net).sum::<i128>(), 0);
@@ -285,7 +285,7 @@ fn a_failed_payment_is_the_operators() -> Result<(), SettleError> {
     assert_eq!(bank.close_cycle(&[SELLER]), Err(SettleError::OwesNothing { account: SELLER }));
     assert_eq!(bank.close_cycle(&[BUYER, BUYER]), Err(SettleError::OwesNothing { account: BUYER }));
     let payments = bank.net_payments(&[BUYER])?;
-    assert_eq!((payments[0].debtor, payments[0].creditor), (OPERATOR, SELLER));
+    assert_eq!((payments[0].debit, payments[0].credit), (OPERATOR, SELLER));
     bank.close_cycle(&[BUYER])?;
     assert_eq!([BUYER, SELLER, OPERATOR].map(|id| posted(&bank, id) / i128::from(EUR)), [0, 0, -20]);
     assert_eq!(bank.status(BUYER), Status::Overdue);
