@@ -20,6 +20,7 @@
 
 use std::ffi::CString;
 
+use fastclear_core::memory::Pool;
 use fastclear_core::simd;
 use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
@@ -31,6 +32,10 @@ mod ledger;
 mod mechanism;
 mod settlement;
 mod trades;
+
+/// Large columns are used again, whoever holds them.
+#[global_allocator]
+static POOL: Pool = Pool;
 
 /// Private half of `fastclear`; import the package, never this module.
 #[pymodule(gil_used = true)]

@@ -4,7 +4,7 @@ use crate::auction::book::{Book, Number, Priority};
 use crate::auction::curve::{self, Crossing, Terms};
 use crate::auction::deal::{Outcome, Results};
 use crate::auction::minimums;
-use crate::auction::pairing::{self, Place};
+use crate::auction::pairing::{self, Pair, Place};
 use crate::auction::ranked::{self, Market};
 use crate::auction::rationing::Rationing;
 use crate::auction::uniform::Margin;
@@ -150,7 +150,7 @@ impl OneMarket<'_> {
             }
         }
         if self.want.trades {
-            let prices = |_, _| (price_buy, price_sell);
+            let prices = |_: &Pair| (price_buy, price_sell);
             pairing::pair(book, filled, priority, &self.place, prices, self.trades, &mut self.scratch.pairing);
         }
         Some(MarketOutcome {
@@ -181,34 +181,25 @@ impl OneMarket<'_> {
         let Some(Crossing { volume, welfare, .. }) = crossing else {
             return Some(nothing_traded(book, bids));
         };
-        let prices = |(bid, bid_price), (ask, ask_price)| {
-            let came_first = || priority.key(bid) < priority.key(ask);
-            let (buy, sell) = discriminatory.prices(bid_price, ask_price, came_first);
-            (buy + discriminatory.fee, sell)
+        let (mut bought, mut sold) = (Money::default(), Money::default());
+        let mut payment = self.payment.as_deref_mut();
+        let prices = |pair: &Pair| {
+            let came_first = || priority.key(pair.bid as usize) < priority.key(pair.ask as usize);
+            let (buy, sell) = discriminatory.prices(pair.bid_price, pair.ask_price, came_first);
+            let buy = buy.wrapping_add(discriminatory.fee); // both below 2³², as a buyer's limit is
+            let (paid, received) = (buy.wrapping_mul(pair.quantity), sell.wrapping_mul(pair.quantity)); // below 2⁶³
+            bought.add(paid);
+            sold.add(received);
+            if let Some(payment) = payment.as_deref_mut() {
+                payment[pair.bid as usize] += paid;
+                payment[pair.ask as usize] -= received;
+            }
+            (buy, sell)
         };
         let mut local = Trades::default();
         let into = if self.want.trades { &mut *self.trades } else { &mut local };
-        let first = into.len();
-        // Who pays is told by position, so that rows are named afterwards.
-        let place = Place { rows: None, first_row: 0, ..self.place };
-        let place = if self.payment.is_some() { place } else { self.place };
-        pairing::pair(book, self.filled, priority, &place, prices, into, &mut self.scratch.pairing);
-        let (mut buyer_payment, mut seller_revenue) = (0, 0);
-        for t in first..into.len() {
-            let (paid, received) = into.amounts(t);
-            buyer_payment += i128::from(paid);
-            seller_revenue += i128::from(received);
-        }
-        if let Some(payment) = self.payment.as_deref_mut() {
-            for t in first..into.len() {
-                let (bid, ask) = (into.buy_row[t] as usize, into.sell_row[t] as usize);
-                let (paid, received) = into.amounts(t);
-                payment[bid] += paid;
-                payment[ask] -= received;
-                into.buy_row[t] = self.place.row(bid).into();
-                into.sell_row[t] = self.place.row(ask).into();
-            }
-        }
+        pairing::pair(book, self.filled, priority, &self.place, prices, into, &mut self.scratch.pairing);
+        let (buyer_payment, seller_revenue) = (bought.total(), sold.total());
         Some(MarketOutcome {
             volume,
             welfare,
@@ -257,6 +248,25 @@ impl OneMarket<'_> {
             (outcome.price_low, outcome.price_high) = (low, high);
         }
         Some(outcome)
+    }
+}
+
+/// A sum of amounts of money in two halves, neither of which overflows: there are fewer than 2³¹ of them.
+#[derive(Clone, Copy, Default)]
+struct Money {
+    high: i64,
+    low: i64,
+}
+
+impl Money {
+    #[inline]
+    const fn add(&mut self, amount: i64) {
+        self.high = self.high.wrapping_add(amount >> 32);
+        self.low = self.low.wrapping_add(amount & 0xFFFF_FFFF);
+    }
+
+    fn total(self) -> i128 {
+        (i128::from(self.high) << 32) + i128::from(self.low)
     }
 }
 

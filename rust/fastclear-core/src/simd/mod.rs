@@ -34,7 +34,7 @@ pub use nearest::{Units, largest_served, nearest_levels, within};
 pub use payment::{Paid, pay};
 pub use prefetch::{prefetch, prefetch_place};
 pub use small::{Crossed, Room, Shared, cross_narrow, quantile};
-pub use split::{Picks, PicksMut, split, willing};
+pub use split::{Picks, PicksMut, bounds, pick_filled, split, willing};
 pub use spread::{SAMPLE_BLOCK, Spread, scatter, spread};
 pub use sweep::{Candidates, Cut, Swept, sweep};
 pub use weigh::{BINS, weigh};
