@@ -4,7 +4,7 @@ use crate::auction::book::{Book, Number, Priority};
 use crate::auction::curve::{self, Crossing, Terms};
 use crate::auction::deal::{Outcome, Results};
 use crate::auction::minimums;
-use crate::auction::pairing::{self, Pair, Place};
+use crate::auction::pairing::{self, Pairs, Place, Prices};
 use crate::auction::ranked::{self, Market};
 use crate::auction::rationing::Rationing;
 use crate::auction::uniform::Margin;
@@ -20,7 +20,7 @@ use super::Want;
 pub(super) struct Scratch {
     curve: curve::Lent,
     ranked: ranked::Scratch,
-    pairing: pairing::Scratch,
+    pairing: pairing::Lent,
 }
 
 /// One market's orders beside its columns, and where its results go.
@@ -150,7 +150,7 @@ impl OneMarket<'_> {
             }
         }
         if self.want.trades {
-            let prices = |_: &Pair| (price_buy, price_sell);
+            let prices = |_: &Pairs<'_>, prices: &mut Prices<'_>| prices.fill((price_buy, price_sell));
             pairing::pair(book, filled, priority, &self.place, prices, self.trades, &mut self.scratch.pairing);
         }
         Some(MarketOutcome {
@@ -183,22 +183,22 @@ impl OneMarket<'_> {
         };
         let (mut bought, mut sold) = (Money::default(), Money::default());
         let mut payment = self.payment.as_deref_mut();
-        let prices = |pair: &Pair| {
-            let came_first = || priority.key(pair.bid as usize) < priority.key(pair.ask as usize);
-            let (buy, sell) = discriminatory.prices(pair.bid_price, pair.ask_price, came_first);
-            let buy = buy.wrapping_add(discriminatory.fee); // both below 2³², as a buyer's limit is
-            let (paid, received) = (buy.wrapping_mul(pair.quantity), sell.wrapping_mul(pair.quantity)); // below 2⁶³
-            bought.add(paid);
-            sold.add(received);
+        let bid_came_first = |bid: i64, ask: i64| priority.key(bid as usize) < priority.key(ask as usize);
+        let price = |pairs: &Pairs<'_>, prices: &mut Prices<'_>| {
+            discriminatory.price(pairs, prices, bid_came_first);
+            let Prices { buy, sell } = prices;
+            bought.add(buy, pairs.quantity);
+            sold.add(sell, pairs.quantity);
             if let Some(payment) = payment.as_deref_mut() {
-                payment[pair.bid as usize] += paid;
-                payment[pair.ask as usize] -= received;
+                for (t, quantity) in pairs.quantity.iter().enumerate() {
+                    payment[pairs.bid[t] as usize] += buy[t] * quantity;
+                    payment[pairs.ask[t] as usize] -= sell[t] * quantity;
+                }
             }
-            (buy, sell)
         };
-        let mut local = Trades::default();
+        let mut local = Trades { one_price: self.trades.one_price, ..Trades::default() };
         let into = if self.want.trades { &mut *self.trades } else { &mut local };
-        pairing::pair(book, self.filled, priority, &self.place, prices, into, &mut self.scratch.pairing);
+        pairing::pair(book, self.filled, priority, &self.place, price, into, &mut self.scratch.pairing);
         let (buyer_payment, seller_revenue) = (bought.total(), sold.total());
         Some(MarketOutcome {
             volume,
@@ -259,10 +259,16 @@ struct Money {
 }
 
 impl Money {
-    #[inline]
-    const fn add(&mut self, amount: i64) {
-        self.high = self.high.wrapping_add(amount >> 32);
-        self.low = self.low.wrapping_add(amount & 0xFFFF_FFFF);
+    /// Adds prices × quantities, each of which is below 2⁶³ as limit × quantity of an order are.
+    fn add(&mut self, prices: &[i64], quantities: &[i64]) {
+        let (mut high, mut low) = (0_i64, 0_i64);
+        for (&price, &quantity) in prices.iter().zip(quantities) {
+            let amount = price.wrapping_mul(quantity);
+            high = high.wrapping_add(amount >> 32);
+            low = low.wrapping_add(amount & 0xFFFF_FFFF);
+        }
+        self.high = self.high.wrapping_add(high);
+        self.low = self.low.wrapping_add(low);
     }
 
     fn total(self) -> i128 {

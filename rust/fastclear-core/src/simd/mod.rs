@@ -11,6 +11,7 @@
 #![expect(clippy::inline_always, reason = "a body must be inlined into each of its compilations to be compiled for it")]
 #![expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch, which vectors do not take")]
 
+mod append;
 mod bytes;
 mod columns;
 mod free;
@@ -26,6 +27,7 @@ mod spread;
 mod sweep;
 mod weigh;
 
+pub use append::{append, settle};
 pub use bytes::unsigned;
 pub use columns::{all_in_range, all_units, best_limits};
 pub use free::{Free, line_up, meet};

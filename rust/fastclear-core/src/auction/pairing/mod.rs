@@ -5,14 +5,19 @@
 //!
 //! Winners carry their quantities through the sort: to look them up afterwards, in an order that no cache foresees, would
 //! cost more than all the rest. No branch depends on which side a step exhausts, since no processor could guess it.
+//! Trades are made chunk by chunk, each step of which is a loop over columns that stay in the first cache.
 
 mod rank;
+mod walk;
+
+use std::sync::Mutex;
 
 use super::book::{Book, Number, Priority};
-use crate::order::BUY;
+use super::lent::{self, Lend};
 use crate::simd::{self, Picks};
 use crate::trade::Trades;
-use rank::Side;
+use rank::{Side, Winner};
+use walk::{CHUNK, Match, Walk};
 
 /// Where one market's orders stand in the input, and its place in the list of outcomes.
 #[derive(Clone, Copy, Debug)]
@@ -31,33 +36,56 @@ impl Place<'_> {
     pub fn row(&self, i: usize) -> u32 {
         self.rows.map_or((self.first_row + i) as u32, |rows| rows[i])
     }
+
+    /// Input rows of orders.
+    fn rows(&self, positions: &[i64], to: &mut [i64]) {
+        if let Some(rows) = self.rows {
+            for (to, &position) in to.iter_mut().zip(positions) {
+                *to = rows[position as usize].into();
+            }
+        } else {
+            let first_row = self.first_row as i64;
+            for (to, &position) in to.iter_mut().zip(positions) {
+                *to = position.wrapping_add(first_row); // fewer than 2³⁰ rows
+            }
+        }
+    }
 }
 
-/// Two orders that trade: their positions, the prices at which they compete, and the lots.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Pair {
-    /// Position of the bid.
-    pub bid: u32,
-    /// Position of the ask.
-    pub ask: u32,
-    /// Price at which the bid competes.
-    pub bid_price: i64,
-    /// Price of the ask.
-    pub ask_price: i64,
+/// Pairs of orders that trade, in trade order: their positions, the prices at which they compete, and lots.
+#[derive(Clone, Copy, Debug)]
+pub struct Pairs<'a> {
+    /// Position of each bid.
+    pub bid: &'a [i64],
+    /// Position of each ask.
+    pub ask: &'a [i64],
+    /// Price at which each bid competes.
+    pub bid_price: &'a [i64],
+    /// Price of each ask.
+    pub ask_price: &'a [i64],
     /// Lots.
-    pub quantity: i64,
+    pub quantity: &'a [i64],
 }
 
-/// One trade: places among the winners of either side, and what they trade.
-#[derive(Clone, Copy, Debug, Default)]
-struct Match {
-    bid: u32,
-    ask: u32,
-    quantity: u32,
+/// What the trades of some pairs cost a unit.
+#[derive(Debug)]
+pub struct Prices<'a> {
+    /// What buyers pay.
+    pub buy: &'a mut [i64],
+    /// What sellers receive.
+    pub sell: &'a mut [i64],
 }
 
-/// Trades made before they are written down.
-const CHUNK: usize = 256;
+impl Prices<'_> {
+    /// All trade at one price a side.
+    pub fn fill(&mut self, (buy, sell): (i64, i64)) {
+        self.buy.fill(buy);
+        self.sell.fill(sell);
+    }
+}
+
+/// Trades from which on their columns are written past the caches, which they would only push other things out of.
+const STREAMED: usize = 1 << 17;
 
 /// Memory that one pairing after the other uses.
 #[derive(Debug, Default)]
@@ -66,81 +94,97 @@ pub struct Scratch {
     picks: [Picks; 2],
     bids: Side,
     asks: Side,
+    /// What is known of a chunk of trades.
     matches: Vec<Match>,
-    /// Columns of a chunk of trades.
-    columns: [Vec<i64>; 5],
+    columns: [Vec<i64>; 8],
+}
+
+/// A scratch on loan.
+pub type Lent = lent::Lent<Scratch>;
+
+impl Lend for Scratch {
+    fn idle() -> &'static Mutex<Vec<Self>> {
+        static IDLE: Mutex<Vec<Scratch>> = Mutex::new(Vec::new());
+        &IDLE
+    }
+
+    fn bytes(&self) -> usize {
+        self.picks.iter().map(Picks::bytes).sum::<usize>() + self.bids.bytes() + self.asks.bytes()
+    }
 }
 
 impl Scratch {
     /// Finds winning bids (best first) and winning asks (cheapest first), ties in priority order.
     fn find<P: Number, Q: Number>(&mut self, book: &Book<'_, P, Q>, filled: &[i64], priority: &Priority<'_>) {
-        let Self { picks: [picked_asks, picked_bids], bids, asks, .. } = self;
+        let Self { picks: [picked_asks, picked_bids], bids, asks, matches, columns } = self;
         simd::pick_filled(book, filled, picked_asks, picked_bids);
-        bids.rank::<{ BUY == 1 }>(picked_bids, priority);
-        asks.rank::<{ BUY != 1 }>(picked_asks, priority);
+        bids.rank::<true>(picked_bids, priority);
+        asks.rank::<false>(picked_asks, priority);
+        matches.resize(CHUNK, Match::default());
+        for column in columns {
+            column.resize(CHUNK, 0);
+        }
     }
 }
 
 /// Pairs the fills of one market.
 ///
-/// `prices` gives what the buyer of a pair pays and its seller receives a unit; it is asked in trade order.
+/// `price` says what the buyers of some pairs pay and their sellers receive a unit; it is asked in trade order.
 pub fn pair<P: Number, Q: Number>(
     book: &Book<'_, P, Q>,
     filled: &[i64],
     priority: &Priority<'_>,
     place: &Place<'_>,
-    mut prices: impl FnMut(&Pair) -> (i64, i64),
+    mut price: impl FnMut(&Pairs<'_>, &mut Prices<'_>),
     trades: &mut Trades,
     scratch: &mut Scratch,
 ) {
     scratch.find(book, filled, priority);
     let Scratch { bids, asks, matches, columns, .. } = scratch;
     let (best_bid, best_ask) = (bids.best() - book.fee, asks.best());
-    let (bids, asks) = (bids.ended(), asks.ended());
-    let (bid_count, ask_count) = (bids.len() - 1, asks.len() - 1);
-    trades.reserve((bid_count + ask_count).saturating_sub(1));
-    matches.resize(CHUNK, Match::default());
-    for column in columns.iter_mut() {
-        column.resize(CHUNK, 0);
-    }
-    let (mut b, mut a) = (0, 0);
-    let (mut bid_left, mut ask_left) = (bids[0].quantity, asks[0].quantity);
-    while b < bid_count && a < ask_count {
-        let mut made = 0;
-        while made < CHUNK && b < bid_count && a < ask_count {
-            let quantity = bid_left.min(ask_left);
-            matches[made] = Match { bid: b as u32, ask: a as u32, quantity };
-            made += 1;
-            // Not below zero, since the quantity is the lesser.
-            bid_left = bid_left.wrapping_sub(quantity);
-            ask_left = ask_left.wrapping_sub(quantity);
-            b += usize::from(bid_left == 0);
-            a += usize::from(ask_left == 0);
-            bid_left |= bids[b].quantity & u32::from(bid_left == 0).wrapping_neg();
-            ask_left |= asks[a].quantity & u32::from(ask_left == 0).wrapping_neg();
+    let (bids, asks) = (bids.winners(), asks.winners());
+    let most = (bids.len() + asks.len()).saturating_sub(5);
+    trades.reserve(most);
+    let streams = most >= STREAMED;
+    let before = trades.quantity.len();
+    let mut walk = Walk::start(bids, asks);
+    loop {
+        let made = walk.advance(bids, asks, matches);
+        if made == 0 {
+            break;
         }
-        let [buy_row, sell_row, lots, buy_price, sell_price] = columns.each_mut().map(|column| &mut column[..made]);
-        for (t, made) in matches[..made].iter().enumerate() {
-            let (bid, ask) = (bids[made.bid as usize], asks[made.ask as usize]);
-            let pair = Pair {
-                bid: bid.position,
-                ask: ask.position,
-                // Prices of orders and a distance of 32 bits: no sum leaves 64.
-                bid_price: best_bid.wrapping_sub(bid.distance.into()),
-                ask_price: best_ask.wrapping_add(ask.distance.into()),
-                quantity: made.quantity.into(),
-            };
-            buy_row[t] = place.row(pair.bid as usize).into();
-            sell_row[t] = place.row(pair.ask as usize).into();
-            lots[t] = pair.quantity;
-            (buy_price[t], sell_price[t]) = prices(&pair);
+        let [bid, ask, bid_price, ask_price, quantity, row, buy, sell] =
+            columns.each_mut().map(|column| &mut column[..made]);
+        read(&matches[..made], (bids, asks), (best_bid, best_ask), [bid, ask, bid_price, ask_price, quantity]);
+        place.rows(bid, row);
+        simd::append(&mut trades.buy_row, row, streams);
+        place.rows(ask, row);
+        simd::append(&mut trades.sell_row, row, streams);
+        simd::append(&mut trades.quantity, quantity, streams);
+        let mut prices = Prices { buy, sell };
+        price(&Pairs { bid, ask, bid_price, ask_price, quantity }, &mut prices);
+        simd::append(&mut trades.buy_price, prices.buy, streams);
+        if !trades.one_price {
+            simd::append(&mut trades.sell_price, prices.sell, streams);
         }
-        trades.market_index.extend(std::iter::repeat_n(place.market_index, made));
-        trades.buy_row.extend_from_slice(buy_row);
-        trades.sell_row.extend_from_slice(sell_row);
-        trades.quantity.extend_from_slice(lots);
-        trades.buy_price.extend_from_slice(buy_price);
-        trades.sell_price.extend_from_slice(sell_price);
     }
-    debug_assert!(b == bid_count && a == ask_count, "Invariant: what is sold is what is bought");
+    if streams {
+        simd::settle();
+    }
+    trades.end_market(place.market_index, before);
+    debug_assert!(walk.is_over(bids, asks), "Invariant: what is sold is what is bought");
+}
+
+/// Reads what is known of each match: positions, prices at which its orders compete, lots.
+#[inline(never)]
+fn read(matches: &[Match], (bids, asks): (&[Winner], &[Winner]), best: (i64, i64), to: [&mut [i64]; 5]) {
+    let [bid, ask, bid_price, ask_price, quantity] = to.map(|column| &mut column[..matches.len()]);
+    for (t, made) in matches.iter().enumerate() {
+        let (buyer, seller) = (&bids[made.bid as usize], &asks[made.ask as usize]);
+        (bid[t], ask[t]) = (buyer.position.into(), seller.position.into());
+        // Prices of orders and a distance of 32 bits: no sum leaves 64.
+        bid_price[t] = best.0.wrapping_sub(buyer.distance.into());
+        ask_price[t] = best.1.wrapping_add(seller.distance.into());
+        quantity[t] = made.quantity.into();
+    }
 }

@@ -35,10 +35,11 @@ impl Winner {
 #[derive(Debug, Default)]
 pub struct Side {
     best: i32,
-    /// Best first.
+    /// Best first, then two of nothing; what lies behind is of no meaning.
     winners: Vec<Winner>,
+    count: usize,
     other: Vec<Winner>,
-    counts: Vec<u32>,
+    counts: [Vec<u32>; 2],
 }
 
 impl Side {
@@ -47,11 +48,14 @@ impl Side {
         self.best.into()
     }
 
-    /// Winners, and one more behind the last, of nothing, so that the step that exhausts the last has something to move on
-    /// to.
-    pub fn ended(&mut self) -> &[Winner] {
-        self.winners.push(Winner::default());
-        &self.winners
+    /// Winners, and two more behind the last, of nothing, for who looks ahead.
+    pub fn winners(&self) -> &[Winner] {
+        &self.winners[..self.count + 2]
+    }
+
+    /// Bytes that it holds.
+    pub const fn bytes(&self) -> usize {
+        12 * (self.winners.capacity() + self.other.capacity())
     }
 
     /// Puts winners in price priority: highest limit first where they are bids, else lowest; ties by `priority`.
@@ -59,14 +63,19 @@ impl Side {
         let book = picks.book();
         let (least, most) = bounds(book.price);
         self.best = if BIDS { most } else { least };
-        self.winners.clear();
-        if picks.is_empty() {
+        self.count = picks.len();
+        if self.winners.len() < self.count + 2 {
+            self.winners.reserve_exact(self.count + 2 - self.winners.len());
+            self.winners.resize(self.count + 2, Winner::default());
+        }
+        self.winners[self.count..self.count + 2].fill(Winner::default());
+        if self.count == 0 {
             return;
         }
         let bits = u32::BITS - most.abs_diff(least).leading_zeros();
         self.deal::<BIDS>(picks, bits);
         if !priority.is_position() {
-            let levels = self.winners.chunk_by_mut(|a, b| a.distance == b.distance);
+            let levels = self.winners[..self.count].chunk_by_mut(|a, b| a.distance == b.distance);
             for level in levels.filter(|level| level.len() > 1) {
                 level.sort_unstable_by_key(|winner| priority.key(winner.position as usize));
             }
@@ -75,7 +84,8 @@ impl Side {
 
     /// Sorts winners whose distances have so many bits.
     fn deal<const BIDS: bool>(&mut self, picks: &Picks, bits: u32) {
-        let Self { best, winners, other, counts } = self;
+        let Self { best, winners, count, other, counts: [counts, counts_within] } = self;
+        let winners = &mut winners[..*count];
         let (book, positions) = (picks.book(), picks.positions());
         let distance = |price: i32| if BIDS { best.wrapping_sub(price) } else { price.wrapping_sub(*best) } as u32;
         let picked = || {
@@ -86,19 +96,23 @@ impl Side {
             })
         };
         if picks.len() <= FEW {
-            winners.extend(picked());
+            for (to, winner) in winners.iter_mut().zip(picked()) {
+                *to = winner;
+            }
             winners.sort_unstable_by_key(|winner| winner.rank());
             return;
         }
-        let digit = if bits <= LEVEL_BITS { bits } else { DIGIT.min(picks.len().ilog2() + 1) };
+        // More counters than that for so many winners cost more than a second pass.
+        let log = picks.len().ilog2();
+        let digit = if bits <= LEVEL_BITS.min(log + 3) { bits } else { DIGIT.min(log + 1) };
         let shift = bits - digit;
         counts.clear();
         counts.resize(1 << digit, 0);
         for &price in book.price {
-            counts[(distance(price) >> shift) as usize] += 1;
+            let count = &mut counts[(distance(price) >> shift) as usize];
+            *count = count.wrapping_add(1); // fewer than 2³⁰ winners
         }
         starts(counts);
-        winners.resize(picks.len(), Winner::default());
         for winner in picked() {
             let place = &mut counts[(winner.distance >> shift) as usize];
             winners[*place as usize] = winner;
@@ -106,10 +120,9 @@ impl Side {
         }
         if shift > 0 {
             let mut start = 0;
-            let mut within = Vec::new();
             for &end in &*counts {
                 // Each place has moved on to where its range ends.
-                sort(&mut winners[start..end as usize], shift, other, &mut within);
+                sort(&mut winners[start..end as usize], shift, other, counts_within);
                 start = end as usize;
             }
         }
@@ -128,7 +141,8 @@ fn sort(winners: &mut [Winner], bits: u32, other: &mut Vec<Winner>, counts: &mut
     counts.clear();
     counts.resize(1 << digit, 0);
     for winner in &*winners {
-        counts[range(winner)] += 1;
+        let count = &mut counts[range(winner)];
+        *count = count.wrapping_add(1);
     }
     let most = starts(counts);
     if other.len() < winners.len() {

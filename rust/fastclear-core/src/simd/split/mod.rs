@@ -74,6 +74,11 @@ impl Picks {
         self.len = self.len.min(len);
     }
 
+    /// Bytes that they hold.
+    pub const fn bytes(&self) -> usize {
+        13 * self.price.capacity()
+    }
+
     /// Forgets all and reserves room for so many: pages that are not written to cost nothing.
     fn restart(&mut self, most: usize) {
         self.len = 0;
