@@ -74,9 +74,9 @@ impl Picks {
         self.len = self.len.min(len);
     }
 
-    /// Bytes that they hold.
+    /// Bytes that they were written to, about: what was only reserved takes no memory.
     pub const fn bytes(&self) -> usize {
-        13 * self.price.capacity()
+        13 * self.price.len()
     }
 
     /// Forgets all and reserves room for so many: pages that are not written to cost nothing.
@@ -301,6 +301,22 @@ mod tests {
                         assert_eq!((book.side[place], i64::from(book.price[place])), (side[i], price[i]));
                         assert_eq!(book.quantity[place], quantity[i]);
                     }
+                }
+                let filled: Vec<i64> =
+                    class.iter().zip(&quantity).map(|(&c, &q)| i64::from(q) * i64::from(c / 2)).collect();
+                pick_filled(&book, &filled, &mut first, &mut second);
+                for (wanted, picks) in [(0, &first), (1, &second)] {
+                    let wins = |&i: &u32| filled[i as usize] > 0 && side[i as usize] == wanted;
+                    let wanted: Vec<u32> = (0..rows as u32).filter(wins).collect();
+                    assert_eq!(picks.positions(), wanted);
+                    for (place, &i) in wanted.iter().enumerate() {
+                        let (book, i) = (picks.book(), i as usize);
+                        assert_eq!((i64::from(book.price[place]), book.quantity[place]), (price[i], quantity[i]));
+                    }
+                    let prices = wanted.iter().map(|&i| price[i as usize] as i32);
+                    let least_and_most = (prices.clone().min(), prices.max());
+                    assert_eq!(bounds(picks.book().price).0, least_and_most.0.unwrap_or(i32::MAX));
+                    assert_eq!(bounds(picks.book().price).1, least_and_most.1.unwrap_or(i32::MIN));
                 }
             }
             allow(Path::Avx512);
