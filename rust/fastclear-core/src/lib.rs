@@ -12,6 +12,7 @@
 //! | [`auction`], [`batch`] | the crossing, rationing, uniform and discriminatory pricing; many markets a call |
 //! | [`trade`] | what an auction returns |
 //! | [`simd`] | passes over whole columns, compiled for what the machine can |
+//! | [`memory`] | an allocator for who installs it: large columns on large pages, used again |
 //! | [`settlement`] | accounts, reservations, postings, the settlement of a slot |
 //! | [`ledger`] | canonical bytes, RFC 9162 trees, blocks, chain, proofs |
 //!
@@ -25,6 +26,7 @@ pub mod auction;
 pub mod batch;
 pub mod ids;
 pub mod ledger;
+pub mod memory;
 pub mod order;
 pub mod reject;
 pub mod settlement;

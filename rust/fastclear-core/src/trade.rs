@@ -51,8 +51,8 @@ pub struct MarketDetail {
 /// Trades as columns, in the order in which the sweep makes them, markets ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trades {
-    /// Index of the market in the list of outcomes.
-    pub market_index: Vec<u32>,
+    /// Markets that traded: index in the list of outcomes, and where the trades end. Ascending.
+    pub markets: Vec<(u32, usize)>,
     /// Input row of the bid.
     pub buy_row: Vec<i64>,
     /// Input row of the ask.
@@ -61,8 +61,10 @@ pub struct Trades {
     pub quantity: Vec<i64>,
     /// What the buyer pays a unit, in ticks.
     pub buy_price: Vec<i64>,
-    /// What the seller receives a unit, in ticks.
+    /// What the seller receives a unit, in ticks; empty where that is what the buyer pays: see [`Self::sell_prices`].
     pub sell_price: Vec<i64>,
+    /// Whether buyer and seller of a trade have one price in every market, so that it is kept once.
+    pub one_price: bool,
     /// Whether the two columns above hold the sum that the trade costs its buyer and brings its seller instead.
     pub are_sums: bool,
 }
@@ -80,12 +82,34 @@ impl Trades {
 
     /// Makes room for so many more trades.
     pub fn reserve(&mut self, more: usize) {
-        self.market_index.reserve(more);
         self.buy_row.reserve(more);
         self.sell_row.reserve(more);
         self.quantity.reserve(more);
         self.buy_price.reserve(more);
-        self.sell_price.reserve(more);
+        if !self.one_price {
+            self.sell_price.reserve(more);
+        }
+    }
+
+    /// What the seller receives a unit.
+    pub fn sell_prices(&self) -> &[i64] {
+        self.columns().sell_price
+    }
+
+    /// Index of the market of each trade.
+    pub fn market_indices(&self) -> impl Iterator<Item = u32> + '_ {
+        let starts = std::iter::once(0).chain(self.markets.iter().map(|&(_, end)| end));
+        self.markets.iter().zip(starts).flat_map(|(&(market, end), start)| std::iter::repeat_n(market, end - start))
+    }
+
+    /// Says that the trades from `start` on are of one market.
+    pub fn end_market(&mut self, market_index: u32, start: usize) {
+        let end = self.len();
+        match self.markets.last_mut() {
+            _ if start == end => {}
+            Some((market, last)) if *market == market_index => *last = end,
+            _ => self.markets.push((market_index, end)),
+        }
     }
 
     /// What each of `orders` input rows pays (+) or receives (−) over all trades.
@@ -102,23 +126,32 @@ impl Trades {
     /// The columns, borrowed.
     #[inline]
     pub fn columns(&self) -> TradeColumns<'_> {
-        let Self { buy_row, sell_row, quantity, buy_price, sell_price, are_sums, .. } = self;
+        let Self { buy_row, sell_row, quantity, buy_price, one_price, are_sums, .. } = self;
+        let sell_price = if *one_price { buy_price } else { &self.sell_price };
         TradeColumns { buy_row, sell_row, quantity, buy_price, sell_price, are_sums: *are_sums }
     }
 
     /// Appends one deal.
     pub fn push(&mut self, market_index: u32, buy_row: i64, sell_row: i64, deal: &Deal) {
-        self.market_index.push(market_index);
+        let start = self.len();
         self.buy_row.push(buy_row);
         self.sell_row.push(sell_row);
         self.quantity.push(deal.quantity);
         self.buy_price.push(deal.buy);
-        self.sell_price.push(deal.sell);
+        if !self.one_price {
+            self.sell_price.push(deal.sell);
+        }
+        self.end_market(market_index, start);
     }
 
     /// Forgets all trades but the first `len`.
     pub fn truncate(&mut self, len: usize) {
-        self.market_index.truncate(len);
+        let mut before = 0;
+        self.markets.retain_mut(|(_, end)| {
+            let start = std::mem::replace(&mut before, *end);
+            *end = len.min(*end);
+            start < *end
+        });
         self.buy_row.truncate(len);
         self.sell_row.truncate(len);
         self.quantity.truncate(len);
@@ -129,7 +162,10 @@ impl Trades {
     /// Moves the trades of `later` behind these.
     pub fn append(&mut self, later: &mut Self) {
         self.are_sums |= later.are_sums;
-        self.market_index.append(&mut later.market_index);
+        debug_assert!(self.one_price == later.one_price || self.is_empty(), "Invariant: one mechanism a list");
+        self.one_price = later.one_price;
+        let before = self.len();
+        self.markets.extend(later.markets.drain(..).map(|(market, end)| (market, before + end)));
         self.buy_row.append(&mut later.buy_row);
         self.sell_row.append(&mut later.sell_row);
         self.quantity.append(&mut later.quantity);

@@ -312,7 +312,7 @@ impl<'a> Checked<'a> {
         assert_eq!(self.pairs(), pairs, "{}: trades", self.id);
         for (t, (_, price)) in stated.iter().enumerate() {
             let trades = self.cleared.trades();
-            for paid in [trades.buy_price[t], trades.sell_price[t]] {
+            for paid in [trades.buy_price[t], trades.sell_prices()[t]] {
                 self.exact("price of a trade", price, Some(i128::from(paid)));
             }
         }

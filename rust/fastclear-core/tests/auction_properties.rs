@@ -101,7 +101,7 @@ fn by_id(cleared: &Cleared, ids: &[i64]) -> (Vec<Fill>, Vec<[i64; 5]>, String) {
     let trades = (0..trades.len())
         .map(|t| {
             let (buyer, seller) = (ids[trades.buy_row[t] as usize], ids[trades.sell_row[t] as usize]);
-            [buyer, seller, trades.quantity[t], trades.buy_price[t], trades.sell_price[t]]
+            [buyer, seller, trades.quantity[t], trades.buy_price[t], trades.sell_prices()[t]]
         })
         .collect();
     (fills, trades, format!("{:?}", cleared.clearing.outcomes))

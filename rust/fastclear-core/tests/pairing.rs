@@ -83,7 +83,6 @@ impl Book {
             while left[bid] > 0 {
                 let ask = *asks.peek().unwrap();
                 let quantity = left[bid].min(left[ask]);
-                trades.market_index.push(0);
                 trades.buy_row.push(bid as i64);
                 trades.sell_row.push(ask as i64);
                 trades.quantity.push(quantity);
@@ -97,6 +96,11 @@ impl Book {
             }
         }
         assert!(asks.next().is_none(), "what is sold is what is bought");
+        trades.end_market(0, 0);
+        trades.one_price = fee == 0;
+        if fee == 0 {
+            assert_eq!(std::mem::take(&mut trades.sell_price), trades.buy_price);
+        }
         trades
     }
 }

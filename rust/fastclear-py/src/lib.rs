@@ -20,6 +20,7 @@
 
 use std::ffi::CString;
 
+use fastclear_core::memory::Pool;
 use fastclear_core::simd;
 use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
@@ -32,6 +33,10 @@ mod mechanism;
 mod settlement;
 mod trades;
 mod transfers;
+
+/// Large columns are used again, whoever holds them.
+#[global_allocator]
+static POOL: Pool = Pool;
 
 /// Private half of `fastclear`; import the package, never this module.
 #[pymodule(gil_used = true)]

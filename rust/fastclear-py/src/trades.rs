@@ -7,7 +7,7 @@ use pyo3::types::PyDict;
 
 /// Columns that were moved to Python, which nobody can write.
 pub struct TradeArrays {
-    market_index: Vec<u32>,
+    markets: Vec<(u32, usize)>,
     /// By the names of [`NAMES`].
     columns: [Py<PyArray1<i64>>; 5],
     are_sums: bool,
@@ -21,13 +21,15 @@ const NAMES_OF_SUMS: [&str; 5] = ["buy_row", "sell_row", "quantity", "buy_amount
 impl TradeArrays {
     /// Moves the columns, copying none.
     pub fn of(py: Python<'_>, trades: Trades) -> Self {
-        let Trades { market_index, buy_row, sell_row, quantity, buy_price, sell_price, are_sums } = trades;
-        let columns = [buy_row, sell_row, quantity, buy_price, sell_price].map(|column| {
+        let Trades { markets, buy_row, sell_row, quantity, buy_price, sell_price, one_price, are_sums } = trades;
+        let array = |column: Vec<i64>| {
             let array = column.into_pyarray(py);
             array.readwrite().make_nonwriteable();
             array.unbind()
-        });
-        Self { market_index, columns, are_sums }
+        };
+        let [buy_row, sell_row, quantity, buy_price] = [buy_row, sell_row, quantity, buy_price].map(array);
+        let sell_price = if one_price { buy_price.clone_ref(py) } else { array(sell_price) };
+        Self { markets, columns: [buy_row, sell_row, quantity, buy_price, sell_price], are_sums }
     }
 
     /// The arrays by name.
@@ -41,7 +43,11 @@ impl TradeArrays {
 
     /// What `market` says of the market of each trade, of which it is given the place among the outcomes.
     pub fn markets(&self, market: impl Fn(u32) -> i64) -> Vec<i64> {
-        self.market_index.iter().map(|&index| market(index)).collect()
+        let mut markets = Vec::with_capacity(self.markets.last().map_or(0, |&(_, end)| end));
+        for &(index, end) in &self.markets {
+            markets.resize(end, market(index));
+        }
+        markets
     }
 
     /// What each of `orders` input rows pays (+) or receives (−) over all trades.

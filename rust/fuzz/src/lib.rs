@@ -378,10 +378,10 @@ fn check_fills(case: &Case, clearing: &Clearing, filled: &[i64], payment: &[i64]
 fn check_trades(case: &Case, clearing: &Clearing, filled: &[i64], payment: &[i64]) {
     let Some(trades) = &clearing.trades else { panic!("trades were asked for") };
     let (mut lots, mut money) = (vec![0_i64; filled.len()], vec![0_i64; filled.len()]);
-    for t in 0..trades.len() {
+    for (t, market_index) in trades.market_indices().enumerate() {
         let (bid, ask) = (trades.buy_row[t] as usize, trades.sell_row[t] as usize);
         assert_eq!((case.side[bid], case.side[ask]), (1, 0), "trade {t} has a bid and an ask");
-        let market = clearing.outcomes[trades.market_index[t] as usize].market;
+        let market = clearing.outcomes[market_index as usize].market;
         assert_eq!((case.market_of(bid), case.market_of(ask)), (market, market), "trade {t} is of one market");
         assert!(trades.quantity[t] > 0, "trade {t} trades something");
         let (paid, received) = trades.amounts(t);
@@ -396,7 +396,8 @@ fn check_trades(case: &Case, clearing: &Clearing, filled: &[i64], payment: &[i64
             );
         }
     }
-    assert!(trades.market_index.is_sorted(), "trades come market by market");
+    assert!(trades.markets.is_sorted(), "trades come market by market");
+    assert_eq!(trades.market_indices().count(), trades.len(), "every trade is of a market");
     assert_eq!(lots, filled, "trades add up to fills");
     assert_eq!(money, payment, "trades add up to payments");
 }

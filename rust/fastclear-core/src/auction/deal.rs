@@ -159,7 +159,15 @@ impl Results<'_> {
             }
         }
         if let Some(trades) = self.trades.as_deref_mut() {
-            pairing::pair(book, self.filled, priority, &self.place, |_, _| (buy, sell), trades, self.pairing);
+            pairing::pair(
+                book,
+                self.filled,
+                priority,
+                &self.place,
+                |_, prices| prices.fill((buy, sell)),
+                trades,
+                self.pairing,
+            );
         }
     }
 
@@ -201,7 +209,15 @@ impl Results<'_> {
         }
         if let Some(trades) = self.trades.as_deref_mut() {
             let place = part.place(&self.place, rows);
-            pairing::pair(&book, fills, &part.priority(), &place, |_, _| (price, price), trades, self.pairing);
+            pairing::pair(
+                &book,
+                fills,
+                &part.priority(),
+                &place,
+                |_, prices| prices.fill((price, price)),
+                trades,
+                self.pairing,
+            );
         }
     }
 
@@ -233,7 +249,7 @@ pub fn pair_for_sums<P: Number, Q: Number>(
 ) {
     let first = trades.len();
     let positions = Place { rows: None, first_row: 0, ..*place };
-    pairing::pair(book, filled, priority, &positions, |_, _| (0, 0), trades, scratch);
+    pairing::pair(book, filled, priority, &positions, |_, _| (), trades, scratch);
     let quantities = &trades.quantity[first..];
     let mut parts = Vec::new();
     for (sign, orders, sums) in [

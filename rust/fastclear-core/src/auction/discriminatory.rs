@@ -4,7 +4,8 @@
 //! & Tesfatsion (2001) at the midpoint, Federico & Rahman (2003) as bid. Efficient as reported, budget balanced unless
 //! the operator keeps the spread, individually rational, not truthful.
 
-use super::price::PairRule;
+use super::pairing::{Pairs, Prices};
+use super::price::{PairPrice, PairRule};
 
 /// Discriminatory call auction with price priority, then time, then id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +19,25 @@ pub struct Discriminatory {
 }
 
 impl Discriminatory {
-    /// What the buyer pays and the seller receives a unit, fee apart.
-    pub fn prices(&self, bid: i64, ask: i64, bid_came_first: impl FnOnce() -> bool) -> (i64, i64) {
-        let (buy, sell) = self.rule.prices(bid, ask, bid_came_first);
-        self.reserve.map_or((buy, sell), |reserve| (buy.max(reserve), sell.max(reserve)))
+    /// What buyers pay and sellers receive a unit; `bid_came_first(bid, ask)` says who of a pair did.
+    pub fn price(&self, pairs: &Pairs<'_>, prices: &mut Prices<'_>, bid_came_first: impl Fn(i64, i64) -> bool) {
+        let Prices { buy, sell } = prices;
+        match self.rule.price {
+            PairPrice::Share(k) => k.of_all(pairs.ask_price, pairs.bid_price, self.rule.price_round, sell),
+            PairPrice::Apart => sell.copy_from_slice(pairs.ask_price),
+            PairPrice::Earlier => {
+                for (t, sell) in sell.iter_mut().enumerate() {
+                    let bid_first = bid_came_first(pairs.bid[t], pairs.ask[t]);
+                    *sell = if bid_first { pairs.bid_price[t] } else { pairs.ask_price[t] };
+                }
+            }
+        }
+        let floor = self.reserve.unwrap_or(i64::MIN);
+        let is_apart = matches!(self.rule.price, PairPrice::Apart);
+        for ((buy, sell), &bid_price) in buy.iter_mut().zip(&mut **sell).zip(pairs.bid_price) {
+            *sell = floor.max(*sell);
+            let before_fee = if is_apart { floor.max(bid_price) } else { *sell };
+            *buy = before_fee.wrapping_add(self.fee); // below 2³² and 2³¹
+        }
     }
 }

@@ -13,6 +13,7 @@ pub mod deal;
 pub mod discriminatory;
 mod displaced;
 pub mod huang;
+pub mod lent;
 pub mod lottery;
 pub mod maximal_volume;
 pub mod minimums;
@@ -221,6 +222,17 @@ impl Mechanism {
             self.rule,
             Rule::Ranked(RankedRule::Vickrey(_) | RankedRule::Muda(Muda { variant: muda::Variant::Vickrey, .. }))
         )
+    }
+
+    /// Whether the buyer of a trade pays what its seller receives, in every market.
+    pub const fn one_price_a_trade(&self) -> bool {
+        match self.rule {
+            Rule::Uniform(uniform) => uniform.fee == 0,
+            Rule::Discriminatory(discriminatory) => {
+                discriminatory.fee == 0 && !matches!(discriminatory.rule.price, price::PairPrice::Apart)
+            }
+            Rule::Ranked(_) => false,
+        }
     }
 
     /// Whether prices differ from trade to trade, so that payments need the trades.

@@ -54,6 +54,29 @@ impl Share {
         };
         low + steps as i64
     }
+
+    /// The same of many intervals.
+    pub fn of_all(self, low: &[i64], high: &[i64], round: PriceRound, to: &mut [i64]) {
+        let intervals = low.iter().zip(high);
+        if !self.denominator.unsigned_abs().is_power_of_two() {
+            for (to, (&low, &high)) in to.iter_mut().zip(intervals) {
+                *to = self.of(low, high, round);
+            }
+            return;
+        }
+        let (numerator, denominator) = (self.numerator as u64, self.denominator as u64);
+        let up = match round {
+            PriceRound::Floor => 0,
+            PriceRound::Ceil => denominator - 1,
+            PriceRound::HalfUp => denominator / 2,
+        };
+        let shift = denominator.trailing_zeros();
+        for (to, (&low, &high)) in to.iter_mut().zip(intervals) {
+            // As in `of`: no more than 2⁶³ with what rounds up.
+            let scaled = numerator.wrapping_mul(high.wrapping_sub(low) as u64).wrapping_add(up);
+            *to = low.wrapping_add((scaled >> shift) as i64);
+        }
+    }
 }
 
 /// Which price a pair trades at.
@@ -103,6 +126,23 @@ mod tests {
         assert_eq!(half.of(-19, -12, PriceRound::HalfUp), -15);
         let extreme = (1_i64 << 32, PriceRound::Ceil);
         assert_eq!(Share::new(1, 1).unwrap().of(-extreme.0, extreme.0, extreme.1), extreme.0);
+    }
+
+    #[test]
+    fn prices_many_intervals_as_it_does_one() {
+        let low: Vec<i64> = (0..300).map(|i| i * i % 97 - 40).chain([-(1 << 32), i64::from(i32::MIN)]).collect();
+        let high: Vec<i64> = low.iter().zip(0..).map(|(&low, i)| low + i * 31 % 64).collect();
+        let high: Vec<i64> = high.iter().take(300).copied().chain([1 << 32, i64::from(i32::MAX)]).collect();
+        for share in [(0, 1), (1, 1), (1, 2), (3, 8), (1, 3), (1 << 29, 1 << 29), (999_999_999, 1_000_000_000)] {
+            let share = Share::new(share.0, share.1).unwrap();
+            for round in [PriceRound::Floor, PriceRound::Ceil, PriceRound::HalfUp] {
+                let mut found = vec![0; low.len()];
+                share.of_all(&low, &high, round, &mut found);
+                let expected: Vec<i64> =
+                    low.iter().zip(&high).map(|(&low, &high)| share.of(low, high, round)).collect();
+                assert_eq!(found, expected, "{share:?}, {round:?}");
+            }
+        }
     }
 
     #[test]

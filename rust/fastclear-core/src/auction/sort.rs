@@ -1,28 +1,8 @@
-//! Orders by price: radix sort of one word an order, or of a [`Record`] that has more to carry.
+//! Orders by price: radix sort of one word an order.
 //!
 //! A word holds the price at which an order competes above its position in the book, so that one comparison of words is
 //! price priority with ties by position. Positions ascend in what is handed in, as they do where a pass over the book
 //! made the words: a stable sort by price alone is then the whole order.
-
-/// What can be sorted by price.
-pub trait Record: Copy + Default {
-    /// Its price, moved up to be positive.
-    fn price(self) -> u64;
-    /// Its price above its position.
-    fn rank(self) -> u64;
-}
-
-impl Record for u64 {
-    #[inline]
-    fn price(self) -> u64 {
-        self >> POSITION_BITS
-    }
-
-    #[inline]
-    fn rank(self) -> u64 {
-        self
-    }
-}
 
 /// Bits of a word that hold the position.
 pub const POSITION_BITS: u32 = 30;
@@ -58,29 +38,28 @@ pub const fn price(word: u64) -> i64 {
     (word >> POSITION_BITS) as i64 - PRICE_OFFSET
 }
 
-/// Sorts records, such as words made by [`word`], whose positions ascend, by price, then position, in the memory of
-/// `scratch`.
-pub fn by_price<R: Record>(words: &mut [R], scratch: &mut Vec<R>) {
+/// Sorts words made by [`word`] whose positions ascend by price, then position, in the memory of `scratch`.
+pub fn by_price(words: &mut [u64], scratch: &mut Vec<u64>) {
     if words.len() <= FEW_A_PASS {
-        words.sort_unstable_by_key(|word| word.rank());
+        words.sort_unstable();
         return;
     }
     if scratch.len() < words.len() {
-        scratch.resize(words.len(), R::default());
+        scratch.resize(words.len(), 0);
     }
     let len = words.len();
     sort(words, &mut scratch[..len], false);
 }
 
 /// Sorts `words`, leaving them in `other` if `to_other`.
-fn sort<R: Record>(words: &mut [R], other: &mut [R], to_other: bool) {
-    let prices = words.iter().map(|word| word.price());
+fn sort(words: &mut [u64], other: &mut [u64], to_other: bool) {
+    let prices = words.iter().map(|word| word >> POSITION_BITS);
     let (least, most) = prices.fold((u64::MAX, 0), |(least, most), price| (least.min(price), most.max(price)));
     let bits = u64::BITS - most.saturating_sub(least).leading_zeros();
     let passes = bits.div_ceil(DIGIT) as usize;
     let few = if passes <= 1 { FEW_A_PASS } else { FEWER * passes };
     if words.len() <= few {
-        words.sort_unstable_by_key(|word| word.rank());
+        words.sort_unstable();
         if to_other {
             other.copy_from_slice(words);
         }
@@ -92,8 +71,8 @@ fn sort<R: Record>(words: &mut [R], other: &mut [R], to_other: bool) {
 }
 
 /// Scatters by the highest digit, then sorts each bucket by the rest of the price.
-fn from_the_top<R: Record>(words: &mut [R], other: &mut [R], to_other: bool, least: u64, shift: u32) {
-    let digit = |word: R| ((word.price() - least) >> shift) as usize & ((1 << DIGIT) - 1);
+fn from_the_top(words: &mut [u64], other: &mut [u64], to_other: bool, least: u64, shift: u32) {
+    let digit = |word: u64| (((word >> POSITION_BITS) - least) >> shift) as usize & ((1 << DIGIT) - 1);
     let mut next = [0_u32; 1 << DIGIT];
     for &word in &*words {
         next[digit(word)] += 1;
@@ -116,18 +95,12 @@ fn from_the_top<R: Record>(words: &mut [R], other: &mut [R], to_other: bool, lea
 
 /// Sorts by the lowest digit first, as many passes as the spread of prices needs.
 #[expect(clippy::large_stack_arrays, reason = "32 KB, once a call: no call of this one is nested in another")]
-fn from_the_bottom<R: Record>(
-    words: &mut [R],
-    other: &mut [R],
-    to_other: bool,
-    least: u64,
-    (passes, bits): (usize, u32),
-) {
+fn from_the_bottom(words: &mut [u64], other: &mut [u64], to_other: bool, least: u64, (passes, bits): (usize, u32)) {
     let width = bits.div_ceil(passes.max(1) as u32);
     let mask = (1_usize << width) - 1;
     let mut counts = [[0_u32; 1 << DIGIT]; PASSES];
     for &word in &*words {
-        let mut rest = word.price() - least;
+        let mut rest = (word >> POSITION_BITS) - least;
         for count in &mut counts[..passes] {
             count[rest as usize & mask] += 1;
             rest >>= width;
@@ -137,7 +110,7 @@ fn from_the_bottom<R: Record>(
     for (pass, next) in counts[..passes].iter_mut().enumerate() {
         starts(&mut next[..=mask]);
         for &word in &*from {
-            let slot = &mut next[((word.price() - least) >> (pass as u32 * width)) as usize & mask];
+            let slot = &mut next[(((word >> POSITION_BITS) - least) >> (pass as u32 * width)) as usize & mask];
             to[*slot as usize] = word;
             *slot += 1;
         }

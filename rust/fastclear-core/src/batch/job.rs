@@ -107,7 +107,11 @@ impl Job<'_> {
         mut payment: Option<&mut [i64]>,
     ) -> Option<Part> {
         let mut outcomes = Vec::with_capacity(range.len());
-        let mut trades = Trades { are_sums: self.mechanism.pays_sums(), ..Trades::default() };
+        let mut trades = Trades {
+            are_sums: self.mechanism.pays_sums(),
+            one_price: self.mechanism.one_price_a_trade(),
+            ..Trades::default()
+        };
         let (mut details, mut scratch) = (Vec::new(), Scratch::default());
         let first = orders.markets.starts[range.start];
         for index in range {

@@ -4,7 +4,7 @@ use crate::auction::book::{Book, Number, Priority};
 use crate::auction::curve::{self, Crossing, Terms};
 use crate::auction::deal::{Outcome, Results};
 use crate::auction::minimums;
-use crate::auction::pairing::{self, Place};
+use crate::auction::pairing::{self, Pairs, Place, Prices};
 use crate::auction::ranked::{self, Market};
 use crate::auction::rationing::Rationing;
 use crate::auction::uniform::Margin;
@@ -20,7 +20,7 @@ use super::Want;
 pub(super) struct Scratch {
     curve: curve::Lent,
     ranked: ranked::Scratch,
-    pairing: pairing::Scratch,
+    pairing: pairing::Lent,
 }
 
 /// One market's orders beside its columns, and where its results go.
@@ -150,7 +150,7 @@ impl OneMarket<'_> {
             }
         }
         if self.want.trades {
-            let prices = |_, _| (price_buy, price_sell);
+            let prices = |_: &Pairs<'_>, prices: &mut Prices<'_>| prices.fill((price_buy, price_sell));
             pairing::pair(book, filled, priority, &self.place, prices, self.trades, &mut self.scratch.pairing);
         }
         Some(MarketOutcome {
@@ -181,34 +181,25 @@ impl OneMarket<'_> {
         let Some(Crossing { volume, welfare, .. }) = crossing else {
             return Some(nothing_traded(book, bids));
         };
-        let prices = |(bid, bid_price), (ask, ask_price)| {
-            let came_first = || priority.key(bid) < priority.key(ask);
-            let (buy, sell) = discriminatory.prices(bid_price, ask_price, came_first);
-            (buy + discriminatory.fee, sell)
-        };
-        let mut local = Trades::default();
-        let into = if self.want.trades { &mut *self.trades } else { &mut local };
-        let first = into.len();
-        // Who pays is told by position, so that rows are named afterwards.
-        let place = Place { rows: None, first_row: 0, ..self.place };
-        let place = if self.payment.is_some() { place } else { self.place };
-        pairing::pair(book, self.filled, priority, &place, prices, into, &mut self.scratch.pairing);
-        let (mut buyer_payment, mut seller_revenue) = (0, 0);
-        for t in first..into.len() {
-            let (paid, received) = into.amounts(t);
-            buyer_payment += i128::from(paid);
-            seller_revenue += i128::from(received);
-        }
-        if let Some(payment) = self.payment.as_deref_mut() {
-            for t in first..into.len() {
-                let (bid, ask) = (into.buy_row[t] as usize, into.sell_row[t] as usize);
-                let (paid, received) = into.amounts(t);
-                payment[bid] += paid;
-                payment[ask] -= received;
-                into.buy_row[t] = self.place.row(bid).into();
-                into.sell_row[t] = self.place.row(ask).into();
+        let (mut bought, mut sold) = (Money::default(), Money::default());
+        let mut payment = self.payment.as_deref_mut();
+        let bid_came_first = |bid: i64, ask: i64| priority.key(bid as usize) < priority.key(ask as usize);
+        let price = |pairs: &Pairs<'_>, prices: &mut Prices<'_>| {
+            discriminatory.price(pairs, prices, bid_came_first);
+            let Prices { buy, sell } = prices;
+            bought.add(buy, pairs.quantity);
+            sold.add(sell, pairs.quantity);
+            if let Some(payment) = payment.as_deref_mut() {
+                for (t, quantity) in pairs.quantity.iter().enumerate() {
+                    payment[pairs.bid[t] as usize] += buy[t] * quantity;
+                    payment[pairs.ask[t] as usize] -= sell[t] * quantity;
+                }
             }
-        }
+        };
+        let mut local = Trades { one_price: self.trades.one_price, ..Trades::default() };
+        let into = if self.want.trades { &mut *self.trades } else { &mut local };
+        pairing::pair(book, self.filled, priority, &self.place, price, into, &mut self.scratch.pairing);
+        let (buyer_payment, seller_revenue) = (bought.total(), sold.total());
         Some(MarketOutcome {
             volume,
             welfare,
@@ -257,6 +248,31 @@ impl OneMarket<'_> {
             (outcome.price_low, outcome.price_high) = (low, high);
         }
         Some(outcome)
+    }
+}
+
+/// A sum of amounts of money in two halves, neither of which overflows: there are fewer than 2³¹ of them.
+#[derive(Clone, Copy, Default)]
+struct Money {
+    high: i64,
+    low: i64,
+}
+
+impl Money {
+    /// Adds prices × quantities, each of which is below 2⁶³ as limit × quantity of an order are.
+    fn add(&mut self, prices: &[i64], quantities: &[i64]) {
+        let (mut high, mut low) = (0_i64, 0_i64);
+        for (&price, &quantity) in prices.iter().zip(quantities) {
+            let amount = price.wrapping_mul(quantity);
+            high = high.wrapping_add(amount >> 32);
+            low = low.wrapping_add(amount & 0xFFFF_FFFF);
+        }
+        self.high = self.high.wrapping_add(high);
+        self.low = self.low.wrapping_add(low);
+    }
+
+    fn total(self) -> i128 {
+        (i128::from(self.high) << 32) + i128::from(self.low)
     }
 }
 

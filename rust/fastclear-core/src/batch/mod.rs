@@ -80,7 +80,8 @@ pub fn clear(
         return with_fills();
     }
     if columns.is_empty() {
-        let (payment, trades) = (want.payment.then(Vec::new), want.trades.then(Trades::default));
+        let no_trades = || Trades { one_price: mechanism.one_price_a_trade(), ..Trades::default() };
+        let (payment, trades) = (want.payment.then(Vec::new), want.trades.then(no_trades));
         return Ok(Clearing { outcomes: Vec::new(), reject: None, payment, trades, details: Vec::new(), den: 1 });
     }
     let job = Job { mechanism, want, threads };

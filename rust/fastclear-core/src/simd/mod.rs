@@ -11,6 +11,7 @@
 #![expect(clippy::inline_always, reason = "a body must be inlined into each of its compilations to be compiled for it")]
 #![expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch, which vectors do not take")]
 
+mod append;
 mod bytes;
 mod columns;
 mod free;
@@ -26,6 +27,7 @@ mod spread;
 mod sweep;
 mod weigh;
 
+pub use append::{append, settle};
 pub use bytes::unsigned;
 pub use columns::{all_in_range, all_units, best_limits};
 pub use free::{Free, line_up, meet};
@@ -34,7 +36,7 @@ pub use nearest::{Units, largest_served, nearest_levels, within};
 pub use payment::{Paid, pay};
 pub use prefetch::{prefetch, prefetch_place};
 pub use small::{Crossed, Room, Shared, cross_narrow, quantile};
-pub use split::{Picks, PicksMut, split, willing};
+pub use split::{Picks, PicksMut, bounds, pick_filled, split, willing};
 pub use spread::{SAMPLE_BLOCK, Spread, scatter, spread};
 pub use sweep::{Candidates, Cut, Swept, sweep};
 pub use weigh::{BINS, weigh};

@@ -1,9 +1,9 @@
-//! Memory that clearings share, so that neither a market nor a call of any size allocates again and again.
+//! Memory that clearings share.
 
-use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::sample::Sample;
+use crate::auction::lent::{self, Lend};
 use crate::auction::rationing;
 use crate::simd::{BINS, Candidates, Room};
 
@@ -68,8 +68,14 @@ impl Scratch {
         let Self { candidates, tables, near, bids, asks, sharing, .. } = self;
         Parts { candidates, tables, near, bids, asks, sharing }
     }
+}
 
-    /// Bytes that it holds, about.
+impl Lend for Scratch {
+    fn idle() -> &'static Mutex<Vec<Self>> {
+        static IDLE: Mutex<Vec<Scratch>> = Mutex::new(Vec::new());
+        &IDLE
+    }
+
     fn bytes(&self) -> usize {
         12 * self.candidates.position.capacity()
             + 4 * (self.near.capacity() + self.bids.capacity() + self.asks.capacity())
@@ -77,45 +83,5 @@ impl Scratch {
     }
 }
 
-/// Scratches that nobody uses now.
-static IDLE: Mutex<Vec<Scratch>> = Mutex::new(Vec::new());
-/// Most scratches that are kept, and most bytes that a kept one may hold: more is given back to the system.
-const IDLE_MOST: usize = 16;
-const KEPT_BYTES_MOST: usize = 16 << 20;
-
-/// A scratch on loan: it goes back to the idle ones when it is dropped.
-#[derive(Debug)]
-pub struct Lent(Scratch);
-
-impl Default for Lent {
-    fn default() -> Self {
-        // A scratch holds nothing between two clearings, so that one which a panic interrupted is as good as any.
-        Self(IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default())
-    }
-}
-
-impl Deref for Lent {
-    type Target = Scratch;
-
-    fn deref(&self) -> &Scratch {
-        &self.0
-    }
-}
-
-impl DerefMut for Lent {
-    fn deref_mut(&mut self) -> &mut Scratch {
-        &mut self.0
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        let scratch = std::mem::take(&mut self.0);
-        if scratch.bytes() <= KEPT_BYTES_MOST {
-            let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-            if idle.len() < IDLE_MOST {
-                idle.push(scratch);
-            }
-        }
-    }
-}
+/// A scratch on loan.
+pub type Lent = lent::Lent<Scratch>;

@@ -74,6 +74,21 @@ impl Picks {
         self.len = self.len.min(len);
     }
 
+    /// Bytes that they were written to, about: what was only reserved takes no memory.
+    pub const fn bytes(&self) -> usize {
+        13 * self.price.len()
+    }
+
+    /// Forgets all and reserves room for so many: pages that are not written to cost nothing.
+    fn restart(&mut self, most: usize) {
+        self.len = 0;
+        let room = most + BLOCK + ROOM;
+        self.side.reserve(room.saturating_sub(self.side.len()));
+        self.price.reserve(room.saturating_sub(self.price.len()));
+        self.quantity.reserve(room.saturating_sub(self.quantity.len()));
+        self.position.reserve(room.saturating_sub(self.position.len()));
+    }
+
     /// Makes room for as many more as a block has rows.
     fn reserve_block(&mut self) {
         let room = self.len + BLOCK + ROOM;
@@ -139,13 +154,90 @@ on_every_path! {
     pub fn part_signs<>(side: &mut [u8], quantity: &mut [i32]) -> () = widen_body
 }
 
+#[inline(always)]
+fn filled_body<P: Number>(side: &[u8], price: &[P], filled: &[i64], to: (&mut [u8], &mut [i32], &mut [i32])) {
+    let (classes, prices, quantities) = to;
+    for (to, &price) in prices.iter_mut().zip(price) {
+        let price: i64 = price.into();
+        *to = price as i32;
+    }
+    for (((class, quantity), &side), &fill) in classes.iter_mut().zip(quantities).zip(side).zip(filled) {
+        *class = if fill > 0 { side } else { 2 };
+        *quantity = fill as i32;
+    }
+}
+
+on_every_path! {
+    /// Limits and fills in 32 bits, and classes: the side of an order with a fill, 2 without.
+    fn narrow_filled<P: Number>(
+        side: &[u8], price: &[P], filled: &[i64], to: (&mut [u8], &mut [i32], &mut [i32]),
+    ) -> () = filled_body
+}
+
+/// Picks the orders with a fill: asks and bids, their limits, and their fills as quantities.
+pub fn pick_filled<P: Number, Q: Number>(book: &Book<'_, P, Q>, filled: &[i64], asks: &mut Picks, bids: &mut Picks) {
+    let of_bids = count(book.side);
+    asks.restart(book.len() - of_bids);
+    bids.restart(of_bids);
+    let (mut classes, mut prices, mut quantities) = ([0; BLOCK], [0; BLOCK], [0; BLOCK]);
+    for start in (0..book.len()).step_by(BLOCK) {
+        let rows = start..(start + BLOCK).min(book.len());
+        let (class, price, quantity) =
+            (&mut classes[..rows.len()], &mut prices[..rows.len()], &mut quantities[..rows.len()]);
+        narrow_filled(
+            &book.side[rows.clone()],
+            &book.price[rows.clone()],
+            &filled[rows.clone()],
+            (&mut *class, &mut *price, &mut *quantity),
+        );
+        let rows = Rows { class, price, quantity, first: rows.start as u32 };
+        append(&rows, 0, asks);
+        append(&rows, 1, bids);
+    }
+}
+
+/// Appends the rows of a class of one block.
+fn append(rows: &Rows<'_>, class: u8, picks: &mut Picks) {
+    picks.reserve_block();
+    match path() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `path` asked the machine for the features that the kernel needs.
+        #[allow(unsafe_code, reason = "see SAFETY")]
+        Path::Avx512 => unsafe { avx512::block(rows, class, picks) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `path` asked the machine for the features that the kernel needs.
+        #[allow(unsafe_code, reason = "see SAFETY")]
+        Path::Avx2 => unsafe { avx2::block(rows, class, picks) },
+        _ => scalar::rows(rows, 0, class, picks),
+    }
+}
+
+#[inline(always)]
+fn count_body(side: &[u8]) -> usize {
+    side.iter().fold(0_usize, |bids, &side| bids.wrapping_add(side.into()))
+}
+
+on_every_path! {
+    /// Number of bids.
+    fn count<>(side: &[u8]) -> usize = count_body
+}
+
+#[inline(always)]
+fn bounds_body(prices: &[i32]) -> (i32, i32) {
+    prices.iter().fold((i32::MAX, i32::MIN), |(least, most), &price| (least.min(price), most.max(price)))
+}
+
+on_every_path! {
+    /// Least and most of prices.
+    pub fn bounds<>(prices: &[i32]) -> (i32, i32) = bounds_body
+}
+
 /// Deals the orders of a book whose values are in range to `picks` by class: those of class 0 to the first, and so on, and
 /// those of other classes to none.
 pub fn split<P: Number, Q: Number>(book: &Book<'_, P, Q>, class: &[u8], picks: &mut [&mut Picks]) {
     for picks in picks.iter_mut() {
         picks.len = 0;
     }
-    let path = path();
     let (mut prices, mut quantities) = ([0; BLOCK], [0; BLOCK]);
     for start in (0..book.len()).step_by(BLOCK) {
         let end = (start + BLOCK).min(book.len());
@@ -153,18 +245,7 @@ pub fn split<P: Number, Q: Number>(book: &Book<'_, P, Q>, class: &[u8], picks: &
         narrow_signed(&book.side[start..end], &book.price[start..end], &book.quantity[start..end], price, quantity);
         let rows = Rows { class: &class[start..end], price, quantity, first: start as u32 };
         for (class, picks) in (0..).zip(&mut *picks) {
-            picks.reserve_block();
-            match path {
-                #[cfg(target_arch = "x86_64")]
-                // SAFETY: `path` asked the machine for the features that the kernel needs.
-                #[allow(unsafe_code, reason = "see SAFETY")]
-                Path::Avx512 => unsafe { avx512::block(&rows, class, picks) },
-                #[cfg(target_arch = "x86_64")]
-                // SAFETY: `path` asked the machine for the features that the kernel needs.
-                #[allow(unsafe_code, reason = "see SAFETY")]
-                Path::Avx2 => unsafe { avx2::block(&rows, class, picks) },
-                _ => scalar::rows(&rows, 0, class, picks),
-            }
+            append(&rows, class, picks);
         }
     }
     for picks in picks {
@@ -220,6 +301,22 @@ mod tests {
                         assert_eq!((book.side[place], i64::from(book.price[place])), (side[i], price[i]));
                         assert_eq!(book.quantity[place], quantity[i]);
                     }
+                }
+                let filled: Vec<i64> =
+                    class.iter().zip(&quantity).map(|(&c, &q)| i64::from(q) * i64::from(c / 2)).collect();
+                pick_filled(&book, &filled, &mut first, &mut second);
+                for (wanted, picks) in [(0, &first), (1, &second)] {
+                    let wins = |&i: &u32| filled[i as usize] > 0 && side[i as usize] == wanted;
+                    let wanted: Vec<u32> = (0..rows as u32).filter(wins).collect();
+                    assert_eq!(picks.positions(), wanted);
+                    for (place, &i) in wanted.iter().enumerate() {
+                        let (book, i) = (picks.book(), i as usize);
+                        assert_eq!((i64::from(book.price[place]), book.quantity[place]), (price[i], quantity[i]));
+                    }
+                    let prices = wanted.iter().map(|&i| price[i as usize] as i32);
+                    let least_and_most = (prices.clone().min(), prices.max());
+                    assert_eq!(bounds(picks.book().price).0, least_and_most.0.unwrap_or(i32::MAX));
+                    assert_eq!(bounds(picks.book().price).1, least_and_most.1.unwrap_or(i32::MIN));
                 }
             }
             allow(Path::Avx512);
