@@ -8,10 +8,10 @@ use fastclear_core::settlement::slot::{
     FEE_NETWORK, FEE_NETWORK_SHARE, FEE_PLATFORM, FEE_SUBSCRIPTION, TAX_NETWORK, TAX_SUBSCRIPTION, TAX_TRADE,
 };
 use fastclear_core::settlement::{
-    Bank, ClearedSlot, FeeShare, Kind, Meter, Orders, SettleError, Tariff, TariffError, TaxRates, Terms, bills,
+    Account, Bank, ClearedSlot, FeeShare, Kind, Meter, Orders, SettleError, Tariff, TariffError, TaxRates, Terms, bills,
 };
 
-const NO_METER: Meter<'static> = Meter { account: &[], energy: &[] };
+const NO_METER: Meter<'static> = Meter { account: &[], energy: &[], due: false };
 const EARLY: i64 = 1_000;
 const LATE: i64 = 2_000;
 
@@ -47,7 +47,7 @@ fn orders(network_fee: Option<&[i64]>) -> Orders<'_> {
     }
 }
 
-fn cleared<'a>(network_fee: Option<&'a [i64]>) -> ClearedSlot<'a> {
+fn cleared(network_fee: Option<&[i64]>) -> ClearedSlot<'_> {
     ClearedSlot {
         side: &[1, 0],
         account: &[1000, 1001],
@@ -70,7 +70,7 @@ fn posted(bank: &Bank, account: u64) -> i128 {
 }
 
 fn available(bank: &Bank) -> i128 {
-    bank.accounts().get(1000).map_or(0, |held| held.available())
+    bank.accounts().get(1000).map_or(0, Account::available)
 }
 
 #[test]
@@ -181,6 +181,6 @@ fn a_fixed_charge_is_forced_and_taxed() -> Result<(), SettleError> {
     assert_eq!(posted(&bank, 1000), 10 - 22);
     let bill = bills(&postings)[&1000];
     assert_eq!((bill.subscription, bill.tax, bill.net()), (20, 2, 22));
-    assert_eq!(bank.close_cycle()?.iter().map(|line| line.net).sum::<i128>(), 0);
+    assert_eq!(bank.close_cycle(&[])?.iter().map(|line| line.net).sum::<i128>(), 0);
     Ok(())
 }

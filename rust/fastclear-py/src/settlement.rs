@@ -240,7 +240,7 @@ impl PyBank {
             .collect()
     }
 
-    /// Gives a new bank its profile: "prepaid", "credit_bank" or "postpaid_netting"; `terms` are interest in ppm, the
+    /// Gives a new bank its profile: `"prepaid"`, `"credit_bank"` or `"postpaid_netting"`; `terms` are interest in ppm, the
     /// days it is for, the term in days, and the penalty in ppm a day, and are not read by "prepaid".
     fn set_profile(&mut self, profile: &str, terms: (u32, u32, u32, u32)) -> PyResult<()> {
         let terms = LoanTerms::new(terms.0, terms.1, terms.2, terms.3)

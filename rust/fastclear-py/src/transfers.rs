@@ -23,6 +23,8 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::errors::Exception;
 
+/// A figure of a balance.
+type Amount = fn(&Balance) -> i128;
 type Column<'py, T> = PyReadonlyArray1<'py, T>;
 type Fresh<'py, T> = Bound<'py, PyArray1<T>>;
 
@@ -189,7 +191,7 @@ impl PyAccounts {
         let columns = PyDict::new(py);
         columns.set_item("account", balances.iter().map(|b| b.account).collect::<Vec<_>>().into_pyarray(py))?;
         columns.set_item("asset", balances.iter().map(|b| b.terms.asset).collect::<Vec<_>>().into_pyarray(py))?;
-        let amounts: [(&str, fn(&Balance) -> i128); 5] = [
+        let amounts: [(&str, Amount); 5] = [
             ("posted", |b| b.posted),
             ("pending_out", |b| b.pending_out),
             ("pending_in", |b| b.pending_in),

@@ -459,7 +459,7 @@ impl Accounts {
             match account {
                 Some(account) => self.by_id.insert(id, account),
                 None => self.by_id.remove(id),
-            };
+            }
         }
         let (seq, reservation) = before.reservation;
         match reservation {

@@ -7,7 +7,7 @@ pub const DAYS_MAX: u32 = 36_500;
 /// The highest rate: ten times the principal a period.
 pub const RATE_PPM_MAX: u32 = 10_000_000;
 
-/// LoanTerms of every loan of a bank. Interest and penalty are simple: by whole days (UTC) on the principal outstanding.
+/// Terms of every loan of a bank. Interest and penalty are simple: by whole days (UTC) on the principal outstanding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoanTerms {
     interest_ppm: u32,
