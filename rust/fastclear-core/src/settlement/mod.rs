@@ -7,7 +7,7 @@
 //! | `by_id` | where accounts are found |
 //! | [`tariff`] | retail, feed-in, fees, tax |
 //! | [`terms`] | what holds in one slot: a tariff, tax by line, shares of fees; the worst case of a bid |
-//! | [`subscription`] | fixed charges |
+//! | `subscription` | fixed charges |
 //! | [`amount`] | money over a denominator in whole nano-currency |
 //! | [`bank`] | open, deposit, withdraw, reserve, settle: calls in, postings out |
 //! | [`slot`] | the lines of one slot, in the order the ledger hashes them |
