@@ -13,12 +13,14 @@
 
 mod bytes;
 mod columns;
+pub mod deal;
 mod free;
 mod margin;
 mod near;
 mod nearest;
 mod payment;
 mod prefetch;
+mod runs;
 pub mod sharing;
 mod small;
 mod split;
@@ -33,6 +35,7 @@ pub use margin::{Margin, count_below, cut, find_last, margin, margin_at, served_
 pub use nearest::{Units, largest_served, nearest_levels, within};
 pub use payment::{Paid, pay};
 pub use prefetch::{prefetch, prefetch_place};
+pub use runs::{range, run_starts};
 pub use small::{Crossed, Room, Shared, cross_narrow, quantile};
 pub use split::{Picks, PicksMut, split, willing};
 pub use spread::{SAMPLE_BLOCK, Spread, scatter, spread};
