@@ -64,6 +64,7 @@ impl<'a> Codes<'a> {
 }
 
 impl Listed {
+    #[expect(clippy::stable_sort_primitive, reason = "it merges runs that are in order already")]
     fn of(ids: &[i64], parts: &[Range<usize>], range: (i64, i64)) -> Self {
         // Most ids occur many times, so that a few rows name nearly all of them; the others add what they know.
         let mut known: Vec<i64> = ids.iter().step_by(SAMPLED).copied().collect();
@@ -74,7 +75,7 @@ impl Listed {
             let list = &list;
             move || {
                 let mut missing: Vec<i64> =
-                    ids[rows.clone()].iter().copied().filter(|&id| list.place(id).is_err()).collect();
+                    ids[rows.clone()].iter().copied().filter(|&id| list.place(id).is_none()).collect();
                 missing.sort_unstable();
                 missing.dedup();
                 missing
@@ -121,13 +122,13 @@ impl<'a> List<'a> {
         Self { ids, least, shift, first }
     }
 
-    /// Where the id stands.
+    /// Where the id stands, if it does.
     #[inline]
-    fn place(&self, id: i64) -> Result<u32, u32> {
+    fn place(&self, id: i64) -> Option<u32> {
         let slot = (id.wrapping_sub(self.least) as u64 >> self.shift) as usize;
         let (start, end) = (self.first[slot], self.first[slot + 1]);
-        let found = self.ids[start as usize..end as usize].binary_search(&id);
-        found.map(|place| start + place as u32).map_err(|place| start + place as u32)
+        let place = self.ids[start as usize..end as usize].binary_search(&id).ok()?;
+        Some(start + place as u32)
     }
 }
 

@@ -21,8 +21,10 @@ use super::job::{Done, Job, Part};
 use super::layout::{Markets, Orders, are_unique};
 use super::threads::{at_once, pieces, ranges, worth};
 
-/// Rows of a bin, about: words, columns and fills of so many stay in the second-level cache.
-const BIN_ROWS: usize = 1 << 13;
+/// Rows of a bin, up to twice as many: their words and places stay in the second-level cache.
+const BIN_ROWS: usize = 1 << 15;
+/// Rows of markets that are cleared in one go: their columns stay in the first-level cache.
+const GROUP_ROWS: usize = 1 << 11;
 /// Bins that rows can be dealt to at a time at the speed of memory.
 const BINS_MOST: usize = 1 << 10;
 /// Most bits of a code that tell the markets of a bin apart: what is kept of it a row.
@@ -255,9 +257,7 @@ impl Deal<'_> {
         for bin in bins.clone() {
             let first = markets.ids.len();
             for rows in self.rows_of(bin) {
-                for &market in &low_bits[rows] {
-                    counts[market as usize] += 1;
-                }
+                deal::count_markets(&low_bits[rows], &mut counts);
             }
             for (market, count) in counts.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
                 start += std::mem::take(count) as usize;
@@ -274,15 +274,21 @@ impl Deal<'_> {
 /// One bin in order of markets.
 #[derive(Default)]
 struct Room {
+    /// Orders, then their fills.
     words: Vec<i64>,
+    paid: Vec<i64>,
     /// Where each row of the bin stands.
     places: Vec<u32>,
+    more: More,
+    group: Group,
+}
+
+/// Some markets of a bin.
+#[derive(Default)]
+struct Group {
     side: Vec<u8>,
     price: Vec<i32>,
     quantity: Vec<i32>,
-    filled: Vec<i64>,
-    paid: Vec<i64>,
-    more: More,
 }
 
 impl Share {
@@ -317,37 +323,23 @@ impl Share {
                 let (words, markets) = (&dealt.words[rows.clone()], &dealt.markets[rows]);
                 deal::place_orders(words, markets, &mut next, places, &mut room.words);
             }
-            deal::unpack(&room.words, &mut room.side, &mut room.price, &mut room.quantity);
             room.take_more(&dealt.more, deal, bin);
-            if let Some(order) = &room.more.order
-                && !starts.windows(2).all(|range| are_unique(&order[range[0] - first..range[1] - first]))
-            {
-                return None;
+            let all_markets = &self.markets.starts;
+            let mut market = markets.start;
+            while market < markets.end {
+                let start = all_markets[market];
+                let more = all_markets[market + 1..=markets.end].partition_point(|&end| end - start <= GROUP_ROWS);
+                let group = market..market + more.max(1);
+                self.clear_group(job, first_rank, group.clone(), first, &mut room, paid.is_some(), part)?;
+                market = group.end;
             }
-            let orders = Orders {
-                side: &room.side,
-                order: room.more.order.as_deref(),
-                time: room.more.time.as_deref(),
-                participant: room.more.participant.as_deref(),
-                min_quantity: None,
-                start_price: None,
-                half: room.more.half.as_deref(),
-                turn: room.more.turn.as_deref(),
-                rows: room.more.rows.as_deref(),
-                markets: &self.markets,
-                first,
-                first_rank,
-            };
-            let payment = paid.is_some().then_some(&mut room.paid[..]);
-            let (price, quantity) = (&room.price, &room.quantity);
-            job.run_range(&orders, price, quantity, markets.clone(), &mut room.filled, payment, part)?;
             let mut places = &room.places[..];
             for (thread, rows) in deal.rows_of(bin).enumerate() {
                 let (mine, rest) = places.split_at(rows.len());
                 places = rest;
                 let (to, rest) = std::mem::take(&mut fills[thread]).split_at_mut(rows.len());
                 fills[thread] = rest;
-                deal::collect_fills(&room.filled, mine, to);
+                deal::collect_fills(&room.words, mine, to);
                 if let Some(paid) = &mut paid {
                     let (to, rest) = std::mem::take(&mut paid[thread]).split_at_mut(rows.len());
                     paid[thread] = rest;
@@ -359,6 +351,58 @@ impl Share {
         }
         Some(())
     }
+
+    /// Clears a few markets of the bin in `room`, whose first order is the one numbered `first`.
+    #[expect(clippy::too_many_arguments, reason = "what to clear, where it lies, how")]
+    fn clear_group(
+        &self,
+        job: &Job<'_>,
+        first_rank: usize,
+        markets: Range<usize>,
+        first: usize,
+        room: &mut Room,
+        with_payment: bool,
+        part: &mut Part,
+    ) -> Option<()> {
+        let starts = &self.markets.starts[markets.start..=markets.end];
+        let rows = starts[0] - first..starts[markets.len()] - first;
+        let Room { words, paid, more, group, .. } = room;
+        group.unpack(&words[rows.clone()]);
+        let orders = Orders {
+            side: &group.side,
+            order: part_of(more.order.as_deref(), &rows),
+            time: part_of(more.time.as_deref(), &rows),
+            participant: part_of(more.participant.as_deref(), &rows),
+            min_quantity: None,
+            start_price: None,
+            half: part_of(more.half.as_deref(), &rows),
+            turn: part_of(more.turn.as_deref(), &rows),
+            rows: part_of(more.rows.as_deref(), &rows),
+            markets: &self.markets,
+            first: starts[0],
+            first_rank,
+        };
+        if let Some(order) = orders.order
+            && !starts.windows(2).all(|range| are_unique(&order[range[0] - starts[0]..range[1] - starts[0]]))
+        {
+            return None;
+        }
+        let payment = if with_payment { Some(&mut paid[rows.clone()]) } else { None };
+        job.run_range(&orders, &group.price, &group.quantity, markets, &mut words[rows], payment, part)
+    }
+}
+
+fn part_of<'a, T>(column: Option<&'a [T]>, rows: &Range<usize>) -> Option<&'a [T]> {
+    column.map(|column| &column[rows.clone()])
+}
+
+impl Group {
+    fn unpack(&mut self, words: &[i64]) {
+        self.side.resize(words.len(), 0);
+        self.price.resize(words.len(), 0);
+        self.quantity.resize(words.len(), 0);
+        deal::unpack(words, &mut self.side, &mut self.price, &mut self.quantity);
+    }
 }
 
 impl Room {
@@ -366,10 +410,6 @@ impl Room {
     fn resize(&mut self, rows: usize, with_payment: bool) {
         self.words.resize(rows, 0);
         self.places.resize(rows, 0);
-        self.side.resize(rows, 0);
-        self.price.resize(rows, 0);
-        self.quantity.resize(rows, 0);
-        self.filled.resize(rows, 0);
         if with_payment {
             self.paid.clear();
             self.paid.resize(rows, 0); // a market in which nothing trades writes none

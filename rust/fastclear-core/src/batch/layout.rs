@@ -45,18 +45,20 @@ impl Markets {
         }
         let found = at_once(ranges(ids.len(), worth(ids.len(), threads)).into_iter().map(|rows| {
             move || {
-                let mut starts = Vec::new();
+                let (mut starts, mut begun) = (Vec::new(), Vec::new());
                 if rows.start == 0 {
                     starts.push(0);
+                    begun.push(ids[0]);
                 }
-                simd::run_starts(&ids[rows.start.saturating_sub(1)..rows.end], rows.start.max(1), &mut starts)
-                    .then_some(starts)
+                let with_one_before = rows.start.saturating_sub(1)..rows.end;
+                simd::run_starts(&ids[with_one_before], rows.start.max(1), &mut starts, &mut begun)
+                    .then_some((starts, begun))
             }
         }));
-        let mut starts = found.into_iter().collect::<Option<Vec<_>>>()?.concat();
-        let firsts = starts.iter().map(|&start| ids[start]).collect();
+        let (starts, begun): (Vec<_>, Vec<_>) = found.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip();
+        let mut starts = starts.concat();
         starts.push(ids.len());
-        Some(Self { ids: firsts, starts, left_out: Vec::new() })
+        Some(Self { ids: begun.concat(), starts, left_out: Vec::new() })
     }
 
     pub const fn len(&self) -> usize {

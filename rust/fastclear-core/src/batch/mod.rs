@@ -2,7 +2,7 @@
 //!
 //! Where the input is sorted by market and every order is sound, the columns are used as they stand. Where it is not
 //! sorted, orders are dealt to bins of a few hundred markets each, which are cleared in cache one after the other
-//! ([`dealt`]). What needs a closer look, or a refusal, is gathered market by market first, and fills are scattered back.
+//! (`dealt.rs`). What needs a closer look, or a refusal, is gathered market by market first, and fills are scattered back.
 //! Each market is cleared on its own, so the number of threads cannot change a byte.
 
 mod codes;

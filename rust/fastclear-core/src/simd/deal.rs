@@ -6,10 +6,14 @@
 
 use super::columns::all_in_range_body;
 use super::on_every_path;
+use super::prefetch::prefetch_ahead;
 use crate::auction::book::Number;
 
 /// Rows whose codes or words are in the first-level cache at once.
 pub const DEAL_BLOCK: usize = 1024;
+
+/// Bytes of a bin that are asked for ahead of its next row: there are more bins than the processor watches by itself.
+const AHEAD: usize = 128;
 
 /// The codes of a block of rows, and how many of their low bits are no part of the bin.
 #[derive(Clone, Copy)]
@@ -45,6 +49,19 @@ on_every_path! {
     pub fn count<>(codes: Codes<'_>, counts: &mut [u32]) -> () = count_body
 }
 
+#[inline(always)]
+fn count_markets_body(markets: &[u16], counts: &mut [u32]) {
+    for &market in markets {
+        let count = &mut counts[market as usize];
+        *count = count.wrapping_add(1);
+    }
+}
+
+on_every_path! {
+    /// Adds the rows of each market of a bin to `counts`.
+    pub fn count_markets<>(markets: &[u16], counts: &mut [u32]) -> () = count_markets_body
+}
+
 /// An order in 64 bits: its price, its quantity, its side.
 #[inline(always)]
 fn word(side: u8, price: i64, quantity: i64) -> i64 {
@@ -66,8 +83,11 @@ fn deal_orders_body<P: Number, Q: Number>(
     }
     for (&code, &word) in codes.codes.iter().zip(&packed) {
         let place = &mut next[(code >> codes.bits) as usize];
-        words[*place as usize] = word;
-        markets[*place as usize] = (code & mask) as u16;
+        let to = *place as usize;
+        words[to] = word;
+        markets[to] = (code & mask) as u16;
+        prefetch_ahead(words, to + AHEAD / 8);
+        prefetch_ahead(markets, to + AHEAD / 2);
         *place = place.wrapping_add(1);
     }
     all_in_range_body(side, price, quantity)
@@ -91,6 +111,7 @@ pub fn deal<T: Copy>(codes: Codes<'_>, next: &mut [u32], from: &[T], to: &mut [T
     for (&code, &value) in codes.codes.iter().zip(from) {
         let place = &mut next[(code >> codes.bits) as usize];
         to[*place as usize] = value;
+        prefetch_ahead(to, *place as usize + AHEAD / size_of::<T>());
         *place = place.wrapping_add(1);
     }
 }
@@ -101,6 +122,7 @@ pub fn deal_back<T: Copy + Into<i64>>(codes: Codes<'_>, next: &mut [u32], from: 
     for (&code, to) in codes.codes.iter().zip(to) {
         let place = &mut next[(code >> codes.bits) as usize];
         *to = from[*place as usize].into();
+        prefetch_ahead(from, *place as usize + AHEAD / size_of::<T>());
         *place = place.wrapping_add(1);
     }
 }

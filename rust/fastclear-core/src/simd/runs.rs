@@ -17,7 +17,7 @@ fn changes(before: &[i64; BITS], now: &[i64; BITS]) -> (u64, bool) {
 }
 
 #[inline(always)]
-fn run_starts_body(ids: &[i64], first: usize, starts: &mut Vec<usize>) -> bool {
+fn run_starts_body(ids: &[i64], first: usize, starts: &mut Vec<usize>, begun: &mut Vec<i64>) -> bool {
     let [_, now @ ..] = ids else {
         return true;
     };
@@ -31,7 +31,9 @@ fn run_starts_body(ids: &[i64], first: usize, starts: &mut Vec<usize>) -> bool {
             return false;
         }
         while bits != 0 {
-            starts.push(row.wrapping_add(bits.trailing_zeros() as usize));
+            let nth = bits.trailing_zeros() as usize % BITS;
+            starts.push(row.wrapping_add(nth));
+            begun.push(now[nth]);
             bits &= bits.wrapping_sub(1);
         }
         row = row.wrapping_add(BITS);
@@ -42,16 +44,18 @@ fn run_starts_body(ids: &[i64], first: usize, starts: &mut Vec<usize>) -> bool {
         }
         if before != now {
             starts.push(row + nth);
+            begun.push(*now);
         }
     }
     true
 }
 
 on_every_path! {
-    /// Appends the rows whose id is not that of the row before to `starts`; `false` where ids descend.
+    /// Appends the rows whose id is not that of the row before to `starts`, and the ids themselves to `begun`; `false`
+    /// where ids descend.
     ///
     /// `ids` begins with the id before the first row looked at, which is row `first`.
-    pub fn run_starts<>(ids: &[i64], first: usize, starts: &mut Vec<usize>) -> bool = run_starts_body
+    pub fn run_starts<>(ids: &[i64], first: usize, starts: &mut Vec<usize>, begun: &mut Vec<i64>) -> bool = run_starts_body
 }
 
 #[inline(always)]
@@ -81,18 +85,19 @@ mod tests {
             for len in [1, 2, 63, 64, 65, 66, 128, 129, 130, 200] {
                 for start in 1..len {
                     let ids: Vec<i64> = (0..len).map(|row| if row < start { i64::MIN } else { i64::MAX }).collect();
-                    let mut starts = vec![7];
-                    assert!(run_starts(&ids, 1, &mut starts));
-                    assert_eq!(starts, [7, start], "of {len}");
+                    let (mut starts, mut begun) = (vec![7], vec![7]);
+                    assert!(run_starts(&ids, 1, &mut starts, &mut begun));
+                    assert_eq!((starts, begun), (vec![7, start], vec![7, i64::MAX]), "of {len}");
                     let mut backwards: Vec<i64> = ids.iter().map(|id| !id).collect();
-                    assert!(!run_starts(&backwards, 1, &mut starts), "{start} of {len}");
+                    assert!(!run_starts(&backwards, 1, &mut Vec::new(), &mut Vec::new()), "{start} of {len}");
                     backwards[start..].fill(i64::MAX);
-                    assert!(run_starts(&backwards, 1, &mut starts));
+                    assert!(run_starts(&backwards, 1, &mut Vec::new(), &mut Vec::new()));
                 }
                 let ids: Vec<i64> = (0..len as i64).collect();
-                let mut starts = Vec::new();
-                assert!(run_starts(&ids, 1001, &mut starts));
+                let (mut starts, mut begun) = (Vec::new(), Vec::new());
+                assert!(run_starts(&ids, 1001, &mut starts, &mut begun));
                 assert_eq!(starts, (1001..1000 + len).collect::<Vec<_>>());
+                assert_eq!(begun, ids[1..]);
             }
             assert_eq!(range(&[3, -4, i64::MAX, 0]), (-4, i64::MAX));
             assert_eq!(range(&[]), (i64::MAX, i64::MIN));
