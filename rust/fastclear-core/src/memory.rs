@@ -215,7 +215,10 @@ mod tests {
         for size in [pages::LARGE, 999_999, pages::HUGE - 1, pages::HUGE, 4_000_001, 40_000_000, (1 << 40) + 1] {
             let length = pages::length(layout(size)).unwrap();
             let page = if size < pages::HUGE { 64 << 10 } else { 2 << 20 };
-            assert!(length >= size && length.is_multiple_of(page) && length - size < page.max(size / 8 + 1), "{size}: {length}");
+            assert!(
+                length >= size && length.is_multiple_of(page) && length - size < page.max(size / 8 + 1),
+                "{size}: {length}"
+            );
         }
     }
 

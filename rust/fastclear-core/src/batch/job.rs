@@ -1,5 +1,7 @@
 //! One mechanism over a range of markets, on as many threads as pay.
 
+use std::ops::Range;
+
 use crate::auction::Mechanism;
 use crate::auction::book::{Book, Number, Priority};
 use crate::auction::pairing::Place;
@@ -9,9 +11,7 @@ use crate::trade::{MarketDetail, MarketOutcome, Trades};
 use super::Want;
 use super::layout::Orders;
 use super::market::{OneMarket, Scratch};
-
-/// Rows below which a second thread costs more than it brings.
-const ROWS_A_THREAD: usize = 1 << 15;
+use super::threads::{self, at_once, pieces};
 
 #[derive(Clone, Copy)]
 pub(super) struct Job<'a> {
@@ -29,11 +29,41 @@ pub(super) struct Done {
     pub details: Vec<MarketDetail>,
 }
 
-/// Results of one thread.
-struct Part {
+/// What one thread has cleared so far, and the memory in which it does.
+pub(super) struct Part {
     outcomes: Vec<MarketOutcome>,
     trades: Trades,
     details: Vec<MarketDetail>,
+    scratch: Scratch,
+}
+
+impl Part {
+    /// Room for so many markets.
+    pub fn new(mechanism: &Mechanism, markets: usize) -> Self {
+        let (are_sums, one_price) = (mechanism.pays_sums(), mechanism.one_price_a_trade());
+        Self {
+            outcomes: Vec::with_capacity(markets),
+            trades: Trades { are_sums, one_price, ..Trades::default() },
+            details: Vec::new(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// One after the other.
+    pub fn joined(parts: impl IntoIterator<Item = Self>) -> Option<Self> {
+        parts.into_iter().reduce(|mut all, mut part| {
+            all.outcomes.append(&mut part.outcomes);
+            all.trades.append(&mut part.trades);
+            all.details.append(&mut part.details);
+            all
+        })
+    }
+
+    /// All there is, with what orders pay.
+    pub fn done(self, payment: Option<Vec<i64>>, want: Want) -> Done {
+        let Self { outcomes, trades, details, .. } = self;
+        Done { outcomes, payment, trades: want.trades.then_some(trades), details }
+    }
 }
 
 impl Job<'_> {
@@ -47,75 +77,54 @@ impl Job<'_> {
     ) -> Option<Done> {
         let markets = orders.markets.len();
         let mut payment = self.want.payment.then(|| vec![0; filled.len()]);
-        let threads = self.threads.min(filled.len() / ROWS_A_THREAD + 1).min(markets).max(1);
-        if threads == 1 {
-            let Part { outcomes, trades, details } =
-                self.run_range(orders, price, quantity, 0..markets, filled, payment.as_deref_mut())?;
-            return Some(Done { outcomes, payment, trades: self.want.trades.then_some(trades), details });
-        }
+        let threads = threads::worth(filled.len(), self.threads).min(markets).max(1);
         // Cut at whole markets, as evenly in rows as that allows.
         let starts = &orders.markets.starts;
-        let mut cuts: Vec<usize> =
-            (0..threads).map(|t| starts.partition_point(|&start| start < filled.len() * t / threads)).collect();
-        cuts.push(markets);
-        cuts[0] = 0;
-        let mut outcomes = Vec::with_capacity(markets);
-        let (mut trades, mut details) = (Trades::default(), Vec::new());
-        let mut sound = true;
-        std::thread::scope(|scope| {
-            let mut filled = filled;
-            let mut payment = payment.as_deref_mut();
-            let mut workers = Vec::with_capacity(threads);
-            for cut in cuts.windows(2) {
-                let range = cut[0]..cut[1].min(markets);
-                let rows = starts[range.end] - starts[range.start];
-                let (mine, rest) = filled.split_at_mut(rows);
-                filled = rest;
-                let my_payment = payment.take().map(|payment| {
-                    let (mine, rest) = payment.split_at_mut(rows);
-                    (mine, rest)
-                });
-                let my_payment = my_payment.map(|(mine, rest)| {
-                    payment = Some(rest);
-                    mine
-                });
-                workers.push(scope.spawn(move || self.run_range(orders, price, quantity, range, mine, my_payment)));
-            }
-            for worker in workers {
-                match worker.join() {
-                    Ok(Some(mut part)) => {
-                        outcomes.append(&mut part.outcomes);
-                        trades.append(&mut part.trades);
-                        details.append(&mut part.details);
-                    }
-                    Ok(None) => sound = false,
-                    Err(panic) => std::panic::resume_unwind(panic),
+        let cut = |part| starts.partition_point(|&start| start < filled.len() * part / threads).min(markets);
+        let cuts: Vec<Range<usize>> = (0..threads)
+            .map(
+                |part| if part == 0 { 0 } else { cut(part) }..if part + 1 == threads { markets } else { cut(part + 1) },
+            )
+            .collect();
+        // Without room for fills there is one market, and none are written.
+        let rows = |range: &Range<usize>| if filled.is_empty() { 0 } else { starts[range.end] - starts[range.start] };
+        let lengths: Vec<usize> = cuts.iter().map(rows).collect();
+        let mut payments = payment.as_deref_mut().map(|payment| pieces(payment, lengths.iter().copied()).into_iter());
+        let tasks: Vec<_> = pieces(filled, lengths.iter().copied())
+            .into_iter()
+            .zip(cuts)
+            .map(|(filled, range)| {
+                let payment = payments.as_mut().and_then(Iterator::next);
+                // The first one's room is for all, so that the others' are added to it.
+                let room = if range.start == 0 { markets } else { range.len() };
+                move || {
+                    let mut part = Part::new(self.mechanism, room);
+                    self.run_range(orders, price, quantity, range, filled, payment, &mut part).map(|()| part)
                 }
-            }
-        });
-        sound.then(|| Done { outcomes, payment, trades: self.want.trades.then_some(trades), details })
+            })
+            .collect();
+        let parts: Option<Vec<Part>> = at_once(tasks).into_iter().collect();
+        Some(Part::joined(parts?)?.done(payment, self.want))
     }
 
     /// Clears the markets of `range`, whose orders `filled` and `payment` cover.
-    fn run_range<P: Number, Q: Number>(
+    #[expect(clippy::too_many_arguments, reason = "columns in, columns out")]
+    pub fn run_range<P: Number, Q: Number>(
         &self,
         orders: &Orders<'_>,
         price: &[P],
         quantity: &[Q],
-        range: std::ops::Range<usize>,
+        range: Range<usize>,
         filled: &mut [i64],
         mut payment: Option<&mut [i64]>,
-    ) -> Option<Part> {
-        let mut outcomes = Vec::with_capacity(range.len());
-        let mut trades = Trades {
-            are_sums: self.mechanism.pays_sums(),
-            one_price: self.mechanism.one_price_a_trade(),
-            ..Trades::default()
-        };
-        let (mut details, mut scratch) = (Vec::new(), Scratch::default());
-        let first = orders.markets.starts[range.start];
+        part: &mut Part,
+    ) -> Option<()> {
+        let Part { outcomes, trades, details, scratch } = part;
+        let starts = &orders.markets.starts;
+        let first = starts[range.start];
         for index in range {
-            let (start, end) = (orders.markets.starts[index], orders.markets.starts[index + 1]);
+            // The rows of the market in the columns, which need not begin with the first of all orders.
+            let (start, end) = (starts[index] - orders.first, starts[index + 1] - orders.first);
             let book = Book {
                 side: &orders.side[start..end],
                 price: &price[start..end],
@@ -123,7 +132,8 @@ impl Job<'_> {
                 fee: self.mechanism.fee(),
             };
             // Without room for fills there is one market, and none are written.
-            let mine = if filled.is_empty() { 0..0 } else { start - first..end - first };
+            let mine = if filled.is_empty() { 0..0 } else { starts[index] - first..starts[index + 1] - first };
+            let rank = (orders.first_rank + index) as u32;
             let mut market = OneMarket {
                 mechanism: self.mechanism,
                 want: self.want,
@@ -131,23 +141,19 @@ impl Job<'_> {
                     priority: Priority {
                         time: orders.time.map(|time| &time[start..end]),
                         order: orders.order.map(|order| &order[start..end]),
-                        market_rank: index as u32,
+                        market_rank: rank,
                     },
                     participant: orders.participant.map(|ids| &ids[start..end]),
                     start_price: orders.start_price.map(|start_price| &start_price[start..end]),
                     half: orders.half.map(|half| &half[start..end]),
                     turn: orders.turn.map(|turn| &turn[start..end]),
                 },
-                place: Place {
-                    rows: orders.rows.map(|rows| &rows[start..end]),
-                    first_row: start,
-                    market_index: index as u32,
-                },
+                place: Place { rows: orders.rows.map(|rows| &rows[start..end]), first_row: start, market_index: rank },
                 filled: &mut filled[mine.clone()],
                 payment: payment.as_deref_mut().map(|payment| &mut payment[mine]),
-                trades: &mut trades,
-                details: &mut details,
-                scratch: &mut scratch,
+                trades: &mut *trades,
+                details: &mut *details,
+                scratch: &mut *scratch,
             };
             let least = orders.min_quantity.map(|least| &least[start..end]);
             let mut outcome = match least.filter(|least| least.iter().any(|&lots| lots > 0)) {
@@ -160,8 +166,9 @@ impl Job<'_> {
                     outcome.best_bid = outcome.best_bid.max(left_out.best_bid);
                 }
             }
-            outcomes.push(MarketOutcome { market: orders.markets.ids[index], ..outcome });
+            outcome.market = orders.markets.ids[index];
+            outcomes.push(outcome);
         }
-        Some(Part { outcomes, trades, details })
+        Some(())
     }
 }

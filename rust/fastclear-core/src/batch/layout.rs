@@ -3,6 +3,12 @@
 use crate::auction::Mechanism;
 use crate::order::{BUY, Columns, Integers};
 use crate::reject::RejectReason;
+use crate::simd;
+
+use super::threads::{at_once, ranges, worth};
+
+/// Rows that are looked at before the work of finding markets is shared out.
+const EARLY: usize = 1024;
 
 /// Market ids, ascending, and where each market's orders start; one more start closes the last.
 #[derive(Debug)]
@@ -21,52 +27,62 @@ pub(super) struct LeftOut {
 }
 
 impl Markets {
-    /// The markets of columns that need no gathering, unless a value turns out to be out of range: sorted by market,
-    /// all limit orders, none refused, no id twice, and a mechanism that takes them as they are.
-    pub fn as_they_stand(columns: &Columns<'_>, mechanism: &Mechanism) -> Option<Self> {
-        if columns.is_market_order.is_some()
-            || columns.refused.is_some_and(|codes| codes.iter().any(|&code| code != 0))
-            || !mechanism.may_admit_all()
-            || mechanism.takes_participants() && columns.participant.is_some()
-            || mechanism.takes_minimums() && columns.min_quantity.is_some()
-            || mechanism.takes_start_prices() && columns.start_price.is_some()
-        {
-            return None;
-        }
+    /// The markets of columns that may be used as they stand; `None` where they are not sorted by market, or an id occurs
+    /// twice in one.
+    pub fn as_they_stand(columns: &Columns<'_>, threads: usize) -> Option<Self> {
         let markets = match columns.market {
             None => Self { ids: vec![0], starts: vec![0, columns.len()], left_out: Vec::new() },
-            Some(ids) if ids.is_sorted() => Self::of_sorted(ids.iter().copied()),
-            Some(_) => return None,
+            Some(ids) => Self::of_sorted(ids, threads)?,
         };
-        let unique = |ids: &[i64]| {
-            markets.starts.windows(2).all(|range| {
-                let ids = &ids[range[0]..range[1]];
-                ids.is_sorted_by(|a, b| a < b) || {
-                    let mut sorted = ids.to_vec();
-                    sorted.sort_unstable();
-                    sorted.is_sorted_by(|a, b| a < b)
-                }
-            })
-        };
+        let unique = |ids: &[i64]| markets.starts.windows(2).all(|range| are_unique(&ids[range[0]..range[1]]));
         columns.order.is_none_or(unique).then_some(markets)
     }
 
-    fn of_sorted(ids: impl Iterator<Item = i64>) -> Self {
-        let mut markets = Self { ids: Vec::new(), starts: Vec::new(), left_out: Vec::new() };
-        let mut rows = 0;
-        for (row, id) in ids.enumerate() {
-            if markets.ids.last() != Some(&id) {
-                markets.ids.push(id);
-                markets.starts.push(row);
-            }
-            rows = row + 1;
+    fn of_sorted(ids: &[i64], threads: usize) -> Option<Self> {
+        // Whether ids descend shows early in nearly all columns in which they do.
+        if !ids[..ids.len().min(EARLY)].is_sorted() {
+            return None;
         }
-        markets.starts.push(rows);
-        markets
+        let found = at_once(ranges(ids.len(), worth(ids.len(), threads)).into_iter().map(|rows| {
+            move || {
+                let (mut starts, mut begun) = (Vec::new(), Vec::new());
+                if rows.start == 0 {
+                    starts.push(0);
+                    begun.push(ids[0]);
+                }
+                let with_one_before = rows.start.saturating_sub(1)..rows.end;
+                simd::run_starts(&ids[with_one_before], rows.start.max(1), &mut starts, &mut begun)
+                    .then_some((starts, begun))
+            }
+        }));
+        let (starts, begun): (Vec<_>, Vec<_>) = found.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip();
+        let mut starts = starts.concat();
+        starts.push(ids.len());
+        Some(Self { ids: begun.concat(), starts, left_out: Vec::new() })
     }
 
     pub const fn len(&self) -> usize {
         self.ids.len()
+    }
+}
+
+/// Whether no order can be refused or left out but for a value out of range or an id that occurs twice, and none competes
+/// at another price than its limit.
+pub(super) fn need_no_gathering(columns: &Columns<'_>, mechanism: &Mechanism) -> bool {
+    columns.is_market_order.is_none()
+        && columns.refused.is_none_or(|codes| codes.iter().all(|&code| code == 0))
+        && mechanism.may_admit_all()
+        && !(mechanism.takes_participants() && columns.participant.is_some())
+        && !(mechanism.takes_minimums() && columns.min_quantity.is_some())
+        && !(mechanism.takes_start_prices() && columns.start_price.is_some())
+}
+
+/// Whether no id occurs twice.
+pub(super) fn are_unique(ids: &[i64]) -> bool {
+    ids.is_sorted_by(|a, b| a < b) || {
+        let mut sorted = ids.to_vec();
+        sorted.sort_unstable();
+        sorted.is_sorted_by(|a, b| a < b)
     }
 }
 
@@ -83,6 +99,10 @@ pub(super) struct Orders<'a> {
     pub turn: Option<&'a [i64]>,
     pub rows: Option<&'a [u32]>,
     pub markets: &'a Markets,
+    /// Which of all orders stands in the first row of the columns: the starts of markets count from the first of all.
+    pub first: usize,
+    /// Rank of the first of these markets among those of the call.
+    pub first_rank: usize,
 }
 
 impl<'a> Orders<'a> {
@@ -99,6 +119,8 @@ impl<'a> Orders<'a> {
             turn: columns.turn,
             rows: None,
             markets,
+            first: 0,
+            first_rank: 0,
         }
     }
 }
@@ -186,6 +208,8 @@ impl Gathered {
             turn: self.turn.as_deref(),
             rows: Some(&self.rows),
             markets: &self.markets,
+            first: 0,
+            first_rank: 0,
         }
     }
 

@@ -1,22 +1,27 @@
 //! Many markets at once: lay them out side by side, clear each, put the results back in input order.
 //!
-//! Where the input is sorted by market and every order is sound, the columns are used as they stand. Otherwise the
-//! accepted orders are gathered once, market by market, and fills are scattered back. Each market is cleared on its own,
-//! so the number of threads cannot change a byte.
+//! Where the input is sorted by market and every order is sound, the columns are used as they stand. Where it is not
+//! sorted, orders are dealt to bins of a few hundred markets each, which are cleared in cache one after the other
+//! (`dealt.rs`). What needs a closer look, or a refusal, is gathered market by market first, and fills are scattered back.
+//! Each market is cleared on its own, so the number of threads cannot change a byte.
 
+mod codes;
+mod dealt;
 mod job;
 mod layout;
 mod market;
 mod payment;
+mod threads;
 
 use crate::auction::Mechanism;
+use crate::auction::book::Number;
 use crate::order::{Columns, ColumnsError, Integers};
 use crate::trade::{MarketDetail, MarketOutcome, Trades};
 
 pub use payment::payments;
 
 use job::{Done, Job};
-use layout::{Gathered, Markets, Orders};
+use layout::{Gathered, Markets, Orders, need_no_gathering};
 
 /// The result of clearing one set of orders.
 #[derive(Clone, Debug)]
@@ -85,15 +90,14 @@ pub fn clear(
         return Ok(Clearing { outcomes: Vec::new(), reject: None, payment, trades, details: Vec::new(), den: 1 });
     }
     let job = Job { mechanism, want, threads };
-    let as_they_stand = Markets::as_they_stand(columns, mechanism).and_then(|markets| {
-        let orders = Orders::of(columns, mechanism, &markets);
-        match (columns.price, columns.quantity) {
-            (Integers::Narrow(price), Integers::Narrow(quantity)) => job.run(&orders, price, quantity, filled),
-            (Integers::Narrow(price), Integers::Wide(quantity)) => job.run(&orders, price, quantity, filled),
-            (Integers::Wide(price), Integers::Narrow(quantity)) => job.run(&orders, price, quantity, filled),
-            (Integers::Wide(price), Integers::Wide(quantity)) => job.run(&orders, price, quantity, filled),
-        }
-    });
+    let as_they_stand = need_no_gathering(columns, mechanism)
+        .then(|| match (columns.price, columns.quantity) {
+            (Integers::Narrow(price), Integers::Narrow(quantity)) => ungathered(columns, &job, price, quantity, filled),
+            (Integers::Narrow(price), Integers::Wide(quantity)) => ungathered(columns, &job, price, quantity, filled),
+            (Integers::Wide(price), Integers::Narrow(quantity)) => ungathered(columns, &job, price, quantity, filled),
+            (Integers::Wide(price), Integers::Wide(quantity)) => ungathered(columns, &job, price, quantity, filled),
+        })
+        .flatten();
     if want.prices_only && as_they_stand.is_none() {
         return with_fills();
     }
@@ -137,6 +141,20 @@ impl Clearing {
                 halve(&mut trades.sell_price);
             }
         }
+    }
+}
+
+/// Clears columns of which no order need be refused, unless a value is out of range or an id occurs twice: then `None`.
+fn ungathered<P: Number, Q: Number>(
+    columns: &Columns<'_>,
+    job: &Job<'_>,
+    price: &[P],
+    quantity: &[Q],
+    filled: &mut [i64],
+) -> Option<Done> {
+    match Markets::as_they_stand(columns, job.threads) {
+        Some(markets) => job.run(&Orders::of(columns, job.mechanism, &markets), price, quantity, filled),
+        None => dealt::clear(columns, job, price, quantity, filled),
     }
 }
 

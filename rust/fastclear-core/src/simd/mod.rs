@@ -14,12 +14,14 @@
 mod append;
 mod bytes;
 mod columns;
+pub mod deal;
 mod free;
 mod margin;
 mod near;
 mod nearest;
 mod payment;
 mod prefetch;
+mod runs;
 pub mod sharing;
 mod small;
 mod split;
@@ -35,6 +37,7 @@ pub use margin::{Margin, count_below, cut, find_last, margin, margin_at, served_
 pub use nearest::{Units, largest_served, nearest_levels, within};
 pub use payment::{Paid, pay};
 pub use prefetch::{prefetch, prefetch_place};
+pub use runs::{range, run_starts};
 pub use small::{Crossed, Room, Shared, cross_narrow, quantile};
 pub use split::{Picks, PicksMut, bounds, pick_filled, split, willing};
 pub use spread::{SAMPLE_BLOCK, Spread, scatter, spread};
