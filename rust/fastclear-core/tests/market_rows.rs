@@ -43,6 +43,7 @@ struct Rows {
 
 /// Which columns a call has beside side, price, quantity and market, and how wide price and quantity are.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "one a column that may be given")]
 struct Given {
     narrow: bool,
     time: bool,

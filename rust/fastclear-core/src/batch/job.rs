@@ -40,10 +40,10 @@ pub(super) struct Part {
 impl Part {
     /// Room for so many markets.
     pub fn new(mechanism: &Mechanism, markets: usize) -> Self {
-        let (are_sums, one_price) = (mechanism.pays_sums(), mechanism.one_price_a_trade());
+        let (one_price, are_sums) = (mechanism.one_price_a_trade(), mechanism.pays_sums());
         Self {
             outcomes: Vec::with_capacity(markets),
-            trades: Trades { are_sums, one_price, ..Trades::default() },
+            trades: Trades { one_price, are_sums, ..Trades::default() },
             details: Vec::new(),
             scratch: Scratch::default(),
         }
