@@ -13,7 +13,7 @@
 
 use std::fmt::Display;
 
-use fastclear_core::settlement::netting::{self, Obligations, Position};
+use fastclear_core::settlement::netting::{self, Obligations, Positions};
 use fastclear_core::settlement::transfers::{
     AccountId, Audit, Balance, Code, Columns, Leg, OnFailure, Terms, TransferKind, Transfers,
 };
@@ -254,13 +254,13 @@ fn with_accounts<'a, A: AccountId>(rest: &Columns<'a, u64>, debit: &'a [A], cred
 /// What a netting found: who receives, who owes.
 #[pyclass(frozen, module = "fastclear._core", name = "Positions")]
 struct PyPositions {
-    positions: Vec<Position>,
+    positions: Positions,
 }
 
 #[pymethods]
 impl PyPositions {
     fn __len__(&self) -> usize {
-        self.positions.len()
+        self.positions.iter().count()
     }
 
     /// Asset, participant, amount.
@@ -304,7 +304,7 @@ impl PyPositions {
             payments.iter().map(|leg| leg.asset).collect::<Vec<_>>(),
         );
         let again = Obligations { debit: &columns.0, credit: &columns.1, amount: &columns.2, asset: Some(&columns.3) };
-        if netting::positions(&again).map_err(settlement_error)? != self.positions {
+        if !netting::positions(&again).map_err(settlement_error)?.iter().eq(self.positions.iter()) {
             return Err(Exception::Settlement.with("the columns have changed since fc.net read them; net them again"));
         }
         legs(py, &payments)

@@ -192,16 +192,49 @@ impl Sums {
         Ok(())
     }
 
-    /// Positions other than zero in ascending id.
-    fn positions(mut self, asset: u16) -> Vec<Position> {
-        if !self.wide.is_empty() {
-            self.spill();
-            let wide: BTreeMap<u64, i128> = self.wide.into_iter().collect();
-            let position = |(participant, amount)| Position { asset, participant, amount };
-            return wide.into_iter().filter(|&(_, amount)| amount != 0).map(position).collect();
+    fn found(mut self) -> Found {
+        if self.wide.is_empty() {
+            return Found::Dense(self.narrow);
         }
-        let named = (0..).zip(self.narrow).filter(|&(_, amount)| amount != 0);
-        named.map(|(participant, amount)| Position { asset, participant, amount: i128::from(amount) }).collect()
+        self.spill();
+        let sorted: BTreeMap<u64, i128> = self.wide.into_iter().collect();
+        Found::Sorted(sorted.into_iter().filter(|&(_, amount)| amount != 0).collect())
+    }
+}
+
+/// Positions of one asset.
+#[derive(Clone, Debug)]
+enum Found {
+    /// By participant, with zeros.
+    Dense(Vec<i64>),
+    /// In ascending participant, without.
+    Sorted(Vec<(u64, i128)>),
+}
+
+impl Found {
+    fn iter(&self) -> impl Iterator<Item = (u64, i128)> + Clone {
+        let (dense, sorted): (&[i64], &[(u64, i128)]) = match self {
+            Self::Dense(sums) => (sums.as_slice(), &[]),
+            Self::Sorted(rows) => (&[], rows.as_slice()),
+        };
+        let named = (0..).zip(dense).filter(|&(_, &amount)| amount != 0);
+        named.map(|(participant, &amount)| (participant, i128::from(amount))).chain(sorted.iter().copied())
+    }
+}
+
+/// Every position other than zero, by asset and participant; each asset sums to zero. Listed when they are asked for:
+/// a list of all takes longer than their sums.
+#[derive(Clone, Debug)]
+pub struct Positions {
+    by_asset: Vec<(u16, Found)>,
+}
+
+impl Positions {
+    /// In ascending asset, then participant. O(largest participant), or O(positions) where participants are sparse.
+    pub fn iter(&self) -> impl Iterator<Item = Position> {
+        self.by_asset.iter().flat_map(|(asset, found)| {
+            found.iter().map(move |(participant, amount)| Position { asset: *asset, participant, amount })
+        })
     }
 }
 
@@ -216,18 +249,18 @@ fn check<A>(o: &Obligations<'_, A>) -> Result<(), BadObligation> {
     Ok(())
 }
 
-/// Every position other than zero, by (asset, participant); each asset sums to zero. O(rows + participants).
+/// What everybody receives or owes in the end. O(rows + largest participant).
 ///
 /// # Errors
 /// [`BadObligation`] names the first amount that is not above zero, or a column of another length.
-pub fn positions<A: AccountId>(obligations: &Obligations<'_, A>) -> Result<Vec<Position>, BadObligation> {
+pub fn positions<A: AccountId>(obligations: &Obligations<'_, A>) -> Result<Positions, BadObligation> {
     check(obligations)?;
     let Obligations { debit, credit, amount, asset } = *obligations;
     let bad = |row: usize| BadObligation::Amount { row, amount: amount[row] };
     let Some(assets) = asset else {
         let mut sums = Sums::new(amount.len());
         sums.add(debit, credit, amount).map_err(bad)?;
-        return Ok(sums.positions(0));
+        return Ok(Positions { by_asset: vec![(0, sums.found())] });
     };
     let mut by_asset: BTreeMap<u16, Sums> = BTreeMap::new();
     let mut start = 0;
@@ -239,7 +272,7 @@ pub fn positions<A: AccountId>(obligations: &Obligations<'_, A>) -> Result<Vec<P
         added.map_err(|row| bad(start + row))?;
         start = rows.end;
     }
-    Ok(by_asset.into_iter().flat_map(|(asset, sums)| sums.positions(asset)).collect())
+    Ok(Positions { by_asset: by_asset.into_iter().map(|(asset, sums)| (asset, sums.found())).collect() })
 }
 
 /// One payment for each pair that does not owe each other the same, in ascending asset and pair. O(rows log rows).
@@ -273,18 +306,16 @@ pub fn bilateral<A: AccountId>(obligations: &Obligations<'_, A>) -> Result<Vec<P
     Ok(pairs.map(payment).filter(|payment| payment.amount != 0).collect())
 }
 
-/// At most `n - 1` payments an asset that leave every participant with its position. O(positions).
-///
-/// `positions` are those of [`positions`]; where an asset of others does not sum to zero, what is over is left out.
-pub fn multilateral(positions: &[Position]) -> Vec<Payment> {
-    let mut payments = Vec::with_capacity(positions.len());
-    for of_asset in positions.chunk_by(|one, next| one.asset == next.asset) {
-        let mut debtors = of_asset.iter().filter(|p| p.amount < 0).map(|p| (p.participant, -p.amount));
-        let mut creditors = of_asset.iter().filter(|p| p.amount > 0).map(|p| (p.participant, p.amount));
+/// At most `n - 1` payments an asset that leave every participant with its position. Costs what [`Positions::iter`] does.
+pub fn multilateral(positions: &Positions) -> Vec<Payment> {
+    let mut payments = Vec::new();
+    for (asset, found) in &positions.by_asset {
+        let mut debtors = found.iter().filter(|p| p.1 < 0).map(|(participant, amount)| (participant, -amount));
+        let mut creditors = found.iter().filter(|p| p.1 > 0);
         let (mut from, mut to) = (debtors.next(), creditors.next());
         while let (Some((debit, owes)), Some((credit, is_owed))) = (from, to) {
             let amount = owes.min(is_owed);
-            payments.push(Payment { asset: of_asset[0].asset, debit, credit, amount });
+            payments.push(Payment { asset: *asset, debit, credit, amount });
             from = if owes == amount { debtors.next() } else { Some((debit, owes - amount)) };
             to = if is_owed == amount { creditors.next() } else { Some((credit, is_owed - amount)) };
         }

@@ -46,8 +46,9 @@ pub(super) struct Record {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Records {
     rows: Vec<Record>,
+    // Part of the hash, which spares a look at the record where ids differ and where the table grows, and the place.
     // Looked up, never walked: its order, which differs from run to run, reaches no result.
-    places: HashTable<u32>,
+    places: HashTable<(u32, u32)>,
     hasher: RandomState,
     /// Expiry and place of reservations; those that were resolved or taken back are still in it.
     expiries: BinaryHeap<Reverse<(u64, u32)>>,
@@ -75,9 +76,15 @@ impl Records {
     }
 
     #[inline]
+    fn tag(&self, id: u128) -> u32 {
+        self.hasher.hash_one(id) as u32
+    }
+
+    #[inline]
     pub fn find(&self, id: u128) -> Option<u32> {
-        let rows = &self.rows;
-        self.places.find(self.hasher.hash_one(id), |&place| rows[place as usize].id == id).copied()
+        let (rows, tag) = (&self.rows, self.tag(id));
+        let is_it = |&(other, place): &(u32, u32)| other == tag && rows[place as usize].id == id;
+        self.places.find(spread(tag), is_it).map(|&(_, place)| place)
     }
 
     #[inline]
@@ -87,9 +94,8 @@ impl Records {
 
     /// Makes room, so that no transfer of a call pays for it.
     pub fn reserve(&mut self, more: usize) {
-        let Self { rows, places, hasher, .. } = self;
-        rows.reserve(more);
-        places.reserve(more, |&place| hasher.hash_one(rows[place as usize].id));
+        self.rows.reserve(more);
+        self.places.reserve(more, |&(tag, _)| spread(tag));
     }
 
     /// Adds a record under an id that has none.
@@ -103,9 +109,9 @@ impl Records {
                 self.expiries.push(Reverse((record.expires_ns, place)));
             }
         }
-        let Self { rows, places, hasher, .. } = self;
-        rows.push(record);
-        places.insert_unique(hasher.hash_one(record.id), place, |&place| hasher.hash_one(rows[place as usize].id));
+        let tag = self.tag(record.id);
+        self.rows.push(record);
+        self.places.insert_unique(spread(tag), (tag, place), |&(tag, _)| spread(tag));
     }
 
     /// Ends an open reservation, or opens it again.
@@ -128,9 +134,10 @@ impl Records {
 
     /// Forgets the records from `len` on.
     pub fn truncate(&mut self, len: usize) {
-        let Self { rows, places, hasher, .. } = self;
-        for (place, record) in (len as u32..).zip(&rows[len..]) {
-            if let Ok(entry) = places.find_entry(hasher.hash_one(record.id), |&other| other == place) {
+        for place in len..self.rows.len() {
+            let record = self.rows[place];
+            let hash = spread(self.tag(record.id));
+            if let Ok(entry) = self.places.find_entry(hash, |&(_, other)| other as usize == place) {
                 entry.remove();
             }
             if record.fate == Fate::Open {
@@ -138,7 +145,7 @@ impl Records {
                 self.expiring -= usize::from(record.expires_ns != 0);
             }
         }
-        rows.truncate(len);
+        self.rows.truncate(len);
     }
 
     /// The next open reservation that expires by then, in order of expiry, then of reservation; it stays open.
@@ -199,4 +206,10 @@ impl Records {
         ];
         fields.iter().find(|(differs, _)| *differs).map_or(Code::Exists, |&(_, code)| code)
     }
+}
+
+/// 64 bits of hash, of which a table uses the lowest and the highest, from 32.
+#[inline]
+const fn spread(tag: u32) -> u64 {
+    (tag as u64) << 32 | tag as u64
 }
