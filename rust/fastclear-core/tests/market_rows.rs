@@ -43,6 +43,7 @@ struct Rows {
 
 /// Which columns a call has beside side, price, quantity and market, and how wide price and quantity are.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says of a column whether it is there")]
 struct Given {
     narrow: bool,
     time: bool,
