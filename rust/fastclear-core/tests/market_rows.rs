@@ -43,7 +43,7 @@ struct Rows {
 
 /// Which columns a call has beside side, price, quantity and market, and how wide price and quantity are.
 #[derive(Clone, Copy, Debug, Default)]
-#[allow(clippy::struct_excessive_bools, reason = "one a column that may be given")]
+#[expect(clippy::struct_excessive_bools, reason = "each says of a column whether it is there")]
 struct Given {
     narrow: bool,
     time: bool,
