@@ -310,17 +310,23 @@ pub fn bilateral<A: AccountId>(obligations: &Obligations<'_, A>) -> Result<Vec<P
 pub fn multilateral(positions: &Positions) -> Vec<Payment> {
     let mut payments = Vec::new();
     for (asset, found) in &positions.by_asset {
-        let mut debtors = found.iter().filter(|p| p.1 < 0).map(|(participant, amount)| (participant, -amount));
-        let mut creditors = found.iter().filter(|p| p.1 > 0);
-        let (mut from, mut to) = (debtors.next(), creditors.next());
-        while let (Some((debit, owes)), Some((credit, is_owed))) = (from, to) {
-            let amount = owes.min(is_owed);
-            payments.push(Payment { asset: *asset, debit, credit, amount });
-            from = if owes == amount { debtors.next() } else { Some((debit, owes - amount)) };
-            to = if is_owed == amount { creditors.next() } else { Some((credit, is_owed - amount)) };
-        }
+        pay_off(*asset, found.iter(), &mut payments);
     }
     payments
+}
+
+/// Payments that bring the positions of one asset, in ascending participant, to zero: the lowest debtor pays the lowest
+/// creditor until one of them is done.
+pub(super) fn pay_off(asset: u16, found: impl Iterator<Item = (u64, i128)> + Clone, payments: &mut Vec<Payment>) {
+    let mut debtors = found.clone().filter(|p| p.1 < 0).map(|(participant, amount)| (participant, -amount));
+    let mut creditors = found.filter(|p| p.1 > 0);
+    let (mut from, mut to) = (debtors.next(), creditors.next());
+    while let (Some((debit, owes)), Some((credit, is_owed))) = (from, to) {
+        let amount = owes.min(is_owed);
+        payments.push(Payment { asset, debit, credit, amount });
+        from = if owes == amount { debtors.next() } else { Some((debit, owes - amount)) };
+        to = if is_owed == amount { creditors.next() } else { Some((credit, is_owed - amount)) };
+    }
 }
 
 /// Payments as transfers of 64 bits: what is larger is split into several, the full ones first.

@@ -6,7 +6,7 @@ use super::super::accounts::{BOUNDARY, CREDIT_HOUSE, FIRST_MEMBER, MEMBERSHIP_CL
 use super::super::bank::{Bank, CycleLine};
 use super::super::draft::{Draft, Line, Position};
 use super::super::error::SettleError;
-use super::super::netting::{Payment, Position as Net, multilateral};
+use super::super::netting::{Payment, pay_off};
 use super::super::posting::{Kind, Posting};
 use super::super::slot::check_member;
 use super::loan::Loan;
@@ -209,9 +209,9 @@ impl Bank {
         }
         let rest: i128 = positions.values().sum();
         positions.insert(BOUNDARY, -rest);
-        let owing = positions.into_iter().filter(|&(_, amount)| amount != 0);
-        let net: Vec<Net> = owing.map(|(participant, amount)| Net { asset: MONEY, participant, amount }).collect();
-        Ok(multilateral(&net))
+        let mut payments = Vec::new();
+        pay_off(MONEY, positions.iter().map(|(&party, &amount)| (party, amount)), &mut payments);
+        Ok(payments)
     }
 
     /// Ends a cycle: recounts every account and returns what each one gained since the cycle began, in ascending id.
