@@ -238,7 +238,6 @@ class Postings:
 # -- transfers
 TRANSFER_KINDS: list[str]
 
-_U32 = NDArray[np.uint32]
 _Ids = _U64 | _U32
 _Money = _I64 | list[int]
 

@@ -62,7 +62,7 @@ class CreditDesk:
             A stranger, a negative amount, or more than is owed, or posted and not reserved; then nothing is repaid.
         """
         account = self._self.account(participant)
-        return cast("int", self._bank.repay(account, None if amount is None else whole("amount", amount)))
+        return self._bank.repay(account, None if amount is None else whole("amount", amount))
 
     def write_off(self, participant: Participant) -> None:
         """Give up what ``participant`` owes. It is ``defaulted`` with limit 0, until somebody sets a limit again.

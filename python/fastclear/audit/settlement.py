@@ -155,7 +155,7 @@ class Books:
             raise broken(COVERED, f"posting {self._unanswered}: a bid of a restricted member stands")
         self._check_whole(call)
 
-    def check_balances(self, rows: Iterable[Sequence[int]]) -> None:
+    def check_balances(self, rows: Iterable[Sequence[Any]]) -> None:
         """Hold the accounts against ``account, posted, pending out, pending in, available, limit, version`` rows."""
         reported = {account: list(found[:6]) for account, *found in rows}
         total, pending_out, pending_in = (sum(found[index] for found in reported.values()) for index in range(3))
