@@ -38,6 +38,28 @@ _TEXTS: Final = {
     ("imbalance", "feed_in"): "{energy} to the supplier at {price}: generated and not sold",
     ("imbalance", "over_bought"): "{energy} to the supplier at {price}: bought and not consumed",
     ("imbalance", "penalty"): "penalty at {price} on {energy} beyond the dead band",
+    ("imbalance", "undelivered"): "{energy} that were sold and not delivered, given back to the buyer",
+    ("imbalance", "netting"): "share of what was left over in the community",
+    ("imbalance", "penalty_share"): "share of the penalties of others",
+    ("imbalance", "rounding"): "rounding of a pool",
+    ("fee", "platform_share"): "share of the platform fee on {energy}",
+    ("fee", "network_share"): "share of the network fee on {energy}",
+    ("fee", "subscription"): "fixed charge",
+    ("tax", "platform"): "tax on the platform fee on {energy}",
+    ("tax", "network"): "tax on the network fee on {energy}",
+    ("tax", "subscription"): "tax on the fixed charge",
+    ("tax", "undelivered"): "tax given back on {energy} that were not delivered",
+    ("net", "draw"): "lent by the treasury",
+    ("net", "novation"): "paid by the operator in your place",
+    ("net", "interest"): "interest of {money} claimed",
+    ("net", "penalty"): "penalty of {money} claimed on what is overdue",
+    ("net", "penalty_paid"): "penalty on a loan",
+    ("net", "interest_paid"): "interest on a loan",
+    ("net", "repaid"): "loan repaid",
+    ("net", "written_off"): "a debt of {money} was written off",
+    ("net", "collected"): "payment of what was owed for the cycle",
+    ("net", "paid_out"): "payout of what was earned in the cycle",
+    ("membership", "closed"): "account closed",
 }
 
 
@@ -67,6 +89,8 @@ def told(posting: Mapping[str, Any]) -> str:
     """
     kind = KINDS.get(posting["kind"], f"kind {posting['kind']}")
     line = LINES.get((posting["kind"], posting["code"]))
+    if kind == "meter" and line == "missing":
+        return "meter: no reading, though the member traded"
     if kind == "meter":
         energy = posting["quantity"]
         return f"meter: {'generated' if energy < 0 else 'consumed'} {energy_text(abs(energy))}, net"
