@@ -65,7 +65,7 @@ def build() -> None:
 def test() -> None:
     """Run every test."""
     build()
-    run("cargo", "test", "--release", "--quiet", "--workspace", "--exclude", "fastclear-py")
+    run("cargo", "test", "--profile", "checks", "--quiet", "--workspace", "--exclude", "fastclear-py")
     run(BIN / "python", "-m", "pytest", "--quiet")
     data()
     simbench()
@@ -95,7 +95,7 @@ def lint() -> None:
     """Check formatting, lints and types."""
     build()
     run("cargo", "fmt", "--check")
-    run("cargo", "clippy", "--release", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings")
+    run("cargo", "clippy", "--profile", "checks", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings")
     run("cargo", "doc", "--quiet", "--no-deps", "--workspace", RUSTDOCFLAGS="-D warnings")
     run(BIN / "ruff", "format", "--check", "--quiet")
     run(BIN / "ruff", "check", "--quiet")
@@ -126,7 +126,7 @@ def bench() -> None:
 
 def smoke() -> None:
     """Run every benchmark once, small: that it works and that all contestants agree; how fast is no test."""
-    run("cargo", "test", "--release", "--quiet", "--benches", "--package", "fastclear-core")
+    run("cargo", "test", "--profile", "checks", "--quiet", "--benches", "--package", "fastclear-core")
     run(BIN / "python", "benches/ratios.py", "--quick", "--peers", peers())
 
 
