@@ -322,7 +322,7 @@ class Accounts:
 
         Notes
         -----
-        O(rows). Rows of two accounts and an amount alone cost a few nanoseconds, with ids about 0.1 to 0.2
+        O(rows). Rows of two accounts and an amount alone cost a few nanoseconds, with ids about 0.2 to 0.35
         microseconds. ``uint32`` accounts are read fastest; lists of large ids cost a Python integer each.
 
         Examples
