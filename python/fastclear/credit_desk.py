@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.columns import Participant, checked_name, items, whole
+from fastclear.netting import money as money_series
 from fastclear.receipts import MONEY, participant_series
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class CreditDesk:
                 pl.Series("account", account, dtype=pl.UInt64),
                 pl.Series("loan", loan, dtype=pl.UInt64),
                 pl.Series("lender", [_HOUSE[account] for account in lender], dtype=pl.String),
-                *(pl.Series(name, list(values), dtype=pl.Int128).cast(MONEY) for name, values in money.items()),
+                *(money_series(name, list(values)) for name, values in money.items()),
                 pl.Series("drawn_on", [_date(day) for day in drawn_day], dtype=pl.Date),
                 pl.Series("due_on", [_date(day) for day in due_day], dtype=pl.Date),
                 pl.Series("status", ["overdue" if day <= today else "running" for day in due_day], dtype=pl.String),
@@ -162,8 +163,7 @@ class CreditDesk:
             names = zip(accounts, self._self.names(accounts), strict=True)
             return pl.Series(name, [_HOUSE[id_] if name is None else str(name) for id_, name in names], dtype=pl.String)
 
-        money = pl.Series("amount", amounts, dtype=pl.Int128).cast(MONEY)
-        return pl.DataFrame([who("payer", payers), who("payee", payees), money])
+        return pl.DataFrame([who("payer", payers), who("payee", payees), money_series("amount", amounts)])
 
     def _failed(self, failed: object) -> NDArray[np.uint64]:
         return np.array([self._self.account(checked_name(name)) for name in items(failed)], np.uint64)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from fastclear import _core
 
 if TYPE_CHECKING:
-    from fastclear.settlement import Cleared, Settlement
+    from fastclear.clearing_columns import Cleared
+    from fastclear.settlement import Settlement
     from fastclear.statements import History, Journal, Statement, Summary
 
 MONEY: Final = pl.Decimal(38, 0)

@@ -11,68 +11,39 @@ rules.
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import Any, Final, Protocol, cast, runtime_checkable
+from functools import partial
+from typing import Any, Final, cast
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from fastclear import _core
-from fastclear.amounts import trade_amounts
 from fastclear.audit.settlement import SettlementReport
 from fastclear.audit.watch import Watched, audited
-from fastclear.columns import INT64_MAX, Participant, checked_name, int64, items, plain, single, whole
+from fastclear.clearing_columns import Cleared, Settled, cleared_columns, ids, meter_columns
+from fastclear.columns import INT64_MAX, Participant, whole
 from fastclear.credit_desk import CreditDesk
 from fastclear.errors import SettlementError
-from fastclear.imbalance import OWNERS, Backup, Imbalance, encoded
+from fastclear.imbalance import Backup, Imbalance, encoded
+from fastclear.members import Members
+from fastclear.netting import money as money_series
 from fastclear.orders import Orders, encode
 from fastclear.profiles import Profile, named
-from fastclear.receipts import MONEY, Receipts, participant_series, read_only
+from fastclear.receipts import Receipts, read_only
 from fastclear.statements.exposure import Exposure, exposure
 from fastclear.tariff import Tariff
 from fastclear.tariffs.fixed_charges import FixedCharges
 from fastclear.tariffs.in_force import InForce
-from fastclear.tariffs.plan import TariffPlan, Terms
+from fastclear.tariffs.plan import TariffPlan
 from fastclear.tariffs.subscriptions import Subscriptions
 from fastclear.units import Units
 
-_ClearedColumns = tuple[
-    NDArray[np.uint8],
-    NDArray[np.uint64],
-    NDArray[np.uint64],
-    NDArray[np.uint64],
-    NDArray[np.int64],
-    NDArray[np.int64],
-    NDArray[np.int64],
-    NDArray[np.int64],
-    NDArray[np.int64],
-    tuple[NDArray[np.int64], NDArray[np.int64], int, bool, int, NDArray[np.int64] | None],
-]
 PRICE_MAX: Final = 2**31 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_HOUSE: Final = dict(_core.HOUSE_ACCOUNTS)
-
-
-@runtime_checkable
-class Cleared(Protocol):
-    """What :meth:`Settlement.settle` reads of a clearing; :class:`fastclear.Clearing` is one."""
-
-    @property
-    def orders(self) -> Orders:
-        """The orders that were cleared."""
-
-    @property
-    def trade_columns(self) -> Mapping[str, NDArray[Any]]:
-        """``buy_row``, ``sell_row``, ``quantity``, ``buy_price``, ``sell_price``: one row a trade.
-
-        ``buy_amount`` and ``sell_amount`` too where money is not price x quantity; it is over ``den`` where the
-        clearing has one, and ``mechanism.deficit_to`` says who makes up for what buyers do not pay.
-        """
 
 
 class Settlement(CreditDesk, FixedCharges):
@@ -144,11 +115,8 @@ class Settlement(CreditDesk, FixedCharges):
         self._bank = cast("_core.Bank", Watched(core)) if audit else core
         self._plan = InForce(tariff)
         self._subscriptions = Subscriptions(tariff)
-        self._accounts: dict[Participant, int] = {}
-        self._names: list[Participant] = []
-        self._int_keys = np.empty(0, np.int64)
-        self._int_accounts = np.empty(0, np.uint64)
-        self._settled: dict[int, weakref.ref[Cleared]] = {}
+        self._members = Members()
+        self._settled = Settled()
         self._last: Receipts | None = None
         self._handed_out = 0
 
@@ -157,10 +125,8 @@ class Settlement(CreditDesk, FixedCharges):
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin._bank = self._bank.copy()
-        twin._accounts, twin._names = copy(self._accounts), copy(self._names)
+        twin._members, twin._settled = self._members.copy(), self._settled.copy()
         twin._plan, twin._subscriptions = copy(self._plan), copy(self._subscriptions)
-        twin._settled = {}
-        twin._remember([clearing for ref in list(self._settled.values()) if (clearing := ref()) is not None])
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Settlement:
@@ -195,20 +161,11 @@ class Settlement(CreditDesk, FixedCharges):
             A name that is open already or given twice, a negative limit, or one that does not fit 64 bits, or a zone
             that is not the plan's; then no account is opened.
         """
-        names = [checked_name(name) for name in items(participants)]
-        seen: set[Participant] = set()
-        for name in names:
-            if name in self._accounts or name in seen:
-                raise SettlementError(f"participant {name!r} is open already; open each one once")
-            seen.add(name)
+        names = self._members.new(participants)
         zones = self._plan.zones_of(names, zone)
         first = self._bank.open([str(name) for name in names], whole("limit", limit))
         self._plan.open(zones)
-        self._accounts.update((name, first + index) for index, name in enumerate(names))
-        self._names.extend(names)
-        integers = sorted((name, account) for name, account in self._accounts.items() if isinstance(name, int))
-        self._int_keys = np.array([name for name, _ in integers], np.int64)
-        self._int_accounts = np.array([account for _, account in integers], np.uint64)
+        self._members.add(names, first)
 
     def set_limit(self, participant: Participant, limit: int) -> None:
         """Set the credit limit of one participant, in nano-currency.
@@ -237,7 +194,7 @@ class Settlement(CreditDesk, FixedCharges):
             A stranger, a negative amount, a float, or columns of different lengths; then nothing is
             deposited.
         """
-        self._bank.deposit(*self._money(participant, amount))
+        self._bank.deposit(*self._members.money(participant, amount))
 
     def withdraw(self, participant: Participant | Iterable[Participant], amount: int | Iterable[int]) -> None:
         """Pay money out: balance, never credit, and as much as leaves every open bid covered.
@@ -249,7 +206,7 @@ class Settlement(CreditDesk, FixedCharges):
         SettlementError
             As in :meth:`deposit`, and more than is free; then nothing is paid out.
         """
-        self._bank.withdraw(*self._money(participant, amount))
+        self._bank.withdraw(*self._members.money(participant, amount))
 
     def account(self, participant: Participant) -> int:
         """Return the account id of ``participant``.
@@ -259,10 +216,7 @@ class Settlement(CreditDesk, FixedCharges):
         SettlementError
             A stranger.
         """
-        account = self._accounts.get(checked_name(participant))
-        if account is None:
-            raise _stranger(participant)
-        return account
+        return self._members.account(participant)
 
     def available(self, participant: Participant) -> int:
         """Nano-currency that ``participant`` may still reserve.
@@ -343,7 +297,7 @@ class Settlement(CreditDesk, FixedCharges):
             codes = np.zeros(n, np.uint16)
         else:
             codes = np.where(side == 0, 0, encoded.refused).astype(np.uint16)
-        accounts = self._of_orders(encoded)
+        accounts = self._members.of_orders(encoded)
         self._plan.tell(self._bank, terms)
         return read_only(
             self._bank.reserve(
@@ -351,8 +305,8 @@ class Settlement(CreditDesk, FixedCharges):
                 price,
                 np.ascontiguousarray(encoded.quantity, np.int64),
                 accounts,
-                _ids(encoded, "market"),
-                _ids(encoded, "order"),
+                ids(encoded, "market"),
+                ids(encoded, "order"),
                 codes,
                 self._plan.fees_of_orders(terms, accounts),
             )
@@ -398,12 +352,13 @@ class Settlement(CreditDesk, FixedCharges):
         """
         terms = self._plan.terms(slot)
         clearings = clearing if isinstance(clearing, Sequence) else [clearing]
-        columns = [self._cleared(item, terms) for item in clearings]
-        self._check_new(clearings)
-        accounts, energy = self._metered(meter)
+        fees = partial(self._plan.fees_of_trades, terms)
+        columns = [cleared_columns(item, self._members, fees) for item in clearings]
+        self._settled.check_new(clearings)
+        accounts, energy = meter_columns(meter, self._members)
         self._plan.tell(self._bank, terms)
         self._bank.settle(columns, accounts, energy, meter is not None)
-        self._remember(clearings)
+        self._settled.remember(clearings)
         return self.receipts()
 
     def receipts(self) -> Receipts:
@@ -456,8 +411,8 @@ class Settlement(CreditDesk, FixedCharges):
         names = ("opening", "deposited", "net", "closing")
         return pl.DataFrame(
             [
-                *self._who(accounts),
-                *(_decimal(name, values) for name, values in zip(names, money, strict=True)),
+                *self._members.who(accounts),
+                *(money_series(name, list(values)) for name, values in zip(names, money, strict=True)),
             ]
         )
 
@@ -499,8 +454,8 @@ class Settlement(CreditDesk, FixedCharges):
         names = ("posted", "pending_out", "pending_in", "available", "limit")
         return pl.DataFrame(
             [
-                *self._who(accounts),
-                *(_decimal(name, values) for name, values in zip(names, money, strict=True)),
+                *self._members.who(accounts),
+                *(money_series(name, list(values)) for name, values in zip(names, money, strict=True)),
                 pl.Series("status", status, dtype=pl.String),
             ]
         )
@@ -518,200 +473,20 @@ class Settlement(CreditDesk, FixedCharges):
         paid: bids are refused); ``"defaulted"`` (written off, and no limit given since); ``"closed"``.
         """
         rows = [row[-1] for row in self._bank.balances() if row[-1] is not None]
-        return dict(zip(self._names, rows, strict=True))
+        return dict(zip(self._members.names, rows, strict=True))
 
     def __repr__(self) -> str:
         """Say how many accounts there are and how they stand."""
         restricted = sum(status == "restricted" for status in self.status.values())
-        return f"Settlement(profile={self.profile!r}, members={len(self._names)}, restricted={restricted})"
+        return f"Settlement(profile={self.profile!r}, members={len(self._members.names)}, restricted={restricted})"
 
     # -- names
     # -------------------------------------------------------------------------------------------------
 
     def names(self, accounts: Iterable[int]) -> list[Participant | None]:
         """Participants of these account ids; None for house accounts."""
-        first, names = _core.FIRST_MEMBER, self._names
-        return [names[account - first] if first <= account < first + len(names) else None for account in accounts]
+        return self._members.of(accounts)
 
     def pseudonyms(self, orders: Orders) -> NDArray[np.uint64]:
         """Account id of each order, shape (n,); 0 where the participant is none of this bank's."""
-        if orders.participant is None:
-            return np.zeros(orders.n, np.uint64)
-        texts = orders.texts.get("participant")
-        if texts is None:
-            return self._of_integers(orders.participant)
-        get = self._accounts.get
-        table = np.array([get(text, 0) for text in texts.to_list()], np.uint64)
-        return table[orders.participant]
-
-    def _of_orders(self, orders: Orders) -> NDArray[np.uint64]:
-        """:meth:`pseudonyms`, but a stranger raises."""
-        if orders.participant is None and orders.n:
-            raise SettlementError("orders have no column 'participant'; say whose each order is")
-        accounts = self.pseudonyms(orders)
-        if not accounts.all():
-            strange = accounts == 0
-            if orders.refused is not None:
-                strange &= orders.refused == 0  # an order without a participant is refused, not a stranger's
-            if strange.any():
-                row = int(strange.argmax())
-                raise _stranger(orders.names("participant", cast("Any", orders.participant)[row : row + 1])[0])
-        return accounts
-
-    def _of_integers(self, column: NDArray[Any]) -> NDArray[np.uint64]:
-        keys = self._int_keys
-        if not len(keys):
-            return np.zeros(len(column), np.uint64)
-        index = np.minimum(np.searchsorted(keys, column), len(keys) - 1)
-        return np.where(keys[index] == column, self._int_accounts[index], np.uint64(0))
-
-    def _of_names(self, names: object) -> NDArray[np.uint64]:
-        """Accounts of a column of participants."""
-        if isinstance(names, np.ndarray) and names.dtype.kind == "i":
-            accounts = self._of_integers(names)
-            if not accounts.all():
-                raise _stranger(names[int((accounts == 0).argmax())].item())
-            return accounts
-        get = self._accounts.get
-        listed = names if isinstance(names, list) else [plain(name) for name in cast("Iterable[Any]", names)]
-        found = [get(name) for name in listed]
-        if None in found:
-            row = found.index(None)
-            if listed[row] is None:
-                raise SettlementError(f"column 'participant', row {row} is null; name the member")
-            raise _stranger(listed[row])
-        return np.array(found, np.uint64)
-
-    def _who(self, accounts: Sequence[int]) -> list[pl.Series]:
-        names = self.names(accounts)
-        return [
-            pl.Series("account", accounts, dtype=pl.UInt64),
-            participant_series(names),
-            pl.Series("role", [_HOUSE.get(account, "member") for account in accounts]),
-        ]
-
-    # -- columns
-    # -----------------------------------------------------------------------------------------------
-
-    def _money(self, participant: object, amount: object) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        accounts = self._of_names([checked_name(name) for name in items(participant)])
-        amounts = int64("amount", items(amount))
-        if single(amount):
-            amounts = np.repeat(amounts, len(accounts))
-        if len(amounts) != len(accounts):
-            raise SettlementError(f"{len(accounts)} participants and {len(amounts)} amounts; give one each")
-        return accounts, amounts
-
-    def _check_new(self, clearings: Sequence[Cleared]) -> None:
-        """Refuse a clearing with trades that was settled before, in this call or an earlier one: the object itself."""
-        seen: dict[int, int] = {}
-        for index, clearing in enumerate(clearings):
-            if not len(clearing.trade_columns["quantity"]):
-                continue
-            known = self._settled.get(id(clearing))
-            if id(clearing) in seen:
-                raise SettlementError(
-                    f"clearing {index} {_described(clearing)} is clearing {seen[id(clearing)]} once more; "
-                    "settle each clearing once"
-                )
-            if known is not None and known() is clearing:
-                raise SettlementError(
-                    f"clearing {index} {_described(clearing)} has been settled already; settle each clearing once"
-                )
-            seen[id(clearing)] = index
-
-    def _remember(self, clearings: Iterable[Cleared]) -> None:
-        """Keep in mind that these are settled, for as long as they live."""
-        settled = self._settled
-        for clearing in clearings:
-            key = id(clearing)
-            try:
-                settled[key] = weakref.ref(clearing, _forget(settled, key))
-            except TypeError:  # an object of another kind that cannot be watched
-                settled.pop(key, None)
-
-    def _cleared(self, clearing: Cleared, terms: Terms | None) -> _ClearedColumns:
-        if not isinstance(clearing, Cleared):
-            raise SettlementError(f"{type(clearing).__name__} is no clearing; give what fc.clear returned")
-        orders, trades, money = clearing.orders, clearing.trade_columns, trade_amounts(clearing)
-        deficit_to = getattr(getattr(clearing, "mechanism", None), "deficit_to", "platform")
-        if deficit_to not in OWNERS:
-            raise SettlementError(f"deficit_to={deficit_to!r} is no account; use 'platform', 'dso' or 'backstop'")
-
-        def column(name: str) -> NDArray[np.int64]:
-            return np.ascontiguousarray(trades[name], np.int64)
-
-        accounts, buy_row, sell_row = self._of_orders(orders), column("buy_row"), column("sell_row")
-        return (
-            np.ascontiguousarray(orders.side, np.uint8),
-            accounts,
-            _ids(orders, "market"),
-            _ids(orders, "order"),
-            buy_row,
-            sell_row,
-            column("quantity"),
-            money.buy_price,
-            money.sell_price,
-            (
-                money.buy_amount,
-                money.sell_amount,
-                money.den,
-                money.per_unit,
-                OWNERS[deficit_to],
-                self._plan.fees_of_trades(terms, accounts, buy_row, sell_row),
-            ),
-        )
-
-    def _metered(self, meter: object) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        if meter is None:
-            return np.empty(0, np.uint64), np.empty(0, np.int64)
-        if not isinstance(meter, Mapping | pl.DataFrame) and not hasattr(meter, "iloc"):
-            if not hasattr(meter, "__arrow_c_stream__"):
-                raise SettlementError(f"meter is a {type(meter).__name__}; give a frame with participant and energy_wh")
-            meter = pl.DataFrame(cast("Any", meter))
-        columns = cast("Mapping[str, Any]", meter)
-        for name in ("participant", "energy_wh"):
-            if name not in columns:
-                raise SettlementError(f"meter has no column '{name}'; give participant and energy_wh")
-        names = columns["participant"]
-        if isinstance(names, pl.Series):
-            names = names.to_list()
-        return self._of_names(names), int64("energy_wh", columns["energy_wh"])
-
-
-def _forget(settled: dict[int, weakref.ref[Cleared]], key: int) -> Callable[[object], None]:
-    """What to do when a clearing that was settled is gone: another object may get its number."""
-
-    def forget(_: object) -> None:
-        settled.pop(key, None)
-
-    return forget
-
-
-def _described(clearing: Cleared) -> str:
-    """Which clearing it is: its markets and its size."""
-    markets = [0] if clearing.orders.market is None else np.unique(clearing.orders.market).tolist()
-    named = clearing.orders.names("market", np.array(markets[:3], np.int64)).to_list()
-    listed = ", ".join(str(name) for name in named) + (", …" if len(markets) > 3 else "")
-    trades = len(clearing.trade_columns["quantity"])
-    return f"({clearing.orders.n} orders and {trades} trades in market {listed})"
-
-
-def _stranger(name: object) -> SettlementError:
-    return SettlementError(f"participant {name!r} has no account; open it first")
-
-
-def _ids(orders: Orders, column: str) -> NDArray[np.uint64]:
-    """Ids that mean the same in every slot: integers in two's complement, text by its hash."""
-    ids = getattr(orders, column)
-    if ids is None:  # one market; the row is the order's id
-        return np.zeros(orders.n, np.uint64) if column == "market" else np.arange(orders.n, dtype=np.uint64)
-    texts = orders.texts.get(column)
-    if texts is None:
-        return cast("NDArray[np.uint64]", np.ascontiguousarray(ids, np.int64).view(np.uint64))
-    table = np.array([_core.text_id(text) for text in texts.to_list()], np.uint64)
-    return cast("NDArray[np.uint64]", table[ids])
-
-
-def _decimal(name: str, values: Iterable[int]) -> pl.Series:
-    return pl.Series(name, [Decimal(value) for value in values], dtype=MONEY)
+        return self._members.pseudonyms(orders)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +13,8 @@ from numpy.typing import NDArray
 from fastclear import _core
 from fastclear.audit import AuditReport, check_clearing
 from fastclear.buffers import empty
-from fastclear.errors import FastclearError, MissingLibraryError
+from fastclear.errors import FastclearError
+from fastclear.exports import Exported
 from fastclear.frames import cut, framed, no_rejects
 from fastclear.orders import Orders, as_they_stand
 from fastclear.reject import RejectReason
@@ -86,7 +85,7 @@ def run(
     )
 
 
-class Clearing:
+class Clearing(Exported):
     """The outcome of :func:`fastclear.clear`.
 
     Frames are built when first asked for; the numpy views below them cost no frame at all.
@@ -96,6 +95,8 @@ class Clearing:
     mechanism : Mechanism
         What cleared the orders.
     """
+
+    _EXPORTED = "markets"
 
     def __init__(
         self,
@@ -482,39 +483,11 @@ class Clearing:
         markets = f"{len(columns['market']):,} market{'' if len(columns['market']) == 1 else 's'}"
         return f"Clearing of {self.orders.n:,} orders{note} in {markets}: {volume:,.3f} kWh traded"
 
-    def to_polars(self) -> pl.DataFrame:
-        """:attr:`markets`."""
-        return self.markets
-
-    def to_pandas(self) -> Any:
-        """:attr:`markets` as a pandas frame; needs pandas and pyarrow, else raises :class:`MissingLibraryError`."""
-        with _libraries("pandas and pyarrow"):
-            return self.markets.to_pandas()
-
-    def to_arrow(self) -> Any:
-        """:attr:`markets` as a pyarrow table; needs pyarrow, else raises :class:`MissingLibraryError`."""
-        with _libraries("pyarrow"):
-            return self.markets.to_arrow()
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """:attr:`markets` over the Arrow PyCapsule interface."""
-        return self.markets.__arrow_c_stream__(requested_schema)
-
 
 def _again(orders: Orders, mechanism: Mechanism, threads: int | None, fills: bool) -> Clearing:
     filled = empty(orders.n) if fills else None
     cleared = run(orders, mechanism, filled, threads=threads)
     return Clearing(orders, mechanism, cleared, None if filled is None else _read_only(filled), threads)
-
-
-@contextmanager
-def _libraries(names: str) -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        raise MissingLibraryError(
-            f"this needs {names} ({error}); pip install {names.replace(' and', '')}, or use .markets, a polars frame"
-        ) from error
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

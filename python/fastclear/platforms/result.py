@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from fastclear.community import Community
+from fastclear.exports import Exported
 from fastclear.metrics import Metric
 from fastclear.platforms.preset import Preset
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RunResult:
+class RunResult(Exported):
     """A finished run.
 
     Frames carry exact integers, with the unit in each name: ``_wh``, ``_ticks`` (1e-6 currency/kWh; 10 000 are one
@@ -52,6 +53,8 @@ class RunResult:
     version : str
         Version of fastclear.
     """
+
+    _EXPORTED = "table"
 
     preset: Preset
     community: Community
@@ -178,22 +181,6 @@ class RunResult:
             seal_again(self, folder)
             write_result(self, folder)
         return Path(directory)
-
-    def to_polars(self) -> pl.DataFrame:
-        """:attr:`table`."""
-        return self.table
-
-    def to_pandas(self) -> Any:
-        """:attr:`table` as a pandas frame (needs pandas and pyarrow)."""
-        return self.table.to_pandas()
-
-    def to_arrow(self) -> Any:
-        """:attr:`table` as a pyarrow table (needs pyarrow)."""
-        return self.table.to_arrow()
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """:attr:`table` over the Arrow PyCapsule interface."""
-        return self.table.__arrow_c_stream__(requested_schema)
 
     def __repr__(self) -> str:
         """The result as a table of at most 100 columns."""

@@ -16,7 +16,7 @@ from fastclear.statements.words import KINDS, LINES, energy_text, told
 from fastclear.units import Units
 
 if TYPE_CHECKING:
-    from fastclear.settlement import Cleared
+    from fastclear.clearing_columns import Cleared
 
 _READ: Final = Units(price="ct/kWh", quantity="kWh")
 _LINES: Final = {

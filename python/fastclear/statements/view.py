@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from fastclear.errors import MissingLibraryError, StoreError
+from fastclear.errors import StoreError
+from fastclear.exports import Exported
 
 NANO: Final = 10**9
 """Nano-currency in one unit of currency."""
@@ -45,7 +46,7 @@ def money_text(nano: int) -> str:
     return f"{'-' if nano < 0 else ''}{whole:,}.{f'{rest:09d}'.rstrip('0'):0<2}"
 
 
-class View:
+class View(Exported):
     """What a view of the accounts hands out: a polars frame with a title.
 
     It prints in units of currency and kWh, while the frame holds the integers. ``to_pandas``, ``to_arrow`` and the
@@ -71,24 +72,6 @@ class View:
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.frame)
-
-    def to_polars(self) -> pl.DataFrame:
-        """:attr:`frame`."""
-        return self.frame
-
-    def to_pandas(self) -> Any:
-        """:attr:`frame` as a pandas frame; needs pandas and pyarrow, else raises :class:`MissingLibraryError`."""
-        with _libraries("pandas and pyarrow"):
-            return self.frame.to_pandas()
-
-    def to_arrow(self) -> Any:
-        """:attr:`frame` as a pyarrow table; needs pyarrow, else raises :class:`MissingLibraryError`."""
-        with _libraries("pyarrow"):
-            return self.frame.to_arrow()
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """:attr:`frame` over the Arrow PyCapsule interface."""
-        return self.frame.__arrow_c_stream__(requested_schema)
 
     def write(self, path: str | Path) -> Path:
         """Write the frame to a ``.csv`` or ``.parquet`` file, whole or not at all.
@@ -179,13 +162,3 @@ def _table() -> pl.Config:
         tbl_width_chars=table_width(),
         fmt_str_lengths=80,
     )
-
-
-@contextmanager
-def _libraries(names: str) -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        raise MissingLibraryError(
-            f"this needs {names} ({error}); pip install {names.replace(' and', '')}, or use .frame, a polars frame"
-        ) from error
