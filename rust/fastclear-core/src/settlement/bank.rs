@@ -10,8 +10,9 @@ use super::credit::{Cover, Credit, desk};
 use super::draft::{Draft, Line, Position};
 use super::error::SettleError;
 use super::imbalance::Imbalance;
+use super::open_orders::OpenOrders;
 use super::posting::{Kind, Posting};
-use super::slot::{self, ClearedSlot, Meter, OpenOrders, SlotOf, check_member};
+use super::slot::{self, ClearedSlot, Meter, check_member};
 use super::subscription;
 use super::tariff::Tariff;
 use super::terms::Terms;
@@ -61,7 +62,6 @@ pub struct Bank {
     /// `None` under the profile prepaid.
     pub(super) credit: Option<Credit>,
     open: OpenOrders,
-    slot_of: SlotOf,
     /// Open reservations that no order made, by seq.
     pub(super) holds: BTreeSet<u64>,
     pub(super) next: Position,
@@ -84,8 +84,7 @@ impl Bank {
             terms: tariff.into(),
             imbalance: Imbalance::default(),
             credit: None,
-            open: OpenOrders::new(),
-            slot_of: SlotOf::new(),
+            open: OpenOrders::default(),
             holds: BTreeSet::new(),
             next: Position::default(),
             clock: 0,
@@ -283,10 +282,9 @@ impl Bank {
             opened.push(((account, orders.market[row], orders.order[row]), seq));
         }
         let (postings, next) = draft.commit();
-        if let Some(slot) = self.terms.slot() {
-            self.slot_of.extend(opened.iter().map(|&(_, seq)| (seq, slot)));
+        for (order, seq) in opened {
+            self.open.insert(order, seq, self.terms.slot());
         }
-        self.open.extend(opened);
         codes.copy_from_slice(&results);
         self.keep(postings, next);
         Ok(())
@@ -299,14 +297,12 @@ impl Bank {
     pub fn settle(&mut self, clearings: &[ClearedSlot<'_>], meter: &Meter<'_>) -> Result<(), SettleError> {
         let mut draft = Draft::new(&mut self.accounts, self.next);
         let credit = self.credit.as_ref();
-        let open = (&self.open, &self.slot_of);
-        let closed = slot::settle(&mut draft, open, (&self.terms, self.imbalance), credit, clearings, meter)?;
+        let closed = slot::settle(&mut draft, &self.open, (&self.terms, self.imbalance), credit, clearings, meter)?;
         let (postings, next) = desk::commit(draft, &mut self.credit)?;
-        for order in closed {
-            self.open.remove(&order);
-            self.slot_of.remove(&order.1);
+        for (order, seq) in closed {
+            self.open.remove(order, seq);
         }
-        self.keep(postings, next);
+        self.store(postings, next);
         Ok(())
     }
 
@@ -392,8 +388,17 @@ impl Bank {
             self.cycle.entry(member).or_default().1 += outside;
             self.cycle.entry(boundary).or_default().1 -= outside;
         }
+        self.store(postings, next);
+    }
+
+    /// Keeps postings among which nothing was brought in or paid out.
+    fn store(&mut self, postings: Vec<Posting>, next: Position) {
         self.next = next;
-        self.untaken.extend(postings);
+        if self.untaken.is_empty() {
+            self.untaken = postings;
+        } else {
+            self.untaken.extend(postings);
+        }
     }
 }
 
