@@ -38,6 +38,9 @@ pub struct Orders<'a> {
     pub network_fee: Option<&'a [i64]>,
 }
 
+/// Runs of postings are joined up to this length.
+const RUN: usize = 4096;
+
 /// One account over one cycle, in nano-currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CycleLine {
@@ -68,7 +71,8 @@ pub struct Bank {
     /// Where the clock was last set to.
     clock: u64,
     next_member: u64,
-    untaken: Vec<Posting>,
+    /// Runs of postings that nobody has taken: those of a large slot are not copied behind the few of a small call.
+    untaken: Vec<Vec<Posting>>,
     /// Per account: `posted` at the start of the cycle, deposits less withdrawals since. Follows from the postings.
     cycle: BTreeMap<u64, (i128, i128)>,
 }
@@ -299,9 +303,7 @@ impl Bank {
         let credit = self.credit.as_ref();
         let closed = slot::settle(&mut draft, &self.open, (&self.terms, self.imbalance), credit, clearings, meter)?;
         let (postings, next) = desk::commit(draft, &mut self.credit)?;
-        for (order, seq) in closed {
-            self.open.remove(order, seq);
-        }
+        self.open.close(&closed);
         self.store(postings, next);
         Ok(())
     }
@@ -322,7 +324,8 @@ impl Bank {
 
     /// Every posting since the last call.
     pub fn take(&mut self) -> Vec<Posting> {
-        std::mem::take(&mut self.untaken)
+        let mut runs = std::mem::take(&mut self.untaken);
+        if runs.len() == 1 { runs.swap_remove(0) } else { runs.concat() }
     }
 
     /// What each account that holds money gained since the cycle began, in ascending id.
@@ -394,10 +397,9 @@ impl Bank {
     /// Keeps postings among which nothing was brought in or paid out.
     fn store(&mut self, postings: Vec<Posting>, next: Position) {
         self.next = next;
-        if self.untaken.is_empty() {
-            self.untaken = postings;
-        } else {
-            self.untaken.extend(postings);
+        match self.untaken.last_mut() {
+            Some(last) if last.len() + postings.len() <= RUN => last.extend(postings),
+            _ => self.untaken.push(postings),
         }
     }
 }

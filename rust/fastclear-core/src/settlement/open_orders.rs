@@ -31,8 +31,21 @@ impl OpenOrders {
         }
     }
 
+    /// Forgets these reservations, each of them open.
+    pub fn close(&mut self, closed: &[(OrderKey, u64)]) {
+        if closed.len() == self.oldest.len() + self.later.len() {
+            self.oldest.clear(); // all there are, as after most slots
+            self.later.clear();
+            self.slot_of.clear();
+            return;
+        }
+        for &(order, seq) in closed {
+            self.remove(order, seq);
+        }
+    }
+
     /// Forgets a reservation.
-    pub fn remove(&mut self, order: OrderKey, seq: u64) {
+    fn remove(&mut self, order: OrderKey, seq: u64) {
         self.slot_of.remove(&seq);
         if self.oldest.get(&order) != Some(&seq) {
             self.later.remove(&(order, seq));
@@ -83,9 +96,13 @@ mod tests {
                 open.insert(order, seq, (seq % 3 == 0).then_some(seq as i64));
                 twin.insert((order, seq));
             } else if let Some(&(order, seq)) = twin.iter().nth(next(twin.len().max(1) as u64) as usize) {
-                open.remove(order, seq);
+                open.close(&[(order, seq)]);
                 twin.remove(&(order, seq));
                 assert_eq!(open.slot(seq), None);
+            }
+            if next(500) == 0 {
+                open.close(&twin.iter().copied().collect::<Vec<_>>());
+                twin.clear();
             }
             let from = next(seq + 1);
             let expected: Vec<u64> = twin.range((order, from)..=(order, u64::MAX)).map(|&(_, seq)| seq).collect();
