@@ -210,11 +210,6 @@ impl Checked<'_> {
         (self.columns.buy_row[trade] as usize, self.columns.sell_row[trade] as usize)
     }
 
-    /// Whether a row is a buy order that traded, or might have a reservation.
-    fn may_claim(&self, row: usize, open: &OpenOrders) -> bool {
-        self.claim_of[row] == TRADED || (!open.is_empty() && self.columns.side[row] == 1)
-    }
-
     fn trades(&self) -> std::ops::Range<usize> {
         0..self.columns.buy_row.len()
     }
@@ -283,7 +278,7 @@ pub(super) fn settle(
     let mut checked = Vec::with_capacity(clearings.len());
     for (index, clearing) in clearings.iter().enumerate() {
         let mut clearing = check(draft, index, clearing)?;
-        let alone = clearings.len() == 1 && rises(&clearing, open);
+        let alone = clearings.len() == 1 && rises(clearing.columns);
         claim_orders(&mut clearing, open, terms.slot(), (!alone).then_some(&mut by_key), &mut claims)?;
         for trade in clearing.trades() {
             let claim = &mut claims[clearing.claim_of[clearing.rows(trade).0]];
@@ -337,12 +332,11 @@ fn check<'a>(draft: &Draft<'_>, index: usize, clearing: &'a ClearedSlot<'a>) -> 
     Ok(Checked { columns: clearing, claim_of, deficits: deficits(clearing) })
 }
 
-/// Whether the buy orders that may have a claim have rising ids, so that none stands in two rows.
-fn rises(clearing: &Checked<'_>, open: &OpenOrders) -> bool {
-    let columns = clearing.columns;
+/// Whether buy orders have rising ids, so that none stands in two rows.
+fn rises(columns: &ClearedSlot<'_>) -> bool {
     let mut last = None;
-    let mut rows = (0..columns.side.len()).filter(|&row| clearing.may_claim(row, open));
-    rows.all(|row| last.replace(columns.order[row]) < Some(columns.order[row]))
+    let mut bids = columns.side.iter().zip(columns.order).filter(|&(&side, _)| side == 1);
+    bids.all(|(_, &order)| last.replace(order) < Some(order))
 }
 
 /// Gives each buy row its claim: rows that traded, and rows with a reservation. A row takes the oldest reservation of
@@ -358,10 +352,12 @@ fn claim_orders(
 ) -> Result<(), SettleError> {
     let columns = clearing.columns;
     for row in 0..clearing.claim_of.len() {
-        if !clearing.may_claim(row, open) {
+        let chosen = &mut clearing.claim_of[row];
+        // An order that may stand in another row takes its place at its first one, whether or not that traded.
+        let passed_over = *chosen != TRADED && open.is_empty() && by_key.is_none();
+        if columns.side[row] != 1 || passed_over {
             continue;
         }
-        let chosen = &mut clearing.claim_of[row];
         let key = (columns.account[row], columns.market[row], columns.order[row]);
         // The first reservation that is not taken: `after` is one past the last taken seq of this order.
         let earlier = by_key.as_ref().and_then(|by_key| by_key.get(&key).copied());
@@ -378,7 +374,7 @@ fn claim_orders(
                 let (account, _, order) = key;
                 return Err(SettleError::OtherSlot { account, order, reserved_for: open.slot(seq) });
             }
-            (None, None, None) if *chosen != TRADED => continue,
+            (None, None, None) if *chosen != TRADED && by_key.is_none() => continue,
             _ => *chosen = claims.len(),
         }
         if let Some(by_key) = &mut by_key {
