@@ -115,7 +115,7 @@ class Members:
             outside = place.view(np.uint64) >= len(keys)  # those below the first wrap around
             if outside.any():
                 place[outside] = len(keys)
-            return self._int_table[place]
+            return cast("NDArray[np.uint64]", self._int_table[place])
         index = np.minimum(np.searchsorted(keys, column), len(keys) - 1)
         return np.where(keys[index] == column, self._int_accounts[index], np.uint64(0))
 

@@ -245,8 +245,7 @@ def _settlement(plan: Plan, run: Measured) -> Iterator[Goal]:
     for mean in SLOTS:
         reached = run.ratio(f"slot of {mean}", plan.markets * mean, "fastclear", "cleared twice")
         words = f"{size(plan.markets)} markets of {mean} settled"
-        bound = 1 if plan.markets >= _MANY else None
-        yield from _one(words, "of clearing twice", reached, bound, "narrow")
+        yield from _one(words, "of clearing twice", reached, 1 if plan.markets >= _MANY else None, "narrow")
     few = min(n, 100_000)
     share = run.ratio("transfers", few, "fastclear", "sqlite")
     if share is not None:

@@ -351,6 +351,7 @@ fn claim_orders(
     claims: &mut Vec<Claim>,
 ) -> Result<(), SettleError> {
     let columns = clearing.columns;
+    claims.reserve(clearing.claim_of.iter().filter(|&&claim| claim == TRADED).count());
     for row in 0..clearing.claim_of.len() {
         let chosen = &mut clearing.claim_of[row];
         // An order that may stand in another row takes its place at its first one, whether or not that traded.
