@@ -49,6 +49,7 @@ from fastclear.errors import (
 from fastclear.imbalance import Backup, DualPrice, Pooled, ShortfallAllocation, SinglePrice
 from fastclear.ledger import Ledger, verify, verify_directory
 from fastclear.lending import Borrower, LoanPrice, credit_limit, credit_score, loan_price
+from fastclear.margins import CcpMargin, Waterfall, initial_margin, waterfall
 from fastclear.netting import Net, net
 from fastclear.orders import Orders
 from fastclear.platforms import Preset, load_preset
@@ -77,6 +78,7 @@ __all__ = [
     "BlockClearing",
     "Blocks",
     "Borrower",
+    "CcpMargin",
     "Clearing",
     "Community",
     "CreditBank",
@@ -121,11 +123,13 @@ __all__ = [
     "VerificationError",
     "VerificationReport",
     "Vickrey",
+    "Waterfall",
     "__version__",
     "clear",
     "community_from_frame",
     "credit_limit",
     "credit_score",
+    "initial_margin",
     "load_community",
     "load_preset",
     "loan_price",
@@ -135,6 +139,7 @@ __all__ = [
     "run",
     "verify",
     "verify_directory",
+    "waterfall",
 ]
 
 if _core.DEBUG_BUILD:  # pragma: no cover - only in a developer's debug build

@@ -8,6 +8,7 @@ from typing import Final
 from fastclear import _core
 from fastclear.columns import whole
 from fastclear.errors import SettlementError
+from fastclear.margins import CcpMargin
 from fastclear.tariff import Tariff
 
 Terms = tuple[int, int, int, int]
@@ -123,11 +124,12 @@ class PostpaidNetting:
         return (0, 1, 0, self.penalty_ppm)
 
 
-Profile = Prepaid | CreditBank | PostpaidNetting
+Profile = Prepaid | CreditBank | PostpaidNetting | CcpMargin
 _BY_NAME: Final[dict[str, type[Profile]]] = {
     "prepaid": Prepaid,
     "credit_bank": CreditBank,
     "postpaid_netting": PostpaidNetting,
+    "ccp_margin": CcpMargin,
 }
 _NAMES: Final = {kind: name for name, kind in _BY_NAME.items()}
 
@@ -142,10 +144,15 @@ def named(profile: object) -> tuple[str, Profile]:
     """
     if isinstance(profile, str) and profile in _BY_NAME:
         return profile, _BY_NAME[profile]()
-    if isinstance(profile, Prepaid | CreditBank | PostpaidNetting):
+    if isinstance(profile, Profile):
         return _NAMES[type(profile)], profile
     known = ", ".join(repr(name) for name in _BY_NAME)
     raise SettlementError(f"profile {profile!r} is unknown; use {known}, or an fc.CreditBank with terms of your own")
+
+
+def in_core(name: str, profile: Profile) -> tuple[str, Terms]:
+    """Return the profile of the core that this one stands on, and its terms."""
+    return getattr(profile, "core", name), profile.terms
 
 
 def _check(name: str, terms: Terms) -> None:
