@@ -55,6 +55,7 @@ from fastclear.orders import Orders
 from fastclear.platforms import Preset, load_preset
 from fastclear.platforms.result import RunResult
 from fastclear.platforms.simulation import run
+from fastclear.prepayment import Prepayment
 from fastclear.profiles import CreditBank, PostpaidNetting, Prepaid
 from fastclear.receipts import Receipts
 from fastclear.reject import RejectReason
@@ -100,6 +101,7 @@ __all__ = [
     "Pooled",
     "PostpaidNetting",
     "Prepaid",
+    "Prepayment",
     "Preset",
     "PresetError",
     "Proof",

@@ -38,10 +38,10 @@ class Desk:
         """A cycle ends."""
         return bank._bank.close_cycle(failed)
 
-    def before_slot(self, bank: Settlement) -> None:
+    def before_slot(self, bank: Settlement, /) -> None:
         """A slot is about to be settled."""
 
-    def after_slot(self, bank: Settlement, receipts: Receipts) -> None:
+    def after_slot(self, bank: Settlement, receipts: Receipts, /) -> None:
         """A slot has been settled."""
 
 

@@ -9,6 +9,7 @@ from fastclear import _core
 from fastclear.columns import whole
 from fastclear.errors import SettlementError
 from fastclear.margins import CcpMargin
+from fastclear.prepayment import Prepayment
 from fastclear.tariff import Tariff
 
 Terms = tuple[int, int, int, int]
@@ -124,12 +125,13 @@ class PostpaidNetting:
         return (0, 1, 0, self.penalty_ppm)
 
 
-Profile = Prepaid | CreditBank | PostpaidNetting | CcpMargin
+Profile = Prepaid | CreditBank | PostpaidNetting | CcpMargin | Prepayment
 _BY_NAME: Final[dict[str, type[Profile]]] = {
     "prepaid": Prepaid,
     "credit_bank": CreditBank,
     "postpaid_netting": PostpaidNetting,
     "ccp_margin": CcpMargin,
+    "prepayment": Prepayment,
 }
 _NAMES: Final = {kind: name for name, kind in _BY_NAME.items()}
 

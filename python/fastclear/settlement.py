@@ -33,6 +33,7 @@ from fastclear.margin_desk import MarginDesk
 from fastclear.members import Members
 from fastclear.netting import money as money_series
 from fastclear.orders import Orders, encode
+from fastclear.prepayment_desk import PrepaymentDesk
 from fastclear.profile_desks import desk_of
 from fastclear.profiles import Profile, in_core, named
 from fastclear.receipts import Receipts, read_only
@@ -48,12 +49,12 @@ PRICE_MAX: Final = 2**31 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Settlement(CreditDesk, MarginDesk, FixedCharges):
+class Settlement(CreditDesk, MarginDesk, PrepaymentDesk, FixedCharges):
     """The accounts of a community, and what happens to them slot by slot.
 
     Parameters
     ----------
-    profile : {"prepaid", "credit_bank", "postpaid_netting", "ccp_margin"}, or an object with terms of its own
+    profile : {"prepaid", "credit_bank", "postpaid_netting", "ccp_margin", "prepayment"}, or one with own terms
         ``"prepaid"``: a member can bid for what its balance and credit limit cover, and no more; every slot
         is final. ``"credit_bank"``: a treasury lends what a member lacks. ``"postpaid_netting"``: what members owe is
         netted and paid by :meth:`close_cycle`; ``"ccp_margin"`` asks for collateral before. ``docs/3d_profiles.md`` has

@@ -67,7 +67,7 @@ _MEMBERS: Final = _core.FIRST_MEMBER
 _DEBTS: Final = _core.DEBT_OFFSET
 _PAID: Final = frozenset({"trade", "deposit", "withdrawal", "net", "imbalance", "fee", "tax", "correction"})
 _COINS: Final = (0, 2)  # money, access tokens; the other assets are claims
-_SUMS: Final = frozenset({"buyer", "sum", "sum_paid", "deficit", "rounding"})
+_SUMS: Final = frozenset({"buyer", "sum", "sum_paid", "deficit", "rounding", "subscription"})
 _IMPORTED: Final = {"residual": 1, "shortfall": 1, "feed_in": -1, "over_bought": -1}
 
 
