@@ -49,6 +49,7 @@ from fastclear.errors import (
 from fastclear.imbalance import Backup, DualPrice, Pooled, ShortfallAllocation, SinglePrice
 from fastclear.ledger import Ledger, verify, verify_directory
 from fastclear.lending import Borrower, LoanPrice, credit_limit, credit_score, loan_price
+from fastclear.limits import LimitPolicy
 from fastclear.margins import CcpMargin, Waterfall, initial_margin, waterfall
 from fastclear.netting import Net, net
 from fastclear.orders import Orders
@@ -90,6 +91,7 @@ __all__ = [
     "Huang",
     "Ledger",
     "LedgerError",
+    "LimitPolicy",
     "LoanPrice",
     "MaximalVolume",
     "MechanismError",

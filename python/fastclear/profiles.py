@@ -8,6 +8,7 @@ from typing import Final
 from fastclear import _core
 from fastclear.columns import whole
 from fastclear.errors import SettlementError
+from fastclear.limits import LimitPolicy
 from fastclear.margins import CcpMargin
 from fastclear.prepayment import Prepayment
 from fastclear.tariff import Tariff
@@ -55,6 +56,8 @@ class CreditBank:
         Days from the draw until a loan is due, at most 36,500.
     penalty_ppm : int, default 1000
         Parts per million a day on overdue principal, on top of the interest; at most 10,000,000.
+    limits : LimitPolicy, optional
+        How limits follow from income and deliveries; without it they are set by hand.
 
     Raises
     ------
@@ -76,9 +79,12 @@ class CreditBank:
     per_days: int = 30
     term_days: int = 30
     penalty_ppm: int = 1_000
+    limits: LimitPolicy | None = None
 
     def __post_init__(self) -> None:
         _check("credit_bank", self.terms)
+        if not isinstance(self.limits, LimitPolicy | None):
+            raise SettlementError(f"limits is a {type(self.limits).__name__}; give a fc.LimitPolicy")
 
     @property
     def terms(self) -> Terms:

@@ -29,6 +29,7 @@ from fastclear.columns import INT64_MAX, Participant, whole
 from fastclear.credit_desk import CreditDesk
 from fastclear.errors import SettlementError
 from fastclear.imbalance import Backup, Imbalance, encoded
+from fastclear.limit_desk import LimitDesk
 from fastclear.margin_desk import MarginDesk
 from fastclear.members import Members
 from fastclear.netting import money as money_series
@@ -49,7 +50,7 @@ PRICE_MAX: Final = 2**31 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Settlement(CreditDesk, MarginDesk, PrepaymentDesk, FixedCharges):
+class Settlement(CreditDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges):
     """The accounts of a community, and what happens to them slot by slot.
 
     Parameters
