@@ -212,12 +212,12 @@ def first_of_month(day: int) -> int:
 def play(seed: int, steps: int, audit: bool = False) -> set[str]:
     random = np.random.default_rng(seed)
     policy = {
-        "most": int(random.choice([0, 300, 10**6])),
+        "most": int(random.choice([0, 300, 10**6, 10**6])),
         "share": str(random.choice(["0.3", "1"])),
         "window_days": int(random.choice([1, 7, 40])),
-        "treasury_share": str(random.choice(["0.00005", "0.01", "1"])),
+        "treasury_share": str(random.choice(["0.00002", "0.00002", "1"])),
         "period": str(random.choice(["day", "month", "cycle"])),
-        "score": str(random.choice(["0.5", "1", "0"])),
+        "score": str(random.choice(["0.5", "1", "1", "0"])),
         "gain": str(random.choice(["0.05", "0.3"])),
     }
     bank, book, day, seen = bank_of(audit, **policy), Book(fc.LimitPolicy(**policy)), 0, set()
@@ -285,7 +285,7 @@ def test_the_audit_follows_limits(seed: int) -> None:
 
 
 def test_histories_reach_every_bound() -> None:
-    assert set().union(*(play(seed, 80) for seed in range(200, 212))) == {"most", "income", "treasury", "by hand"}
+    assert set().union(*(play(seed, 80) for seed in range(200, 220))) == {"most", "income", "treasury", "by hand"}
 
 
 @pytest.mark.parametrize(
@@ -309,5 +309,5 @@ def test_limits_set_by_hand_have_no_frame() -> None:
     bank = fc.Settlement(profile="credit_bank", tariff=fc.Tariff(1, 1))
     with pytest.raises(fc.SettlementError, match="limits: those of this bank are set by hand"):
         _ = bank.limits
-    with pytest.raises(fc.SettlementError, match="limits is a int; give a fc[.]LimitPolicy"):
+    with pytest.raises(fc.SettlementError, match=r"limits is a int; give a fc\.LimitPolicy"):
         fc.CreditBank(limits=5)  # type: ignore[arg-type]
