@@ -183,7 +183,7 @@ def test_the_worked_ledger() -> None:
     assert bank.reserve(bid).tolist() == [fc.RejectReason.CREDIT_EXCEEDED]
     before = posted(bank)
     bank.close_cycle(failed="Ada")
-    (fell,) = bank.defaults.drop("account", "loan").rows(named=True)
+    (fell,) = bank.defaults.drop("account", "loan", "passed_on").rows(named=True)
     assert {name: str(money / EUR) for name, money in fell.items() if name != "participant"} == {
         "loss": "300",
         "margin": "202.5",
@@ -201,6 +201,34 @@ def test_the_worked_ledger() -> None:
     # What Ada's own layers did not pay, she owes to the operator still.
     assert bank.loans.select("participant", "owed", "status").rows() == [("Ada", Decimal(72_500_000_000), "overdue")]
     bank.audit()
+
+
+def test_what_is_paid_later_goes_up_the_layers_again() -> None:
+    bank = fc.Settlement(profile=fc.CcpMargin(penalty_ppm=10**6), tariff=fc.Tariff(1, 1), audit=True)
+    bank.open(["Ada", "Bo", "Cem"])
+    bank.deposit(["Ada", "Bo", "Cem"], 100)
+    for name, part in (("Ada", 10), ("Bo", 20), ("Cem", 10)):
+        bank.contribute(name, part)
+    bank.guarantee(5)
+    use(bank, "Ada", 150)
+    bank.close_cycle(failed="Ada")  # of 60: 10 her own, 5 the guarantee's, 30 the others', 15 the operator's
+    rows = []
+    for paid in (15, 4, 0, 26, 4, 3):
+        bank.deposit("Ada", paid)
+        bank.pass_on()
+        money = posted(bank)
+        rows.append([money.get(role, 0) for role in ("platform", "Bo default_fund", "Cem default_fund", "guarantee")])
+    assert rows == [[0, 0, 0, 0], [0, 3, 1, 0], [0, 3, 1, 0], [0, 20, 10, 0], [0, 20, 10, 4], [0, 20, 10, 5]]
+    assert bank.defaults.select("platform", "passed_on").rows() == [(Decimal(15), Decimal(35))]
+    assert bank.balances.filter(participant="Ada", role="member")["posted"].to_list() == [2]
+    # what is given up is not paid
+    use(bank, "Ada", 10)
+    bank.close_cycle(failed="Ada")
+    bank.write_off("Ada")
+    before = bank.next_seq
+    bank.deposit("Ada", 50)
+    bank.pass_on()
+    assert bank.next_seq == before + 1
 
 
 def test_what_no_layer_reaches_is_the_operators() -> None:
@@ -278,6 +306,26 @@ class RefusedError(Exception):
     """What the model says cannot be."""
 
 
+class Claim:
+    """What one failed member owes, and who gets what it pays, in that order."""
+
+    def __init__(self, left: int) -> None:
+        self.left, self.paid = left, 0
+        self.uncovered = self.guarantee = 0
+        self.others: dict[str, int] = {}
+
+
+def divided(amount: int, held: dict[str, int]) -> dict[str, int]:
+    """At most what is held, in proportion, by largest remainder."""
+    total = sum(held.values())
+    amount = min(amount, total)
+    shares = {name: amount * part // total if total else 0 for name, part in held.items()}
+    rest = sorted(held, key=lambda name: -(amount * held[name] % total) if total else 0)
+    for name in rest[: amount - sum(shares.values())]:
+        shares[name] += 1
+    return shares
+
+
 class Book:
     """A margin bank kept by hand, in plain Python."""
 
@@ -286,17 +334,21 @@ class Book:
         self.names = names
         self.cash = dict.fromkeys(names, 0)
         self.margin, self.fund = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
-        self.owed = {name: [] for name in names}  # type: dict[str, list[int]]
+        self.owed: dict[str, list[Claim]] = {name: [] for name in names}
+        self.claims: list[Claim] = []
         self.limit, self.initial, self.today = (dict.fromkeys(names, 0) for _ in range(3))
-        self.history = {name: [] for name in names}  # type: dict[str, list[int]]
+        self.history: dict[str, list[int]] = {name: [] for name in names}
         self.house = self.platform = self.outside = 0
         self.day = 0
 
+    def owes(self, name: str) -> int:
+        return sum(claim.left for claim in self.owed[name])
+
     def exposure(self, name: str) -> int:
-        return max(sum(self.owed[name]) - self.cash[name], 0)
+        return max(self.owes(name) - self.cash[name], 0)
 
     def available(self, name: str) -> int:
-        return self.limit[name] + self.cash[name] - sum(self.owed[name])
+        return self.limit[name] + self.cash[name] - self.owes(name)
 
     def set_limit(self, name: str) -> None:
         self.limit[name] = max(self.margin[name] * (10**6 - self.haircut) // 10**6 - self.initial[name], 0)
@@ -304,11 +356,13 @@ class Book:
     def collect(self, name: str) -> None:
         """Whoever has money and owes pays at once."""
         while self.owed[name] and self.cash[name] > 0:
-            paid = min(self.owed[name][0], self.cash[name])
+            claim = self.owed[name][0]
+            paid = min(claim.left, self.cash[name])
             self.cash[name] -= paid
             self.platform += paid
-            self.owed[name][0] -= paid
-            if not self.owed[name][0]:
+            claim.left -= paid
+            claim.paid += paid
+            if not claim.left:
                 self.owed[name].pop(0)
 
     def needed(self, amount: int) -> int:
@@ -371,6 +425,21 @@ class Book:
                 self.set_limit(name)
         self.day += days
 
+    def pass_on(self) -> None:
+        for claim in self.claims:
+            left, claim.paid = claim.paid, 0
+            kept = min(left, claim.uncovered)
+            claim.uncovered -= kept
+            back = divided(left - kept, claim.others)
+            for other, share in back.items():
+                self.fund[other] += share
+                claim.others[other] -= share
+            rest = left - kept - sum(back.values())
+            assert rest <= claim.guarantee
+            claim.guarantee -= rest
+            self.house += rest
+            self.platform -= rest + sum(back.values())
+
     def close_cycle(self, failed: list[str]) -> None:
         if any(self.cash[name] >= 0 for name in failed):
             raise RefusedError
@@ -378,27 +447,24 @@ class Book:
         self.cash = dict.fromkeys(self.names, 0)
         for name, loss in losses.items():
             self.platform -= loss
-            self.owed[name].append(loss)
-        for name, loss in losses.items():
+            claim = Claim(loss)
+            self.owed[name].append(claim)
+            self.claims.append(claim)
             for purse in (self.margin, self.fund):
                 taken = min(purse[name], loss)
                 purse[name] -= taken
                 self.cash[name] += taken
+                claim.paid -= taken  # its own: nobody has that back
                 loss -= taken
-            taken = min(self.house, loss)
-            self.house -= taken
-            self.platform += taken
-            loss -= taken
-            others = {other: self.fund[other] for other in self.names if other not in failed}
-            total = sum(others.values())
-            borne = min(loss, total)
-            shares = {other: borne * part // total if total else 0 for other, part in others.items()}
-            rest = sorted(others, key=lambda other: -(borne * others[other] % total) if total else 0)
-            for other in rest[: borne - sum(shares.values())]:
-                shares[other] += 1
-            for other, share in shares.items():
+            claim.guarantee = min(self.house, loss)
+            self.house -= claim.guarantee
+            loss -= claim.guarantee
+            claim.others = divided(loss, {other: self.fund[other] for other in self.names if other not in failed})
+            for other, share in claim.others.items():
                 self.fund[other] -= share
-            self.platform += borne
+                loss -= share
+            claim.uncovered = loss
+            self.platform += claim.guarantee + sum(claim.others.values())
         for name in losses:
             self.collect(name)
         for name in self.names:
@@ -428,8 +494,19 @@ class Run:
         random, book, bank = self.random, self.book, self.bank
         name = str(random.choice(NAMES))
         money = int(random.choice([0, 1, random.integers(0, 60), random.integers(0, 500)]))
-        steps = ["deposit", "pledge", "release", "contribute", "guarantee", "use", "advance", "close_cycle", "copy"]
-        kind = str(random.choice(steps, p=[0.18, 0.16, 0.1, 0.1, 0.06, 0.2, 0.1, 0.08, 0.02]))
+        steps = [
+            "deposit",
+            "pledge",
+            "release",
+            "contribute",
+            "guarantee",
+            "use",
+            "advance",
+            "close_cycle",
+            "copy",
+            "pass_on",
+        ]
+        kind = str(random.choice(steps, p=[0.18, 0.14, 0.1, 0.1, 0.06, 0.2, 0.1, 0.08, 0.02, 0.02]))
         match kind:
             case "deposit":
                 bank.deposit(name, money)
@@ -438,6 +515,12 @@ class Run:
                 self.both(kind, name, money)
             case "contribute":
                 self.both(kind, name, money * int(random.choice([1, 1, -1])))
+            case "pass_on":
+                before = bank.next_seq
+                bank.pass_on()
+                book.pass_on()
+                if bank.next_seq > before:
+                    self.seen.add("passed on")
             case "guarantee":
                 self.both(kind, money * int(random.choice([1, -1])))
             case "use":
@@ -505,7 +588,7 @@ def test_the_audit_follows_margins(seed: int) -> None:
 def test_histories_reach_every_call_and_every_refusal() -> None:
     seen = set().union(*(Run(seed, 150, audit=False).seen for seed in range(200, 206)))
     calls = {"pledge", "release", "contribute", "guarantee", "close_cycle"}
-    assert seen >= calls | {f"{call} refused" for call in calls} | {"copy", "advance"}
+    assert seen >= calls | {f"{call} refused" for call in calls} | {"copy", "advance", "passed on"}
 
 
 # -- refusals and lies
@@ -584,6 +667,7 @@ def test_lies_about_collateral_and_layers_are_found() -> None:
     bank.guarantee(2)
     bank.guarantee(-1)
     bank.deposit("Ada", 900)
+    bank.pass_on()
     bank.pledge("Ada", 9)
     bank.release("Ada", 3)
     receipts.append(bank.receipts())
@@ -605,7 +689,7 @@ def test_lies_about_collateral_and_layers_are_found() -> None:
             ("credit", columns["credit"][row] + step),
             ("group", 0),
         ):
-            if field == "group" and line not in ("margin_taken", "fund_taken", "covered"):
+            if field == "group" and line not in ("margin_taken", "fund_taken", "covered", "passed_on"):
                 continue  # these stand alone
             lie = {name: column.copy() for name, column in columns.items()}
             lie[field][row] = value
@@ -613,7 +697,7 @@ def test_lies_about_collateral_and_layers_are_found() -> None:
                 follow(lie, bank)
     assert looked == {
         *("pledged", "released", "contributed", "returned", "guaranteed", "guarantee_returned"),
-        *("margin_taken", "fund_taken", "covered"),
+        *("margin_taken", "fund_taken", "covered", "passed_on"),
     }
 
 
@@ -659,6 +743,8 @@ def test_statements_ledger_and_journal_tell_of_collateral(tmp_path: Any) -> None
     for text in ("pledged as collateral", "collateral given back", "collateral used for what was not paid"):
         assert text in texts
     assert "part of what another member did not pay" in str(fc.History(kept).journal().frame["text"].to_list())
+    accounts = set(fc.History(kept).journal().frame["account"])
+    assert {"Liabilities:Margin:1000-Ada", "Liabilities:Default-Fund:1001-Bo", "Liabilities:Guarantee"} <= accounts
     totals = fc.History(kept).journal().frame.select(pl.col("debit", "credit").sum()).row(0)
     assert totals[0] == totals[1]
     summary = fc.History(kept).summary().frame

@@ -74,7 +74,7 @@ class CreditDesk:
         SettlementError
             A stranger, or a member with nothing overdue.
         """
-        self._bank.write_off(self._self.account(participant))
+        self._self._desk.write_off(self._self, self._self.account(participant))
 
     def close(self, participant: Participant) -> None:
         """Close an account for good: nothing moves on it any more, and its orders are refused (``account_blocked``).

@@ -38,6 +38,10 @@ class Desk:
         """A cycle ends."""
         return bank._bank.close_cycle(failed)
 
+    def write_off(self, bank: Settlement, account: int) -> None:
+        """What a member owes is given up."""
+        bank._bank.write_off(account)
+
     def before_slot(self, bank: Settlement, /) -> None:
         """A slot is about to be settled."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -16,7 +16,7 @@ from fastclear.columns import INT64_MAX, Participant, whole
 from fastclear.desks import DAY_NS, CycleRow, Desk, all_or_none
 from fastclear.entries import HOUSE, Entry, enter, purse
 from fastclear.errors import SettlementError
-from fastclear.margins import CcpMargin, Waterfall, waterfall
+from fastclear.margins import CcpMargin, Waterfall, shared, waterfall
 from fastclear.members import participant_series
 from fastclear.netting import money as money_series
 from fastclear.statements.view import View
@@ -44,11 +44,34 @@ class Margins(View):
 
 @dataclass(frozen=True, slots=True)
 class Default:
-    """One member that failed: the seq of what the operator paid in its place, and who bore it."""
+    """One member that failed: the seq of what the operator paid in its place, who bore it, and who got it back."""
 
     account: int
     loan: int
     fell: Waterfall
+    kept: int = 0
+    """Of what the member paid later, the operator's."""
+    others: Mapping[int, int] = field(default_factory=dict)
+    guarantee: int = 0
+    written_off: bool = False
+
+    def risen(self, outstanding: int) -> Default:
+        """Let what the member has paid since go up the layers again: the operator's part, the others, the guarantee."""
+        fell = self.fell
+        own = fell.layers["margin"] + fell.layers["default_fund"]
+        left = fell.loss - own - outstanding - self.kept - sum(self.others.values()) - self.guarantee
+        if left <= 0 or self.written_off:
+            return self
+        keep = min(left, fell.uncovered - self.kept)
+        borne = cast("dict[int, int]", fell.others)
+        lacking = {other: share - self.others.get(other, 0) for other, share in borne.items()}
+        back = cast("dict[int, int]", shared(left - keep, cast("dict[Participant, int]", lacking)))
+        return replace(
+            self,
+            kept=self.kept + keep,
+            others={other: self.others.get(other, 0) + share for other, share in back.items()},
+            guarantee=self.guarantee + left - keep - sum(back.values()),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +146,41 @@ class MarginBook(Desk):
             }
             self.set_limits(bank)
         return lines
+
+    def write_off(self, bank: Settlement, account: int) -> None:
+        """Give up what a member owes: what it has paid until now goes up the layers, and nothing after that."""
+        with all_or_none(bank):
+            self.pass_on(bank)
+            bank._bank.write_off(account)
+            self.defaults = tuple(
+                replace(item, written_off=True) if item.account == account else item for item in self.defaults
+            )
+
+    def pass_on(self, bank: Settlement) -> None:
+        """Hand what failed members have paid since to those who bore their losses."""
+        outstanding = {row[1]: row[6] for row in bank._bank.loans()}
+        closed = {account for account, standing in _Held(bank._bank).members.items() if standing.status == "closed"}
+        platform, entries, defaults = HOUSE["platform"], [], []
+        for before in self.defaults:
+            after = before.risen(outstanding.get(before.loan, 0))
+            defaults.append(after)
+            entries += [
+                Entry(
+                    "net",
+                    "passed_on",
+                    platform,
+                    purse("default_fund", other),
+                    total - before.others.get(other, 0),
+                    after.loan,
+                )
+                for other, total in after.others.items()
+                if other not in closed
+            ]
+            entries.append(
+                Entry("net", "passed_on", platform, HOUSE["guarantee"], after.guarantee - before.guarantee, after.loan)
+            )
+        enter(bank._bank, [entry for entry in entries if entry.amount])
+        self.defaults = tuple(defaults)
 
     def set_limits(self, bank: Settlement, only: int | None = None) -> None:
         """Give every member, or one, the limit that its collateral bears."""
@@ -260,6 +318,19 @@ class MarginDesk:
         elif money < 0:
             enter(self._bank, [Entry("withdrawal", "guarantee_returned", house, boundary, -money)])
 
+    def pass_on(self) -> None:
+        """Hand what failed members have paid since they failed to those who bore their losses.
+
+        First the operator has its own part back, then the others theirs into the default fund, in proportion to what
+        they bore, then the guarantee. The part of an account that is closed stays with the operator.
+
+        Raises
+        ------
+        SettlementError
+            Another profile.
+        """
+        self._margin_book("pass_on").pass_on(self._settlement)
+
     @property
     def margins(self) -> Margins:
         """What each member has pledged and what it needs: a frame to print, export and write; see its class.
@@ -307,7 +378,8 @@ class MarginDesk:
 
         ``participant``, ``account``, ``loan`` (seq of what the operator paid in its place), ``loss``, ``margin`` and
         ``default_fund`` (its own), ``guarantee`` (the operator's), ``others`` (parts of the others), ``platform`` (left
-        to the operator); the last five sum to the loss. Nano-currency, Decimal(38, 0).
+        to the operator); these five sum to the loss; ``passed_on`` (given back to others and guarantee since).
+        Nano-currency, Decimal(38, 0).
 
         Raises
         ------
@@ -325,6 +397,7 @@ class MarginDesk:
                 *(money_series(name, [each.layers[name] for each in fell]) for name in _LAYERS),
                 money_series("others", [sum(each.others.values()) for each in fell]),
                 money_series("platform", [each.uncovered for each in fell]),
+                money_series("passed_on", [sum(each.others.values()) + each.guarantee for each in defaults]),
             ]
         )
 

@@ -135,11 +135,11 @@ def waterfall(loss: int, layers: Mapping[str, int], others: Mapping[Participant,
     for name, held in layers.items():
         used[name] = min(left, _held(f"layer {name!r}", held))
         left -= used[name]
-    shares = _shared(left, {name: _held(f"contribution of {name!r}", held) for name, held in others.items()})
+    shares = shared(left, {name: _held(f"contribution of {name!r}", held) for name, held in others.items()})
     return Waterfall(loss, used, shares, left - sum(shares.values()))
 
 
-def _shared(amount: int, held: Mapping[Participant, int]) -> dict[Participant, int]:
+def shared(amount: int, held: Mapping[Participant, int]) -> dict[Participant, int]:
     """``amount``, or all that is held if that is less, in proportion to what each holds."""
     total = sum(held.values())
     if amount >= total:

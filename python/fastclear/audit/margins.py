@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -39,6 +40,7 @@ class Layers:
 
     def __init__(self) -> None:
         self._losses: dict[int, _Loss] = {}  # by the seq of what the operator paid
+        self._covered: Counter[tuple[int, int]] = Counter()  # loss and who bore it -> how much, less what came back
         self._waits: dict[int, int] = {}  # purse -> claims
         self._paid: tuple[int, int, int] | None = None  # the fee before: member, seq, amount
 
@@ -68,6 +70,10 @@ class Layers:
                     raise broken(LAYERS, f"{where}: account {member} pays for another member that failed")
         elif kind == "net" and line == "covered":
             self._cover(p, accounts, where)
+        elif kind == "net" and line == "passed_on":
+            self._covered[p["group"], credit] -= amount
+            if debit != _HOUSE["platform"] or self._covered[p["group"], credit] < 0:
+                raise broken(LAYERS, f"{where}: account {credit} is given back what it did not bear")
         elif kind == "net" and line in ("put_off", "recovered"):
             self._wait(p, line, paid, where)
 
@@ -79,6 +85,7 @@ class Layers:
             raise broken(LAYERS, f"{where}: account {p['debit']} covers a loss of account {p['credit']}")
         if loss is not None and other == loss.member:
             raise broken(LAYERS, f"{where}: account {other} is one of the others of its own loss")
+        self._covered[p["group"], p["debit"]] += p["amount"]
         above = [_PURSE["margin"], _PURSE["default_fund"]]
         self._bear(p, above, accounts, where)
         if not guarantee and _posted(accounts, _HOUSE["guarantee"]):
