@@ -128,7 +128,7 @@ def test_a_source_of_income_of_ones_own() -> None:
     assert shown(bank, "limit", "income") == [(70, 70), (0, 0), (0, 0)]
     wrong = bank_of(income=lambda *_: 1.5, period="day")
     before = wrong.next_seq
-    with pytest.raises(fc.SettlementError, match=r"income of participant 'Ada' is 1\.5; return nano-currency"):
+    with pytest.raises(fc.SettlementError, match=r"income of participant 'Ada' = 1\.5 is no integer"):
         wrong.advance(DAY)
     assert (wrong.next_seq, wrong._bank.today()) == (before, 0)
 
@@ -221,6 +221,7 @@ def play(seed: int, steps: int, audit: bool = False) -> set[str]:
         "gain": str(random.choice(["0.05", "0.3"])),
     }
     bank, book, day, seen = bank_of(audit, **policy), Book(fc.LimitPolicy(**policy)), 0, set()
+    kept: list[fc.Receipts] = []
     bank.deposit(NAMES, 10**5)
     for step in range(steps):
         match str(
@@ -235,7 +236,7 @@ def play(seed: int, steps: int, audit: bool = False) -> set[str]:
                     )
                 metered = {name: int(random.integers(-25, 25)) for name in NAMES if random.random() < 0.7}
                 clearings = [sale(*each) for each in sales]
-                bank.settle(clearings, {"participant": list(metered), "energy_wh": list(metered.values())})
+                kept.append(bank.settle(clearings, {"participant": list(metered), "energy_wh": list(metered.values())}))
                 book.slot(day, [each[:4] for each in sales], metered)
             case "advance":
                 later = day + int(random.choice([0, 1, 1, 5, 40]))
@@ -271,6 +272,7 @@ def play(seed: int, steps: int, audit: bool = False) -> set[str]:
                     == min(most, earned, treasury)
                 )
             seen.add(bound)
+    bank.audit([*kept, bank.receipts()])
     return seen
 
 

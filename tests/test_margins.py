@@ -124,8 +124,8 @@ def test_layers_sum_to_the_loss_and_fill_in_order(loss: int, layers: list[int], 
         (lambda: fc.initial_margin([1], alpha=2.8), "alpha = 2.8 is a float"),
         (lambda: fc.initial_margin([1], beta="-1"), "beta = -1; give 0 or more"),
         (lambda: fc.initial_margin([1], days=0), "days = 0"),
-        (lambda: fc.initial_margin([1, -1]), "history has -1"),
-        (lambda: fc.initial_margin([1.5]), r"history\[0\] = 1.5 is no integer"),  # type: ignore[list-item]
+        (lambda: fc.initial_margin([1, -1]), r"history\[1\] = -1; give nano-currency"),
+        (lambda: fc.initial_margin([1.5]), r"history\[0\] = 1.5; give nano-currency"),  # type: ignore[list-item]
         (lambda: fc.waterfall(-1, {}, {}), "loss = -1"),
         (lambda: fc.waterfall(1, {"margin": -1}, {}), "layer 'margin' = -1"),
         (lambda: fc.waterfall(1, {}, {"Bo": -1}), "contribution of 'Bo' = -1"),
@@ -143,9 +143,9 @@ def test_what_cannot_be_is_refused(call: Any, says: str) -> None:
 # -- on the bank
 
 
-def use(bank: fc.Settlement, name: str, nano: int) -> None:
+def use(bank: fc.Settlement, name: str, nano: int) -> fc.Receipts:
     """The member consumes energy for so much, at a tick a Wh; below 0 it generates."""
-    bank.settle([], {"participant": [name], "energy_wh": [nano]})
+    return bank.settle([], {"participant": [name], "energy_wh": [nano]})
 
 
 def posted(bank: fc.Settlement) -> dict[str, int]:
@@ -201,6 +201,23 @@ def test_the_worked_ledger() -> None:
     # What Ada's own layers did not pay, she owes to the operator still.
     assert bank.loans.select("participant", "owed", "status").rows() == [("Ada", Decimal(72_500_000_000), "overdue")]
     bank.audit()
+
+
+def test_payments_of_a_cycle_leave_collateral_where_it_is() -> None:
+    bank = fc.Settlement(profile="ccp_margin", tariff=fc.Tariff(1, 1), audit=True)
+    bank.open(["Ada", "Bo"])
+    bank.deposit(["Ada", "Bo"], 100)
+    bank.pledge("Ada", 60)
+    bank.contribute("Bo", 30)
+    bank.guarantee(5)
+    use(bank, "Ada", 90)
+    assert sorted(bank.net_payments().rows()) == [
+        ("Ada", "Bo", Decimal(50)),
+        ("boundary", "Bo", Decimal(20)),
+        ("boundary", "backstop", Decimal(90)),
+    ]
+    bank.close_cycle(failed="Ada")
+    assert bank.net_payments().rows() == [("Ada, margin", "platform", Decimal(50))]
 
 
 def test_what_is_paid_later_goes_up_the_layers_again() -> None:
@@ -486,9 +503,11 @@ class Run:
         self.bank = fc.Settlement(profile=profile, tariff=fc.Tariff(1, 1), audit=audit)
         self.bank.open(NAMES)
         self.seen: set[str] = set()
+        self.kept: list[fc.Receipts] = []
         for _ in range(steps):
             self.step()
             self.check()
+        self.bank.audit([*self.kept, self.bank.receipts()])
 
     def step(self) -> None:
         random, book, bank = self.random, self.book, self.bank
@@ -525,7 +544,7 @@ class Run:
                 self.both(kind, money * int(random.choice([1, -1])))
             case "use":
                 money *= int(random.choice([1, 1, -1]))
-                use(bank, name, money)
+                self.kept.append(use(bank, name, money))
                 book.use(name, money)
             case "advance":
                 days = int(random.integers(0, 4))

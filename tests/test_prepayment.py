@@ -31,9 +31,9 @@ def bank_of(audit: bool = True, **policy: object) -> fc.Settlement:
     return bank
 
 
-def use(bank: fc.Settlement, name: str, nano: int) -> None:
+def use(bank: fc.Settlement, name: str, nano: int) -> fc.Receipts:
     """The member consumes energy for so much, at a tick a Wh; below 0 it generates."""
-    bank.settle([], {"participant": [name], "energy_wh": [nano]})
+    return bank.settle([], {"participant": [name], "energy_wh": [nano]})
 
 
 def stands(bank: fc.Settlement, row: int = 0) -> tuple[Any, ...]:
@@ -379,9 +379,11 @@ class Run:
         self.bank.advance(start)
         self.book = Book(rules, start)
         self.seen: set[str] = set()
+        self.kept: list[fc.Receipts] = []
         for _ in range(steps):
             self.step()
             self.check()
+        self.bank.audit([*self.kept, self.bank.receipts()])
 
     def step(self) -> None:
         random, bank, book = self.random, self.bank, self.book
@@ -398,7 +400,7 @@ class Run:
                 book.top_up(name, money)
             case "use":
                 money *= int(random.choice([1, 1, 1, -1]))
-                use(bank, name, money)
+                self.kept.append(use(bank, name, money))
                 book.use(name, money)
             case "advance":
                 until = book.clock + int(random.choice([0, 1, QUARTER, 3 * HOUR, 11 * HOUR, DAY, 3 * DAY]))

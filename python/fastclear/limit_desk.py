@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fastclear import _core
+from fastclear.columns import whole
 from fastclear.desks import DAY_NS, CycleRow, Desk, all_or_none
 from fastclear.entries import HOUSE
 from fastclear.errors import SettlementError
@@ -147,9 +148,7 @@ class LimitBook(Desk):
             return own
         (name,) = bank.names([account])
         income = self.policy.income(bank, cast("Any", name), date_of(max(first, 0)), date_of(until))
-        if isinstance(income, bool) or not isinstance(income, int):
-            raise SettlementError(f"income of participant {name!r} is {income!r}; return nano-currency, an integer")
-        return income
+        return whole(f"income of participant {name!r}", income)
 
 
 class LimitDesk:

@@ -38,8 +38,8 @@ class Margins(View):
     Decimal(38, 0); ``status``.
     """
 
-    _MONEY = ("collateral", "value", "initial_margin", "exposure", "requirement", "call", "limit", "default_fund")
-    _HIDDEN = ("account",)
+    _MONEY = ("collateral", "initial_margin", "exposure", "call", "limit", "default_fund")
+    _HIDDEN = ("account", "value", "requirement")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar, Final
 
+import numpy as np
+
 from fastclear.columns import Participant, whole
 from fastclear.errors import SettlementError
 from fastclear.ratio import Ratio, ratio
@@ -61,9 +63,7 @@ def initial_margin(history: Sequence[int], *, alpha: Ratio = "2.8", beta: Ratio 
     steepness, worst = ratio("alpha", alpha), ratio("beta", beta)
     if not 1 <= whole("days", days) <= _DAYS_MAX:
         raise SettlementError(f"days = {days}; look back 1 to {_DAYS_MAX} days")
-    window = [whole(f"history[{row}]", day) for row, day in enumerate(history)][-days:]
-    if any(day < 0 for day in window):
-        raise SettlementError(f"history has {min(window)}; give what was owed on each day, 0 or more")
+    window = [_money(f"history[{row}]", day) for row, day in enumerate(history)][-days:]
     if not window:
         return 0
     n, total, squares = len(window), sum(window), sum(day * day for day in window)
@@ -130,12 +130,12 @@ def waterfall(loss: int, layers: Mapping[str, int], others: Mapping[Participant,
     >>> fell.layers, fell.others, fell.uncovered
     ({'margin': 2025, 'fund': 250, 'operator': 200}, {'Bo': 250, 'Cem': 125, 'Dana': 150}, 0)
     """
-    left = _held("loss", loss)
+    left = _money("loss", loss)
     used = {}
     for name, held in layers.items():
-        used[name] = min(left, _held(f"layer {name!r}", held))
+        used[name] = min(left, _money(f"layer {name!r}", held))
         left -= used[name]
-    shares = shared(left, {name: _held(f"contribution of {name!r}", held) for name, held in others.items()})
+    shares = shared(left, {name: _money(f"contribution of {name!r}", held) for name, held in others.items()})
     return Waterfall(loss, used, shares, left - sum(shares.values()))
 
 
@@ -152,11 +152,11 @@ def shared(amount: int, held: Mapping[Participant, int]) -> dict[Participant, in
     return shares
 
 
-def _held(name: str, value: object) -> int:
-    amount = whole(name, value)
-    if amount < 0:
-        raise SettlementError(f"{name} = {amount}; give nano-currency, 0 or more")
-    return amount
+def _money(name: str, value: object) -> int:
+    """Money of any size: sums over a bank may leave 64 bits."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        raise SettlementError(f"{name} = {value!r}; give nano-currency, an integer of 0 or more")
+    return int(value)
 
 
 @dataclass(frozen=True, slots=True)
