@@ -49,11 +49,14 @@ from fastclear.errors import (
 from fastclear.imbalance import Backup, DualPrice, Pooled, ShortfallAllocation, SinglePrice
 from fastclear.ledger import Ledger, verify, verify_directory
 from fastclear.lending import Borrower, LoanPrice, credit_limit, credit_score, loan_price
+from fastclear.limits import LimitPolicy
+from fastclear.margins import CcpMargin, Waterfall, initial_margin, waterfall
 from fastclear.netting import Net, net
 from fastclear.orders import Orders
 from fastclear.platforms import Preset, load_preset
 from fastclear.platforms.result import RunResult
 from fastclear.platforms.simulation import run
+from fastclear.prepayment import Prepayment
 from fastclear.profiles import CreditBank, PostpaidNetting, Prepaid
 from fastclear.receipts import Receipts
 from fastclear.reject import RejectReason
@@ -77,6 +80,7 @@ __all__ = [
     "BlockClearing",
     "Blocks",
     "Borrower",
+    "CcpMargin",
     "Clearing",
     "Community",
     "CreditBank",
@@ -87,6 +91,7 @@ __all__ = [
     "Huang",
     "Ledger",
     "LedgerError",
+    "LimitPolicy",
     "LoanPrice",
     "MaximalVolume",
     "MechanismError",
@@ -98,6 +103,7 @@ __all__ = [
     "Pooled",
     "PostpaidNetting",
     "Prepaid",
+    "Prepayment",
     "Preset",
     "PresetError",
     "Proof",
@@ -121,11 +127,13 @@ __all__ = [
     "VerificationError",
     "VerificationReport",
     "Vickrey",
+    "Waterfall",
     "__version__",
     "clear",
     "community_from_frame",
     "credit_limit",
     "credit_score",
+    "initial_margin",
     "load_community",
     "load_preset",
     "loan_price",
@@ -135,6 +143,7 @@ __all__ = [
     "run",
     "verify",
     "verify_directory",
+    "waterfall",
 ]
 
 if _core.DEBUG_BUILD:  # pragma: no cover - only in a developer's debug build

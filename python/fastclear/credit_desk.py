@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.columns import Participant, checked_name, items, whole
-from fastclear.members import participant_series
+from fastclear.members import called, participant_series
 from fastclear.netting import money as money_series
 from fastclear.receipts import MONEY
 
@@ -74,7 +74,7 @@ class CreditDesk:
         SettlementError
             A stranger, or a member with nothing overdue.
         """
-        self._bank.write_off(self._self.account(participant))
+        self._self._desk.write_off(self._self, self._self.account(participant))
 
     def close(self, participant: Participant) -> None:
         """Close an account for good: nothing moves on it any more, and its orders are refused (``account_blocked``).
@@ -161,8 +161,8 @@ class CreditDesk:
         payers, payees, amounts = (list(column) for column in zip(*payments, strict=True)) if payments else ([], [], [])
 
         def who(name: str, accounts: list[int]) -> pl.Series:
-            names = zip(accounts, self._self.names(accounts), strict=True)
-            return pl.Series(name, [_HOUSE[id_] if name is None else str(name) for id_, name in names], dtype=pl.String)
+            owners = self._self.names([account % _core.PURSE_STEP for account in accounts])
+            return pl.Series(name, [called(*pair) for pair in zip(accounts, owners, strict=True)], dtype=pl.String)
 
         return pl.DataFrame([who("payer", payers), who("payee", payees), money_series("amount", amounts)])
 

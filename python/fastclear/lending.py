@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from typing import Final
 
 from fastclear.columns import whole
 from fastclear.errors import SettlementError
+from fastclear.ratio import Ratio, ratio
 
-Share = int | str | Decimal | Fraction
+Share = Ratio
 """A number between 0 and 1, exactly: text such as ``"0.65"``, a Fraction or a Decimal; floats are refused."""
 
 _ONE: Final = Fraction(1)
@@ -248,12 +248,4 @@ def credit_score(
 
 
 def _share(name: str, value: object) -> Fraction:
-    if isinstance(value, bool | float) or not isinstance(value, int | str | Decimal | Fraction):
-        raise SettlementError(f"{name} = {value!r} is a {type(value).__name__}; give text, a Fraction or a Decimal")
-    try:
-        share = Fraction(value)
-    except (ValueError, OverflowError, ZeroDivisionError) as error:
-        raise SettlementError(f"{name} = {value!r} is no number") from error
-    if not 0 <= share <= 1:
-        raise SettlementError(f"{name} = {value}; keep it between 0 and 1")
-    return share
+    return ratio(name, value, most=1)

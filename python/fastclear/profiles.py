@@ -8,6 +8,9 @@ from typing import Final
 from fastclear import _core
 from fastclear.columns import whole
 from fastclear.errors import SettlementError
+from fastclear.limits import LimitPolicy
+from fastclear.margins import CcpMargin
+from fastclear.prepayment import Prepayment
 from fastclear.tariff import Tariff
 
 Terms = tuple[int, int, int, int]
@@ -53,6 +56,8 @@ class CreditBank:
         Days from the draw until a loan is due, at most 36,500.
     penalty_ppm : int, default 1000
         Parts per million a day on overdue principal, on top of the interest; at most 10,000,000.
+    limits : LimitPolicy, optional
+        How limits follow from income and deliveries; without it they are set by hand.
 
     Raises
     ------
@@ -74,9 +79,12 @@ class CreditBank:
     per_days: int = 30
     term_days: int = 30
     penalty_ppm: int = 1_000
+    limits: LimitPolicy | None = None
 
     def __post_init__(self) -> None:
         _check("credit_bank", self.terms)
+        if not isinstance(self.limits, LimitPolicy | None):
+            raise SettlementError(f"limits is a {type(self.limits).__name__}; give a fc.LimitPolicy")
 
     @property
     def terms(self) -> Terms:
@@ -123,11 +131,13 @@ class PostpaidNetting:
         return (0, 1, 0, self.penalty_ppm)
 
 
-Profile = Prepaid | CreditBank | PostpaidNetting
+Profile = Prepaid | CreditBank | PostpaidNetting | CcpMargin | Prepayment
 _BY_NAME: Final[dict[str, type[Profile]]] = {
     "prepaid": Prepaid,
     "credit_bank": CreditBank,
     "postpaid_netting": PostpaidNetting,
+    "ccp_margin": CcpMargin,
+    "prepayment": Prepayment,
 }
 _NAMES: Final = {kind: name for name, kind in _BY_NAME.items()}
 
@@ -142,10 +152,15 @@ def named(profile: object) -> tuple[str, Profile]:
     """
     if isinstance(profile, str) and profile in _BY_NAME:
         return profile, _BY_NAME[profile]()
-    if isinstance(profile, Prepaid | CreditBank | PostpaidNetting):
+    if isinstance(profile, Profile):
         return _NAMES[type(profile)], profile
     known = ", ".join(repr(name) for name in _BY_NAME)
     raise SettlementError(f"profile {profile!r} is unknown; use {known}, or an fc.CreditBank with terms of your own")
+
+
+def in_core(name: str, profile: Profile) -> tuple[str, Terms]:
+    """Return the profile of the core that this one stands on, and its terms."""
+    return getattr(profile, "core", name), profile.terms
 
 
 def _check(name: str, terms: Terms) -> None:

@@ -29,10 +29,14 @@ from fastclear.columns import INT64_MAX, Participant, whole
 from fastclear.credit_desk import CreditDesk
 from fastclear.errors import SettlementError
 from fastclear.imbalance import Backup, Imbalance, encoded
+from fastclear.limit_desk import LimitDesk
+from fastclear.margin_desk import MarginDesk
 from fastclear.members import Members
 from fastclear.netting import money as money_series
 from fastclear.orders import Orders, encode
-from fastclear.profiles import Profile, named
+from fastclear.prepayment_desk import PrepaymentDesk
+from fastclear.profile_desks import desk_of
+from fastclear.profiles import Profile, in_core, named
 from fastclear.receipts import Receipts, read_only
 from fastclear.statements.exposure import Exposure, exposure
 from fastclear.tariff import Tariff
@@ -46,15 +50,16 @@ PRICE_MAX: Final = 2**31 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Settlement(CreditDesk, FixedCharges):
+class Settlement(CreditDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges):
     """The accounts of a community, and what happens to them slot by slot.
 
     Parameters
     ----------
-    profile : {"prepaid", "credit_bank", "postpaid_netting"}, or CreditBank, PostpaidNetting, Prepaid
+    profile : {"prepaid", "credit_bank", "postpaid_netting", "ccp_margin", "prepayment"}, or one with own terms
         ``"prepaid"``: a member can bid for what its balance and credit limit cover, and no more; every slot
         is final. ``"credit_bank"``: a treasury lends what a member lacks. ``"postpaid_netting"``: what members owe is
-        netted and paid by :meth:`close_cycle`.
+        netted and paid by :meth:`close_cycle`; ``"ccp_margin"`` asks for collateral before. ``docs/3d_profiles.md`` has
+        all of them.
     tariff : Tariff or TariffPlan
         Retail and feed-in price, fees and tax: for all slots, or slot by slot.
     imbalance : Backup, SinglePrice, DualPrice, Pooled or ShortfallAllocation, default Backup()
@@ -102,7 +107,7 @@ class Settlement(CreditDesk, FixedCharges):
         imbalance: Imbalance | None = None,
         audit: bool = False,
     ) -> None:
-        self.profile, loan_terms = named(profile)
+        self.profile, terms = named(profile)
         if not isinstance(tariff, Tariff | TariffPlan):
             raise SettlementError(f"tariff is a {type(tariff).__name__}; give a fc.Tariff or a fc.TariffPlan")
         self.tariff = tariff
@@ -111,7 +116,8 @@ class Settlement(CreditDesk, FixedCharges):
         flat = tariff if isinstance(tariff, Tariff) else Tariff(0, 0)
         rates = (flat.retail, flat.feed_in, flat.platform_fee, flat.network_fee, flat.tax_ppm)
         core = _core.Bank(rates, *encoded(self.imbalance))
-        core.set_profile(self.profile, loan_terms.terms)
+        core.set_profile(*in_core(self.profile, terms))
+        self._desk = desk_of(terms)
         self._bank = cast("_core.Bank", Watched(core)) if audit else core
         self._plan = InForce(tariff)
         self._subscriptions = Subscriptions(tariff)
@@ -126,7 +132,7 @@ class Settlement(CreditDesk, FixedCharges):
         twin.__dict__.update(self.__dict__)
         twin._bank = self._bank.copy()
         twin._members, twin._settled = self._members.copy(), self._settled.copy()
-        twin._plan, twin._subscriptions = copy(self._plan), copy(self._subscriptions)
+        twin._plan, twin._subscriptions, twin._desk = copy(self._plan), copy(self._subscriptions), copy(self._desk)
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Settlement:
@@ -194,7 +200,7 @@ class Settlement(CreditDesk, FixedCharges):
             A stranger, a negative amount, a float, or columns of different lengths; then nothing is
             deposited.
         """
-        self._bank.deposit(*self._members.money(participant, amount))
+        self._desk.deposit(self, *self._members.money(participant, amount))
 
     def withdraw(self, participant: Participant | Iterable[Participant], amount: int | Iterable[int]) -> None:
         """Pay money out: balance, never credit, and as much as leaves every open bid covered.
@@ -247,7 +253,7 @@ class Settlement(CreditDesk, FixedCharges):
             time = (time - _EPOCH) // timedelta(microseconds=1) * 1000
         if not 0 <= (value := whole("time", time)) <= INT64_MAX:
             raise SettlementError(f"time {value} is not between 0 and 2^63 ns")
-        self._bank.advance(value)
+        self._desk.advance(self, value)
 
     # -- a slot
     # ------------------------------------------------------------------------------------------------
@@ -357,9 +363,12 @@ class Settlement(CreditDesk, FixedCharges):
         self._settled.check_new(clearings)
         accounts, energy = meter_columns(meter, self._members)
         self._plan.tell(self._bank, terms)
+        self._desk.before_slot(self)
         self._bank.settle(columns, accounts, energy, meter is not None)
         self._settled.remember(clearings)
-        return self.receipts()
+        receipts = self.receipts()
+        self._desk.after_slot(self, receipts)
+        return receipts
 
     def receipts(self) -> Receipts:
         """Every posting since the last receipts (those of :meth:`settle` included)."""
@@ -406,7 +415,7 @@ class Settlement(CreditDesk, FixedCharges):
         SettlementError
             A member in ``failed`` that owes nothing, or another profile; then the cycle stays open.
         """
-        lines = self._bank.close_cycle(self._failed(failed))
+        lines = self._desk.close_cycle(self, self._failed(failed))
         accounts, *money = zip(*lines, strict=True)
         names = ("opening", "deposited", "net", "closing")
         return pl.DataFrame(

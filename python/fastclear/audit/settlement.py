@@ -18,6 +18,7 @@ reports. What is checked has the numbers of the design: L for the accounts, P fo
 | P-I10 | `PRICED`: an amount is price x quantity where there is a price; nothing else hides in it |
 | P-I11 | `FOLD`: the state is the fold of the postings; :func:`state_root` is the root that a block carries |
 
+| P-I2 | `LAYERS`, `ARREARS`: collateral, the layers of a loss, charges that wait |
 | P-I5, P-I9 | `LOANS`: what members owe is what their loans and payments come to, and the treasury has the rest |
 
 P-I8 and P-I12 (days of interest, interest that is to come) need the terms of the loans, which no posting carries.
@@ -33,6 +34,7 @@ from typing import Any, Final
 
 from fastclear import _core
 from fastclear.audit.loans import LOANS, Loans
+from fastclear.audit.margins import ARREARS, COLLATERAL, LAYERS, Layers
 from fastclear.audit.report import broken
 
 DENSE = "postings count up without gaps, and engine time rises with each"
@@ -51,7 +53,10 @@ HANDED = "every posting that was made is handed out, once"
 CYCLE = "a cycle says what each account gained, and that sums to 0"
 BILLS = "a bill is what its member's account lost"
 
-CHECKS: Final = (DENSE, CONSERVED, PENDING, COVERED, FORCED, RESOLVED, WHOLE, ENERGY, PRICED, PURSES, LOANS, FOLD)
+CHECKS: Final = (
+    *(DENSE, CONSERVED, PENDING, COVERED, FORCED, RESOLVED, WHOLE, ENERGY),
+    *(PRICED, PURSES, LOANS, LAYERS, ARREARS, FOLD),
+)
 """What is checked after every call."""
 
 _KIND: Final = dict(_core.KIND_NAMES)
@@ -62,7 +67,7 @@ _MEMBERS: Final = _core.FIRST_MEMBER
 _DEBTS: Final = _core.DEBT_OFFSET
 _PAID: Final = frozenset({"trade", "deposit", "withdrawal", "net", "imbalance", "fee", "tax", "correction"})
 _COINS: Final = (0, 2)  # money, access tokens; the other assets are claims
-_SUMS: Final = frozenset({"buyer", "sum", "sum_paid", "deficit", "rounding"})
+_SUMS: Final = frozenset({"buyer", "sum", "sum_paid", "deficit", "rounding", "subscription"})
 _IMPORTED: Final = {"residual": 1, "shortfall": 1, "feed_in": -1, "over_bought": -1}
 
 
@@ -138,6 +143,7 @@ class Books:
         self._unanswered: int | None = None
         self._cycle: dict[int, tuple[int, int]] = {}  # opening, deposited
         self._loans = Loans()
+        self._layers = Layers()
 
     def report(self) -> SettlementReport:
         """What has been looked at."""
@@ -234,6 +240,7 @@ class Books:
             call.paid.add(p["debit"])
         self._note(p, kind, line, call, where)
         self._loans.note(p, kind, line, where)
+        self._layers.note(p, kind, line, self.accounts, where)
 
     def _close(self, p: dict[str, int], where: str) -> None:
         held = self._account(p["debit"], where)
@@ -285,7 +292,7 @@ class Books:
             return
         held = self.accounts[p["debit"]]
         line = _LINE.get((p["kind"], p["code"]), "")
-        if kind == "withdrawal":
+        if kind == "withdrawal" or line in COLLATERAL:
             if min(held.posted, held.available) < 0:
                 raise broken(COVERED, f"{where}: account {p['debit']} withdraws more than is free")
         elif kind == "net" and line:

@@ -21,7 +21,7 @@ import polars as pl
 
 from fastclear import _core
 from fastclear.errors import SettlementError
-from fastclear.members import participant_series
+from fastclear.members import participant_series, role
 from fastclear.receipts import MONEY
 from fastclear.statements.history import HOUSE, MOVING, History
 from fastclear.statements.sums import in_units
@@ -123,7 +123,7 @@ def journal(history: History, currency: str, tz: str, by: str) -> Journal:
         raise SettlementError(f"by={by!r}; use 'posting' or 'day'")
     before = history.opening
     accounts = sorted(before.keys() | history.moved.keys())
-    names = history.named(accounts)
+    names = history.named([account % _core.PURSE_STEP for account in accounts])
     chart = pl.DataFrame(
         [
             pl.Series("number", accounts, dtype=pl.UInt64),
@@ -239,8 +239,11 @@ def _account_name(account: int, participant: object) -> str:
     house = HOUSE.get(account)
     if house is not None:
         return _CHART.get(house, f"Liabilities:{_plain(house).capitalize()}")
-    name = "" if participant is None or participant == account else _plain(str(participant))
-    return f"Liabilities:{'Members' if account >= _core.FIRST_MEMBER else 'House'}:{account}" + (name and f"-{name}")
+    member = account % _core.PURSE_STEP
+    name = "" if participant is None or participant == member else _plain(str(participant))
+    purpose = "Members" if account == member else _plain(role(account)).title()
+    group = purpose if member >= _core.FIRST_MEMBER else "House"
+    return f"Liabilities:{group}:{member}" + (name and f"-{name}")
 
 
 def _plain(name: str) -> str:

@@ -31,7 +31,8 @@ class Summary(View):
     """One row a member, ascending account: what happened between two balances.
 
     ``participant``, ``account``; ``bought_wh``, ``sold_wh`` (traded), ``imported_wh``, ``exported_wh`` (metered
-    beyond what was traded: from and to the supplier); ``opening``, ``deposited``, ``withdrawn``; the bill, + the
+    beyond what was traded: from and to the supplier); ``opening``, ``deposited``, ``withdrawn`` (less what is
+    pledged, less what is released); the bill, + the
     member pays and - it receives: ``energy``, ``platform``, ``network``, ``residual``, ``feed_in``, ``imbalance``,
     ``tax``, ``other`` (whatever is none of these) and their sum ``net``; ``closing`` = opening + deposited -
     withdrawn - net. Money in nano-currency, energy in Wh, both Decimal(38, 0).
@@ -52,7 +53,7 @@ class Summary(View):
 def summary(history: History) -> Summary:
     """Build the summary; see :meth:`History.summary`."""
     opening, closing = history.opening, history.closing
-    members = sorted(account for account in closing if account >= _FIRST)
+    members = sorted(account for account in closing if _FIRST <= account < _core.PURSE_STEP)
     total = {name: [0] * len(members) for name in ("deposited", "withdrawn", *BILL, *_ENERGY)}
     for name, accounts, values in (*_trades(history.columns), *_others(history.columns)):
         found = sums(np.searchsorted(np.array(members, np.uint64), accounts), values, len(members))
@@ -80,6 +81,12 @@ def _is(columns: dict[str, NDArray[Any]], kind: str, *lines: str) -> NDArray[np.
     """Postings of a kind, and of some of its lines."""
     of: NDArray[np.bool_] = columns["kind"] == KIND_NUMBERS[kind]
     return of & np.isin(columns["code"], [LINE_CODES[kind, line] for line in lines]) if lines else of
+
+
+def _is_member(accounts: NDArray[Any]) -> NDArray[np.bool_]:
+    """Accounts of members themselves: none of their further ones."""
+    of: NDArray[np.bool_] = (accounts >= _FIRST) & (accounts < _core.PURSE_STEP)
+    return of
 
 
 def _trades(columns: dict[str, NDArray[Any]]) -> _Lines:
@@ -121,9 +128,12 @@ def _others(columns: dict[str, NDArray[Any]]) -> _Lines:
     pays = debit >= _FIRST
     member = np.where(pays, debit, credit)
     paid = np.where(pays, amount, -amount)
-    deposit, withdrawal = _is(columns, "deposit"), _is(columns, "withdrawal")
-    yield "deposited", member[deposit], -paid[deposit]
-    yield "withdrawn", member[withdrawal], paid[withdrawal]
+    for name, side, sign in (("deposited", credit, 1), ("deposited", debit, -1)):
+        of = _is(columns, "deposit") & _is_member(side)
+        yield name, side[of], sign * amount[of]
+    for name, side, sign in (("withdrawn", debit, 1), ("withdrawn", credit, -1)):
+        of = _is(columns, "withdrawal") & _is_member(side)
+        yield name, side[of], sign * amount[of]
     tax = _is(columns, "tax") & (member >= _FIRST)
     yield "tax", member[tax], paid[tax]
     for name, lines in {

@@ -60,6 +60,18 @@ _TEXTS: Final = {
     ("net", "collected"): "payment of what was owed for the cycle",
     ("net", "paid_out"): "payout of what was earned in the cycle",
     ("membership", "closed"): "account closed",
+    ("deposit", "pledged"): "pledged as collateral",
+    ("deposit", "contributed"): "paid into the default fund",
+    ("deposit", "guaranteed"): "operator's guarantee paid in",
+    ("withdrawal", "released"): "collateral given back",
+    ("withdrawal", "returned"): "given back out of the default fund",
+    ("withdrawal", "guarantee_returned"): "operator's guarantee taken out",
+    ("net", "margin_taken"): "collateral used for what was not paid",
+    ("net", "fund_taken"): "part of the default fund used for what was not paid",
+    ("net", "covered"): "part of what another member did not pay",
+    ("net", "passed_on"): "part of what was covered for another member, paid back",
+    ("net", "put_off"): "charge of {money} put off",
+    ("net", "recovered"): "charge of {money} that had been put off is paid",
 }
 
 

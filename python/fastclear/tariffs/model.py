@@ -10,7 +10,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
@@ -18,6 +18,8 @@ from fastclear.columns import INT64_MAX, checked_name
 from fastclear.errors import SettlementError
 from fastclear.tariff import exact, scaled
 from fastclear.tariffs.local_time import time_zone
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 OTHERWISE: Final = "otherwise"
 """The price of a schedule where no window holds."""
@@ -31,7 +33,9 @@ _NANO: Final = 1_000_000_000
 _HOURS: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24:00)")
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """A table of a file: no key that is not known, no value that is turned into another type."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
 
@@ -72,7 +76,8 @@ def _schedule(value: object) -> object:
     return value if isinstance(value, Mapping) else {OTHERWISE: value}
 
 
-def _tuple(value: object) -> object:
+def as_tuple(value: object) -> object:
+    """A list or set as a tuple."""
     return tuple(value) if isinstance(value, list | set | frozenset) else value
 
 
@@ -97,10 +102,10 @@ Nano = Annotated[int, BeforeValidator(_money), PlainSerializer(lambda value: _te
 Day = Annotated[date, BeforeValidator(_date)]
 Schedule = Annotated[dict[str, Ticks], BeforeValidator(_schedule)]
 Name = Annotated[str, Field(min_length=1)]
-Participants = Annotated[tuple[Annotated[str | int, BeforeValidator(checked_name)], ...], BeforeValidator(_tuple)]
+Participants = Annotated[tuple[Annotated[str | int, BeforeValidator(checked_name)], ...], BeforeValidator(as_tuple)]
 
 
-class Window(_Frozen):
+class Window(Frozen):
     """Times of the local clock: each key narrows it, and one that is left out does not.
 
     Attributes
@@ -115,10 +120,10 @@ class Window(_Frozen):
 
     days: Annotated[
         tuple[Literal["weekday", "weekend", "holiday", *DAYS], ...],  # type: ignore[valid-type]  # mypy: no unpacking
-        BeforeValidator(_tuple),
+        BeforeValidator(as_tuple),
     ] = ()
-    months: Annotated[tuple[Annotated[int, Field(ge=1, le=12)], ...], BeforeValidator(_tuple)] = ()
-    hours: Annotated[tuple[Annotated[str, BeforeValidator(_hours)], ...], BeforeValidator(_tuple)] = ()
+    months: Annotated[tuple[Annotated[int, Field(ge=1, le=12)], ...], BeforeValidator(as_tuple)] = ()
+    hours: Annotated[tuple[Annotated[str, BeforeValidator(_hours)], ...], BeforeValidator(as_tuple)] = ()
 
     def seconds(self) -> list[tuple[int, int]]:
         """The hours as half-open intervals of seconds within a local day."""
@@ -129,14 +134,14 @@ class Window(_Frozen):
         return intervals
 
 
-class FeeShare(_Frozen):
+class FeeShare(Frozen):
     """The part of a fee that another house account receives."""
 
     to: Literal["platform", "dso", "backstop"]
     percent: Ppm
 
 
-class ZonePair(_Frozen):
+class ZonePair(Frozen):
     """The network fee of a trade between these zones."""
 
     buyer: Name
@@ -144,7 +149,7 @@ class ZonePair(_Frozen):
     network_fee: Schedule
 
 
-class Version(_Frozen):
+class Version(Frozen):
     """Prices and fees from local midnight of ``since`` until the next version."""
 
     since: Day
@@ -153,7 +158,7 @@ class Version(_Frozen):
     platform_fee: Schedule = Field(default_factory=lambda: {OTHERWISE: 0})
     network_fee: Schedule = Field(default_factory=lambda: {OTHERWISE: 0})
     local_discount_percent: Ppm = 0
-    zone_pairs: Annotated[tuple[ZonePair, ...], BeforeValidator(_tuple)] = ()
+    zone_pairs: Annotated[tuple[ZonePair, ...], BeforeValidator(as_tuple)] = ()
     platform_fee_share: FeeShare | None = None
     network_fee_share: FeeShare | None = None
     subscription_per_month: Nano = 0
@@ -182,28 +187,28 @@ class Version(_Frozen):
         return self
 
 
-class TaxRule(_Frozen):
+class TaxRule(Frozen):
     """The tax on some lines from local midnight of ``since`` until the next rule for the line. The buyer pays it."""
 
     since: Day
     on: Annotated[
         tuple[Literal[TAXED_LINES], ...],  # type: ignore[valid-type]  # mypy: no names of tuples
-        BeforeValidator(_tuple),
+        BeforeValidator(as_tuple),
         Field(min_length=1),
     ] = TAXED_LINES
     percent: Ppm
     reverse_charge: bool = False
 
 
-class PlanModel(_Frozen):
+class PlanModel(Frozen):
     """A whole plan; :class:`fastclear.TariffPlan` is its door."""
 
     name: Name
     time_zone: Name
-    holidays: Annotated[tuple[Day, ...], BeforeValidator(_tuple)] = ()
+    holidays: Annotated[tuple[Day, ...], BeforeValidator(as_tuple)] = ()
     windows: dict[str, Window] = Field(default_factory=dict)
-    versions: Annotated[tuple[Version, ...], BeforeValidator(_tuple), Field(min_length=1)]
-    taxes: Annotated[tuple[TaxRule, ...], BeforeValidator(_tuple)] = ()
+    versions: Annotated[tuple[Version, ...], BeforeValidator(as_tuple), Field(min_length=1)]
+    taxes: Annotated[tuple[TaxRule, ...], BeforeValidator(as_tuple)] = ()
     zones: dict[str, Participants] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -242,8 +247,8 @@ class PlanModel(_Frozen):
         return self
 
 
-def parse(data: object, where: str) -> PlanModel:
-    """Read the fields of a plan.
+def parse(data: object, where: str, model: type[_Model]) -> _Model:
+    """Read the fields of a file.
 
     Raises
     ------
@@ -251,19 +256,19 @@ def parse(data: object, where: str) -> PlanModel:
         The first fault with its place and what to do.
     """
     try:
-        return PlanModel.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
-        raise SettlementError(f"{where}: {_explained(error)}") from None
+        raise SettlementError(f"{where}: {_explained(error, model)}") from None
 
 
-def _explained(error: ValidationError) -> str:
+def _explained(error: ValidationError, model: type[BaseModel]) -> str:
     # an unknown key first: a misspelt key is both unknown and missing, and only the former names the misspelling
     first = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"])
     context: dict[str, Any] = first.get("ctx", {})
     match first["type"]:
         case "extra_forbidden":
-            known = _known(first["loc"][:-1])
+            known = _known(first["loc"][:-1], model)
             close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
             return f"unknown key {key}; " + (f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}")
         case "missing":
@@ -280,11 +285,12 @@ def _explained(error: ValidationError) -> str:
             return f"{key}: {first['msg'][0].lower()}{first['msg'][1:]}"
 
 
-def _known(path: tuple[str | int, ...]) -> list[str]:
+def _known(path: tuple[str | int, ...], model: type[BaseModel]) -> list[str]:
     """The keys there are at `path`."""
     table: dict[str, type[BaseModel]] = {
-        "": PlanModel,
+        "": model,
         "windows": Window,
+        "protected": Window,
         "versions": Version,
         "taxes": TaxRule,
         "zone_pairs": ZonePair,

@@ -20,7 +20,7 @@ from fastclear.tariff import Tariff
 from fastclear.tariffs.calendar import Calendar, date_of, day_number
 from fastclear.tariffs.files import to_toml
 from fastclear.tariffs.local_time import slot_column, slot_ns
-from fastclear.tariffs.model import OTHERWISE, PPM, TAXED_LINES, parse
+from fastclear.tariffs.model import OTHERWISE, PPM, TAXED_LINES, PlanModel, parse
 from fastclear.tariffs.network import NetworkFees
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class TariffPlan:
         self._read(fields, "tariff plan")
 
     def _read(self, fields: object, where: str) -> None:
-        self._model = parse(fields, where)
+        self._model = parse(fields, where, PlanModel)
         model = self._model
         self._calendar = Calendar(model.time_zone, model.windows, model.holidays)
         self._since = np.array([day_number(version.since) for version in model.versions], np.int64)

@@ -17,7 +17,7 @@ use fastclear_core::settlement::netting::Payment;
 use fastclear_core::settlement::purses::{PURSE_STEP, PURSES, house_names, owner};
 use fastclear_core::settlement::{
     Bank, Bill, ClearedSlot, Entries, FeeShare, Imbalance, Kind, Meter, Orders, Owner, Posting, Profile, SettleError,
-    Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, slot,
+    Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, profile_lines, slot,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -455,7 +455,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("DEBT_OFFSET", DEBT_OFFSET)?;
     m.add("FIRST_MEMBER", FIRST_MEMBER)?;
     m.add("KIND_NAMES", Kind::ALL.map(|kind| (kind as u8, kind.name())).to_vec())?;
-    let lines = slot::LINES.iter().chain(&delivery::LINES).chain(&credit::LINES);
+    let lines = slot::LINES.iter().chain(&delivery::LINES).chain(&credit::LINES).chain(&profile_lines::LINES);
     m.add("LINE_NAMES", lines.map(|&(kind, code, name)| (kind as u8, code, name)).collect::<Vec<_>>())?;
     Ok(())
 }

@@ -16,6 +16,7 @@
 //! | `allocation` | a seller's shortfall over its trades, deviations over a pool |
 //! | [`credit`] | loans, exposure, standing, the end of a cycle |
 //! | [`imbalance`] | what a deviation from the contract costs, and who has what is left over |
+//! | [`profile_lines`] | names of the lines that profiles enter from outside |
 //! | [`purses`] | accounts of a member for a purpose, and lines between any accounts |
 //! | [`bill`] | what each member paid, read off postings |
 //! | [`transfers`] | accounts of several assets: ids, credit check, linked chains, timeouts, one code a transfer |
@@ -40,6 +41,7 @@ pub mod imbalance;
 pub mod netting;
 mod open_orders;
 pub mod posting;
+pub mod profile_lines;
 pub mod purses;
 pub mod slot;
 mod subscription;

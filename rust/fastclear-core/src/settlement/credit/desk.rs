@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::accounts::{BOUNDARY, CREDIT_HOUSE, FIRST_MEMBER, MEMBERSHIP_CLOSED, MONEY, TREASURY, is_member};
+use super::super::accounts::{BOUNDARY, CREDIT_HOUSE, MEMBERSHIP_CLOSED, MONEY, TREASURY, is_member};
 use super::super::bank::{Bank, CycleLine};
 use super::super::draft::{Draft, Line, Position};
 use super::super::error::SettleError;
@@ -204,8 +204,9 @@ impl Bank {
             let (party, amount) = match account {
                 BOUNDARY => continue,
                 _ if failed.contains(&account) => (OPERATOR, line.closing),
-                FIRST_MEMBER.. => (account, line.closing),
-                _ => (account, line.closing - line.opening),
+                _ if is_member(account) => (account, line.closing),
+                // What was put in from outside is paid already.
+                _ => (account, line.net),
             };
             *positions.entry(party).or_insert(0) += amount;
         }
