@@ -14,9 +14,10 @@ use fastclear_core::settlement::accounts::{CREDIT_HOUSE, DEBT_OFFSET, FIRST_MEMB
 use fastclear_core::settlement::credit::loan::{Loan, Part};
 use fastclear_core::settlement::credit::terms::LoanTerms;
 use fastclear_core::settlement::netting::Payment;
+use fastclear_core::settlement::resettlement::SettledSlot;
 use fastclear_core::settlement::{
     Bank, Bill, ClearedSlot, FeeShare, Imbalance, Kind, Meter, Orders, Owner, Posting, Profile, SettleError, Shortfall,
-    Tariff, TaxRates, Terms, bills, credit, delivery, slot,
+    Tariff, TaxRates, Terms, bills, credit, delivery, resettlement, slot,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -31,6 +32,10 @@ type CycleRow = (u64, i128, i128, i128, i128);
 type BalanceRow = (u64, i128, i128, i128, i128, i128, u64, Option<&'static str>);
 /// Member, seq of the draw, lender, drawn, day of the draw, day on which it is due, principal, interest, penalty.
 type LoanRow = (u64, u64, u64, i64, u64, u64, i64, i128, i128);
+/// First seq, one past the last seq, engine time, versions, whether frozen.
+type SlotRow = (u64, u64, u64, usize, bool);
+/// Engine time, first seq, one past the last seq, readings, money moved.
+type VersionRow = (u64, u64, u64, usize, i128);
 /// Capital, interest and penalties received, principal written off.
 type BookRow = (i128, i128, i128, i128);
 /// side, account, market, order, buy row, sell row, quantity, buy price, sell price, and of their money: buy amount,
@@ -208,6 +213,34 @@ impl PyBank {
         self.bank.settle(&clearings, &meter).map_err(|error| self.error(&error))
     }
 
+    /// Settles a slot anew, counted from 0 in the order of settling, by what later readings change.
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
+    fn resettle(&mut self, slot: usize, meter_account: Column<'_, u64>, meter_energy: Column<'_, i64>) -> PyResult<()> {
+        let meter = Meter { account: meter_account.as_slice()?, energy: meter_energy.as_slice()?, due: false };
+        self.bank.resettle(slot, &meter).map_err(|error| self.error(&error))
+    }
+
+    /// Makes the readings of these slots final.
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands lists over by value")]
+    fn freeze(&mut self, slots: Vec<usize>) -> PyResult<()> {
+        self.bank.freeze(&slots).map_err(|error| self.error(&error))
+    }
+
+    /// Of each slot that was settled: first seq, one past the last seq of its first version, engine time of that, how
+    /// many versions, whether its readings are final.
+    fn slots(&self) -> Vec<SlotRow> {
+        let row = |slot: &SettledSlot| {
+            slot.versions().first().map(|v| (v.first_seq, v.end_seq, v.time_ns, slot.versions().len(), slot.frozen()))
+        };
+        self.bank.slots().filter_map(row).collect()
+    }
+
+    /// Engine time, first seq, one past the last seq, readings, money moved: one tuple a version of a slot.
+    fn versions(&self, slot: usize) -> Vec<VersionRow> {
+        let versions = self.bank.slots().nth(slot).map_or(&[][..], SettledSlot::versions);
+        versions.iter().map(|v| (v.time_ns, v.first_seq, v.end_seq, v.readings, v.moved)).collect()
+    }
+
     /// Every posting since the last call.
     fn take(&mut self) -> PyPostings {
         PyPostings { postings: self.bank.take() }
@@ -378,6 +411,7 @@ impl PyPostings {
             residual: |b| b.residual,
             feed_in: |b| b.feed_in,
             imbalance: |b| b.imbalance,
+            correction: |b| b.correction,
             subscription: |b| b.subscription,
             tax: |b| b.tax,
             net: Bill::net,
@@ -407,7 +441,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("DEBT_OFFSET", DEBT_OFFSET)?;
     m.add("FIRST_MEMBER", FIRST_MEMBER)?;
     m.add("KIND_NAMES", Kind::ALL.map(|kind| (kind as u8, kind.name())).to_vec())?;
-    let lines = slot::LINES.iter().chain(&delivery::LINES).chain(&credit::LINES);
+    let lines = slot::LINES.iter().chain(&delivery::LINES).chain(&credit::LINES).chain(&resettlement::LINES);
     m.add("LINE_NAMES", lines.map(|&(kind, code, name)| (kind as u8, code, name)).collect::<Vec<_>>())?;
     Ok(())
 }

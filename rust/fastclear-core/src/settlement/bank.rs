@@ -4,6 +4,7 @@
 //! that fails leaves no trace.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::accounts::{Account, Accounts, BOUNDARY, CLEARING, FIRST_MEMBER, HOUSE, MONEY};
 use super::credit::{Cover, Credit, desk};
@@ -11,7 +12,8 @@ use super::draft::{Draft, Line, Position};
 use super::error::SettleError;
 use super::imbalance::Imbalance;
 use super::posting::{Kind, Posting};
-use super::slot::{self, ClearedSlot, Meter, OpenOrders, SlotOf, check_member};
+use super::resettlement::SettledSlot;
+use super::slot::{self, ClearedSlot, Closed, Meter, OpenOrders, SlotOf, check_member};
 use super::subscription;
 use super::tariff::Tariff;
 use super::terms::Terms;
@@ -57,7 +59,7 @@ pub struct CycleLine {
 pub struct Bank {
     pub(super) accounts: Accounts,
     terms: Terms,
-    imbalance: Imbalance,
+    pub(super) imbalance: Imbalance,
     /// `None` under the profile prepaid.
     pub(super) credit: Option<Credit>,
     open: OpenOrders,
@@ -67,6 +69,8 @@ pub struct Bank {
     clock: u64,
     next_member: u64,
     untaken: Vec<Posting>,
+    /// Every slot that was settled, in order. Shared with copies of the bank until one of them changes it.
+    pub(super) slots: Arc<Vec<Arc<SettledSlot>>>,
     /// Per account: `posted` at the start of the cycle, deposits less withdrawals since. Follows from the postings.
     cycle: BTreeMap<u64, (i128, i128)>,
 }
@@ -88,6 +92,7 @@ impl Bank {
             clock: 0,
             next_member: FIRST_MEMBER,
             untaken: Vec::new(),
+            slots: Arc::default(),
             cycle: BTreeMap::new(),
         };
         let mut draft = Draft::new(&mut bank.accounts, bank.next);
@@ -297,12 +302,14 @@ impl Bank {
         let mut draft = Draft::new(&mut self.accounts, self.next);
         let credit = self.credit.as_ref();
         let open = (&self.open, &self.slot_of);
-        let closed = slot::settle(&mut draft, open, (&self.terms, self.imbalance), credit, clearings, meter)?;
+        let outcome = slot::settle(&mut draft, open, (&self.terms, self.imbalance), credit, clearings, meter)?;
+        let settled = SettledSlot::new(&draft, self.terms, meter, &outcome)?;
         let (postings, next) = desk::commit(draft, &mut self.credit)?;
-        for order in closed {
+        for Closed { order, .. } in outcome.closed {
             self.open.remove(&order);
             self.slot_of.remove(&order.1);
         }
+        Arc::make_mut(&mut self.slots).push(Arc::new(settled));
         self.keep(postings, next);
         Ok(())
     }

@@ -14,6 +14,7 @@
 //! | [`delivery`] | meter readings against trades, after the lines of the trades |
 //! | `allocation` | a seller's shortfall over its trades, deviations over a pool |
 //! | [`credit`] | loans, exposure, standing, the end of a cycle |
+//! | [`resettlement`] | a settled slot under later readings: what the difference moves |
 //! | [`imbalance`] | what a deviation from the contract costs, and who has what is left over |
 //! | [`bill`] | what each member paid, read off postings |
 //! | [`transfers`] | accounts of several assets: ids, credit check, linked chains, timeouts, one code a transfer |
@@ -37,6 +38,7 @@ pub mod error;
 pub mod imbalance;
 pub mod netting;
 pub mod posting;
+pub mod resettlement;
 pub mod slot;
 mod subscription;
 pub mod tariff;

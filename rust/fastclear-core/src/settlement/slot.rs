@@ -204,7 +204,25 @@ struct Money {
     rounding: i128,
 }
 
-/// Writes the postings of one slot into `draft` and returns the reservations it closed.
+/// A reservation that a slot has drawn or released, with the cover it had.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Closed {
+    pub order: (OrderKey, u64),
+    pub cover: i64,
+}
+
+/// What a slot leaves behind beside its postings.
+pub(super) struct Outcome {
+    pub closed: Vec<Closed>,
+    /// Bought less sold, by member.
+    pub contract: BTreeMap<u64, i128>,
+    /// Its trades, where the policy looks at them one by one.
+    pub sales: Vec<Sale>,
+    /// `seq` of the first line after delivery.
+    pub delivery_seq: u64,
+}
+
+/// Writes the postings of one slot into `draft`.
 pub(super) fn settle(
     draft: &mut Draft<'_>,
     open: (&OpenOrders, &SlotOf),
@@ -212,7 +230,7 @@ pub(super) fn settle(
     credit: Option<&Credit>,
     clearings: &[ClearedSlot<'_>],
     meter: &Meter<'_>,
-) -> Result<Vec<(OrderKey, u64)>, SettleError> {
+) -> Result<Outcome, SettleError> {
     let mut claims = Vec::new();
     let mut deals = Vec::new();
     let mut contract = BTreeMap::new();
@@ -231,8 +249,9 @@ pub(super) fn settle(
         Imbalance::ShortfallAllocation { .. } => deals.iter().map(|deal| deal.sale(&claims)).collect(),
         _ => Vec::new(),
     };
+    let delivery_seq = draft.next().seq;
     settle_meter(draft, (terms, policy), meter, (&contract, &sales))?;
-    Ok(closed)
+    Ok(Outcome { closed, contract, sales, delivery_seq })
 }
 
 /// Gives each buy row its claim. A row takes the oldest reservation of its order for `slot` that no earlier row took;
@@ -420,7 +439,7 @@ fn draw_reservations(
     draft: &mut Draft<'_>,
     credit: Option<&Credit>,
     claims: &mut [Claim],
-) -> Result<Vec<(OrderKey, u64)>, SettleError> {
+) -> Result<Vec<Closed>, SettleError> {
     let mut reserved: Vec<(u64, usize)> =
         claims.iter().enumerate().filter_map(|(i, claim)| claim.reservation.map(|seq| (seq, i))).collect();
     reserved.sort_unstable();
@@ -439,7 +458,7 @@ fn draw_reservations(
                 ..Line::new(Kind::Void, account, CLEARING, i128::from(cover))
             })?;
         }
-        closed.push((claim.key, seq));
+        closed.push(Closed { order: (claim.key, seq), cover });
     }
     let mut on_hand = Cover::new(credit, draft.accounts());
     for claim in claims.iter_mut().filter(|claim| claim.reservation.is_none() && claim.quantity > 0) {
