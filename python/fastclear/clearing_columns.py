@@ -144,11 +144,7 @@ def meter_columns(meter: object, members: Members) -> tuple[NDArray[np.uint64], 
     """
     if meter is None:
         return np.empty(0, np.uint64), np.empty(0, np.int64)
-    if not isinstance(meter, Mapping | pl.DataFrame) and not hasattr(meter, "iloc"):
-        if not hasattr(meter, "__arrow_c_stream__"):
-            raise SettlementError(f"meter is a {type(meter).__name__}; give a frame with participant and energy_wh")
-        meter = pl.DataFrame(cast("Any", meter))
-    columns = cast("Mapping[str, Any]", meter)
+    columns = meter_frame(meter)
     for name in ("participant", "energy_wh"):
         if name not in columns:
             raise SettlementError(f"meter has no column '{name}'; give participant and energy_wh")
@@ -156,6 +152,21 @@ def meter_columns(meter: object, members: Members) -> tuple[NDArray[np.uint64], 
     if isinstance(names, pl.Series):
         names = names.to_list()
     return members.of_names(names), int64("energy_wh", columns["energy_wh"])
+
+
+def meter_frame(meter: object) -> Mapping[str, Any]:
+    """Readings by column.
+
+    Raises
+    ------
+    SettlementError
+        What is no frame.
+    """
+    if not isinstance(meter, Mapping | pl.DataFrame) and not hasattr(meter, "iloc"):
+        if not hasattr(meter, "__arrow_c_stream__"):
+            raise SettlementError(f"meter is a {type(meter).__name__}; give a frame with participant and energy_wh")
+        meter = pl.DataFrame(cast("Any", meter))
+    return cast("Mapping[str, Any]", meter)
 
 
 def ids(orders: Orders, column: str) -> NDArray[np.uint64]:

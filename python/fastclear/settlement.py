@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from fastclear import _core
 from fastclear.audit.settlement import SettlementReport
 from fastclear.audit.watch import Watched, audited
-from fastclear.clearing_columns import Cleared, Settled, cleared_columns, ids, meter_columns
+from fastclear.clearing_columns import Cleared, Settled, cleared_columns, ids, meter_columns, meter_frame
 from fastclear.columns import INT64_MAX, Participant, whole
 from fastclear.credit_desk import CreditDesk
 from fastclear.errors import SettlementError
@@ -34,10 +34,12 @@ from fastclear.netting import money as money_series
 from fastclear.orders import Orders, encode
 from fastclear.profiles import Profile, named
 from fastclear.receipts import Receipts, read_only
+from fastclear.resettlement import Resettlement, SettledSlots, reading_versions
 from fastclear.statements.exposure import Exposure, exposure
 from fastclear.tariff import Tariff
 from fastclear.tariffs.fixed_charges import FixedCharges
 from fastclear.tariffs.in_force import InForce
+from fastclear.tariffs.local_time import slot_ns
 from fastclear.tariffs.plan import TariffPlan
 from fastclear.tariffs.subscriptions import Subscriptions
 from fastclear.units import Units
@@ -46,7 +48,7 @@ PRICE_MAX: Final = 2**31 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Settlement(CreditDesk, FixedCharges):
+class Settlement(CreditDesk, FixedCharges, Resettlement):
     """The accounts of a community, and what happens to them slot by slot.
 
     Parameters
@@ -117,6 +119,7 @@ class Settlement(CreditDesk, FixedCharges):
         self._subscriptions = Subscriptions(tariff)
         self._members = Members()
         self._settled = Settled()
+        self._slots = SettledSlots()
         self._last: Receipts | None = None
         self._handed_out = 0
 
@@ -126,6 +129,7 @@ class Settlement(CreditDesk, FixedCharges):
         twin.__dict__.update(self.__dict__)
         twin._bank = self._bank.copy()
         twin._members, twin._settled = self._members.copy(), self._settled.copy()
+        twin._slots = self._slots.copy()
         twin._plan, twin._subscriptions = copy(self._plan), copy(self._subscriptions)
         return twin
 
@@ -336,7 +340,8 @@ class Settlement(CreditDesk, FixedCharges):
             (:attr:`Receipts.missing`), unless the slot has no meter frame at all.
         slot : int or datetime, optional
             Start of the slot, as in :meth:`reserve`; needed under a :class:`fastclear.TariffPlan`. An order is settled
-            in the slot that it was reserved for.
+            in the slot that it was reserved for. A flat tariff does not need it, but :meth:`resettle` and
+            :meth:`freeze` find the slot by it.
 
         Returns
         -------
@@ -347,7 +352,7 @@ class Settlement(CreditDesk, FixedCharges):
         ------
         SettlementError
             A stranger, a clearing that was settled already, two readings of one member, a reading that is no integer,
-            a buyer whose cover does not reach, an order that was reserved for another slot, or no slot under a plan;
+            a buyer whose cover does not reach, a slot that is final (:meth:`freeze`), an order that was reserved for another slot, or no slot under a plan;
             then nothing has happened.
         """
         terms = self._plan.terms(slot)
@@ -355,10 +360,15 @@ class Settlement(CreditDesk, FixedCharges):
         fees = partial(self._plan.fees_of_trades, terms)
         columns = [cleared_columns(item, self._members, fees) for item in clearings]
         self._settled.check_new(clearings)
+        start = None if slot is None else slot_ns(slot)
+        self._slots.check_open(start)
+        meter = None if meter is None else meter_frame(meter)
         accounts, energy = meter_columns(meter, self._members)
+        versions = reading_versions(meter)
         self._plan.tell(self._bank, terms)
         self._bank.settle(columns, accounts, energy, meter is not None)
         self._settled.remember(clearings)
+        self._slots.add(start, accounts, versions)
         return self.receipts()
 
     def receipts(self) -> Receipts:

@@ -10,6 +10,8 @@
 //! | `int` money | `i64` in, `i128` out |
 //! | [`SettleError`] | `SettlementError`, with the member's name in front |
 
+use std::collections::BTreeMap;
+
 use fastclear_core::settlement::accounts::{CREDIT_HOUSE, DEBT_OFFSET, FIRST_MEMBER, HOUSE, MONEY, is_member};
 use fastclear_core::settlement::credit::loan::{Loan, Part};
 use fastclear_core::settlement::credit::terms::LoanTerms;
@@ -233,6 +235,21 @@ impl PyBank {
             slot.versions().first().map(|v| (v.first_seq, v.end_seq, v.time_ns, slot.versions().len(), slot.frozen()))
         };
         self.bank.slots().filter_map(row).collect()
+    }
+
+    /// Slots whose first version begins within these places, by number.
+    fn slots_between(&self, first_seq: u64, end_seq: u64) -> Vec<usize> {
+        self.bank.slots_between(first_seq, end_seq).collect()
+    }
+
+    /// Whether the readings of a slot are final.
+    fn frozen(&self, slot: usize) -> bool {
+        self.bank.slots().nth(slot).is_some_and(SettledSlot::frozen)
+    }
+
+    /// The readings of a slot that hold, by account; none where they are final.
+    fn readings(&self, slot: usize) -> BTreeMap<u64, i64> {
+        self.bank.slots().nth(slot).map(SettledSlot::readings).unwrap_or_default()
     }
 
     /// Engine time, first seq, one past the last seq, readings, money moved: one tuple a version of a slot.

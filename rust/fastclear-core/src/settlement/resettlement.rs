@@ -6,6 +6,7 @@
 //! So the first version and all differences sum to what the last readings would have come to at once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::accounts::{Accounts, CLEARING, HOUSE};
@@ -130,6 +131,11 @@ impl SettledSlot {
     /// Its versions, the first one first.
     pub fn versions(&self) -> &[Version] {
         &self.versions
+    }
+
+    /// The readings that hold, by account; none where they are final.
+    pub fn readings(&self) -> BTreeMap<u64, i64> {
+        self.kept.as_ref().map(Kept::current).unwrap_or_default()
     }
 
     /// Whether its readings are final.
@@ -276,6 +282,12 @@ impl Bank {
     /// Every slot that was settled, in order.
     pub fn slots(&self) -> impl ExactSizeIterator<Item = &SettledSlot> {
         self.slots.iter().map(Arc::as_ref)
+    }
+
+    /// Slots whose first version begins within these places of the history, counted from 0.
+    pub fn slots_between(&self, first_seq: u64, end_seq: u64) -> Range<usize> {
+        let from = |seq| self.slots.partition_point(|slot| slot.versions.first().is_some_and(|v| v.first_seq < seq));
+        from(first_seq)..from(end_seq)
     }
 
     /// Settles a slot anew under later readings, by what they change; readings that are not given stay. The terms and
