@@ -13,9 +13,9 @@ from fastclear import _core
 from fastclear.columns import Participant, checked_name, int64, items, plain, single
 from fastclear.errors import SettlementError
 from fastclear.orders import Orders
-from fastclear.receipts import participant_series
 
 _HOUSE: Final = dict(_core.HOUSE_ACCOUNTS)
+_PURSES: Final = dict(_core.PURSES)
 
 
 class Members:
@@ -74,8 +74,8 @@ class Members:
         """The columns ``account``, ``participant``, ``role`` of these accounts."""
         return [
             pl.Series("account", accounts, dtype=pl.UInt64),
-            participant_series(self.of(accounts)),
-            pl.Series("role", [_HOUSE.get(account, "member") for account in accounts]),
+            participant_series(self.of(account % _core.PURSE_STEP for account in accounts)),
+            pl.Series("role", [role(account) for account in accounts], dtype=pl.String),
         ]
 
     def pseudonyms(self, orders: Orders) -> NDArray[np.uint64]:
@@ -136,6 +136,25 @@ class Members:
         if len(amounts) != len(accounts):
             raise SettlementError(f"{len(accounts)} participants and {len(amounts)} amounts; give one each")
         return accounts, amounts
+
+
+def participant_series(names: Sequence[str | int | None]) -> pl.Series:
+    """Names as Int64 if all of them are integers, else as text."""
+    if all(isinstance(name, int) for name in names if name is not None):
+        return pl.Series("participant", names, dtype=pl.Int64)
+    return pl.Series("participant", [None if name is None else str(name) for name in names], dtype=pl.String)
+
+
+def role(account: int) -> str:
+    """``"member"``, what a member's further account is for, or the name of a house account."""
+    return _HOUSE.get(account) or _PURSES.get(account // _core.PURSE_STEP, "member")
+
+
+def called(account: int, owner: Participant | None) -> str | None:
+    """``Ada``; ``Ada, margin`` for what a further account of hers is for; the name of a house account."""
+    if owner is None:
+        return _HOUSE.get(account)
+    return str(owner) if account < _core.PURSE_STEP else f"{owner}, {role(account)}".replace("_", " ")
 
 
 def _stranger(name: object) -> SettlementError:

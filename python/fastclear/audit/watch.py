@@ -16,7 +16,7 @@ from fastclear.audit.settlement import BILLS, CYCLE, HANDED, REFUSED, Books, Set
 from fastclear.errors import SettlementError
 
 _QUESTIONS: Final = frozenset(
-    {"balances", "available", "loans", "book", "today", "net_payments"}
+    {"balances", "available", "loans", "book", "today", "net_payments", "postings"}
     | {"slots", "slots_between", "frozen", "readings", "versions"}
 )
 
@@ -75,10 +75,10 @@ class Watched:
         return replace(report, checks=(*report.checks, REFUSED, HANDED, CYCLE, BILLS))
 
     def _checked(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any) -> Any:
+        def call(*args: Any, **named: Any) -> Any:
             before = self.books.next_seq
             try:
-                result = method(*args)
+                result = method(*args, **named)
             except Exception:
                 self.check()
                 if self.books.next_seq != before:

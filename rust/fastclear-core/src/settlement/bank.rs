@@ -3,7 +3,7 @@
 //! Nothing here changes an account: every method makes postings, and [`super::Accounts::apply`] folds them. A method
 //! that fails leaves no trace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::accounts::{Account, Accounts, BOUNDARY, CLEARING, FIRST_MEMBER, HOUSE, MONEY};
@@ -64,6 +64,8 @@ pub struct Bank {
     pub(super) credit: Option<Credit>,
     open: OpenOrders,
     slot_of: SlotOf,
+    /// Open reservations that no order made, by seq.
+    pub(super) holds: BTreeSet<u64>,
     pub(super) next: Position,
     /// Where the clock was last set to.
     clock: u64,
@@ -88,6 +90,7 @@ impl Bank {
             credit: None,
             open: OpenOrders::new(),
             slot_of: SlotOf::new(),
+            holds: BTreeSet::new(),
             next: Position::default(),
             clock: 0,
             next_member: FIRST_MEMBER,
@@ -402,7 +405,7 @@ impl Bank {
 }
 
 /// Refuses columns whose lengths differ from `expected`.
-fn same_length(expected: usize, columns: &[(&'static str, usize)]) -> Result<(), SettleError> {
+pub(super) fn same_length(expected: usize, columns: &[(&'static str, usize)]) -> Result<(), SettleError> {
     match columns.iter().find(|(_, len)| *len != expected) {
         Some(&(column, len)) => Err(SettleError::Length { column, len, expected }),
         None => Ok(()),

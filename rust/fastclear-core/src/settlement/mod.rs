@@ -16,6 +16,7 @@
 //! | [`credit`] | loans, exposure, standing, the end of a cycle |
 //! | [`resettlement`] | a settled slot under later readings: what the difference moves |
 //! | [`imbalance`] | what a deviation from the contract costs, and who has what is left over |
+//! | [`purses`] | accounts of a member for a purpose, and lines between any accounts |
 //! | [`bill`] | what each member paid, read off postings |
 //! | [`transfers`] | accounts of several assets: ids, credit check, linked chains, timeouts, one code a transfer |
 //! | [`netting`] | obligations to few payments, bilateral or multilateral |
@@ -38,6 +39,7 @@ pub mod error;
 pub mod imbalance;
 pub mod netting;
 pub mod posting;
+pub mod purses;
 pub mod resettlement;
 pub mod slot;
 mod subscription;
@@ -52,6 +54,7 @@ pub use credit::desk::{Profile, Status};
 pub use error::SettleError;
 pub use imbalance::{Imbalance, Owner, Shortfall};
 pub use posting::{Kind, Posting};
+pub use purses::Entries;
 pub use slot::{ClearedSlot, Meter};
 pub use tariff::{Tariff, TariffError};
 pub use terms::{FeeShare, TaxRates, Terms};
