@@ -36,12 +36,13 @@ class SettledSlots:
         self._at: dict[int, tuple[int, ...]] = {}
         self._reading: dict[tuple[int, int], int] = {}  # (slot, account) -> version of the reading that holds
         self.frozen_before: int | None = None
+        self.origin = object()  # a bank and its copies have the same
 
     def copy(self) -> SettledSlots:
         """The same slots, going on by themselves."""
         twin = SettledSlots()
         twin._starts, twin._at, twin._reading = self._starts.copy(), self._at.copy(), self._reading.copy()
-        twin.frozen_before = self.frozen_before
+        twin.origin, twin.frozen_before = self.origin, self.frozen_before
         return twin
 
     def __len__(self) -> int:
@@ -102,8 +103,12 @@ class SettledSlots:
             It was not settled, or more than once.
         """
         if isinstance(slot, Receipts):
+            if slot.bank._slots.origin is not self.origin:
+                raise SettlementError("these receipts are another bank's; give those of this one, or the slot's start")
             seq = slot.columns["seq"]
             found = core.slots_between(int(seq[0]), int(seq[-1]) + 1) if len(seq) else []
+            if slot.slot_number is not None:  # a slot in which nothing happened has no posting
+                found = [slot.slot_number]
             what = "these receipts"
         else:
             start = slot_ns(slot)

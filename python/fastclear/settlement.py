@@ -369,7 +369,9 @@ class Settlement(CreditDesk, FixedCharges, Resettlement):
         self._bank.settle(columns, accounts, energy, meter is not None)
         self._settled.remember(clearings)
         self._slots.add(start, accounts, versions)
-        return self.receipts()
+        receipts = self.receipts()
+        receipts.slot_number = len(self._slots) - 1
+        return receipts
 
     def receipts(self) -> Receipts:
         """Every posting since the last receipts (those of :meth:`settle` included)."""

@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from fastclear import _core
+from fastclear.audit.corrections import CORRECTED, Corrections, Correcting
 from fastclear.audit.loans import LOANS, Loans
 from fastclear.audit.report import broken
 
@@ -51,7 +52,7 @@ HANDED = "every posting that was made is handed out, once"
 CYCLE = "a cycle says what each account gained, and that sums to 0"
 BILLS = "a bill is what its member's account lost"
 
-CHECKS: Final = (DENSE, CONSERVED, PENDING, COVERED, FORCED, RESOLVED, WHOLE, ENERGY, PRICED, PURSES, LOANS, FOLD)
+CHECKS: Final = (DENSE, CONSERVED, PENDING, COVERED, FORCED, RESOLVED, WHOLE, ENERGY, CORRECTED, PRICED, PURSES, LOANS, FOLD)
 """What is checked after every call."""
 
 _KIND: Final = dict(_core.KIND_NAMES)
@@ -62,7 +63,11 @@ _MEMBERS: Final = _core.FIRST_MEMBER
 _DEBTS: Final = _core.DEBT_OFFSET
 _PAID: Final = frozenset({"trade", "deposit", "withdrawal", "net", "imbalance", "fee", "tax", "correction"})
 _COINS: Final = (0, 2)  # money, access tokens; the other assets are claims
-_SUMS: Final = frozenset({"buyer", "sum", "sum_paid", "deficit", "rounding"})
+_SUMS: Final = frozenset({"buyer", "sum", "sum_paid", "deficit", "rounding", "penalty_share"})
+_HALVES: Final = frozenset({"spread", "residual", "shortfall", "feed_in", "over_bought", "undelivered", "netting"})
+"""Lines that are sums where they have no price a unit in whole ticks; those of a pool pass through the clearing account,
+and shares of members have no energy."""
+_PRICED: Final = frozenset({*_HALVES, "penalty", "penalty_share", "rounding"})
 _IMPORTED: Final = {"residual": 1, "shortfall": 1, "feed_in": -1, "over_bought": -1}
 
 
@@ -116,6 +121,7 @@ class _Call:
     contract: Counter[int] = field(default_factory=Counter)  # member -> bought less sold
     paid: set[int] = field(default_factory=set)  # accounts that paid or set aside something
     reading: dict[int, tuple[int, int]] = field(default_factory=dict)  # seq of a reading -> member, unexplained Wh
+    correcting: Correcting = field(default_factory=Correcting)
 
 
 class Books:
@@ -138,6 +144,7 @@ class Books:
         self._unanswered: int | None = None
         self._cycle: dict[int, tuple[int, int]] = {}  # opening, deposited
         self._loans = Loans()
+        self._corrections = Corrections()
 
     def report(self) -> SettlementReport:
         """What has been looked at."""
@@ -224,7 +231,9 @@ class Books:
             held.version += 1
         elif kind == "meter":
             self._account(p["debit"], where)
-            call.reading[p["seq"]] = (p["debit"], p["quantity"])
+            if not line:
+                call.reading[p["seq"]] = (p["debit"], p["quantity"])
+            self._corrections.note_reading(p, line, call.correcting, where)
         elif kind in _STEPS:
             _STEPS[kind](self, p, where)
             call.paid.add(p["debit"])
@@ -271,7 +280,7 @@ class Books:
         payer.version += 1
         payee.posted += posted
         payee.pending_in += pending
-        payee.version += 1
+        payee.version += payee is not payer
 
     def _account(self, number: int, where: str) -> Held:
         held = self.accounts.get(number)
@@ -291,15 +300,17 @@ class Books:
         elif kind == "net":
             if held.posted < (0 if line == "paid_out" else held.pending_out):
                 raise broken(FORCED, f"{where}: account {p['debit']} pays out of what it has not, or has set aside")
-        elif kind not in ("imbalance", "tax", "trade") and line != "subscription":
+        elif kind not in ("imbalance", "tax", "trade") and line != "subscription" and not (
+            kind == "correction" and line
+        ):
             raise broken(FORCED, f"{where}: a {kind} is taken from account {p['debit']}")
 
     def _check_price(self, p: dict[str, int], kind: str, line: str, where: str) -> None:
         amount = p["amount"]
         if amount < 0:
             raise broken(PRICED, f"{where}: {amount}")
-        if kind in ("trade", "fee", "imbalance"):
-            a_sum = line in _SUMS or (line == "spread" and not p["price"])
+        if kind in ("trade", "fee", "imbalance") or (kind == "correction" and line in _PRICED):
+            a_sum = line in _SUMS or (line in _HALVES and not p["price"])
             wrong = p["price"] != 0 if a_sum else amount != abs(p["price"] * p["quantity"])
             if wrong:
                 raise broken(PRICED, f"{where}: {amount} for {p['quantity']} Wh at {p['price']} ticks")
@@ -330,6 +341,16 @@ class Books:
                 raise broken(ENERGY, f"{where}: it belongs to posting {group}, which is no reading")
             member, left = call.reading[group]
             call.reading[group] = (member, left - _IMPORTED[line] * p["quantity"])
+        elif kind == "imbalance" and line == "undelivered":
+            seller = call.reading.get(group, (0, 0))[0]
+            if seller not in (p["debit"], p["credit"]):
+                raise broken(ENERGY, f"{where}: it belongs to posting {group}, which is no reading of the seller")
+            buyer = p["credit"] if seller == p["debit"] else p["debit"]
+            call.contract[seller] += p["quantity"]  # the contract is cut to what was delivered
+            call.contract[buyer] -= p["quantity"]
+            self._corrections.note_sale(p["seq"], seller, call.correcting)
+        elif kind == "correction":
+            self._corrections.note_line(p, line, call.correcting, where)
         elif kind in ("deposit", "withdrawal"):
             for account, moved in ((p["debit"], -amount), (p["credit"], amount)):
                 opening, deposited = self._cycle.get(account, (0, 0))
@@ -356,6 +377,7 @@ class Books:
                     ENERGY,
                     f"posting {reading}: account {member} traded {call.contract[member]} Wh, its lines leave {left}",
                 )
+        self._corrections.check(call.correcting, call.contract)
 
 
 def _never_short(account: int, held: Held) -> bool:

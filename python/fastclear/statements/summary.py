@@ -124,15 +124,15 @@ def _others(columns: dict[str, NDArray[Any]]) -> _Lines:
     deposit, withdrawal = _is(columns, "deposit"), _is(columns, "withdrawal")
     yield "deposited", member[deposit], -paid[deposit]
     yield "withdrawn", member[withdrawal], paid[withdrawal]
-    tax = _is(columns, "tax") & (member >= _FIRST)
+    tax = (_is(columns, "tax") | _is(columns, "correction", "tax_residual")) & (member >= _FIRST)
     yield "tax", member[tax], paid[tax]
     for name, lines in {
         "residual": ("residual",),
         "feed_in": ("feed_in",),
         "imbalance": ("shortfall", "over_bought", "penalty"),
     }.items():
-        of = _is(columns, "imbalance", *lines)
+        of = _is(columns, "imbalance", *lines) | _is(columns, "correction", *lines)
         yield name, member[of], paid[of]
     for name, lines in {"imported_wh": ("residual", "shortfall"), "exported_wh": ("feed_in", "over_bought")}.items():
-        of = _is(columns, "imbalance", *lines)
+        of = _is(columns, "imbalance", *lines) | _is(columns, "correction", *lines)
         yield name, member[of], quantity[of]

@@ -63,6 +63,17 @@ _TEXTS: Final = {
 }
 
 
+_TEXTS.update(
+    {("correction", line): f"by a later reading: {text}" for (kind, line), text in _TEXTS.items() if kind == "imbalance"}
+)
+_TEXTS.update(
+    {
+        ("correction", f"tax_{line}"): f"by a later reading: {_TEXTS['tax', line]}"
+        for line in ("residual", "undelivered")
+    }
+)
+
+
 def energy_text(wh: int) -> str:
     """Energy in kWh, every digit."""
     return f"{exact(wh, 1000)} kWh"
@@ -93,7 +104,8 @@ def told(posting: Mapping[str, Any]) -> str:
         return "meter: no reading, though the member traded"
     if kind == "meter":
         energy = posting["quantity"]
-        return f"meter: {'generated' if energy < 0 else 'consumed'} {energy_text(abs(energy))}, net"
+        later = ", by a later reading" if line == "revised" else ""
+        return f"meter: {'generated' if energy < 0 else 'consumed'} {energy_text(abs(energy))}, net{later}"
     text = _TEXTS.get((kind, line))
     if text is None:
         return lined(posting["kind"], posting["code"])

@@ -147,12 +147,15 @@ impl SettledSlot {
 /// What tells two lines of one slot apart: accounts (larger first), kind, code, the names of a trade, price a unit.
 type Key = (u64, u64, u8, u16, [u64; 3], i64);
 
-/// What the lines of one key come to: Wh, money from the larger account to the smaller, `seq` of the first.
+/// What the lines of one key come to: Wh, money from the larger account to the smaller.
 #[derive(Clone, Copy, Default)]
 struct Sum {
     energy: i128,
     money: i128,
+    /// `seq` of the first of them.
     seq: u64,
+    /// Whose reading they belong to.
+    member: Option<u64>,
 }
 
 impl Kept {
@@ -187,12 +190,18 @@ impl Kept {
 /// Sums of the lines that move money or energy, by key.
 fn sums(lines: &[Posting]) -> BTreeMap<Key, Sum> {
     let mut sums: BTreeMap<Key, Sum> = BTreeMap::new();
-    for p in lines.iter().filter(|p| p.kind != Kind::Meter) {
+    let mut member_of = BTreeMap::new();
+    for p in lines {
+        if p.kind == Kind::Meter {
+            member_of.insert(p.seq, p.debit);
+            continue;
+        }
+        let member = member_of.get(&p.group).copied();
+        member_of.extend(member.map(|member| (p.seq, member))); // a tax line belongs to the line that it taxes
         let (high, low) = (p.debit.max(p.credit), p.debit.min(p.credit));
         let names = [p.market, p.buy_order, p.sell_order];
-        let sum = sums
-            .entry((high, low, p.kind as u8, p.code, names, p.price))
-            .or_insert(Sum { seq: p.seq, ..Sum::default() });
+        let key = (high, low, p.kind as u8, p.code, names, p.price);
+        let sum = sums.entry(key).or_insert(Sum { seq: p.seq, member, ..Sum::default() });
         sum.energy += i128::from(p.quantity);
         sum.money += i128::from(if p.debit == high { p.amount } else { -p.amount });
     }
@@ -236,7 +245,10 @@ fn resettle(
     let start = draft.next();
     let mut kept = kept.clone();
     for (&account, &energy) in &given {
-        let earlier = kept.revised.get(&account).map(|&(_, seq)| seq).or_else(|| noted.get(&account).copied());
+        let own = kept.revised.get(&account).map(|&(_, seq)| seq).or_else(|| noted.get(&account).copied());
+        // A member's first reading corrects none, and belongs to the first reading of the slot.
+        let any = || noted.values().copied().chain(kept.revised.values().map(|&(_, seq)| seq)).min();
+        let earlier = own.or_else(any);
         let line = Line::new(Kind::Meter, account, 0, 0);
         let seq = draft.push(Line { code: METER_REVISED, quantity: energy, group: earlier, ..line })?;
         kept.revised.insert(account, (energy, seq));
@@ -251,7 +263,10 @@ fn resettle(
         if (energy, money) == (0, 0) {
             continue;
         }
-        let reading = kept.revised.get(&high).map(|&(_, seq)| seq).or_else(|| noted.get(&high).copied());
+        let reading = is
+            .member
+            .or(was.member)
+            .and_then(|member| kept.revised.get(&member).map(|&(_, seq)| seq).or_else(|| noted.get(&member).copied()));
         draft.push(Line {
             code: OF_KIND * u16::from(kind) + code,
             market,
