@@ -108,7 +108,12 @@ def test_deltas_sum_to_the_final_readings(
 
 
 @settings(max_examples=250)
-@given(policies, rates_of, lively_slots(), st.lists(st.dictionaries(st.sampled_from(NAMES), st.integers(-12, 12)), max_size=3))
+@given(
+    policies,
+    rates_of,
+    lively_slots(),
+    st.lists(st.dictionaries(st.sampled_from(NAMES), st.integers(-12, 12)), max_size=3),
+)
 def test_deltas_where_deviations_are_shared(
     policy: Any, rates: Rates, both: tuple[Slot, dict[str, int]], changes: list[dict[str, int]]
 ) -> None:
@@ -128,7 +133,9 @@ def test_estimated_then_measured_is_one_delta_and_back_leaves_nothing(
     before = posted(house)
     changed = {"Ada": meter["Ada"] + 3}
     there = house.resettle(first, columns(changed)).frame
-    assert there.filter(kind="meter").select("line", "payer", "quantity").rows() == [("revised", "Ada", meter["Ada"] + 3)]
+    assert there.filter(kind="meter").select("line", "payer", "quantity").rows() == [
+        ("revised", "Ada", meter["Ada"] + 3)
+    ]
     back = house.resettle(first, columns({"Ada": meter["Ada"]})).frame
     assert posted(house) == before
     assert not lines(pl.concat([there, back]))
@@ -208,7 +215,9 @@ def test_the_worked_example() -> None:
         ("correction", "shortfall", "backstop", "Bo", -1, 30, 30),
     ]
     original = first.frame.filter(pl.col("kind").is_in(["meter", "imbalance", "tax"]))
-    seq_of = {(kind, line, payer): seq for kind, line, payer, seq in original.select("kind", "line", "payer", "seq").rows()}
+    seq_of = {
+        (kind, line, payer): seq for kind, line, payer, seq in original.select("kind", "line", "payer", "seq").rows()
+    }
     groups = dict(delta.filter(kind="correction").select("line", "group").rows())
     assert groups["residual"] == seq_of["imbalance", "residual", "Ada"]
     assert groups["tax_residual"] == seq_of["tax", "residual", "Ada"]

@@ -191,7 +191,7 @@ class Resettlement:
             self._check_same(number, accounts, energy, versions)
         self._bank.resettle(number, accounts, energy)
         self._slots.note(number, accounts, versions)
-        return self._self.receipts()
+        return self._self._hand_out(slot_number=number)
 
     def freeze(self, before: int | datetime) -> int:
         """Make everything final that was delivered before a time: no later readings, no settlement.
@@ -292,4 +292,3 @@ def _shown(ns: int) -> str:
     seconds, rest = divmod(ns, 10**9)
     text = np.datetime64(seconds, "s").item()
     return f"{text:%Y-%m-%d %H:%M:%S}{f'.{rest:09d}' if rest else ''} UTC" if isinstance(text, datetime) else f"{ns} ns"
-

@@ -29,6 +29,7 @@ from fastclear.columns import INT64_MAX, Participant, whole
 from fastclear.credit_desk import CreditDesk
 from fastclear.errors import SettlementError
 from fastclear.imbalance import Backup, Imbalance, encoded
+from fastclear.invoices.desk import InvoiceDesk
 from fastclear.members import Members
 from fastclear.netting import money as money_series
 from fastclear.orders import Orders, encode
@@ -48,7 +49,7 @@ PRICE_MAX: Final = 2**31 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Settlement(CreditDesk, FixedCharges, Resettlement):
+class Settlement(CreditDesk, FixedCharges, Resettlement, InvoiceDesk):
     """The accounts of a community, and what happens to them slot by slot.
 
     Parameters
@@ -120,6 +121,7 @@ class Settlement(CreditDesk, FixedCharges, Resettlement):
         self._members = Members()
         self._settled = Settled()
         self._slots = SettledSlots()
+        self._office = None
         self._last: Receipts | None = None
         self._handed_out = 0
 
@@ -130,6 +132,7 @@ class Settlement(CreditDesk, FixedCharges, Resettlement):
         twin._bank = self._bank.copy()
         twin._members, twin._settled = self._members.copy(), self._settled.copy()
         twin._slots = self._slots.copy()
+        twin._office = None if self._office is None else self._office.copy(twin)
         twin._plan, twin._subscriptions = copy(self._plan), copy(self._subscriptions)
         return twin
 
@@ -369,14 +372,19 @@ class Settlement(CreditDesk, FixedCharges, Resettlement):
         self._bank.settle(columns, accounts, energy, meter is not None)
         self._settled.remember(clearings)
         self._slots.add(start, accounts, versions)
-        receipts = self.receipts()
-        receipts.slot_number = len(self._slots) - 1
-        return receipts
+        return self._hand_out(slot_number=len(self._slots) - 1)
 
     def receipts(self) -> Receipts:
         """Every posting since the last receipts (those of :meth:`settle` included)."""
+        return self._hand_out()
+
+    def _hand_out(self, slot_number: int | None = None, subscription_ppm: Sequence[int] = ()) -> Receipts:
+        """What is new, with what its postings do not say: the slot that it settles, the tax of fixed charges."""
         self._last = Receipts(self._bank.take(), self)
+        self._last.slot_number = slot_number
         self._handed_out += len(self._last)
+        if self._office is not None:
+            self._office.add(self._last, list(subscription_ppm))
         return self._last
 
     @property

@@ -52,7 +52,21 @@ HANDED = "every posting that was made is handed out, once"
 CYCLE = "a cycle says what each account gained, and that sums to 0"
 BILLS = "a bill is what its member's account lost"
 
-CHECKS: Final = (DENSE, CONSERVED, PENDING, COVERED, FORCED, RESOLVED, WHOLE, ENERGY, CORRECTED, PRICED, PURSES, LOANS, FOLD)
+CHECKS: Final = (
+    DENSE,
+    CONSERVED,
+    PENDING,
+    COVERED,
+    FORCED,
+    RESOLVED,
+    WHOLE,
+    ENERGY,
+    CORRECTED,
+    PRICED,
+    PURSES,
+    LOANS,
+    FOLD,
+)
 """What is checked after every call."""
 
 _KIND: Final = dict(_core.KIND_NAMES)
@@ -63,11 +77,15 @@ _MEMBERS: Final = _core.FIRST_MEMBER
 _DEBTS: Final = _core.DEBT_OFFSET
 _PAID: Final = frozenset({"trade", "deposit", "withdrawal", "net", "imbalance", "fee", "tax", "correction"})
 _COINS: Final = (0, 2)  # money, access tokens; the other assets are claims
-_SUMS: Final = frozenset({"buyer", "sum", "sum_paid", "deficit", "rounding", "penalty_share"})
-_HALVES: Final = frozenset({"spread", "residual", "shortfall", "feed_in", "over_bought", "undelivered", "netting"})
-"""Lines that are sums where they have no price a unit in whole ticks; those of a pool pass through the clearing account,
-and shares of members have no energy."""
-_PRICED: Final = frozenset({*_HALVES, "penalty", "penalty_share", "rounding"})
+_SUMS: Final = frozenset(
+    {"buyer", "sum", "sum_paid", "deficit", "rounding", "penalty_share"}
+    | {"platform_share", "network_share", "subscription"}
+)
+_OF_DELIVERY: Final = frozenset({"residual", "shortfall", "feed_in", "over_bought", "undelivered", "netting"})
+_HALVES: Final = frozenset({*_OF_DELIVERY, "spread", "platform", "network"})
+"""Lines that are sums where they have no price a unit in whole ticks: halves of a pool, shares of members, shared fees."""
+_PRICED: Final = frozenset({*_OF_DELIVERY, "penalty", "penalty_share", "rounding"})
+"""Lines that a correction may change."""
 _IMPORTED: Final = {"residual": 1, "shortfall": 1, "feed_in": -1, "over_bought": -1}
 
 
@@ -300,8 +318,8 @@ class Books:
         elif kind == "net":
             if held.posted < (0 if line == "paid_out" else held.pending_out):
                 raise broken(FORCED, f"{where}: account {p['debit']} pays out of what it has not, or has set aside")
-        elif kind not in ("imbalance", "tax", "trade") and line != "subscription" and not (
-            kind == "correction" and line
+        elif (
+            kind not in ("imbalance", "tax", "trade") and line != "subscription" and not (kind == "correction" and line)
         ):
             raise broken(FORCED, f"{where}: a {kind} is taken from account {p['debit']}")
 

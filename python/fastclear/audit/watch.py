@@ -16,7 +16,7 @@ from fastclear.audit.settlement import BILLS, CYCLE, HANDED, REFUSED, Books, Set
 from fastclear.errors import SettlementError
 
 _QUESTIONS: Final = frozenset(
-    {"balances", "available", "loans", "book", "today", "net_payments", "postings"}
+    {"balances", "available", "loans", "book", "today", "net_payments", "postings", "now"}
     | {"slots", "slots_between", "frozen", "readings", "versions"}
 )
 

@@ -59,12 +59,19 @@ _TEXTS: Final = {
     ("net", "written_off"): "a debt of {money} was written off",
     ("net", "collected"): "payment of what was owed for the cycle",
     ("net", "paid_out"): "payout of what was earned in the cycle",
+    ("correction", "reversed"): "a provisional slot taken back",
+    ("correction", "cents"): "rounding of an invoice to cents",
+    ("correction", "ruled"): "ruling in a dispute",
     ("membership", "closed"): "account closed",
 }
 
 
 _TEXTS.update(
-    {("correction", line): f"by a later reading: {text}" for (kind, line), text in _TEXTS.items() if kind == "imbalance"}
+    {
+        ("correction", line): f"by a later reading: {text}"
+        for (kind, line), text in _TEXTS.items()
+        if kind == "imbalance"
+    }
 )
 _TEXTS.update(
     {

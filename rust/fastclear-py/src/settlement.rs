@@ -300,6 +300,11 @@ impl PyBank {
         Ok(seqs.into_pyarray(py))
     }
 
+    /// Engine time of the next posting.
+    fn now(&self) -> u64 {
+        self.bank.now()
+    }
+
     /// How many postings there have been.
     fn postings(&self) -> u64 {
         self.bank.postings()

@@ -129,6 +129,11 @@ impl Bank {
         self.terms = terms;
     }
 
+    /// Engine time of the next posting.
+    pub const fn now(&self) -> u64 {
+        self.next.time_ns
+    }
+
     /// How many postings there have been.
     pub const fn postings(&self) -> u64 {
         self.next.seq

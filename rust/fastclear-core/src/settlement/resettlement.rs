@@ -31,8 +31,11 @@ const OF_KIND: u16 = 100;
 const IMBALANCE: u16 = OF_KIND * Kind::Imbalance as u16;
 const TAX: u16 = OF_KIND * Kind::Tax as u16;
 
-/// Every line of a re-settlement that `code` tells apart within a kind, with its stable name.
-pub const LINES: [(Kind, u16, &str); 12] = [
+/// Every correction that `code` tells apart within a kind, with its stable name.
+pub const LINES: [(Kind, u16, &str); 15] = [
+    (Kind::Correction, CORRECTION_REVERSED, "reversed"),
+    (Kind::Correction, CORRECTION_CENTS, "cents"),
+    (Kind::Correction, CORRECTION_RULED, "ruled"),
     (Kind::Meter, METER_REVISED, "revised"),
     (Kind::Correction, IMBALANCE + IMBALANCE_RESIDUAL, "residual"),
     (Kind::Correction, IMBALANCE + IMBALANCE_SHORTFALL, "shortfall"),
@@ -46,6 +49,13 @@ pub const LINES: [(Kind, u16, &str); 12] = [
     (Kind::Correction, TAX + TAX_RESIDUAL, "tax_residual"),
     (Kind::Correction, TAX + TAX_UNDELIVERED, "tax_undelivered"),
 ];
+
+/// `code` of a [`Kind::Correction`]: a line of a provisional slot, taken back.
+pub const CORRECTION_REVERSED: u16 = 1;
+/// `code` of a [`Kind::Correction`]: what rounding an invoice to cents changes.
+pub const CORRECTION_CENTS: u16 = 2;
+/// `code` of a [`Kind::Correction`]: what was ruled in a dispute.
+pub const CORRECTION_RULED: u16 = 3;
 
 /// Kind and code of the line that a correction of this code corrects, where it is one after delivery.
 pub(super) const fn corrected(code: u16) -> Option<(Kind, u16)> {
