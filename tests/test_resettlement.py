@@ -35,7 +35,7 @@ def bank(rates: Rates, policy: Any, *, audit: bool = False) -> fc.Settlement:
 
 
 def lines(frame: pl.DataFrame) -> Counter[Any]:
-    """Wh and money of each line after delivery between two accounts, corrections where they belong; zeros are left out."""
+    """Wh and money of each line after delivery between two accounts, corrections where they belong; without zeros."""
     total: Counter[Any] = Counter()
     for row in frame.iter_rows(named=True):
         if row["kind"] not in AFTER_DELIVERY or row["line"] in ("trade", "platform", "network"):
@@ -74,15 +74,16 @@ def settles_the_same(policy: Any, rates: Rates, slot: Slot, readings: list[dict[
         at_once = twin.settle(slot.clearings, columns(final))
         parts = [house.settle(slot.clearings, columns(first))]
     except fc.SettlementError as error:
-        assert "64 bits" in str(error)
+        if "64 bits" not in str(error):
+            raise
         return
     for some in later:
         before = posted(house)
         try:
             parts.append(house.resettle(parts[0], columns(some)))
         except fc.SettlementError as error:
-            assert "64 bits" in str(error)
-            assert posted(house) == before
+            if "64 bits" not in str(error) or posted(house) != before:
+                raise
             return
         again = house.resettle(parts[0], columns(some))
         assert len(again) == 0, "the same readings again change nothing"

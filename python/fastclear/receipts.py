@@ -58,7 +58,7 @@ class Receipts:
         self._postings = postings
         self._bank = bank
         self.slot_number: int | None = None
-        """Which of the bank's slots :meth:`Settlement.settle` settled here, counted from 0; None if it was another call."""
+        """Which of the bank's slots was settled here, counted from 0; None if it was another call."""
 
     @property
     def bank(self) -> Settlement:

@@ -187,7 +187,7 @@ class Resettlement:
         versions = reading_versions(frame)
         if versions is not None:
             newer = self._slots.newer(number, accounts, versions)
-            accounts, energy, versions = (column[newer] for column in (accounts, energy, versions))
+            accounts, energy, versions = accounts[newer], energy[newer], versions[newer]
             self._check_same(number, accounts, energy, versions)
         self._bank.resettle(number, accounts, energy)
         self._slots.note(number, accounts, versions)

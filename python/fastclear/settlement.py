@@ -355,8 +355,8 @@ class Settlement(CreditDesk, FixedCharges, Resettlement, InvoiceDesk):
         ------
         SettlementError
             A stranger, a clearing that was settled already, two readings of one member, a reading that is no integer,
-            a buyer whose cover does not reach, a slot that is final (:meth:`freeze`), an order that was reserved for another slot, or no slot under a plan;
-            then nothing has happened.
+            a buyer whose cover does not reach, a slot that is final (:meth:`freeze`), an order that was reserved for
+            another slot, or no slot under a plan; then nothing has happened.
         """
         terms = self._plan.terms(slot)
         clearings = clearing if isinstance(clearing, Sequence) else [clearing]

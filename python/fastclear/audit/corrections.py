@@ -1,7 +1,7 @@
 """Corrections of settled slots, followed from the postings: what later readings move, and nothing else.
 
-A slot is found by the seq of its readings and notes. Each member has there what explains it: its reading, or without one
-what it bought less what it sold. Where the reading changes, the lines that correct it must account for every Wh.
+A slot is found by the seq of its readings and notes. Each member has there what explains it: its reading, or without
+one what it bought less what it sold. Where the reading changes, the lines that correct it must account for every Wh.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from fastclear import _core
-from fastclear.audit.corrections import CORRECTED, Corrections, Correcting
+from fastclear.audit.corrections import CORRECTED, Correcting, Corrections
 from fastclear.audit.loans import LOANS, Loans
 from fastclear.audit.report import broken
 
@@ -83,7 +83,7 @@ _SUMS: Final = frozenset(
 )
 _OF_DELIVERY: Final = frozenset({"residual", "shortfall", "feed_in", "over_bought", "undelivered", "netting"})
 _HALVES: Final = frozenset({*_OF_DELIVERY, "spread", "platform", "network"})
-"""Lines that are sums where they have no price a unit in whole ticks: halves of a pool, shares of members, shared fees."""
+"""Lines that are sums where they have no price a unit in whole ticks: halves of a pool, shares, shared fees."""
 _PRICED: Final = frozenset({*_OF_DELIVERY, "penalty", "penalty_share", "rounding"})
 """Lines that a correction may change."""
 _IMPORTED: Final = {"residual": 1, "shortfall": 1, "feed_in": -1, "over_bought": -1}

@@ -131,9 +131,18 @@ def _charge(
     amount: NDArray[Any],
     energy: NDArray[Any],
 ) -> Charges:
-    same = (np.full(len(rows), value, np.int64) for value in (line, rate, joint, tax))
+    def same(value: int) -> _Rows:
+        return np.full(len(rows), value, np.int64)
+
     return Charges(
-        table["seq"][rows], account.astype(np.int64), *same, amount.astype(np.int64), energy.astype(np.int64)
+        table["seq"][rows],
+        account.astype(np.int64),
+        same(line),
+        same(rate),
+        same(joint),
+        same(tax),
+        amount.astype(np.int64),
+        energy.astype(np.int64),
     )
 
 
@@ -188,8 +197,8 @@ def _members(table: _Columns, rates: Rates, sellers: Mapping[Any, int]) -> Itera
         for rows, account, sign in _sides(table, _is(table, kind, "undelivered")):
             names = zip(*(table[name][rows].tolist() for name in ("market", "buy_order", "sell_order")), strict=True)
             seller = np.array([sellers[name] for name in names], np.int64)
-            for line, rate, of in ((SOLD, 0, account == seller), (BOUGHT, rates.energy, account != seller)):
-                yield rows[of], account[of], line, rate, 0, 0, (sign * amount[rows])[of], -quantity[rows][of]
+            for its, rate, of in ((SOLD, 0, account == seller), (BOUGHT, rates.energy, account != seller)):
+                yield rows[of], account[of], its, rate, 0, 0, (sign * amount[rows])[of], -quantity[rows][of]
     for rows, account, sign in _sides(table, _is(table, "correction", "ruled")):
         yield rows, account, LINES.index("ruling"), 0, 0, 0, sign * amount[rows], nothing[rows]
 

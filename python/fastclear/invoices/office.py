@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -51,8 +51,14 @@ class Line:
 
     def reversed(self) -> Line:
         """The same line on a credit note."""
-        money = (-value for value in (self.energy_wh, self.net, self.tax, self.gross, self.exact))
-        return Line(self.line, self.tax_ppm, *money, self.postings, self.first_seq, self.last_seq)
+        return replace(
+            self,
+            energy_wh=-self.energy_wh,
+            net=-self.net,
+            tax=-self.tax,
+            gross=-self.gross,
+            exact=-self.exact,
+        )
 
 
 @dataclass(frozen=True, slots=True)

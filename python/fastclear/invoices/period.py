@@ -10,7 +10,7 @@ from fastclear.errors import SettlementError
 from fastclear.tariffs.local_time import slot_ns, time_zone
 
 Period = str | tuple[date, date] | tuple[datetime, datetime] | tuple[int, int]
-"""``"2026-03"``, or (start, end) with the end excluded: local days, datetimes with a time zone, or ns since 1970 UTC."""
+"""``"2026-03"``, or (start, end) with the end excluded: local days, datetimes with a time zone, ns since 1970 UTC."""
 
 _MONTH: Final = re.compile(r"(\d{4})-(\d{2})")
 

@@ -22,7 +22,7 @@ def checked_rule(rule: object) -> Rule:
     """
     if rule not in RULES:
         raise SettlementError(f"rounding={rule!r}; use 'half_even' or 'half_up'")
-    return rule  # type: ignore[return-value]
+    return rule
 
 
 def to_cents(nano: int, rule: Rule) -> int:

@@ -18,26 +18,18 @@ _UTC: Final = pl.Datetime("ns", "UTC")
 class Invoices(View):
     """One row a line of an invoice or credit note, in the order of their numbers.
 
-    ``number``, ``kind`` (``invoice``, ``credit_note``), ``replaces`` (number of the invoice that it takes back, or takes
-    the place of), ``issuer``, ``participant``, ``account``, ``start``, ``end`` (of the period, UTC, the end excluded),
-    ``issued`` (engine time, UTC), ``line``, ``tax_ppm``, ``self_billed`` (the member supplies, and the issuer writes the
-    invoice for it), ``energy_wh``, ``net``, ``tax``, ``gross`` (nano-currency, whole cents: + the member pays),
-    ``exact`` (what the line comes to before rounding), ``postings`` (how many it is made of), ``first_seq``,
-    ``last_seq``. Money and energy are Decimal(38, 0).
+    ``number``, ``kind`` (``invoice``, ``credit_note``), ``replaces`` (number of the invoice that it takes back, or
+    takes the place of), ``issuer``, ``participant``, ``account``, ``start``, ``end`` (of the period, UTC, the end
+    excluded), ``issued`` (engine time, UTC), ``line``, ``tax_ppm``, ``self_billed`` (the member supplies, and the
+    issuer writes the invoice for it), ``energy_wh``, ``net``, ``tax``, ``gross`` (nano-currency, whole cents: + the
+    member pays), ``exact`` (what the line comes to before rounding), ``postings`` (how many it is made of),
+    ``first_seq``, ``last_seq``. Money and energy are Decimal(38, 0).
     """
 
     _MONEY = ("net", "tax", "gross")
     _HIDDEN = (
-        "issuer",
-        "account",
-        "start",
-        "end",
-        "issued",
-        "self_billed",
-        "exact",
-        "postings",
-        "first_seq",
-        "last_seq",
+        *("issuer", "account", "start", "end", "issued", "self_billed", "exact"),
+        *("postings", "first_seq", "last_seq"),
     )
 
     def __init__(self, documents: Sequence[Document], issuer: str, *, self_billing: bool = True) -> None:
