@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.clearing_columns import meter_columns, meter_frame
-from fastclear.columns import int64
+from fastclear.columns import INT64_MAX, Participant, int64, whole
 from fastclear.errors import SettlementError
 from fastclear.netting import money
 from fastclear.receipts import Receipts
@@ -79,6 +79,13 @@ class SettledSlots:
         """Note the versions of readings that hold now."""
         if versions is not None:
             self._reading.update(((slot, a), v) for a, v in zip(accounts.tolist(), versions.tolist(), strict=True))
+
+    def take_back(self, slot: int) -> None:
+        """A slot is no more found by its start."""
+        start = self._starts[slot]
+        if start is not None:
+            self._at[start] = tuple(other for other in self._at[start] if other != slot)
+        self.forget([slot])
 
     def forget(self, slots: list[int]) -> None:
         """Forget versions of readings that are final."""
@@ -193,6 +200,101 @@ class Resettlement:
         self._slots.note(number, accounts, versions)
         return self._self._hand_out(slot_number=number)
 
+    def reverse(self, slot: Slot) -> Receipts:
+        """Take a provisional slot back: balances and reservations are what they would be without it.
+
+        Every line is posted once more the other way round (``correction``, ``reversed``, its ``group`` the line that it
+        takes back), and the reservations of its orders are made again. Clearings and orders may be settled again. Who
+        has spent since what it had back by the settlement may be left below zero, and is restricted then.
+
+        Parameters
+        ----------
+        slot : int, datetime or Receipts
+            As in :meth:`resettle`.
+
+        Returns
+        -------
+        Receipts
+            Every posting since the last receipts.
+
+        Raises
+        ------
+        SettlementError
+            A slot that was not settled, is confirmed, was taken back already or lies before the freeze date, or one that
+            moved money on an account that is closed by now; then nothing has happened.
+
+        Examples
+        --------
+        >>> import fastclear as fc
+        >>> bank = fc.Settlement(tariff=fc.Tariff(30, 5), confirm_after=60 * 10**9)
+        >>> bank.open(["Ada", "Bo"], limit=100)
+        >>> earned = bank.settle([], {"participant": ["Ada", "Bo"], "energy_wh": [2, -10]})
+        >>> bank.unconfirmed("Bo"), bank.available("Bo")  # 50 were earned, and cannot be used yet
+        (50, 100)
+        >>> _ = bank.reverse(earned)
+        >>> bank.balances["posted"].to_list()[-2:] == [0, 0]
+        True
+        """
+        number = self._slots.find(self._bank, slot)
+        self._check_open(number)
+        self._bank.reverse(number)
+        self._slots.take_back(number)
+        self._self._settled.forget(number)
+        return self._self._hand_out(slot_number=number, reverses=True)
+
+    def unconfirmed(self, participant: Participant) -> int:
+        """Nano-currency that a member earned, slot by slot, in slots that may still be taken back.
+
+        It is set aside: no bid and no withdrawal can use it, and it makes up for nothing that the member lacks.
+
+        Raises
+        ------
+        SettlementError
+            A stranger.
+        """
+        return self._bank.earnings(self._self.account(participant))[0]
+
+    def confirmed_income(self, participant: Participant) -> int:
+        """Nano-currency that a member has earned, slot by slot, in slots that were provisional and are confirmed now.
+
+        What :func:`fastclear.credit_limit` may go by: differences of it over a time are the income of that time.
+
+        Raises
+        ------
+        SettlementError
+            A stranger, or a bank whose slots are final at once: there all income is confirmed.
+        """
+        if not self._self.confirm_after:
+            raise SettlementError(
+                "every slot of this bank is final at once; read income off bills, or use confirm_after="
+            )
+        return self._bank.earnings(self._self.account(participant))[1]
+
+    @property
+    def slots(self) -> pl.DataFrame:
+        """One row a slot, in the order of settling.
+
+        ``slot`` (UInt32, counted from 0), ``start`` (UTC; null where none was given), ``settled`` (engine time, UTC),
+        ``first_seq``, ``end_seq`` (UInt64: postings of its first version, the end excluded), ``versions`` (UInt32),
+        ``standing`` (``provisional``, ``confirmed``, ``reversed``), ``frozen``.
+        """
+        rows = self._bank.slots()
+        columns: list[Any] = list(zip(*rows, strict=True)) if rows else [[] for _ in range(6)]
+        first, end, settled, versions, frozen, standing = columns
+        utc = pl.Datetime("ns", "UTC")
+        return pl.DataFrame(
+            [
+                pl.Series("slot", range(len(rows)), dtype=pl.UInt32),
+                pl.Series("start", [self._slots.start(slot) for slot in range(len(rows))], dtype=pl.Int64).cast(utc),
+                pl.Series("settled", settled, dtype=pl.Int64).cast(utc),
+                pl.Series("first_seq", first, dtype=pl.UInt64),
+                pl.Series("end_seq", end, dtype=pl.UInt64),
+                pl.Series("versions", versions, dtype=pl.UInt32),
+                pl.Series("standing", standing, dtype=pl.String),
+                pl.Series("frozen", frozen, dtype=pl.Boolean),
+            ]
+        )
+
     def freeze(self, before: int | datetime) -> int:
         """Make everything final that was delivered before a time: no later readings, no settlement.
 
@@ -270,6 +372,22 @@ class Resettlement:
     @property
     def _self(self) -> Settlement:
         return cast("Settlement", self)
+
+
+def delay(value: object, profile: str) -> int:
+    """Nanoseconds for which slots are provisional.
+
+    Raises
+    ------
+    SettlementError
+        What is none, or a profile whose slots cannot be provisional.
+    """
+    ns = value // timedelta(microseconds=1) * 1000 if isinstance(value, timedelta) else whole("confirm_after", value)
+    if not 0 <= ns <= INT64_MAX:
+        raise SettlementError(f"confirm_after = {value}; give nanoseconds or a timedelta, 0 or more")
+    if ns and profile != "prepaid":
+        raise SettlementError(f"confirm_after: slots of profile {profile!r} are final at once; use 'prepaid', or 0")
+    return ns
 
 
 def reading_versions(meter: Mapping[str, Any] | None) -> _I64 | None:

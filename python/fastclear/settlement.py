@@ -35,7 +35,7 @@ from fastclear.netting import money as money_series
 from fastclear.orders import Orders, encode
 from fastclear.profiles import Profile, named
 from fastclear.receipts import Receipts, read_only
-from fastclear.resettlement import Resettlement, SettledSlots, reading_versions
+from fastclear.resettlement import Resettlement, SettledSlots, delay, reading_versions
 from fastclear.statements.exposure import Exposure, exposure
 from fastclear.tariff import Tariff
 from fastclear.tariffs.fixed_charges import FixedCharges
@@ -62,13 +62,16 @@ class Settlement(CreditDesk, FixedCharges, Resettlement, InvoiceDesk):
         Retail and feed-in price, fees and tax: for all slots, or slot by slot.
     imbalance : Backup, SinglePrice, DualPrice, Pooled or ShortfallAllocation, default Backup()
         What a deviation between metered and traded energy costs, and who has what is left over.
+    confirm_after : int or timedelta, default 0
+        How long a slot is provisional on the engine clock, in nanoseconds or as a timedelta; with 0 every slot is final
+        at once. Needs the profile ``"prepaid"``; see :meth:`reverse`.
     audit : bool, default False
         Check every invariant after every call; see :meth:`audit`. For tests and trials: it costs more than the calls.
 
     Raises
     ------
     SettlementError
-        An unknown profile, or a tariff or policy of another type.
+        An unknown profile, a tariff or policy of another type, or a delay that cannot be.
 
     Notes
     -----
@@ -103,6 +106,7 @@ class Settlement(CreditDesk, FixedCharges, Resettlement, InvoiceDesk):
         *,
         tariff: Tariff | TariffPlan,
         imbalance: Imbalance | None = None,
+        confirm_after: int | timedelta = 0,
         audit: bool = False,
     ) -> None:
         self.profile, loan_terms = named(profile)
@@ -115,6 +119,8 @@ class Settlement(CreditDesk, FixedCharges, Resettlement, InvoiceDesk):
         rates = (flat.retail, flat.feed_in, flat.platform_fee, flat.network_fee, flat.tax_ppm)
         core = _core.Bank(rates, *encoded(self.imbalance))
         core.set_profile(self.profile, loan_terms.terms)
+        self.confirm_after = delay(confirm_after, self.profile)
+        core.set_confirm_after(self.confirm_after)
         self._bank = cast("_core.Bank", Watched(core)) if audit else core
         self._plan = InForce(tariff)
         self._subscriptions = Subscriptions(tariff)
@@ -370,7 +376,7 @@ class Settlement(CreditDesk, FixedCharges, Resettlement, InvoiceDesk):
         versions = reading_versions(meter)
         self._plan.tell(self._bank, terms)
         self._bank.settle(columns, accounts, energy, meter is not None)
-        self._settled.remember(clearings)
+        self._settled.remember(clearings, len(self._slots) if self.confirm_after else None)
         self._slots.add(start, accounts, versions)
         return self._hand_out(slot_number=len(self._slots) - 1)
 
@@ -378,13 +384,15 @@ class Settlement(CreditDesk, FixedCharges, Resettlement, InvoiceDesk):
         """Every posting since the last receipts (those of :meth:`settle` included)."""
         return self._hand_out()
 
-    def _hand_out(self, slot_number: int | None = None, subscription_ppm: Sequence[int] = ()) -> Receipts:
+    def _hand_out(
+        self, slot_number: int | None = None, subscription_ppm: Sequence[int] = (), *, reverses: bool = False
+    ) -> Receipts:
         """What is new, with what its postings do not say: the slot that it settles, the tax of fixed charges."""
         self._last = Receipts(self._bank.take(), self)
         self._last.slot_number = slot_number
         self._handed_out += len(self._last)
         if self._office is not None:
-            self._office.add(self._last, list(subscription_ppm))
+            self._office.add(self._last, list(subscription_ppm), reverses=reverses)
         return self._last
 
     @property

@@ -271,7 +271,8 @@ class Books:
 
     def _reserve(self, p: dict[str, int], where: str) -> None:
         self._move(p, 0, p["amount"], where)
-        if self.accounts[p["debit"]].available < 0:
+        forced = _LINE.get((p["kind"], p["code"])) in ("provisional", "restored")
+        if self.accounts[p["debit"]].available < 0 and not forced:
             if p["amount"]:
                 raise broken(COVERED, f"{where}: account {p['debit']} sets aside more than it has")
             self._unanswered = p["seq"]  # who is paid for taking energy may be below zero, and is paid at once
@@ -339,6 +340,8 @@ class Books:
     def _note(self, p: dict[str, int], kind: str, line: str, call: _Call, where: str) -> None:
         """What belongs together: post, its trades, their fees; a reading and its lines; a cycle and its deposits."""
         seq, group, amount = p["seq"], p["group"], p["amount"]
+        if kind != "post" or p["credit"] == _CLEARING:
+            self._corrections.note_money(p, kind, line, call.correcting)
         if kind == "post" and p["credit"] == _CLEARING:
             call.undrawn[seq] += amount
             call.post_of[seq] = seq

@@ -17,7 +17,7 @@ from fastclear.errors import SettlementError
 
 _QUESTIONS: Final = frozenset(
     {"balances", "available", "loans", "book", "today", "net_payments", "postings", "now"}
-    | {"slots", "slots_between", "frozen", "readings", "versions"}
+    | {"earnings", "slots", "slots_between", "frozen", "readings", "versions"}
 )
 
 

@@ -99,6 +99,7 @@ class Office:
         self.documents: list[Document] = []
         self._parts: list[Charges] = []
         self._times: list[NDArray[np.int64]] = []
+        self._slots: list[int | None] = []  # of each part
         self._spans: dict[tuple[int, int], dict[int, _Account]] = {}
         self._sellers: dict[int, dict[tuple[int, int, int], int]] = {}
 
@@ -106,6 +107,7 @@ class Office:
         """An office of its own for a copy of the bank."""
         twin = Office(bank, self.issuer, self.number, self.rounding, self.time_zone, self.self_billing)
         twin.documents, twin._parts, twin._times = self.documents.copy(), self._parts.copy(), self._times.copy()
+        twin._slots = self._slots.copy()
         twin._sellers = self._sellers.copy()
         twin._spans = {
             period: {account: _Account(kept.document, kept.rounded) for account, kept in accounts.items()}
@@ -116,9 +118,16 @@ class Office:
     # -- what comes in
     # -----------------------------------------------------------------------------------------------
 
-    def add(self, receipts: Receipts, subscription_ppm: list[int]) -> None:
-        """Follow receipts; they settle one slot at most."""
+    def add(self, receipts: Receipts, subscription_ppm: list[int], *, reverses: bool = False) -> None:
+        """Follow receipts; they settle one slot at most, or take it back."""
         slot = receipts.slot_number
+        if reverses:
+            for index in [index for index, of in enumerate(self._slots) if of == slot]:
+                part = self._parts[index]
+                self._parts.append(replace(part, amount=-part.amount, energy=-part.energy))
+                self._times.append(self._times[index])
+                self._slots.append(None)
+            return
         columns = receipts.columns
         if slot is not None and isinstance(self.bank.imbalance, ShortfallAllocation):
             self._sellers.setdefault(slot, {}).update(sellers_of(columns))
@@ -136,6 +145,7 @@ class Office:
             times = np.where((new.seq >= first) & (new.seq < end), start, times)
         self._parts.append(new)
         self._times.append(times)
+        self._slots.append(slot)
 
     def _rates(self, start: int | None) -> Rates:
         tariff = self.bank.tariff

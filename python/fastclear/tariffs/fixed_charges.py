@@ -32,7 +32,9 @@ class FixedCharges(ABC):
         """Every posting since the last receipts."""
 
     @abstractmethod
-    def _hand_out(self, slot_number: int | None = None, subscription_ppm: Sequence[int] = ()) -> Receipts:
+    def _hand_out(
+        self, slot_number: int | None = None, subscription_ppm: Sequence[int] = (), *, reverses: bool = False
+    ) -> Receipts:
         """What is new, with what its postings do not say."""
 
     def subscribe(

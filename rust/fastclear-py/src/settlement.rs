@@ -17,10 +17,10 @@ use fastclear_core::settlement::credit::loan::{Loan, Part};
 use fastclear_core::settlement::credit::terms::LoanTerms;
 use fastclear_core::settlement::netting::Payment;
 use fastclear_core::settlement::purses::{PURSE_STEP, PURSES, house_names, owner};
-use fastclear_core::settlement::resettlement::SettledSlot;
+use fastclear_core::settlement::resettlement::{SettledSlot, Version};
 use fastclear_core::settlement::{
     Bank, Bill, ClearedSlot, Entries, FeeShare, Imbalance, Kind, Meter, Orders, Owner, Posting, Profile, SettleError,
-    Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, resettlement, slot,
+    Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, provisional, resettlement, slot,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -35,8 +35,8 @@ type CycleRow = (u64, i128, i128, i128, i128);
 type BalanceRow = (u64, i128, i128, i128, i128, i128, u64, Option<&'static str>);
 /// Member, seq of the draw, lender, drawn, day of the draw, day on which it is due, principal, interest, penalty.
 type LoanRow = (u64, u64, u64, i64, u64, u64, i64, i128, i128);
-/// First seq, one past the last seq, engine time, versions, whether frozen.
-type SlotRow = (u64, u64, u64, usize, bool);
+/// First seq, one past the last seq, engine time, versions, whether frozen, standing.
+type SlotRow = (u64, u64, u64, usize, bool, &'static str);
 /// Engine time, first seq, one past the last seq, readings, money moved.
 type VersionRow = (u64, u64, u64, usize, i128);
 /// Capital, interest and penalties received, principal written off.
@@ -225,6 +225,21 @@ impl PyBank {
         self.bank.resettle(slot, &meter).map_err(|error| self.error(&error))
     }
 
+    /// Slots settled from now on are provisional for so many ns.
+    fn set_confirm_after(&mut self, ns: u64) {
+        self.bank.set_confirm_after(ns);
+    }
+
+    /// Takes a provisional slot back.
+    fn reverse(&mut self, slot: usize) -> PyResult<()> {
+        self.bank.reverse(slot).map_err(|error| self.error(&error))
+    }
+
+    /// What a member earned in slots that are not confirmed, and in those that were provisional and are confirmed now.
+    fn earnings(&self, account: u64) -> (i128, i128) {
+        (self.bank.unconfirmed(account), self.bank.confirmed_income(account))
+    }
+
     /// Makes the readings of these slots final.
     #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands lists over by value")]
     fn freeze(&mut self, slots: Vec<usize>) -> PyResult<()> {
@@ -232,10 +247,12 @@ impl PyBank {
     }
 
     /// Of each slot that was settled: first seq, one past the last seq of its first version, engine time of that, how
-    /// many versions, whether its readings are final.
+    /// many versions, whether its readings are final, where it stands.
     fn slots(&self) -> Vec<SlotRow> {
         let row = |slot: &SettledSlot| {
-            slot.versions().first().map(|v| (v.first_seq, v.end_seq, v.time_ns, slot.versions().len(), slot.frozen()))
+            let versions = slot.versions().len();
+            let row = |v: &Version| (v.first_seq, v.end_seq, v.time_ns, versions, slot.frozen(), slot.standing());
+            slot.versions().first().map(row)
         };
         self.bank.slots().filter_map(row).collect()
     }
@@ -511,7 +528,12 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("DEBT_OFFSET", DEBT_OFFSET)?;
     m.add("FIRST_MEMBER", FIRST_MEMBER)?;
     m.add("KIND_NAMES", Kind::ALL.map(|kind| (kind as u8, kind.name())).to_vec())?;
-    let lines = slot::LINES.iter().chain(&delivery::LINES).chain(&credit::LINES).chain(&resettlement::LINES);
+    let lines = slot::LINES
+        .iter()
+        .chain(&delivery::LINES)
+        .chain(&credit::LINES)
+        .chain(&resettlement::LINES)
+        .chain(&provisional::LINES);
     m.add("LINE_NAMES", lines.map(|&(kind, code, name)| (kind as u8, code, name)).collect::<Vec<_>>())?;
     Ok(())
 }

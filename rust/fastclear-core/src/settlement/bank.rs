@@ -12,6 +12,7 @@ use super::draft::{Draft, Line, Position};
 use super::error::SettleError;
 use super::imbalance::Imbalance;
 use super::posting::{Kind, Posting};
+use super::provisional::{Standing, Waiting};
 use super::resettlement::SettledSlot;
 use super::slot::{self, ClearedSlot, Closed, Meter, OpenOrders, SlotOf, check_member};
 use super::subscription;
@@ -62,8 +63,9 @@ pub struct Bank {
     pub(super) imbalance: Imbalance,
     /// `None` under the profile prepaid.
     pub(super) credit: Option<Credit>,
-    open: OpenOrders,
-    slot_of: SlotOf,
+    pub(super) open: OpenOrders,
+    pub(super) slot_of: SlotOf,
+    pub(super) waiting: Waiting,
     /// Open reservations that no order made, by seq.
     pub(super) holds: BTreeSet<u64>,
     pub(super) next: Position,
@@ -90,6 +92,7 @@ impl Bank {
             credit: None,
             open: OpenOrders::new(),
             slot_of: SlotOf::new(),
+            waiting: Waiting::default(),
             holds: BTreeSet::new(),
             next: Position::default(),
             clock: 0,
@@ -188,9 +191,11 @@ impl Bank {
     /// A stranger, a negative amount, or more than is free; then no row is done.
     pub fn withdraw(&mut self, accounts: &[u64], amounts: &[i64]) -> Result<(), SettleError> {
         let lends = self.credit.as_ref().is_some_and(|credit| credit.lends);
+        let unconfirmed = self.waiting.unconfirmed.clone();
         self.move_each(accounts, amounts, |(held, available), account, amount| {
             // What is reserved would have to be borrowed if it were taken out now.
-            let free = available.min(if lends { held.posted - held.pending_out } else { held.posted });
+            let own = if lends { held.posted - held.pending_out } else { held.posted };
+            let free = available.min(own - unconfirmed.get(&account).copied().unwrap_or_default());
             if amount > free {
                 return Err(SettleError::WithdrawalTooLarge { account, amount: amount as i64, free });
             }
@@ -311,11 +316,17 @@ impl Bank {
         let credit = self.credit.as_ref();
         let open = (&self.open, &self.slot_of);
         let outcome = slot::settle(&mut draft, open, (&self.terms, self.imbalance), credit, clearings, meter)?;
-        let settled = SettledSlot::new(&draft, self.terms, meter, &outcome)?;
+        let provisional = self.waiting.after_ns > 0;
+        let settled = SettledSlot::new(&mut draft, self.terms, meter, &outcome, provisional)?;
         let (postings, next) = desk::commit(draft, &mut self.credit)?;
         for Closed { order, .. } in outcome.closed {
             self.open.remove(&order);
             self.slot_of.remove(&order.1);
+        }
+        if let Standing::Provisional(provisional) = &settled.standing {
+            let due_ns = self.next.time_ns.saturating_add(self.waiting.after_ns);
+            self.waiting.queue.push_back((due_ns, self.slots.len()));
+            self.waiting.count(provisional.held(), 1);
         }
         Arc::make_mut(&mut self.slots).push(Arc::new(settled));
         self.keep(postings, next);
@@ -375,7 +386,10 @@ impl Bank {
         self.next.time_ns = before.max(time_ns);
         let done = self.collect_due();
         match done {
-            Ok(()) => self.clock = time_ns,
+            Ok(()) => {
+                self.clock = time_ns;
+                self.confirm()?;
+            }
             Err(_) => self.next.time_ns = before,
         }
         done

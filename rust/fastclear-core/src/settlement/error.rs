@@ -157,6 +157,16 @@ pub enum SettleError {
         /// Which one was asked for, counted from 0.
         slot: usize,
     },
+    /// A slot that can no longer be taken back.
+    ConfirmedSlot {
+        /// Which one, counted from 0.
+        slot: usize,
+    },
+    /// A slot that was taken back already.
+    ReversedSlot {
+        /// Which one, counted from 0.
+        slot: usize,
+    },
     /// A slot whose readings are final.
     FrozenSlot {
         /// Which one, counted from 0.
@@ -310,6 +320,8 @@ impl fmt::Display for SettleError {
                 )
             }
             Self::UnknownSlot { slot } => write!(f, "slot number {slot} was never settled"),
+            Self::ConfirmedSlot { slot } => write!(f, "slot number {slot} is confirmed; correct it by later readings"),
+            Self::ReversedSlot { slot } => write!(f, "slot number {slot} was taken back; settle it again"),
             Self::FrozenSlot { slot } => write!(f, "slot number {slot} is frozen; its readings are final"),
             Self::AmountOutOfRange { .. } => f.write_str("a line of this slot does not fit 64 bits; check quantities"),
             Self::TimeBackwards { time_ns, last } => {

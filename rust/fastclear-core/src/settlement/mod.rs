@@ -15,6 +15,7 @@
 //! | `allocation` | a seller's shortfall over its trades, deviations over a pool |
 //! | [`credit`] | loans, exposure, standing, the end of a cycle |
 //! | [`resettlement`] | a settled slot under later readings: what the difference moves |
+//! | [`provisional`] | slots that are not final yet: earnings set aside, taken back or confirmed |
 //! | [`imbalance`] | what a deviation from the contract costs, and who has what is left over |
 //! | [`purses`] | accounts of a member for a purpose, and lines between any accounts |
 //! | [`bill`] | what each member paid, read off postings |
@@ -39,6 +40,7 @@ pub mod error;
 pub mod imbalance;
 pub mod netting;
 pub mod posting;
+pub mod provisional;
 pub mod purses;
 pub mod resettlement;
 pub mod slot;

@@ -21,6 +21,7 @@ use super::draft::{Draft, Line, Position};
 use super::error::SettleError;
 use super::imbalance::Imbalance;
 use super::posting::{Kind, Posting};
+use super::provisional::{Provisional, Standing};
 use super::slot::{Meter, Outcome, check_member, quantity_of};
 use super::terms::Terms;
 
@@ -104,15 +105,17 @@ pub struct SettledSlot {
     versions: Vec<Version>,
     /// `None` where its readings are final.
     kept: Option<Kept>,
+    pub(super) standing: Standing,
 }
 
 impl SettledSlot {
     /// The slot that `draft` has just settled, with what later readings need of it.
     pub(super) fn new(
-        draft: &Draft<'_>,
+        draft: &mut Draft<'_>,
         terms: Terms,
         meter: &Meter<'_>,
         outcome: &Outcome,
+        provisional: bool,
     ) -> Result<Self, SettleError> {
         let contract = outcome.contract.iter().map(|(&account, &energy)| Ok((account, quantity_of(account, energy)?)));
         let mut readings: Vec<(u64, i64)> = meter.account.iter().copied().zip(meter.energy.iter().copied()).collect();
@@ -135,7 +138,12 @@ impl SettledSlot {
             readings: meter.account.len(),
             moved: lines.map(|p| i128::from(p.amount)).sum(),
         };
-        Ok(Self { versions: vec![version], kept: Some(kept) })
+        let standing = if provisional {
+            Standing::Provisional(Box::new(Provisional::new(draft, &outcome.closed, terms.slot())?))
+        } else {
+            Standing::Final
+        };
+        Ok(Self { versions: vec![version], kept: Some(kept), standing })
     }
 
     /// Its versions, the first one first.
@@ -326,10 +334,22 @@ impl Bank {
         let kept = settled.kept.as_ref().ok_or(SettleError::FrozenSlot { slot })?;
         let mut draft = Draft::new(&mut self.accounts, self.next);
         let Some((kept, version)) = resettle(&mut draft, kept, self.imbalance, meter)? else { return Ok(()) };
+        let mut standing = settled.standing.clone();
+        match &mut standing {
+            Standing::Final => {}
+            Standing::Provisional(provisional) => provisional.add(&mut draft)?,
+            Standing::Reversed => return Err(SettleError::ReversedSlot { slot }),
+        }
         let (postings, next) = desk::commit(draft, &mut self.credit)?;
+        for (standing, sign) in [(&settled.standing, -1), (&standing, 1)] {
+            if let Standing::Provisional(provisional) = standing {
+                self.waiting.count(provisional.held(), sign);
+            }
+        }
         if let Some(settled) = Arc::make_mut(&mut self.slots).get_mut(slot).map(Arc::make_mut) {
             settled.kept = Some(kept);
             settled.versions.push(version);
+            settled.standing = standing;
         }
         self.keep(postings, next);
         Ok(())
