@@ -228,6 +228,7 @@ def test_the_audit_finds_lies_about_what_is_taken_back(field: str) -> None:
         with pytest.raises(fc.AuditError):
             others.follow({**back, field: lie})
     books.follow(back)
+    more = len(back["seq"])
+    once_more = {**back, "seq": back["seq"] + more, "time_ns": back["time_ns"] + more}
     with pytest.raises(fc.AuditError):
-        once_more = {**back, "seq": back["seq"] + len(back["seq"]), "time_ns": back["time_ns"] + len(back["seq"])}
         books.follow({name: column[rows] for name, column in once_more.items()})

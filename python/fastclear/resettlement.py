@@ -220,8 +220,8 @@ class Resettlement:
         Raises
         ------
         SettlementError
-            A slot that was not settled, is confirmed, was taken back already or lies before the freeze date, or one that
-            moved money on an account that is closed by now; then nothing has happened.
+            A slot that was not settled, is confirmed, was taken back already or lies before the freeze date, or one
+            that moved money on an account that is closed by now; then nothing has happened.
 
         Examples
         --------

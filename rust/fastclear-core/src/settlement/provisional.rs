@@ -5,6 +5,7 @@
 //! then the slot can be taken back: every line of it is posted once more the other way round, linked to what it takes
 //! back, and the reservations of its orders are made again.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -113,11 +114,11 @@ impl Provisional {
             self.holds.remove(&member);
         }
         for (member, amount) in earned {
-            if !self.holds.contains_key(&member) {
+            if let Entry::Vacant(hold) = self.holds.entry(member) {
                 let line = Line::new(Kind::Reserve, member, CLEARING, amount);
                 let seq = draft.push(Line { code: RESERVE_PROVISIONAL, ..line })?;
                 let held = draft.accounts().reservation(seq).map_or(0, |held| held.amount);
-                self.holds.insert(member, (seq, held));
+                hold.insert((seq, held));
             }
         }
         Ok(())
