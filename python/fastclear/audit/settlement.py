@@ -316,7 +316,7 @@ class Books:
         if kind == "withdrawal":
             if min(held.posted, held.available) < 0:
                 raise broken(COVERED, f"{where}: account {p['debit']} withdraws more than is free")
-        elif kind == "net":
+        elif kind == "net" and line:
             if held.posted < (0 if line == "paid_out" else held.pending_out):
                 raise broken(FORCED, f"{where}: account {p['debit']} pays out of what it has not, or has set aside")
         elif (
