@@ -54,6 +54,7 @@ class Settled:
 
     def __init__(self) -> None:
         self._known: dict[int, weakref.ref[Cleared]] = {}
+        self._of_slot: dict[int, list[int]] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -61,6 +62,7 @@ class Settled:
     def copy(self) -> Settled:
         """The same clearings, watched once more."""
         twin = Settled()
+        twin._of_slot = {slot: list(known) for slot, known in self._of_slot.items()}
         twin.remember([clearing for ref in list(self._known.values()) if (clearing := ref()) is not None])
         return twin
 
@@ -82,11 +84,18 @@ class Settled:
                 )
             seen[id(clearing)] = index
 
-    def remember(self, clearings: Iterable[Cleared]) -> None:
-        """Keep in mind that these are settled, for as long as they live."""
+    def forget(self, slot: int) -> None:
+        """Let the clearings of a slot that was taken back be settled again."""
+        for key in self._of_slot.pop(slot, []):
+            self._known.pop(key, None)
+
+    def remember(self, clearings: Iterable[Cleared], provisional_slot: int | None = None) -> None:
+        """Keep in mind that these are settled, for as long as they live; and with which slot they may be taken back."""
         known = self._known
         for clearing in clearings:
             key = id(clearing)
+            if provisional_slot is not None:
+                self._of_slot.setdefault(provisional_slot, []).append(key)
             try:
                 known[key] = weakref.ref(clearing, _forget(known, key))
             except TypeError:  # an object of another kind that cannot be watched
@@ -147,11 +156,7 @@ def meter_columns(meter: object, members: Members) -> tuple[NDArray[np.uint64], 
     """
     if meter is None:
         return np.empty(0, np.uint64), np.empty(0, np.int64)
-    if not isinstance(meter, Mapping | pl.DataFrame) and not hasattr(meter, "iloc"):
-        if not hasattr(meter, "__arrow_c_stream__"):
-            raise SettlementError(f"meter is a {type(meter).__name__}; give a frame with participant and energy_wh")
-        meter = pl.DataFrame(cast("Any", meter))
-    columns = cast("Mapping[str, Any]", meter)
+    columns = meter_frame(meter)
     for name in ("participant", "energy_wh"):
         if name not in columns:
             raise SettlementError(f"meter has no column '{name}'; give participant and energy_wh")
@@ -159,6 +164,21 @@ def meter_columns(meter: object, members: Members) -> tuple[NDArray[np.uint64], 
     if isinstance(names, pl.Series):
         names = names.to_list()
     return members.of_names(names), int64("energy_wh", columns["energy_wh"])
+
+
+def meter_frame(meter: object) -> Mapping[str, Any]:
+    """Readings by column.
+
+    Raises
+    ------
+    SettlementError
+        What is no frame.
+    """
+    if not isinstance(meter, Mapping | pl.DataFrame) and not hasattr(meter, "iloc"):
+        if not hasattr(meter, "__arrow_c_stream__"):
+            raise SettlementError(f"meter is a {type(meter).__name__}; give a frame with participant and energy_wh")
+        meter = pl.DataFrame(cast("Any", meter))
+    return cast("Mapping[str, Any]", meter)
 
 
 def ids(orders: Orders, column: str) -> NDArray[np.uint64]:

@@ -57,6 +57,8 @@ class Receipts:
     def __init__(self, postings: _core.Postings, bank: Settlement) -> None:
         self._postings = postings
         self._bank = bank
+        self.slot_number: int | None = None
+        """Which of the bank's slots was settled here, counted from 0; None if it was another call."""
 
     @property
     def bank(self) -> Settlement:

@@ -24,11 +24,12 @@ from numpy.typing import NDArray
 from fastclear import _core
 from fastclear.audit.settlement import SettlementReport
 from fastclear.audit.watch import Watched, audited
-from fastclear.clearing_columns import Cleared, Settled, cleared_columns, ids, meter_columns
+from fastclear.clearing_columns import Cleared, Settled, cleared_columns, ids, meter_columns, meter_frame
 from fastclear.columns import INT64_MAX, Participant, whole
 from fastclear.credit_desk import CreditDesk
 from fastclear.errors import SettlementError
 from fastclear.imbalance import Backup, Imbalance, encoded
+from fastclear.invoices.desk import InvoiceDesk
 from fastclear.limit_desk import LimitDesk
 from fastclear.margin_desk import MarginDesk
 from fastclear.members import Members
@@ -38,10 +39,12 @@ from fastclear.prepayment_desk import PrepaymentDesk
 from fastclear.profile_desks import desk_of
 from fastclear.profiles import Profile, in_core, named
 from fastclear.receipts import Receipts, read_only
+from fastclear.resettlement import Resettlement, SettledSlots, delay, reading_versions
 from fastclear.statements.exposure import Exposure, exposure
 from fastclear.tariff import Tariff
 from fastclear.tariffs.fixed_charges import FixedCharges
 from fastclear.tariffs.in_force import InForce
+from fastclear.tariffs.local_time import slot_ns
 from fastclear.tariffs.plan import TariffPlan
 from fastclear.tariffs.subscriptions import Subscriptions
 from fastclear.units import Units
@@ -50,7 +53,7 @@ PRICE_MAX: Final = 2**31 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Settlement(CreditDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges):
+class Settlement(CreditDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges, Resettlement, InvoiceDesk):
     """The accounts of a community, and what happens to them slot by slot.
 
     Parameters
@@ -64,13 +67,16 @@ class Settlement(CreditDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges
         Retail and feed-in price, fees and tax: for all slots, or slot by slot.
     imbalance : Backup, SinglePrice, DualPrice, Pooled or ShortfallAllocation, default Backup()
         What a deviation between metered and traded energy costs, and who has what is left over.
+    confirm_after : int or timedelta, default 0
+        How long a slot is provisional on the engine clock, in nanoseconds or as a timedelta; with 0 every slot is final
+        at once. Needs the profile ``"prepaid"``; see :meth:`reverse`.
     audit : bool, default False
         Check every invariant after every call; see :meth:`audit`. For tests and trials: it costs more than the calls.
 
     Raises
     ------
     SettlementError
-        An unknown profile, or a tariff or policy of another type.
+        An unknown profile, a tariff or policy of another type, or a delay that cannot be.
 
     Notes
     -----
@@ -105,6 +111,7 @@ class Settlement(CreditDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges
         *,
         tariff: Tariff | TariffPlan,
         imbalance: Imbalance | None = None,
+        confirm_after: int | timedelta = 0,
         audit: bool = False,
     ) -> None:
         self.profile, terms = named(profile)
@@ -118,11 +125,15 @@ class Settlement(CreditDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges
         core = _core.Bank(rates, *encoded(self.imbalance))
         core.set_profile(*in_core(self.profile, terms))
         self._desk = desk_of(terms)
+        self.confirm_after = delay(confirm_after, self.profile)
+        core.set_confirm_after(self.confirm_after)
         self._bank = cast("_core.Bank", Watched(core)) if audit else core
         self._plan = InForce(tariff)
         self._subscriptions = Subscriptions(tariff)
         self._members = Members()
         self._settled = Settled()
+        self._slots = SettledSlots()
+        self._office = None
         self._last: Receipts | None = None
         self._handed_out = 0
 
@@ -132,6 +143,8 @@ class Settlement(CreditDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges
         twin.__dict__.update(self.__dict__)
         twin._bank = self._bank.copy()
         twin._members, twin._settled = self._members.copy(), self._settled.copy()
+        twin._slots = self._slots.copy()
+        twin._office = None if self._office is None else self._office.copy(twin)
         twin._plan, twin._subscriptions, twin._desk = copy(self._plan), copy(self._subscriptions), copy(self._desk)
         return twin
 
@@ -342,7 +355,8 @@ class Settlement(CreditDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges
             (:attr:`Receipts.missing`), unless the slot has no meter frame at all.
         slot : int or datetime, optional
             Start of the slot, as in :meth:`reserve`; needed under a :class:`fastclear.TariffPlan`. An order is settled
-            in the slot that it was reserved for.
+            in the slot that it was reserved for. A flat tariff does not need it, but :meth:`resettle` and
+            :meth:`freeze` find the slot by it.
 
         Returns
         -------
@@ -353,27 +367,41 @@ class Settlement(CreditDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges
         ------
         SettlementError
             A stranger, a clearing that was settled already, two readings of one member, a reading that is no integer,
-            a buyer whose cover does not reach, an order that was reserved for another slot, or no slot under a plan;
-            then nothing has happened.
+            a buyer whose cover does not reach, a slot that is final (:meth:`freeze`), an order that was reserved for
+            another slot, or no slot under a plan; then nothing has happened.
         """
         terms = self._plan.terms(slot)
         clearings = clearing if isinstance(clearing, Sequence) else [clearing]
         fees = partial(self._plan.fees_of_trades, terms)
         columns = [cleared_columns(item, self._members, fees) for item in clearings]
         self._settled.check_new(clearings)
+        start = None if slot is None else slot_ns(slot)
+        self._slots.check_open(start)
+        meter = None if meter is None else meter_frame(meter)
         accounts, energy = meter_columns(meter, self._members)
+        versions = reading_versions(meter)
         self._plan.tell(self._bank, terms)
         self._desk.before_slot(self)
         self._bank.settle(columns, accounts, energy, meter is not None)
-        self._settled.remember(clearings)
-        receipts = self.receipts()
+        self._settled.remember(clearings, len(self._slots) if self.confirm_after else None)
+        self._slots.add(start, accounts, versions)
+        receipts = self._hand_out(slot_number=len(self._slots) - 1)
         self._desk.after_slot(self, receipts)
         return receipts
 
     def receipts(self) -> Receipts:
         """Every posting since the last receipts (those of :meth:`settle` included)."""
+        return self._hand_out()
+
+    def _hand_out(
+        self, slot_number: int | None = None, subscription_ppm: Sequence[int] = (), *, reverses: bool = False
+    ) -> Receipts:
+        """What is new, with what its postings do not say: the slot that it settles, the tax of fixed charges."""
         self._last = Receipts(self._bank.take(), self)
+        self._last.slot_number = slot_number
         self._handed_out += len(self._last)
+        if self._office is not None:
+            self._office.add(self._last, list(subscription_ppm), reverses=reverses)
         return self._last
 
     @property

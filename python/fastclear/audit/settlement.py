@@ -33,6 +33,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from fastclear import _core
+from fastclear.audit.corrections import CORRECTED, Correcting, Corrections
 from fastclear.audit.loans import LOANS, Loans
 from fastclear.audit.margins import ARREARS, COLLATERAL, LAYERS, Layers
 from fastclear.audit.report import broken
@@ -55,7 +56,7 @@ BILLS = "a bill is what its member's account lost"
 
 CHECKS: Final = (
     *(DENSE, CONSERVED, PENDING, COVERED, FORCED, RESOLVED, WHOLE, ENERGY),
-    *(PRICED, PURSES, LOANS, LAYERS, ARREARS, FOLD),
+    *(CORRECTED, PRICED, PURSES, LOANS, LAYERS, ARREARS, FOLD),
 )
 """What is checked after every call."""
 
@@ -67,7 +68,15 @@ _MEMBERS: Final = _core.FIRST_MEMBER
 _DEBTS: Final = _core.DEBT_OFFSET
 _PAID: Final = frozenset({"trade", "deposit", "withdrawal", "net", "imbalance", "fee", "tax", "correction"})
 _COINS: Final = (0, 2)  # money, access tokens; the other assets are claims
-_SUMS: Final = frozenset({"buyer", "sum", "sum_paid", "deficit", "rounding", "subscription"})
+_SUMS: Final = frozenset(
+    {"buyer", "sum", "sum_paid", "deficit", "rounding", "penalty_share"}
+    | {"platform_share", "network_share", "subscription"}
+)
+_OF_DELIVERY: Final = frozenset({"residual", "shortfall", "feed_in", "over_bought", "undelivered", "netting"})
+_HALVES: Final = frozenset({*_OF_DELIVERY, "spread", "platform", "network"})
+"""Lines that are sums where they have no price a unit in whole ticks: halves of a pool, shares, shared fees."""
+_PRICED: Final = frozenset({*_OF_DELIVERY, "penalty", "penalty_share", "rounding"})
+"""Lines that a correction may change."""
 _IMPORTED: Final = {"residual": 1, "shortfall": 1, "feed_in": -1, "over_bought": -1}
 
 
@@ -121,6 +130,7 @@ class _Call:
     contract: Counter[int] = field(default_factory=Counter)  # member -> bought less sold
     paid: set[int] = field(default_factory=set)  # accounts that paid or set aside something
     reading: dict[int, tuple[int, int]] = field(default_factory=dict)  # seq of a reading -> member, unexplained Wh
+    correcting: Correcting = field(default_factory=Correcting)
 
 
 class Books:
@@ -144,6 +154,7 @@ class Books:
         self._cycle: dict[int, tuple[int, int]] = {}  # opening, deposited
         self._loans = Loans()
         self._layers = Layers()
+        self._corrections = Corrections()
 
     def report(self) -> SettlementReport:
         """What has been looked at."""
@@ -230,7 +241,9 @@ class Books:
             held.version += 1
         elif kind == "meter":
             self._account(p["debit"], where)
-            call.reading[p["seq"]] = (p["debit"], p["quantity"])
+            if not line:
+                call.reading[p["seq"]] = (p["debit"], p["quantity"])
+            self._corrections.note_reading(p, line, call.correcting, where)
         elif kind in _STEPS:
             _STEPS[kind](self, p, where)
             call.paid.add(p["debit"])
@@ -251,7 +264,8 @@ class Books:
 
     def _reserve(self, p: dict[str, int], where: str) -> None:
         self._move(p, 0, p["amount"], where)
-        if self.accounts[p["debit"]].available < 0:
+        forced = _LINE.get((p["kind"], p["code"])) in ("provisional", "restored")
+        if self.accounts[p["debit"]].available < 0 and not forced:
             if p["amount"]:
                 raise broken(COVERED, f"{where}: account {p['debit']} sets aside more than it has")
             self._unanswered = p["seq"]  # who is paid for taking energy may be below zero, and is paid at once
@@ -278,7 +292,7 @@ class Books:
         payer.version += 1
         payee.posted += posted
         payee.pending_in += pending
-        payee.version += 1
+        payee.version += payee is not payer
 
     def _account(self, number: int, where: str) -> Held:
         held = self.accounts.get(number)
@@ -298,15 +312,17 @@ class Books:
         elif kind == "net" and line:
             if held.posted < (0 if line == "paid_out" else held.pending_out):
                 raise broken(FORCED, f"{where}: account {p['debit']} pays out of what it has not, or has set aside")
-        elif kind not in ("imbalance", "tax", "trade") and line != "subscription":
+        elif (
+            kind not in ("imbalance", "tax", "trade") and line != "subscription" and not (kind == "correction" and line)
+        ):
             raise broken(FORCED, f"{where}: a {kind} is taken from account {p['debit']}")
 
     def _check_price(self, p: dict[str, int], kind: str, line: str, where: str) -> None:
         amount = p["amount"]
         if amount < 0:
             raise broken(PRICED, f"{where}: {amount}")
-        if kind in ("trade", "fee", "imbalance"):
-            a_sum = line in _SUMS or (line == "spread" and not p["price"])
+        if kind in ("trade", "fee", "imbalance") or (kind == "correction" and line in _PRICED):
+            a_sum = line in _SUMS or (line in _HALVES and not p["price"])
             wrong = p["price"] != 0 if a_sum else amount != abs(p["price"] * p["quantity"])
             if wrong:
                 raise broken(PRICED, f"{where}: {amount} for {p['quantity']} Wh at {p['price']} ticks")
@@ -317,6 +333,8 @@ class Books:
     def _note(self, p: dict[str, int], kind: str, line: str, call: _Call, where: str) -> None:
         """What belongs together: post, its trades, their fees; a reading and its lines; a cycle and its deposits."""
         seq, group, amount = p["seq"], p["group"], p["amount"]
+        if kind != "post" or p["credit"] == _CLEARING:
+            self._corrections.note_money(p, kind, line, call.correcting)
         if kind == "post" and p["credit"] == _CLEARING:
             call.undrawn[seq] += amount
             call.post_of[seq] = seq
@@ -337,6 +355,16 @@ class Books:
                 raise broken(ENERGY, f"{where}: it belongs to posting {group}, which is no reading")
             member, left = call.reading[group]
             call.reading[group] = (member, left - _IMPORTED[line] * p["quantity"])
+        elif kind == "imbalance" and line == "undelivered":
+            seller = call.reading.get(group, (0, 0))[0]
+            if seller not in (p["debit"], p["credit"]):
+                raise broken(ENERGY, f"{where}: it belongs to posting {group}, which is no reading of the seller")
+            buyer = p["credit"] if seller == p["debit"] else p["debit"]
+            call.contract[seller] += p["quantity"]  # the contract is cut to what was delivered
+            call.contract[buyer] -= p["quantity"]
+            self._corrections.note_sale(p["seq"], seller, call.correcting)
+        elif kind == "correction":
+            self._corrections.note_line(p, line, call.correcting, where)
         elif kind in ("deposit", "withdrawal"):
             for account, moved in ((p["debit"], -amount), (p["credit"], amount)):
                 opening, deposited = self._cycle.get(account, (0, 0))
@@ -363,6 +391,7 @@ class Books:
                     ENERGY,
                     f"posting {reading}: account {member} traded {call.contract[member]} Wh, its lines leave {left}",
                 )
+        self._corrections.check(call.correcting, call.contract)
 
 
 def _never_short(account: int, held: Held) -> bool:

@@ -71,7 +71,7 @@ def _meter(rows: list[dict[str, Any]]) -> Iterator[str]:
             words = " and ".join(f"{energy_text(wh)} {how}" for how, wh in traded.items() if wh) or "nothing traded"
             text = told(row)
             yield f"{text[0].upper()}{text[1:]}, with {words}."
-        elif kind == "imbalance":
+        elif kind in ("imbalance", "correction"):
             yield f"{told(row)}: {money_text(row['amount'])}."
 
 

@@ -134,15 +134,15 @@ def _others(columns: dict[str, NDArray[Any]]) -> _Lines:
     for name, side, sign in (("withdrawn", debit, 1), ("withdrawn", credit, -1)):
         of = _is(columns, "withdrawal") & _is_member(side)
         yield name, side[of], sign * amount[of]
-    tax = _is(columns, "tax") & (member >= _FIRST)
+    tax = (_is(columns, "tax") | _is(columns, "correction", "tax_residual")) & (member >= _FIRST)
     yield "tax", member[tax], paid[tax]
     for name, lines in {
         "residual": ("residual",),
         "feed_in": ("feed_in",),
         "imbalance": ("shortfall", "over_bought", "penalty"),
     }.items():
-        of = _is(columns, "imbalance", *lines)
+        of = _is(columns, "imbalance", *lines) | _is(columns, "correction", *lines)
         yield name, member[of], paid[of]
     for name, lines in {"imported_wh": ("residual", "shortfall"), "exported_wh": ("feed_in", "over_bought")}.items():
-        of = _is(columns, "imbalance", *lines)
+        of = _is(columns, "imbalance", *lines) | _is(columns, "correction", *lines)
         yield name, member[of], quantity[of]

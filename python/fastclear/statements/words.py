@@ -19,6 +19,10 @@ _TEXTS: Final = {
     ("limit", None): "credit limit set to {money}",
     ("deposit", None): "deposit",
     ("withdrawal", None): "withdrawal",
+    ("reserve", "provisional"): "{money} of it is provisional",
+    ("reserve", "restored"): "{money} set aside again for a bid whose slot was taken back",
+    ("void", "confirmed"): "{money} is confirmed",
+    ("void", "taken_back"): "{money} is provisional no more",
     ("reserve", None): "{money} set aside for a bid of {energy} at no more than {price}",
     ("post", None): "bought {energy}, with fees and tax",
     ("void", None): "a bid did not trade: {money} is free again",
@@ -59,6 +63,9 @@ _TEXTS: Final = {
     ("net", "written_off"): "a debt of {money} was written off",
     ("net", "collected"): "payment of what was owed for the cycle",
     ("net", "paid_out"): "payout of what was earned in the cycle",
+    ("correction", "reversed"): "a provisional slot taken back",
+    ("correction", "cents"): "rounding of an invoice to cents",
+    ("correction", "ruled"): "ruling in a dispute",
     ("membership", "closed"): "account closed",
     ("deposit", "pledged"): "pledged as collateral",
     ("deposit", "contributed"): "paid into the default fund",
@@ -73,6 +80,21 @@ _TEXTS: Final = {
     ("net", "put_off"): "charge of {money} put off",
     ("net", "recovered"): "charge of {money} that had been put off is paid",
 }
+
+
+_TEXTS.update(
+    {
+        ("correction", line): f"by a later reading: {text}"
+        for (kind, line), text in _TEXTS.items()
+        if kind == "imbalance"
+    }
+)
+_TEXTS.update(
+    {
+        ("correction", f"tax_{line}"): f"by a later reading: {_TEXTS['tax', line]}"
+        for line in ("residual", "undelivered")
+    }
+)
 
 
 def energy_text(wh: int) -> str:
@@ -105,7 +127,8 @@ def told(posting: Mapping[str, Any]) -> str:
         return "meter: no reading, though the member traded"
     if kind == "meter":
         energy = posting["quantity"]
-        return f"meter: {'generated' if energy < 0 else 'consumed'} {energy_text(abs(energy))}, net"
+        later = ", by a later reading" if line == "revised" else ""
+        return f"meter: {'generated' if energy < 0 else 'consumed'} {energy_text(abs(energy))}, net{later}"
     text = _TEXTS.get((kind, line))
     if text is None:
         return lined(posting["kind"], posting["code"])

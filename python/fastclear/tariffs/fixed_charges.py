@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,12 @@ class FixedCharges(ABC):
     @abstractmethod
     def receipts(self) -> Receipts:
         """Every posting since the last receipts."""
+
+    @abstractmethod
+    def _hand_out(
+        self, slot_number: int | None = None, subscription_ppm: Sequence[int] = (), *, reverses: bool = False
+    ) -> Receipts:
+        """What is new, with what its postings do not say."""
 
     def subscribe(
         self,
@@ -97,4 +103,4 @@ class FixedCharges(ABC):
         amounts = np.array([charge.amount for charge in charges], np.int64)
         self._bank.charge(accounts, amounts, np.array([charge.tax_ppm for charge in charges], np.uint32))
         self._subscriptions.charged(period)
-        return self.receipts()
+        return self._hand_out(subscription_ppm=[charge.tax_ppm for charge in charges if charge.amount])

@@ -10,14 +10,17 @@
 //! | `int` money | `i64` in, `i128` out |
 //! | [`SettleError`] | `SettlementError`, with the member's name in front |
 
+use std::collections::BTreeMap;
+
 use fastclear_core::settlement::accounts::{DEBT_OFFSET, FIRST_MEMBER, MONEY, is_member};
 use fastclear_core::settlement::credit::loan::{Loan, Part};
 use fastclear_core::settlement::credit::terms::LoanTerms;
 use fastclear_core::settlement::netting::Payment;
 use fastclear_core::settlement::purses::{PURSE_STEP, PURSES, house_names, owner};
+use fastclear_core::settlement::resettlement::{SettledSlot, Version};
 use fastclear_core::settlement::{
     Bank, Bill, ClearedSlot, Entries, FeeShare, Imbalance, Kind, Meter, Orders, Owner, Posting, Profile, SettleError,
-    Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, profile_lines, slot,
+    Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, profile_lines, provisional, resettlement, slot,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -32,6 +35,10 @@ type CycleRow = (u64, i128, i128, i128, i128);
 type BalanceRow = (u64, i128, i128, i128, i128, i128, u64, Option<&'static str>);
 /// Member, seq of the draw, lender, drawn, day of the draw, day on which it is due, principal, interest, penalty.
 type LoanRow = (u64, u64, u64, i64, u64, u64, i64, i128, i128);
+/// First seq, one past the last seq, engine time, versions, whether frozen, standing.
+type SlotRow = (u64, u64, u64, usize, bool, &'static str);
+/// Engine time, first seq, one past the last seq, readings, money moved.
+type VersionRow = (u64, u64, u64, usize, i128);
 /// Capital, interest and penalties received, principal written off.
 type BookRow = (i128, i128, i128, i128);
 /// side, account, market, order, buy row, sell row, quantity, buy price, sell price, and of their money: buy amount,
@@ -211,6 +218,66 @@ impl PyBank {
         self.bank.settle(&clearings, &meter).map_err(|error| self.error(&error))
     }
 
+    /// Settles a slot anew, counted from 0 in the order of settling, by what later readings change.
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
+    fn resettle(&mut self, slot: usize, meter_account: Column<'_, u64>, meter_energy: Column<'_, i64>) -> PyResult<()> {
+        let meter = Meter { account: meter_account.as_slice()?, energy: meter_energy.as_slice()?, due: false };
+        self.bank.resettle(slot, &meter).map_err(|error| self.error(&error))
+    }
+
+    /// Slots settled from now on are provisional for so many ns.
+    fn set_confirm_after(&mut self, ns: u64) {
+        self.bank.set_confirm_after(ns);
+    }
+
+    /// Takes a provisional slot back.
+    fn reverse(&mut self, slot: usize) -> PyResult<()> {
+        self.bank.reverse(slot).map_err(|error| self.error(&error))
+    }
+
+    /// What a member earned in slots that are not confirmed, and in those that were provisional and are confirmed now.
+    fn earnings(&self, account: u64) -> (i128, i128) {
+        (self.bank.unconfirmed(account), self.bank.confirmed_income(account))
+    }
+
+    /// Makes the readings of these slots final.
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands lists over by value")]
+    fn freeze(&mut self, slots: Vec<usize>) -> PyResult<()> {
+        self.bank.freeze(&slots).map_err(|error| self.error(&error))
+    }
+
+    /// Of each slot that was settled: first seq, one past the last seq of its first version, engine time of that, how
+    /// many versions, whether its readings are final, where it stands.
+    fn slots(&self) -> Vec<SlotRow> {
+        let row = |slot: &SettledSlot| {
+            let versions = slot.versions().len();
+            let row = |v: &Version| (v.first_seq, v.end_seq, v.time_ns, versions, slot.frozen(), slot.standing());
+            slot.versions().first().map(row)
+        };
+        self.bank.slots().filter_map(row).collect()
+    }
+
+    /// Slots whose first version begins within these places, by number.
+    fn slots_between(&self, first_seq: u64, end_seq: u64) -> Vec<usize> {
+        self.bank.slots_between(first_seq, end_seq).collect()
+    }
+
+    /// Whether the readings of a slot are final.
+    fn frozen(&self, slot: usize) -> bool {
+        self.bank.slots().nth(slot).is_some_and(SettledSlot::frozen)
+    }
+
+    /// The readings of a slot that hold, by account; none where they are final.
+    fn readings(&self, slot: usize) -> BTreeMap<u64, i64> {
+        self.bank.slots().nth(slot).map(SettledSlot::readings).unwrap_or_default()
+    }
+
+    /// Engine time, first seq, one past the last seq, readings, money moved: one tuple a version of a slot.
+    fn versions(&self, slot: usize) -> Vec<VersionRow> {
+        let versions = self.bank.slots().nth(slot).map_or(&[][..], SettledSlot::versions);
+        versions.iter().map(|v| (v.time_ns, v.first_seq, v.end_seq, v.readings, v.moved)).collect()
+    }
+
     /// Enters lines, all or none, and returns the seq of each; optional columns: group (seq, -1 none, -2 - k row k),
     /// quantity, price, market, buy order, sell order.
     #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
@@ -248,6 +315,11 @@ impl PyBank {
         };
         let seqs = self.bank.enter(&entries, forced).map_err(|error| self.error(&error))?;
         Ok(seqs.into_pyarray(py))
+    }
+
+    /// Engine time of the next posting.
+    fn now(&self) -> u64 {
+        self.bank.now()
     }
 
     /// How many postings there have been.
@@ -425,6 +497,7 @@ impl PyPostings {
             residual: |b| b.residual,
             feed_in: |b| b.feed_in,
             imbalance: |b| b.imbalance,
+            correction: |b| b.correction,
             subscription: |b| b.subscription,
             tax: |b| b.tax,
             net: Bill::net,
@@ -455,7 +528,13 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("DEBT_OFFSET", DEBT_OFFSET)?;
     m.add("FIRST_MEMBER", FIRST_MEMBER)?;
     m.add("KIND_NAMES", Kind::ALL.map(|kind| (kind as u8, kind.name())).to_vec())?;
-    let lines = slot::LINES.iter().chain(&delivery::LINES).chain(&credit::LINES).chain(&profile_lines::LINES);
+    let lines = slot::LINES
+        .iter()
+        .chain(&delivery::LINES)
+        .chain(&credit::LINES)
+        .chain(&resettlement::LINES)
+        .chain(&provisional::LINES)
+        .chain(&profile_lines::LINES);
     m.add("LINE_NAMES", lines.map(|&(kind, code, name)| (kind as u8, code, name)).collect::<Vec<_>>())?;
     Ok(())
 }

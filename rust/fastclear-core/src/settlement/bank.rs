@@ -4,6 +4,7 @@
 //! that fails leaves no trace.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::accounts::{Account, Accounts, BOUNDARY, CLEARING, FIRST_MEMBER, HOUSE, MONEY};
 use super::credit::{Cover, Credit, desk};
@@ -12,6 +13,8 @@ use super::error::SettleError;
 use super::imbalance::Imbalance;
 use super::open_orders::OpenOrders;
 use super::posting::{Kind, Posting};
+use super::provisional::{Standing, Waiting};
+use super::resettlement::SettledSlot;
 use super::slot::{self, ClearedSlot, Meter, check_member};
 use super::subscription;
 use super::tariff::Tariff;
@@ -61,10 +64,11 @@ pub struct CycleLine {
 pub struct Bank {
     pub(super) accounts: Accounts,
     terms: Terms,
-    imbalance: Imbalance,
+    pub(super) imbalance: Imbalance,
     /// `None` under the profile prepaid.
     pub(super) credit: Option<Credit>,
-    open: OpenOrders,
+    pub(super) open: OpenOrders,
+    pub(super) waiting: Waiting,
     /// Open reservations that no order made, by seq.
     pub(super) holds: BTreeSet<u64>,
     pub(super) next: Position,
@@ -73,6 +77,8 @@ pub struct Bank {
     next_member: u64,
     /// Runs of postings that nobody has taken: those of a large slot are not copied behind the few of a small call.
     untaken: Vec<Vec<Posting>>,
+    /// Every slot that was settled, in order. Shared with copies of the bank until one of them changes it.
+    pub(super) slots: Arc<Vec<Arc<SettledSlot>>>,
     /// Per account: `posted` at the start of the cycle, deposits less withdrawals since. Follows from the postings.
     cycle: BTreeMap<u64, (i128, i128)>,
 }
@@ -89,11 +95,13 @@ impl Bank {
             imbalance: Imbalance::default(),
             credit: None,
             open: OpenOrders::default(),
+            waiting: Waiting::default(),
             holds: BTreeSet::new(),
             next: Position::default(),
             clock: 0,
             next_member: FIRST_MEMBER,
             untaken: Vec::new(),
+            slots: Arc::default(),
             cycle: BTreeMap::new(),
         };
         let mut draft = Draft::new(&mut bank.accounts, bank.next);
@@ -125,6 +133,11 @@ impl Bank {
     /// The terms of the calls that follow. Reservations keep the slot that the terms named when they were made.
     pub const fn set_terms(&mut self, terms: Terms) {
         self.terms = terms;
+    }
+
+    /// Engine time of the next posting.
+    pub const fn now(&self) -> u64 {
+        self.next.time_ns
     }
 
     /// How many postings there have been.
@@ -181,9 +194,11 @@ impl Bank {
     /// A stranger, a negative amount, or more than is free; then no row is done.
     pub fn withdraw(&mut self, accounts: &[u64], amounts: &[i64]) -> Result<(), SettleError> {
         let lends = self.credit.as_ref().is_some_and(|credit| credit.lends);
+        let unconfirmed = self.waiting.unconfirmed.clone();
         self.move_each(accounts, amounts, |(held, available), account, amount| {
             // What is reserved would have to be borrowed if it were taken out now.
-            let free = available.min(if lends { held.posted - held.pending_out } else { held.posted });
+            let own = if lends { held.posted - held.pending_out } else { held.posted };
+            let free = available.min(own - unconfirmed.get(&account).copied().unwrap_or_default());
             if amount > free {
                 return Err(SettleError::WithdrawalTooLarge { account, amount: amount as i64, free });
             }
@@ -301,9 +316,17 @@ impl Bank {
     pub fn settle(&mut self, clearings: &[ClearedSlot<'_>], meter: &Meter<'_>) -> Result<(), SettleError> {
         let mut draft = Draft::new(&mut self.accounts, self.next);
         let credit = self.credit.as_ref();
-        let closed = slot::settle(&mut draft, &self.open, (&self.terms, self.imbalance), credit, clearings, meter)?;
+        let outcome = slot::settle(&mut draft, &self.open, (&self.terms, self.imbalance), credit, clearings, meter)?;
+        let provisional = self.waiting.after_ns > 0;
+        let settled = SettledSlot::new(&mut draft, self.terms, meter, &outcome, provisional)?;
         let (postings, next) = desk::commit(draft, &mut self.credit)?;
-        self.open.close(&closed);
+        self.open.close(&outcome.closed);
+        if let Standing::Provisional(provisional) = &settled.standing {
+            let due_ns = self.next.time_ns.saturating_add(self.waiting.after_ns);
+            self.waiting.queue.push_back((due_ns, self.slots.len()));
+            self.waiting.count(provisional.held(), 1);
+        }
+        Arc::make_mut(&mut self.slots).push(Arc::new(settled));
         self.store(postings, next);
         Ok(())
     }
@@ -362,7 +385,10 @@ impl Bank {
         self.next.time_ns = before.max(time_ns);
         let done = self.collect_due();
         match done {
-            Ok(()) => self.clock = time_ns,
+            Ok(()) => {
+                self.clock = time_ns;
+                self.confirm()?;
+            }
             Err(_) => self.next.time_ns = before,
         }
         done

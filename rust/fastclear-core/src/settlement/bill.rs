@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::accounts::{CLEARING, FIRST_MEMBER};
 use super::delivery::{IMBALANCE_FEED_IN, IMBALANCE_RESIDUAL};
 use super::posting::{Kind, Posting};
+use super::resettlement::corrected;
 use super::slot::{FEE_NETWORK, FEE_NETWORK_SHARE, FEE_PLATFORM, FEE_PLATFORM_SHARE, FEE_SUBSCRIPTION, TRADE_BUYER};
 
 /// The lines of one member in nano-currency: + the member pays, − the member receives.
@@ -24,6 +25,8 @@ pub struct Bill {
     pub imbalance: i128,
     /// Fixed charges for days of membership.
     pub subscription: i128,
+    /// Other corrections: a slot taken back, a ruling, cents.
+    pub correction: i128,
     /// Tax on energy, fees, residual and fixed charges.
     pub tax: i128,
 }
@@ -32,7 +35,7 @@ impl Bill {
     /// The sum of the lines.
     pub const fn net(&self) -> i128 {
         let fees = self.platform + self.network + self.subscription;
-        self.energy + fees + self.residual + self.feed_in + self.imbalance + self.tax
+        self.energy + fees + self.residual + self.feed_in + self.imbalance + self.correction + self.tax
     }
 }
 
@@ -68,17 +71,19 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
                     _ => bill.energy += paid, // spread and rounding are part of what the buyer pays for the energy
                 }
             }
-            Kind::Imbalance | Kind::Tax => {
+            Kind::Imbalance | Kind::Tax | Kind::Correction => {
+                let line = if p.kind == Kind::Correction { corrected(p.code) } else { Some((p.kind, p.code)) };
                 for (account, paid) in [(p.debit, amount), (p.credit, -amount)] {
                     if account < FIRST_MEMBER {
                         continue;
                     }
                     let bill = bills.entry(account).or_default();
-                    match (p.kind, p.code) {
-                        (Kind::Tax, _) => bill.tax += paid,
-                        (_, IMBALANCE_RESIDUAL) => bill.residual += paid,
-                        (_, IMBALANCE_FEED_IN) => bill.feed_in += paid,
-                        _ => bill.imbalance += paid,
+                    match line {
+                        None => bill.correction += paid,
+                        Some((Kind::Tax, _)) => bill.tax += paid,
+                        Some((_, IMBALANCE_RESIDUAL)) => bill.residual += paid,
+                        Some((_, IMBALANCE_FEED_IN)) => bill.feed_in += paid,
+                        Some(_) => bill.imbalance += paid,
                     }
                 }
             }

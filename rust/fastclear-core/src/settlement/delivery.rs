@@ -59,6 +59,7 @@ pub const LINES: [(Kind, u16, &str); 12] = [
 ];
 
 /// One trade as its delivery is looked at.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Sale {
     pub market: u64,
     pub buy_order: u64,

@@ -111,6 +111,11 @@ impl<'a> Draft<'a> {
         &self.postings
     }
 
+    /// Where the next posting stands.
+    pub const fn next(&self) -> Position {
+        self.next
+    }
+
     /// When the next posting is made.
     pub const fn time_ns(&self) -> u64 {
         self.next.time_ns

@@ -152,6 +152,26 @@ pub enum SettleError {
         /// Whether it owes a loan.
         owes: bool,
     },
+    /// A slot that was never settled.
+    UnknownSlot {
+        /// Which one was asked for, counted from 0.
+        slot: usize,
+    },
+    /// A slot that can no longer be taken back.
+    ConfirmedSlot {
+        /// Which one, counted from 0.
+        slot: usize,
+    },
+    /// A slot that was taken back already.
+    ReversedSlot {
+        /// Which one, counted from 0.
+        slot: usize,
+    },
+    /// A slot whose readings are final.
+    FrozenSlot {
+        /// Which one, counted from 0.
+        slot: usize,
+    },
     /// A line or quantity that does not fit 64 bits.
     AmountOutOfRange {
         /// Whose line.
@@ -299,6 +319,10 @@ impl fmt::Display for SettleError {
                      settle, repay and withdraw first"
                 )
             }
+            Self::UnknownSlot { slot } => write!(f, "slot number {slot} was never settled"),
+            Self::ConfirmedSlot { slot } => write!(f, "slot number {slot} is confirmed; correct it by later readings"),
+            Self::ReversedSlot { slot } => write!(f, "slot number {slot} was taken back; settle it again"),
+            Self::FrozenSlot { slot } => write!(f, "slot number {slot} is frozen; its readings are final"),
             Self::AmountOutOfRange { .. } => f.write_str("a line of this slot does not fit 64 bits; check quantities"),
             Self::TimeBackwards { time_ns, last } => {
                 write!(f, "time {time_ns} is before {last}, to which the clock was advanced; it never goes back")

@@ -15,6 +15,8 @@
 //! | [`delivery`] | meter readings against trades, after the lines of the trades |
 //! | `allocation` | a seller's shortfall over its trades, deviations over a pool |
 //! | [`credit`] | loans, exposure, standing, the end of a cycle |
+//! | [`resettlement`] | a settled slot under later readings: what the difference moves |
+//! | [`provisional`] | slots that are not final yet: earnings set aside, taken back or confirmed |
 //! | [`imbalance`] | what a deviation from the contract costs, and who has what is left over |
 //! | [`profile_lines`] | names of the lines that profiles enter from outside |
 //! | [`purses`] | accounts of a member for a purpose, and lines between any accounts |
@@ -42,7 +44,9 @@ pub mod netting;
 mod open_orders;
 pub mod posting;
 pub mod profile_lines;
+pub mod provisional;
 pub mod purses;
+pub mod resettlement;
 pub mod slot;
 mod subscription;
 pub mod tariff;

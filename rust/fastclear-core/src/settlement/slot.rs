@@ -261,7 +261,25 @@ struct Money {
     rounding: i128,
 }
 
-/// Writes the postings of one slot into `draft` and returns the reservations it closed.
+/// A reservation that a slot has drawn or released, with the cover it had.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Closed {
+    pub order: (OrderKey, u64),
+    pub cover: i64,
+}
+
+/// What a slot leaves behind beside its postings.
+pub(super) struct Outcome {
+    pub closed: Vec<Closed>,
+    /// Bought less sold, by member.
+    pub contract: BTreeMap<u64, i128>,
+    /// Its trades, where the policy looks at them one by one.
+    pub sales: Vec<Sale>,
+    /// `seq` of the first line after delivery.
+    pub delivery_seq: u64,
+}
+
+/// Writes the postings of one slot into `draft`.
 ///
 /// Trades are walked three times (checked, added up, paid out) and nothing is kept of each in between: what does not
 /// fit a cache costs more than the few sums.
@@ -272,7 +290,7 @@ pub(super) fn settle(
     credit: Option<&Credit>,
     clearings: &[ClearedSlot<'_>],
     meter: &Meter<'_>,
-) -> Result<Vec<(OrderKey, u64)>, SettleError> {
+) -> Result<Outcome, SettleError> {
     let mut claims = Vec::new();
     let mut by_key = HashMap::new();
     let mut checked = Vec::with_capacity(clearings.len());
@@ -304,10 +322,10 @@ pub(super) fn settle(
         }
         _ => Vec::new(),
     };
-    // Where nobody is read, and nobody should be, what each side contracted is of no use.
-    let contract = if meter.account.is_empty() && !meter.due { BTreeMap::new() } else { contracts(draft, &checked) };
+    let contract = contracts(draft, &checked);
+    let delivery_seq = draft.next().seq;
     settle_meter(draft, (terms, policy), meter, (&contract, &sales))?;
-    Ok(closed)
+    Ok(Outcome { closed, contract, sales, delivery_seq })
 }
 
 /// Looks at every column and trade of a clearing, and marks the buy rows that traded.
@@ -496,7 +514,7 @@ fn draw_reservations(
     draft: &mut Draft<'_>,
     credit: Option<&Credit>,
     claims: &mut [Claim],
-) -> Result<Vec<(OrderKey, u64)>, SettleError> {
+) -> Result<Vec<Closed>, SettleError> {
     let mut reserved: Vec<(u64, usize)> =
         claims.iter().enumerate().filter_map(|(i, claim)| claim.reservation.map(|seq| (seq, i))).collect();
     reserved.sort_unstable();
@@ -515,7 +533,7 @@ fn draw_reservations(
                 ..Line::new(Kind::Void, account, CLEARING, i128::from(cover))
             })?;
         }
-        closed.push((claim.key, seq));
+        closed.push(Closed { order: (claim.key, seq), cover });
     }
     let mut on_hand = Cover::new(credit, draft.accounts());
     for claim in claims.iter_mut().filter(|claim| claim.reservation.is_none() && claim.quantity > 0) {
