@@ -247,13 +247,18 @@ def credit_score(
     return before - _share("loss", loss) * before * missed
 
 
-def _share(name: str, value: object) -> Fraction:
+def exact(name: str, value: object) -> Fraction:
+    """Return a number that is given exactly, as text, an integer, a Fraction or a Decimal; floats are refused."""
     if isinstance(value, bool | float) or not isinstance(value, int | str | Decimal | Fraction):
         raise SettlementError(f"{name} = {value!r} is a {type(value).__name__}; give text, a Fraction or a Decimal")
     try:
-        share = Fraction(value)
+        return Fraction(value)
     except (ValueError, OverflowError, ZeroDivisionError) as error:
         raise SettlementError(f"{name} = {value!r} is no number") from error
+
+
+def _share(name: str, value: object) -> Fraction:
+    share = exact(name, value)
     if not 0 <= share <= 1:
         raise SettlementError(f"{name} = {value}; keep it between 0 and 1")
     return share

@@ -8,10 +8,10 @@ from typing import Final
 from fastclear import _core
 from fastclear.columns import whole
 from fastclear.errors import SettlementError
+from fastclear.escrow_deals import Escrow2of3
+from fastclear.profile_terms import NO_LOANS, Rules, Terms, check_minimum
 from fastclear.tariff import Tariff
-
-Terms = tuple[int, int, int, int]
-"""Interest in ppm, the days it is for, the term in days, the penalty in ppm a day."""
+from fastclear.token_bonds import DualToken
 
 _UINT32_MAX: Final = 2**32 - 1
 
@@ -20,17 +20,43 @@ _UINT32_MAX: Final = 2**32 - 1
 class Prepaid:
     """A member can bid for what its balance and credit limit cover, and no more; every slot is final.
 
+    Parameters
+    ----------
+    minimum_holding : int, default 0
+        Nano-currency that a member must keep when all its bids are paid; no credit limit stands in for it. Bids and
+        withdrawals that would leave less are refused, and so are all bids of a member that has less. SunContract asks
+        its members to hold 1,000 of its tokens at all times.
+
+    Raises
+    ------
+    SettlementError
+        A value that is no integer, or negative.
+
     Examples
     --------
     >>> import fastclear as fc
-    >>> fc.Settlement(profile="prepaid", tariff=fc.Tariff(30, 5)).profile
-    'prepaid'
+    >>> bank = fc.Settlement(profile=fc.Prepaid(minimum_holding=1_000 * 10**9), tariff=fc.Tariff(300_000, 50_000))
+    >>> bank.open("Ada")
+    >>> bank.deposit("Ada", 1_040 * 10**9)
+    >>> order = {"side": ["buy"], "price": [500_000], "quantity": [100_000], "participant": ["Ada"]}  # 50.00
+    >>> fc.RejectReason(bank.reserve(order)[0]).name
+    'CREDIT_EXCEEDED'
     """
+
+    minimum_holding: int = 0
+
+    def __post_init__(self) -> None:
+        check_minimum(self.minimum_holding)
 
     @property
     def terms(self) -> Terms:
         """Unused: nobody lends."""
-        return (0, 1, 0, 0)
+        return NO_LOANS
+
+    @property
+    def rules(self) -> Rules:
+        """What holds for bids and trades, as the core takes it."""
+        return (self.minimum_holding, None, (0, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +79,8 @@ class CreditBank:
         Days from the draw until a loan is due, at most 36,500.
     penalty_ppm : int, default 1000
         Parts per million a day on overdue principal, on top of the interest; at most 10,000,000.
+    minimum_holding : int, default 0
+        As in :class:`Prepaid`.
 
     Raises
     ------
@@ -74,14 +102,21 @@ class CreditBank:
     per_days: int = 30
     term_days: int = 30
     penalty_ppm: int = 1_000
+    minimum_holding: int = 0
 
     def __post_init__(self) -> None:
         _check("credit_bank", self.terms)
+        check_minimum(self.minimum_holding)
 
     @property
     def terms(self) -> Terms:
         """The terms as the core takes them."""
         return (self.interest_ppm, self.per_days, self.term_days, self.penalty_ppm)
+
+    @property
+    def rules(self) -> Rules:
+        """What holds for bids and trades, as the core takes it."""
+        return (self.minimum_holding, None, (0, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +157,21 @@ class PostpaidNetting:
         """The terms as the core takes them."""
         return (0, 1, 0, self.penalty_ppm)
 
+    @property
+    def rules(self) -> Rules:
+        """What holds for bids and trades, as the core takes it: nothing, members need no money before the market."""
+        return (0, None, (0, 0))
 
-Profile = Prepaid | CreditBank | PostpaidNetting
+
+Profile = Prepaid | CreditBank | PostpaidNetting | Escrow2of3 | DualToken
 _BY_NAME: Final[dict[str, type[Profile]]] = {
     "prepaid": Prepaid,
     "credit_bank": CreditBank,
     "postpaid_netting": PostpaidNetting,
+    "escrow_2of3": Escrow2of3,
+    "dual_token": DualToken,
 }
+_LENDING: Final = (CreditBank, PostpaidNetting)
 _NAMES: Final = {kind: name for name, kind in _BY_NAME.items()}
 
 
@@ -142,10 +185,16 @@ def named(profile: object) -> tuple[str, Profile]:
     """
     if isinstance(profile, str) and profile in _BY_NAME:
         return profile, _BY_NAME[profile]()
-    if isinstance(profile, Prepaid | CreditBank | PostpaidNetting):
+    if isinstance(profile, Profile):
         return _NAMES[type(profile)], profile
     known = ", ".join(repr(name) for name in _BY_NAME)
     raise SettlementError(f"profile {profile!r} is unknown; use {known}, or an fc.CreditBank with terms of your own")
+
+
+def set_up(core: _core.Bank, name: str, profile: Profile) -> None:
+    """Give a new bank its profile."""
+    core.set_profile(name if isinstance(profile, _LENDING) else "prepaid", profile.terms)
+    core.set_rules(*profile.rules)
 
 
 def _check(name: str, terms: Terms) -> None:

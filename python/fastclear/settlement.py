@@ -26,13 +26,14 @@ from fastclear.audit.settlement import SettlementReport
 from fastclear.audit.watch import Watched, audited
 from fastclear.clearing_columns import Cleared, Settled, cleared_columns, ids, meter_columns
 from fastclear.columns import INT64_MAX, Participant, whole
-from fastclear.credit_desk import CreditDesk
 from fastclear.errors import SettlementError
-from fastclear.imbalance import Backup, Imbalance, encoded
+from fastclear.escrow_deals import Deals, Escrow2of3
+from fastclear.escrow_desk import EscrowDesk
+from fastclear.imbalance import Backup, Imbalance, ShortfallAllocation, encoded
 from fastclear.members import Members
 from fastclear.netting import money as money_series
 from fastclear.orders import Orders, encode
-from fastclear.profiles import Profile, named
+from fastclear.profiles import Profile, named, set_up
 from fastclear.receipts import Receipts, read_only
 from fastclear.statements.exposure import Exposure, exposure
 from fastclear.tariff import Tariff
@@ -40,21 +41,24 @@ from fastclear.tariffs.fixed_charges import FixedCharges
 from fastclear.tariffs.in_force import InForce
 from fastclear.tariffs.plan import TariffPlan
 from fastclear.tariffs.subscriptions import Subscriptions
+from fastclear.token_bonds import Bonds, DualToken
+from fastclear.token_desk import TokenDesk
 from fastclear.units import Units
 
 PRICE_MAX: Final = 2**31 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Settlement(CreditDesk, FixedCharges):
+class Settlement(EscrowDesk, TokenDesk, FixedCharges):
     """The accounts of a community, and what happens to them slot by slot.
 
     Parameters
     ----------
-    profile : {"prepaid", "credit_bank", "postpaid_netting"}, or CreditBank, PostpaidNetting, Prepaid
+    profile : str, or CreditBank, DualToken, Escrow2of3, PostpaidNetting, Prepaid
         ``"prepaid"``: a member can bid for what its balance and credit limit cover, and no more; every slot
         is final. ``"credit_bank"``: a treasury lends what a member lacks. ``"postpaid_netting"``: what members owe is
-        netted and paid by :meth:`close_cycle`.
+        netted and paid by :meth:`close_cycle`. ``"escrow_2of3"``: payments wait in escrow until two of three let them
+        go. ``"dual_token"``: money is a pegged credit, issued against bonds of access tokens.
     tariff : Tariff or TariffPlan
         Retail and feed-in price, fees and tax: for all slots, or slot by slot.
     imbalance : Backup, SinglePrice, DualPrice, Pooled or ShortfallAllocation, default Backup()
@@ -102,7 +106,7 @@ class Settlement(CreditDesk, FixedCharges):
         imbalance: Imbalance | None = None,
         audit: bool = False,
     ) -> None:
-        self.profile, loan_terms = named(profile)
+        self.profile, terms = named(profile)
         if not isinstance(tariff, Tariff | TariffPlan):
             raise SettlementError(f"tariff is a {type(tariff).__name__}; give a fc.Tariff or a fc.TariffPlan")
         self.tariff = tariff
@@ -111,7 +115,11 @@ class Settlement(CreditDesk, FixedCharges):
         flat = tariff if isinstance(tariff, Tariff) else Tariff(0, 0)
         rates = (flat.retail, flat.feed_in, flat.platform_fee, flat.network_fee, flat.tax_ppm)
         core = _core.Bank(rates, *encoded(self.imbalance))
-        core.set_profile(self.profile, loan_terms.terms)
+        set_up(core, self.profile, terms)
+        if isinstance(terms, Escrow2of3) and isinstance(self.imbalance, ShortfallAllocation):
+            raise SettlementError("under escrow_2of3 a deal says itself what a shortfall costs; use another imbalance")
+        self._deals = Deals(terms) if isinstance(terms, Escrow2of3) else None
+        self._bonds = Bonds(terms) if isinstance(terms, DualToken) else None
         self._bank = cast("_core.Bank", Watched(core)) if audit else core
         self._plan = InForce(tariff)
         self._subscriptions = Subscriptions(tariff)
@@ -127,6 +135,7 @@ class Settlement(CreditDesk, FixedCharges):
         twin._bank = self._bank.copy()
         twin._members, twin._settled = self._members.copy(), self._settled.copy()
         twin._plan, twin._subscriptions = copy(self._plan), copy(self._subscriptions)
+        twin._deals, twin._bonds = copy(self._deals), copy(self._bonds)
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Settlement:
@@ -194,7 +203,7 @@ class Settlement(CreditDesk, FixedCharges):
             A stranger, a negative amount, a float, or columns of different lengths; then nothing is
             deposited.
         """
-        self._bank.deposit(*self._members.money(participant, amount))
+        self._issue(*self._members.money(participant, amount))
 
     def withdraw(self, participant: Participant | Iterable[Participant], amount: int | Iterable[int]) -> None:
         """Pay money out: balance, never credit, and as much as leaves every open bid covered.
@@ -206,7 +215,7 @@ class Settlement(CreditDesk, FixedCharges):
         SettlementError
             As in :meth:`deposit`, and more than is free; then nothing is paid out.
         """
-        self._bank.withdraw(*self._members.money(participant, amount))
+        self._redeem(*self._members.money(participant, amount))
 
     def account(self, participant: Participant) -> int:
         """Return the account id of ``participant``.
@@ -357,9 +366,12 @@ class Settlement(CreditDesk, FixedCharges):
         self._settled.check_new(clearings)
         accounts, energy = meter_columns(meter, self._members)
         self._plan.tell(self._bank, terms)
+        first = self._bank.postings()
         self._bank.settle(columns, accounts, energy, meter is not None)
         self._settled.remember(clearings)
-        return self.receipts()
+        receipts = self.receipts()
+        self._begin_deals(receipts, first)
+        return receipts
 
     def receipts(self) -> Receipts:
         """Every posting since the last receipts (those of :meth:`settle` included)."""

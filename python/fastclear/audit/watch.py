@@ -15,7 +15,9 @@ from fastclear.audit.report import broken
 from fastclear.audit.settlement import BILLS, CYCLE, HANDED, REFUSED, Books, SettlementReport, check_bills
 from fastclear.errors import SettlementError
 
-_QUESTIONS: Final = frozenset({"balances", "available", "loans", "book", "today", "net_payments", "postings"})
+_QUESTIONS: Final = frozenset(
+    {"balances", "available", "loans", "book", "today", "net_payments", "postings", "time_ns"}
+)
 
 
 class Watched:

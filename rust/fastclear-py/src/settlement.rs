@@ -16,8 +16,8 @@ use fastclear_core::settlement::credit::terms::LoanTerms;
 use fastclear_core::settlement::netting::Payment;
 use fastclear_core::settlement::purses::{PURSE_STEP, PURSES, house_names, owner};
 use fastclear_core::settlement::{
-    Bank, Bill, ClearedSlot, Entries, FeeShare, Imbalance, Kind, Meter, Orders, Owner, Posting, Profile, SettleError,
-    Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, slot,
+    Bank, Bill, ClearedSlot, Entries, FeeShare, Imbalance, Kind, Meter, Orders, Owner, Posting, Profile, Rules,
+    SettleError, Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, rules, slot,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -302,6 +302,19 @@ impl PyBank {
         Ok(())
     }
 
+    /// Gives a new bank rules beside its profile: money that bidders must keep, bond in ppm where payments wait in
+    /// escrow, ppm of sellers' proceeds to platform and network.
+    fn set_rules(&mut self, minimum_holding: i64, bond_ppm: Option<u32>, proceeds_ppm: (u32, u32)) -> PyResult<()> {
+        let rules = Rules { minimum_holding, bond_ppm, proceeds_ppm: proceeds_ppm.into() };
+        self.bank = self.bank.clone().with_rules(rules).map_err(|error| self.error(&error))?;
+        Ok(())
+    }
+
+    /// When the next posting is made, ns of engine time.
+    fn time_ns(&self) -> u64 {
+        self.bank.time_ns()
+    }
+
     /// Puts capital in, or takes it out where the amount is negative.
     fn fund(&mut self, amount: i64) -> PyResult<()> {
         self.bank.fund(amount).map_err(|error| self.error(&error))
@@ -455,7 +468,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("DEBT_OFFSET", DEBT_OFFSET)?;
     m.add("FIRST_MEMBER", FIRST_MEMBER)?;
     m.add("KIND_NAMES", Kind::ALL.map(|kind| (kind as u8, kind.name())).to_vec())?;
-    let lines = slot::LINES.iter().chain(&delivery::LINES).chain(&credit::LINES);
+    let lines = slot::LINES.iter().chain(&delivery::LINES).chain(&credit::LINES).chain(&rules::LINES);
     m.add("LINE_NAMES", lines.map(|&(kind, code, name)| (kind as u8, code, name)).collect::<Vec<_>>())?;
     Ok(())
 }

@@ -11,6 +11,7 @@ use super::draft::{Draft, Line, Position};
 use super::error::SettleError;
 use super::imbalance::Imbalance;
 use super::posting::{Kind, Posting};
+use super::rules::Rules;
 use super::slot::{self, ClearedSlot, Meter, OpenOrders, SlotOf, check_member};
 use super::subscription;
 use super::tariff::Tariff;
@@ -58,6 +59,7 @@ pub struct Bank {
     pub(super) accounts: Accounts,
     terms: Terms,
     imbalance: Imbalance,
+    pub(super) rules: Rules,
     /// `None` under the profile prepaid.
     pub(super) credit: Option<Credit>,
     open: OpenOrders,
@@ -83,6 +85,7 @@ impl Bank {
             accounts: Accounts::new(),
             terms: tariff.into(),
             imbalance: Imbalance::default(),
+            rules: Rules::default(),
             credit: None,
             open: OpenOrders::new(),
             slot_of: SlotOf::new(),
@@ -127,6 +130,11 @@ impl Bank {
     /// How many postings there have been.
     pub const fn postings(&self) -> u64 {
         self.next.seq
+    }
+
+    /// When the next posting is made, in engine time.
+    pub const fn time_ns(&self) -> u64 {
+        self.next.time_ns
     }
 
     /// Opens `count` member accounts with a credit `limit` each and returns the id of the first; the others follow.
@@ -196,7 +204,7 @@ impl Bank {
         line: impl Fn((&Account, i128), u64, i128) -> Result<Line, SettleError>,
     ) -> Result<(), SettleError> {
         same_length(accounts.len(), &[("amount", amounts.len())])?;
-        let on_hand = Cover::of_one(self.credit.as_ref());
+        let on_hand = Cover::of_one(self.credit.as_ref()).keeping(self.rules.minimum_holding);
         let mut draft = Draft::new(&mut self.accounts, self.next);
         for (&account, &amount) in accounts.iter().zip(amounts) {
             check_member(&draft, account)?;
@@ -236,7 +244,8 @@ impl Bank {
         )?;
         let day = self.today();
         let mut draft = Draft::new(&mut self.accounts, self.next);
-        let mut on_hand = Cover::new(self.credit.as_ref(), draft.accounts());
+        let mut on_hand = Cover::new(self.credit.as_ref(), draft.accounts()).keeping(self.rules.minimum_holding);
+        let mut bonds = BTreeMap::new();
         let mut opened = Vec::new();
         let mut results = codes.to_vec(); // the caller's codes change only if the whole call succeeds
         for (row, result) in results.iter_mut().enumerate() {
@@ -254,7 +263,10 @@ impl Bank {
             let (price, quantity) = (orders.price[row], orders.quantity[row]);
             let blocked = |credit: &Credit| credit.is_defaulted(account) || credit.is_overdue(account, day);
             let refused = match orders.side[row] {
-                0 => continue,
+                0 if self.rules.can_bond(&on_hand, draft.accounts(), (account, price, quantity), &mut bonds) => {
+                    continue;
+                }
+                0 => Some(RejectReason::CreditExceeded),
                 1 if !price_in_range(price) => Some(RejectReason::PriceOutOfRange),
                 1 if !quantity_in_range(quantity) => Some(RejectReason::QuantityOutOfRange),
                 1 if self.credit.as_ref().is_some_and(blocked) => Some(RejectReason::AccountBlocked),
@@ -266,7 +278,8 @@ impl Bank {
                 continue;
             }
             let network_fee = orders.network_fee.map_or(self.terms.tariff().network_fee(), |fees| fees[row]);
-            let cover = self.terms.cover(price, quantity, network_fee);
+            let bond = self.rules.bond(i128::from(price) * i128::from(quantity));
+            let cover = self.terms.cover(price, quantity, network_fee) + bond;
             // A member below zero is restricted even for an order that needs no cover.
             if !on_hand.allows(draft.accounts(), account, cover) {
                 *result = RejectReason::CreditExceeded.code();
@@ -300,7 +313,8 @@ impl Bank {
         let mut draft = Draft::new(&mut self.accounts, self.next);
         let credit = self.credit.as_ref();
         let open = (&self.open, &self.slot_of);
-        let closed = slot::settle(&mut draft, open, (&self.terms, self.imbalance), credit, clearings, meter)?;
+        let house = slot::House { terms: &self.terms, policy: self.imbalance, credit, rules: &self.rules };
+        let closed = slot::settle(&mut draft, open, &house, clearings, meter)?;
         let (postings, next) = desk::commit(draft, &mut self.credit)?;
         for order in closed {
             self.open.remove(&order);

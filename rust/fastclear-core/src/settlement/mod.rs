@@ -15,6 +15,7 @@
 //! | `allocation` | a seller's shortfall over its trades, deviations over a pool |
 //! | [`credit`] | loans, exposure, standing, the end of a cycle |
 //! | [`imbalance`] | what a deviation from the contract costs, and who has what is left over |
+//! | [`rules`] | what a profile adds to bids and trades: money to be kept, escrow and bonds, fees from proceeds |
 //! | [`purses`] | accounts of a member for a purpose, and lines between any accounts |
 //! | [`bill`] | what each member paid, read off postings |
 //! | [`transfers`] | accounts of several assets: ids, credit check, linked chains, timeouts, one code a transfer |
@@ -39,6 +40,7 @@ pub mod imbalance;
 pub mod netting;
 pub mod posting;
 pub mod purses;
+pub mod rules;
 pub mod slot;
 mod subscription;
 pub mod tariff;
@@ -53,6 +55,7 @@ pub use error::SettleError;
 pub use imbalance::{Imbalance, Owner, Shortfall};
 pub use posting::{Kind, Posting};
 pub use purses::Entries;
+pub use rules::Rules;
 pub use slot::{ClearedSlot, Meter};
 pub use tariff::{Tariff, TariffError};
 pub use terms::{FeeShare, TaxRates, Terms};

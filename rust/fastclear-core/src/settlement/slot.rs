@@ -13,6 +13,8 @@ use super::draft::{Draft, Line};
 use super::error::{SettleError, TradeFault};
 use super::imbalance::Imbalance;
 use super::posting::Kind;
+use super::purses::{self, ESCROW};
+use super::rules::{NET_BUYER_BOND, NET_SELLER_BOND, Rules, TRADE_ESCROWED};
 use super::terms::{FeeShare, Terms};
 use crate::units::{PRICE_MAX, price_in_range, quantity_in_range};
 
@@ -146,11 +148,21 @@ pub struct Meter<'a> {
     pub due: bool,
 }
 
+/// What holds for every trade and reading of a slot.
+pub(super) struct House<'a> {
+    pub terms: &'a Terms,
+    pub policy: Imbalance,
+    pub credit: Option<&'a Credit>,
+    pub rules: &'a Rules,
+}
+
 /// One buy order of the slot with what it owes.
 struct Claim {
     key: OrderKey,
     reservation: Option<u64>,
     due: i128,
+    /// What goes into escrow beside what is due.
+    bond: i128,
     quantity: i128,
     /// `seq` of its Post.
     post: u64,
@@ -173,6 +185,8 @@ struct Deal {
     network_fee: i64,
     /// Tax lines, each with its code.
     taxes: [(u16, i128); 3],
+    /// Bonds of buyer and seller, where the payment waits in escrow.
+    bonds: Option<[i128; 2]>,
 }
 
 impl Deal {
@@ -208,21 +222,29 @@ struct Money {
 pub(super) fn settle(
     draft: &mut Draft<'_>,
     open: (&OpenOrders, &SlotOf),
-    (terms, policy): (&Terms, Imbalance),
-    credit: Option<&Credit>,
+    house: &House<'_>,
     clearings: &[ClearedSlot<'_>],
     meter: &Meter<'_>,
 ) -> Result<Vec<(OrderKey, u64)>, SettleError> {
+    let &House { terms, policy, credit, rules } = house;
     let mut claims = Vec::new();
     let mut deals = Vec::new();
     let mut contract = BTreeMap::new();
     let mut by_key = BTreeMap::new();
     for (index, clearing) in clearings.iter().enumerate() {
         let claim_of = claim_orders(clearing, open, terms.slot(), &mut by_key, &mut claims)?;
-        price_trades(draft, terms, (index, clearing), &claim_of, &mut claims, &mut deals, &mut contract)?;
+        price_trades(draft, (terms, rules), (index, clearing), &claim_of, &mut claims, &mut deals, &mut contract)?;
     }
-    let closed = draw_reservations(draft, credit, &mut claims)?;
-    pay_out(draft, terms, &claims, &deals)?;
+    let on_hand = Cover::new(credit, draft.accounts()).keeping(rules.minimum_holding);
+    let closed = draw_reservations(draft, on_hand, &mut claims)?;
+    pay_out(draft, (terms, rules), &claims, &deals)?;
+    let on_hand = Cover::of_one(credit).keeping(rules.minimum_holding);
+    for deal in deals.iter().filter(|deal| deal.bonds.is_some_and(|[_, seller]| seller > 0)) {
+        let left = on_hand.available(draft.accounts(), deal.seller);
+        if left < 0 {
+            return Err(SettleError::NoBond { account: deal.seller, lacks: -left });
+        }
+    }
     let left = draft.accounts().get(CLEARING).map_or(0, |account| account.posted);
     if left != 0 {
         return Err(SettleError::ClearingNotEmpty { posted: left });
@@ -276,7 +298,7 @@ fn claim_orders(
             _ => *chosen = claims.len(),
         }
         by_key.insert(key, (reservation.map_or(after, |seq| seq + 1), claims.len()));
-        claims.push(Claim { key, reservation, due: 0, quantity: 0, post: 0 });
+        claims.push(Claim { key, reservation, due: 0, bond: 0, quantity: 0, post: 0 });
     }
     Ok(claim_of)
 }
@@ -284,7 +306,7 @@ fn claim_orders(
 /// Checks every trade, adds what it costs to its buyer's claim, and notes what each side contracted.
 fn price_trades(
     draft: &Draft<'_>,
-    terms: &Terms,
+    (terms, rules): (&Terms, &Rules),
     (index, clearing): (usize, &ClearedSlot<'_>),
     claim_of: &[usize],
     claims: &mut [Claim],
@@ -308,6 +330,9 @@ fn price_trades(
         let claim = claim_of[buy];
         claims[claim].due += owes + platform + network + taxes.iter().map(|&(_, tax)| tax).sum::<i128>();
         claims[claim].quantity += i128::from(quantity);
+        let money = money(clearing, trade, owes);
+        let bonds = rules.escrows(money.seller).then(|| [rules.bond(owes), rules.bond(money.seller)]);
+        claims[claim].bond += bonds.map_or(0, |[buyer, _]| buyer);
         *contract.entry(buyer).or_insert(0) += i128::from(quantity);
         *contract.entry(seller).or_insert(0) -= i128::from(quantity);
         deals.push(Deal {
@@ -317,11 +342,12 @@ fn price_trades(
             sell_order: clearing.order[sell],
             seller,
             quantity,
-            money: money(clearing, trade, owes),
+            money,
             surplus_to: if deficits.contains(&market) { clearing.deficit_to } else { PLATFORM },
             base: terms.trade_base(owes, platform, network),
             network_fee,
             taxes,
+            bonds,
         });
     }
     Ok(())
@@ -418,18 +444,21 @@ pub(super) fn check_member(draft: &Draft<'_>, account: u64) -> Result<(), Settle
 /// reservation in order of its seq, then those that pay on the spot.
 fn draw_reservations(
     draft: &mut Draft<'_>,
-    credit: Option<&Credit>,
+    mut on_hand: Cover<'_>,
     claims: &mut [Claim],
 ) -> Result<Vec<(OrderKey, u64)>, SettleError> {
     let mut reserved: Vec<(u64, usize)> =
         claims.iter().enumerate().filter_map(|(i, claim)| claim.reservation.map(|seq| (seq, i))).collect();
     reserved.sort_unstable();
     let mut closed = Vec::with_capacity(reserved.len());
+    // Bonds that posts have released and that go into escrow once all is drawn.
+    let mut bonds: BTreeMap<u64, i128> = BTreeMap::new();
     for (seq, i) in reserved {
         let claim = &mut claims[i];
         let cover = draft.accounts().reservation(seq).map_or(0, |held| held.amount);
         if claim.quantity > 0 {
             post(draft, claim, seq, cover)?;
+            *bonds.entry(claim.key.0).or_insert(0) += claim.bond;
         } else {
             let (account, market, order) = claim.key;
             draft.push(Line {
@@ -441,14 +470,15 @@ fn draw_reservations(
         }
         closed.push((claim.key, seq));
     }
-    let mut on_hand = Cover::new(credit, draft.accounts());
     for claim in claims.iter_mut().filter(|claim| claim.reservation.is_none() && claim.quantity > 0) {
         let (account, market, order) = claim.key;
-        let cover = claim.due.max(0);
-        if cover > 0 && !on_hand.allows(draft.accounts(), account, cover) {
-            let available = on_hand.available(draft.accounts(), account);
-            return Err(SettleError::NotCovered { account, order, due: claim.due, available });
+        let cover = claim.due.max(0) + claim.bond;
+        let promised = bonds.entry(account).or_insert(0);
+        if cover > 0 && !on_hand.allows(draft.accounts(), account, cover + *promised) {
+            let available = on_hand.available(draft.accounts(), account) - *promised;
+            return Err(SettleError::NotCovered { account, order, due: claim.due + claim.bond, available });
         }
+        *promised += claim.bond;
         on_hand.take(draft.accounts(), account, cover);
         let seq = draft.push(Line {
             market,
@@ -465,8 +495,8 @@ fn draw_reservations(
 /// Draws the reservation `seq` of `claim`; a buyer whose total is negative draws nothing and is paid instead.
 fn post(draft: &mut Draft<'_>, claim: &mut Claim, seq: u64, reserved: i64) -> Result<(), SettleError> {
     let (account, market, order) = claim.key;
-    if claim.due > i128::from(reserved) {
-        return Err(SettleError::ExceedsCover { account, order, due: claim.due, reserved });
+    if claim.due.max(0) + claim.bond > i128::from(reserved) {
+        return Err(SettleError::ExceedsCover { account, order, due: claim.due + claim.bond, reserved });
     }
     let quantity = quantity_of(account, claim.quantity)?;
     claim.post = draft.push(Line {
@@ -490,7 +520,15 @@ fn post(draft: &mut Draft<'_>, claim: &mut Claim, seq: u64, reserved: i64) -> Re
 }
 
 /// Pays each trade out of the clearing house: seller, fees, tax, spread, rounding. Lines of nothing are left out.
-fn pay_out(draft: &mut Draft<'_>, terms: &Terms, claims: &[Claim], deals: &[Deal]) -> Result<(), SettleError> {
+fn pay_out(
+    draft: &mut Draft<'_>,
+    (terms, rules): (&Terms, &Rules),
+    claims: &[Claim],
+    deals: &[Deal],
+) -> Result<(), SettleError> {
+    if deals.iter().any(|deal| deal.bonds.is_some()) {
+        purses::open(draft, ESCROW).transpose()?;
+    }
     for deal in deals {
         let line = |kind, code, to, price: i64, amount| Line {
             code,
@@ -508,10 +546,11 @@ fn pay_out(draft: &mut Draft<'_>, terms: &Terms, claims: &[Claim], deals: &[Deal
             None if money.seller < 0 => (TRADE_SUM_PAID, 0),
             None => (TRADE_SUM, 0),
         };
+        let (code, payee) = if deal.bonds.is_some() { (TRADE_ESCROWED, ESCROW) } else { (code, deal.seller) };
         // The trade stands even at price 0: it is the record of the energy, and the lines below belong to it.
         let trade = draft.push(Line {
             group: Some(claims[deal.claim].post),
-            ..line(Kind::Trade, code, deal.seller, price, money.seller)
+            ..line(Kind::Trade, code, payee, price, money.seller)
         })?;
         let spread = if money.spread_price.is_none() && money.spread < 0 { FEE_DEFICIT } else { FEE_SPREAD };
         // A fee that is shared has no price a unit: neither part is a whole number of ticks times the quantity.
@@ -539,6 +578,21 @@ fn pay_out(draft: &mut Draft<'_>, terms: &Terms, claims: &[Claim], deals: &[Deal
         ] {
             if amount != 0 {
                 draft.push(Line { group: Some(trade), ..line(kind, code, to, price, amount) })?;
+            }
+        }
+        // The lines of both bonds stand even at 0: they say whose the deal is.
+        if let Some([buyer, seller]) = deal.bonds {
+            for (code, from, bond) in
+                [(NET_BUYER_BOND, claims[deal.claim].key.0, buyer), (NET_SELLER_BOND, deal.seller, seller)]
+            {
+                let parties = Line { debit: from, credit: ESCROW, ..line(Kind::Net, code, ESCROW, 0, bond) };
+                draft.push(Line { group: Some(trade), ..parties })?;
+            }
+        }
+        for (code, to, part) in rules.of_proceeds(money.seller) {
+            if part != 0 {
+                let from_seller = Line { debit: deal.seller, ..line(Kind::Fee, code, to, 0, part) };
+                draft.push(Line { group: Some(trade), ..from_seller })?;
             }
         }
     }
