@@ -14,7 +14,7 @@ from fastclear import _core
 ESCROW = {name: number for number, name in _core.HOUSE_ACCOUNTS}["escrow"]
 MARGIN = {name: number for number, name in _core.PURSES}["margin"] * _core.PURSE_STEP
 KIND = {name: number for number, name in _core.KIND_NAMES}
-CODE = 999
+PAID_OUT = {(kind, name): code for kind, code, name in _core.LINE_NAMES}[KIND["net"], "paid_out"]
 
 
 def bank() -> fc.Settlement:
@@ -30,7 +30,7 @@ def enter(
     kind, debit, credit, amount = zip(*lines, strict=True)
     return bank._bank.enter(
         np.array([KIND[name] for name in kind], np.uint8),
-        np.full(len(lines), CODE, np.uint16),
+        np.full(len(lines), PAID_OUT, np.uint16),
         np.array(debit, np.uint64),
         np.array(credit, np.uint64),
         np.array(amount, np.int64),

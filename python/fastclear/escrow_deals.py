@@ -35,8 +35,8 @@ class Escrow2of3:
     """What a buyer pays for a trade waits in escrow, with a bond of both, until two of three let it go.
 
     Buyer, seller and an arbiter have a say; none of them can do anything alone. What was delivered is paid for, what
-    was not goes back to the buyer, with a penalty out of the seller's bond. After a timeout everybody has their own back.
-    After the multi-signature settlement of Aitzhan & Svetinovic 2016; the worked ledger is in
+    was not goes back to the buyer, with a penalty out of the seller's bond. After a timeout everybody has their own
+    back. After the multi-signature settlement of Aitzhan & Svetinovic 2016; the worked ledger is in
     ``docs/3h_escrow_and_tokens.md``.
 
     Parameters

@@ -25,7 +25,8 @@ class DualToken:
 
     Credit is issued to a member against outside money (a deposit) while what its host has outstanding stays within
     bond x price x (1 - haircut) / peg, and is burnt by a withdrawal. A fall of the price stops issues, and takes
-    nothing from anybody. After Power Ledger (POWR and Sparkz); the worked ledger is in ``docs/3h_escrow_and_tokens.md``.
+    nothing from anybody. After Power Ledger (POWR and Sparkz); the worked ledger is in
+    ``docs/3h_escrow_and_tokens.md``.
 
     Parameters
     ----------

@@ -335,7 +335,7 @@ class Books:
                     raise broken(COVERED, f"{where}: account {p['debit']} puts up a bond that it does not have")
             else:
                 call.released[p["debit"]] -= p["amount"]
-        elif kind == "net":
+        elif kind == "net" and line:
             if held.posted < (0 if line == "paid_out" else held.pending_out):
                 raise broken(FORCED, f"{where}: account {p['debit']} pays out of what it has not, or has set aside")
         elif kind not in ("imbalance", "tax", "trade") and line not in _FROM_MEMBERS:
