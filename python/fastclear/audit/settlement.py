@@ -304,7 +304,7 @@ class Books:
         payer.version += 1
         payee.posted += posted
         payee.pending_in += pending
-        payee.version += 1
+        payee.version += payer is not payee
 
     def _free(self, account: int) -> int:
         """What is available, and beyond what a member has to keep."""
