@@ -128,6 +128,13 @@ def test_who_is_who_after_a_deal() -> None:
     assert sum(left.values()) == 0
 
 
+def test_explain_says_what_was_sold() -> None:
+    bank = opened()
+    receipts = bank.settle(cleared(), {"participant": ["buyer", "seller"], "energy_wh": [20_000, -20_000]})
+    assert "generated 20 kWh, net, with 20 kWh sold" in receipts.explain("seller")
+    assert "consumed 20 kWh, net, with 20 kWh bought" in receipts.explain("buyer")
+
+
 def test_terms_hash() -> None:
     bank = opened()
     bank.offer("buyer", "seller", 20_000, 150_000)

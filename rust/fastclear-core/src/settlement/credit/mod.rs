@@ -346,7 +346,9 @@ impl<'a> Cover<'a> {
     /// Money that is neither reserved nor to be kept. Where some is to be kept, a limit is nothing to bid with.
     fn beyond_holding(&self, accounts: &Accounts, account: u64) -> i128 {
         match accounts.get(account) {
-            Some(held) if self.minimum_holding > 0 && is_member(account) => held.posted - held.pending_out - self.minimum_holding,
+            Some(held) if self.minimum_holding > 0 && is_member(account) => {
+                held.posted - held.pending_out - self.minimum_holding
+            }
             _ => i128::MAX,
         }
     }
