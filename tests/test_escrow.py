@@ -128,6 +128,44 @@ def test_who_is_who_after_a_deal() -> None:
     assert sum(left.values()) == 0
 
 
+def test_a_seller_below_zero_is_paid_and_pays_its_penalty() -> None:
+    """Metering may take a member anywhere; what it has in escrow still goes where it should."""
+    bank = opened()
+    market(bank)
+    bank.settle([], {"participant": ["seller"], "energy_wh": [40_000]})  # 12.00 from the supplier
+    assert bank.status["seller"] == "restricted"
+    bank.deliver(0, 0)
+    bank.approve([0, 0], ["arbiter", "buyer"])
+    assert cents(bank) == {"buyer": "5.30", "seller": "-7.30", "escrow": "0.00"}
+
+
+def test_an_ask_without_its_bond_stays_out_of_the_market() -> None:
+    bank = opened(deposit=0)
+    bank.deposit("seller", 299_999_999)
+    ask = {"side": ["sell"], "participant": ["seller"], "price": [150_000], "quantity": [20_000]}
+    assert bank.reserve(ask).tolist() == [fc.RejectReason.CREDIT_EXCEEDED]
+    bank.deposit("seller", 1)
+    assert bank.reserve(ask).tolist() == [0]
+    assert bank.reserve(ask | {"price": [None], "type": ["market"]}).tolist() == [0], "no price to be asked for"
+    bank.deposit("buyer", 4 * EUR)
+    with pytest.raises(fc.SettlementError, match="participant seller: lacks 20000000 nano-currency of its bonds"):
+        bank.settle(cleared(160_000))
+
+
+def test_a_deal_under_a_plan_has_the_fees_of_its_slot() -> None:
+    prices = {"since": "1970-01-01", "retail": 30, "feed_in": 5, "platform_fee": "0.5"}
+    plan = fc.TariffPlan(name="p", time_zone="UTC", versions=[prices])
+    bank = fc.Settlement(TERMS, tariff=plan, audit=True)
+    bank.open(["buyer", "seller"])
+    bank.deposit(["buyer", "seller"], 5 * EUR)
+    deal = bank.offer("buyer", "seller", 20_000, 150_000)
+    bank.agree(deal, "buyer")
+    with pytest.raises(fc.SettlementError, match="slot"):
+        bank.fund_escrow(deal)
+    receipts = bank.fund_escrow(deal, slot=0)
+    assert receipts.frame.filter(kind="fee")["amount"].to_list() == [100_000_000]
+
+
 def test_explain_says_what_was_sold() -> None:
     bank = opened()
     receipts = bank.settle(cleared(), {"participant": ["buyer", "seller"], "energy_wh": [20_000, -20_000]})

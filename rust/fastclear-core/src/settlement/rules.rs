@@ -65,7 +65,10 @@ pub struct Rules {
 impl Rules {
     /// The bond for `amount`: rounded down, so that the bonds of the parts of an order never sum to more than its own.
     pub fn bond(&self, amount: i128) -> i128 {
-        amount.max(0) * i128::from(self.bond_ppm.unwrap_or(0)) / 1_000_000
+        match self.bond_ppm {
+            Some(ppm) => amount.max(0) * i128::from(ppm) / 1_000_000,
+            None => 0,
+        }
     }
 
     /// Whether the member of an ask has its bond at the price it asks, beside those of its asks before it in the call. A
@@ -77,6 +80,9 @@ impl Rules {
         (account, price, quantity): (u64, i64, i64),
         asked: &mut BTreeMap<u64, i128>,
     ) -> bool {
+        if self.bond_ppm.is_none() {
+            return true;
+        }
         let price = if price < PRICE_MAX { price } else { 0 };
         let bond = self.bond(i128::from(price) * i128::from(quantity));
         let before = asked.entry(account).or_insert(0);
@@ -92,7 +98,7 @@ impl Rules {
 
     /// What the house takes of `proceeds`: code, account, amount of each line. The seller keeps what is rounded off.
     pub fn of_proceeds(&self, proceeds: i128) -> [(u16, u64, i128); 2] {
-        let part = |ppm: u32| proceeds.max(0) * i128::from(ppm) / 1_000_000;
+        let part = |ppm: u32| if ppm == 0 { 0 } else { proceeds.max(0) * i128::from(ppm) / 1_000_000 };
         let [platform, dso] = self.proceeds_ppm;
         [(FEE_PLATFORM_PROCEEDS, PLATFORM, part(platform)), (FEE_DSO_PROCEEDS, DSO, part(dso))]
     }
