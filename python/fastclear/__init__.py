@@ -46,6 +46,7 @@ from fastclear.errors import (
     SettlementError,
     StoreError,
 )
+from fastclear.escrow_deals import Escrow2of3
 from fastclear.imbalance import Backup, DualPrice, Pooled, ShortfallAllocation, SinglePrice
 from fastclear.ledger import Ledger, verify, verify_directory
 from fastclear.lending import Borrower, LoanPrice, credit_limit, credit_score, loan_price
@@ -64,6 +65,7 @@ from fastclear.settlement import Settlement
 from fastclear.statements import History
 from fastclear.tariff import Tariff
 from fastclear.tariffs import TariffPlan
+from fastclear.token_bonds import DualToken
 from fastclear.trades import Clearing
 from fastclear.transfers import Accounts, TransferCode
 from fastclear.units import Units
@@ -86,6 +88,8 @@ __all__ = [
     "CreditBank",
     "Discriminatory",
     "DualPrice",
+    "DualToken",
+    "Escrow2of3",
     "FastclearError",
     "History",
     "Huang",

@@ -8,13 +8,13 @@ from typing import Final
 from fastclear import _core
 from fastclear.columns import whole
 from fastclear.errors import SettlementError
+from fastclear.escrow_deals import Escrow2of3
 from fastclear.limits import LimitPolicy
 from fastclear.margins import CcpMargin
 from fastclear.prepayment import Prepayment
+from fastclear.profile_terms import NO_LOANS, NO_RULES, Rules, Terms, check_minimum
 from fastclear.tariff import Tariff
-
-Terms = tuple[int, int, int, int]
-"""Interest in ppm, the days it is for, the term in days, the penalty in ppm a day."""
+from fastclear.token_bonds import DualToken
 
 _UINT32_MAX: Final = 2**32 - 1
 
@@ -23,17 +23,43 @@ _UINT32_MAX: Final = 2**32 - 1
 class Prepaid:
     """A member can bid for what its balance and credit limit cover, and no more; every slot is final.
 
+    Parameters
+    ----------
+    minimum_holding : int, default 0
+        Nano-currency that a member must keep when all its bids are paid; no credit limit stands in for it. Bids and
+        withdrawals that would leave less are refused, and so are all bids of a member that has less. SunContract asks
+        its members to hold 1,000 of its tokens at all times.
+
+    Raises
+    ------
+    SettlementError
+        A value that is no integer, or negative.
+
     Examples
     --------
     >>> import fastclear as fc
-    >>> fc.Settlement(profile="prepaid", tariff=fc.Tariff(30, 5)).profile
-    'prepaid'
+    >>> bank = fc.Settlement(profile=fc.Prepaid(minimum_holding=1_000 * 10**9), tariff=fc.Tariff(300_000, 50_000))
+    >>> bank.open("Ada")
+    >>> bank.deposit("Ada", 1_040 * 10**9)
+    >>> order = {"side": ["buy"], "price": [500_000], "quantity": [100_000], "participant": ["Ada"]}  # 50.00
+    >>> fc.RejectReason(bank.reserve(order)[0]).name
+    'CREDIT_EXCEEDED'
     """
+
+    minimum_holding: int = 0
+
+    def __post_init__(self) -> None:
+        check_minimum(self.minimum_holding)
 
     @property
     def terms(self) -> Terms:
         """Unused: nobody lends."""
-        return (0, 1, 0, 0)
+        return NO_LOANS
+
+    @property
+    def rules(self) -> Rules:
+        """What holds for bids and trades, as the core takes it."""
+        return (self.minimum_holding, None, (0, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +84,8 @@ class CreditBank:
         Parts per million a day on overdue principal, on top of the interest; at most 10,000,000.
     limits : LimitPolicy, optional
         How limits follow from income and deliveries; without it they are set by hand.
+    minimum_holding : int, default 0
+        As in :class:`Prepaid`.
 
     Raises
     ------
@@ -80,16 +108,23 @@ class CreditBank:
     term_days: int = 30
     penalty_ppm: int = 1_000
     limits: LimitPolicy | None = None
+    minimum_holding: int = 0
 
     def __post_init__(self) -> None:
         _check("credit_bank", self.terms)
         if not isinstance(self.limits, LimitPolicy | None):
             raise SettlementError(f"limits is a {type(self.limits).__name__}; give a fc.LimitPolicy")
+        check_minimum(self.minimum_holding)
 
     @property
     def terms(self) -> Terms:
         """The terms as the core takes them."""
         return (self.interest_ppm, self.per_days, self.term_days, self.penalty_ppm)
+
+    @property
+    def rules(self) -> Rules:
+        """What holds for bids and trades, as the core takes it."""
+        return (self.minimum_holding, None, (0, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +166,17 @@ class PostpaidNetting:
         return (0, 1, 0, self.penalty_ppm)
 
 
-Profile = Prepaid | CreditBank | PostpaidNetting | CcpMargin | Prepayment
+Profile = Prepaid | CreditBank | PostpaidNetting | Escrow2of3 | DualToken | CcpMargin | Prepayment
 _BY_NAME: Final[dict[str, type[Profile]]] = {
     "prepaid": Prepaid,
     "credit_bank": CreditBank,
     "postpaid_netting": PostpaidNetting,
+    "escrow_2of3": Escrow2of3,
+    "dual_token": DualToken,
     "ccp_margin": CcpMargin,
     "prepayment": Prepayment,
 }
+_LENDING: Final = (CreditBank, PostpaidNetting)
 _NAMES: Final = {kind: name for name, kind in _BY_NAME.items()}
 
 
@@ -158,9 +196,11 @@ def named(profile: object) -> tuple[str, Profile]:
     raise SettlementError(f"profile {profile!r} is unknown; use {known}, or an fc.CreditBank with terms of your own")
 
 
-def in_core(name: str, profile: Profile) -> tuple[str, Terms]:
-    """Return the profile of the core that this one stands on, and its terms."""
-    return getattr(profile, "core", name), profile.terms
+def set_up(core: _core.Bank, name: str, profile: Profile) -> None:
+    """Give a new bank its profile: the one of the core that it stands on, with its terms and rules."""
+    stands_on = name if isinstance(profile, _LENDING) else getattr(profile, "core", "prepaid")
+    core.set_profile(stands_on, profile.terms)
+    core.set_rules(*getattr(profile, "rules", NO_RULES))
 
 
 def _check(name: str, terms: Terms) -> None:

@@ -26,9 +26,10 @@ from fastclear.audit.settlement import SettlementReport
 from fastclear.audit.watch import Watched, audited
 from fastclear.clearing_columns import Cleared, Settled, cleared_columns, ids, meter_columns, meter_frame
 from fastclear.columns import INT64_MAX, Participant, whole
-from fastclear.credit_desk import CreditDesk
 from fastclear.errors import SettlementError
-from fastclear.imbalance import Backup, Imbalance, encoded
+from fastclear.escrow_deals import Deals, Escrow2of3
+from fastclear.escrow_desk import EscrowDesk
+from fastclear.imbalance import Backup, Imbalance, ShortfallAllocation, encoded
 from fastclear.invoices.desk import InvoiceDesk
 from fastclear.limit_desk import LimitDesk
 from fastclear.margin_desk import MarginDesk
@@ -37,7 +38,7 @@ from fastclear.netting import money as money_series
 from fastclear.orders import Orders, encode
 from fastclear.prepayment_desk import PrepaymentDesk
 from fastclear.profile_desks import desk_of
-from fastclear.profiles import Profile, in_core, named
+from fastclear.profiles import Profile, named, set_up
 from fastclear.receipts import Receipts, read_only
 from fastclear.resettlement import Resettlement, SettledSlots, delay, reading_versions
 from fastclear.statements.exposure import Exposure, exposure
@@ -47,22 +48,25 @@ from fastclear.tariffs.in_force import InForce
 from fastclear.tariffs.local_time import slot_ns
 from fastclear.tariffs.plan import TariffPlan
 from fastclear.tariffs.subscriptions import Subscriptions
+from fastclear.token_bonds import Bonds, DualToken
+from fastclear.token_desk import TokenDesk
 from fastclear.units import Units
 
 PRICE_MAX: Final = 2**31 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Settlement(CreditDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges, Resettlement, InvoiceDesk):
+class Settlement(EscrowDesk, TokenDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges, Resettlement, InvoiceDesk):
     """The accounts of a community, and what happens to them slot by slot.
 
     Parameters
     ----------
-    profile : {"prepaid", "credit_bank", "postpaid_netting", "ccp_margin", "prepayment"}, or one with own terms
+    profile : str, or an object with terms of its own
         ``"prepaid"``: a member can bid for what its balance and credit limit cover, and no more; every slot
         is final. ``"credit_bank"``: a treasury lends what a member lacks. ``"postpaid_netting"``: what members owe is
-        netted and paid by :meth:`close_cycle`; ``"ccp_margin"`` asks for collateral before. ``docs/3d_profiles.md`` has
-        all of them.
+        netted and paid by :meth:`close_cycle`; ``"ccp_margin"`` asks for collateral before. ``"escrow_2of3"``: payments
+        wait in escrow until two of three let them go. ``"dual_token"``: money is a pegged credit, issued against bonds
+        of access tokens. ``"prepayment"``: meters with emergency credit. ``docs/3d_profiles.md`` has all of them.
     tariff : Tariff or TariffPlan
         Retail and feed-in price, fees and tax: for all slots, or slot by slot.
     imbalance : Backup, SinglePrice, DualPrice, Pooled or ShortfallAllocation, default Backup()
@@ -123,7 +127,11 @@ class Settlement(CreditDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges
         flat = tariff if isinstance(tariff, Tariff) else Tariff(0, 0)
         rates = (flat.retail, flat.feed_in, flat.platform_fee, flat.network_fee, flat.tax_ppm)
         core = _core.Bank(rates, *encoded(self.imbalance))
-        core.set_profile(*in_core(self.profile, terms))
+        set_up(core, self.profile, terms)
+        if isinstance(terms, Escrow2of3) and isinstance(self.imbalance, ShortfallAllocation):
+            raise SettlementError("under escrow_2of3 a deal says itself what a shortfall costs; use another imbalance")
+        self._deals = Deals(terms) if isinstance(terms, Escrow2of3) else None
+        self._bonds = Bonds(terms) if isinstance(terms, DualToken) else None
         self._desk = desk_of(terms)
         self.confirm_after = delay(confirm_after, self.profile)
         core.set_confirm_after(self.confirm_after)
@@ -146,6 +154,7 @@ class Settlement(CreditDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges
         twin._slots = self._slots.copy()
         twin._office = None if self._office is None else self._office.copy(twin)
         twin._plan, twin._subscriptions, twin._desk = copy(self._plan), copy(self._subscriptions), copy(self._desk)
+        twin._deals, twin._bonds = copy(self._deals), copy(self._bonds)
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Settlement:
@@ -213,7 +222,11 @@ class Settlement(CreditDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges
             A stranger, a negative amount, a float, or columns of different lengths; then nothing is
             deposited.
         """
-        self._desk.deposit(self, *self._members.money(participant, amount))
+        accounts, amounts = self._members.money(participant, amount)
+        if self._bonds is None:
+            self._desk.deposit(self, accounts, amounts)
+        else:
+            self._issue(accounts, amounts)
 
     def withdraw(self, participant: Participant | Iterable[Participant], amount: int | Iterable[int]) -> None:
         """Pay money out: balance, never credit, and as much as leaves every open bid covered.
@@ -225,7 +238,7 @@ class Settlement(CreditDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges
         SettlementError
             As in :meth:`deposit`, and more than is free; then nothing is paid out.
         """
-        self._bank.withdraw(*self._members.money(participant, amount))
+        self._redeem(*self._members.money(participant, amount))
 
     def account(self, participant: Participant) -> int:
         """Return the account id of ``participant``.
@@ -382,11 +395,13 @@ class Settlement(CreditDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges
         versions = reading_versions(meter)
         self._plan.tell(self._bank, terms)
         self._desk.before_slot(self)
+        first = self._bank.postings()
         self._bank.settle(columns, accounts, energy, meter is not None)
         self._settled.remember(clearings, len(self._slots) if self.confirm_after else None)
         self._slots.add(start, accounts, versions)
         receipts = self._hand_out(slot_number=len(self._slots) - 1)
         self._desk.after_slot(self, receipts)
+        self._begin_deals(receipts, first)
         return receipts
 
     def receipts(self) -> Receipts:

@@ -14,6 +14,7 @@ reports. What is checked has the numbers of the design: L for the accounts, P fo
 | L-I9 | `WHOLE`: what a buyer paid is paid out whole; the clearing account is empty after every call |
 | L-I10 | `ENERGY`: bought = sold in every market; metered = traded + imbalance for every member |
 | P-I2 | `PURSES`: what is pledged, bonded or in escrow is there |
+| 4.iv | `DEALS`: escrow in = escrow out, deal by deal, to whose it is |
 | L-I11, P-I6 | `CYCLE`, `BILLS`: what accounts gained is what cycle and bills say, and sums to 0 |
 | P-I10 | `PRICED`: an amount is price x quantity where there is a price; nothing else hides in it |
 | P-I11 | `FOLD`: the state is the fold of the postings; :func:`state_root` is the root that a block carries |
@@ -34,6 +35,7 @@ from typing import Any, Final
 
 from fastclear import _core
 from fastclear.audit.corrections import CORRECTED, Correcting, Corrections
+from fastclear.audit.deals import DEALS, Deals
 from fastclear.audit.loans import LOANS, Loans
 from fastclear.audit.margins import ARREARS, COLLATERAL, LAYERS, Layers
 from fastclear.audit.report import broken
@@ -56,7 +58,7 @@ BILLS = "a bill is what its member's account lost"
 
 CHECKS: Final = (
     *(DENSE, CONSERVED, PENDING, COVERED, FORCED, RESOLVED, WHOLE, ENERGY),
-    *(CORRECTED, PRICED, PURSES, LOANS, LAYERS, ARREARS, FOLD),
+    *(CORRECTED, PRICED, PURSES, LOANS, DEALS, LAYERS, ARREARS, FOLD),
 )
 """What is checked after every call."""
 
@@ -70,13 +72,16 @@ _PAID: Final = frozenset({"trade", "deposit", "withdrawal", "net", "imbalance", 
 _COINS: Final = (0, 2)  # money, access tokens; the other assets are claims
 _SUMS: Final = frozenset(
     {"buyer", "sum", "sum_paid", "deficit", "rounding", "penalty_share"}
-    | {"platform_share", "network_share", "subscription"}
+    | {"platform_share", "network_share", "subscription", "platform_proceeds", "dso_proceeds"}
 )
 _OF_DELIVERY: Final = frozenset({"residual", "shortfall", "feed_in", "over_bought", "undelivered", "netting"})
-_HALVES: Final = frozenset({*_OF_DELIVERY, "spread", "platform", "network"})
-"""Lines that are sums where they have no price a unit in whole ticks: halves of a pool, shares, shared fees."""
+_OF_DEALS: Final = frozenset({"escrowed", "released", "returned", "delivery_penalty"})
+_HALVES: Final = frozenset({*_OF_DELIVERY, *_OF_DEALS, "spread", "platform", "network"})
+"""Lines that are sums where they have no price a unit in whole ticks: halves of a pool, shares, shared fees, deals."""
 _PRICED: Final = frozenset({*_OF_DELIVERY, "penalty", "penalty_share", "rounding"})
 """Lines that a correction may change."""
+_PROCEEDS: Final = ("platform_proceeds", "dso_proceeds")
+_FROM_MEMBERS: Final = ("subscription", *_PROCEEDS)
 _IMPORTED: Final = {"residual": 1, "shortfall": 1, "feed_in": -1, "over_bought": -1}
 
 
@@ -128,6 +133,8 @@ class _Call:
     post_of: dict[int, int] = field(default_factory=dict)  # seq of a trade -> its post
     market: Counter[int] = field(default_factory=Counter)  # bought less sold
     contract: Counter[int] = field(default_factory=Counter)  # member -> bought less sold
+    released: Counter[int] = field(default_factory=Counter)  # member -> set aside beyond what was drawn
+    sold: dict[int, tuple[int, int]] = field(default_factory=dict)  # seq of a trade -> seller, what is left of it
     paid: set[int] = field(default_factory=set)  # accounts that paid or set aside something
     reading: dict[int, tuple[int, int]] = field(default_factory=dict)  # seq of a reading -> member, unexplained Wh
     correcting: Correcting = field(default_factory=Correcting)
@@ -155,6 +162,8 @@ class Books:
         self._loans = Loans()
         self._layers = Layers()
         self._corrections = Corrections()
+        self._deals = Deals()
+        self._minimum_holding = 0
 
     def report(self) -> SettlementReport:
         """What has been looked at."""
@@ -192,7 +201,7 @@ class Books:
         for account, found in reported.items():
             held = self.accounts[account]
             # What a loan may come to cost is part of what is available with credit.
-            available = found[3] if _HOUSE["loans"] in self.accounts else held.available
+            available = found[3] if _HOUSE["loans"] in self.accounts else self._free(account)
             expected = [held.posted, held.pending_out, held.pending_in, available, held.limit, held.version]
             if found != expected:
                 raise broken(FOLD, f"account {account}: reported {found}, postings come to {expected}")
@@ -244,16 +253,21 @@ class Books:
             if not line:
                 call.reading[p["seq"]] = (p["debit"], p["quantity"])
             self._corrections.note_reading(p, line, call.correcting, where)
+        elif kind == "parameter" and line == "minimum_holding":
+            self._minimum_holding = p["amount"]
         elif kind in _STEPS:
+            if kind == "post":
+                call.released[p["debit"]] += self.reservations.get(p["group"], (0, 0, 0))[2] - p["amount"]
             _STEPS[kind](self, p, where)
             call.paid.add(p["debit"])
         elif kind in _PAID:
             self._move(p, p["amount"], 0, where)
-            self._check_forced(p, kind, where)
+            self._check_forced(p, kind, call, where)
             call.paid.add(p["debit"])
         self._note(p, kind, line, call, where)
         self._loans.note(p, kind, line, where)
         self._layers.note(p, kind, line, self.accounts, where)
+        self._deals.note(p, kind, line, where)
 
     def _close(self, p: dict[str, int], where: str) -> None:
         held = self._account(p["debit"], where)
@@ -265,7 +279,7 @@ class Books:
     def _reserve(self, p: dict[str, int], where: str) -> None:
         self._move(p, 0, p["amount"], where)
         forced = _LINE.get((p["kind"], p["code"])) in ("provisional", "restored")
-        if self.accounts[p["debit"]].available < 0 and not forced:
+        if self._free(p["debit"]) < 0 and not forced:
             if p["amount"]:
                 raise broken(COVERED, f"{where}: account {p['debit']} sets aside more than it has")
             self._unanswered = p["seq"]  # who is paid for taking energy may be below zero, and is paid at once
@@ -292,7 +306,14 @@ class Books:
         payer.version += 1
         payee.posted += posted
         payee.pending_in += pending
-        payee.version += payee is not payer
+        payee.version += payer is not payee
+
+    def _free(self, account: int) -> int:
+        """What is available, and beyond what a member has to keep."""
+        held = self.accounts[account]
+        if not self._minimum_holding or not _MEMBERS <= account < _DEBTS:
+            return held.available
+        return min(held.available, held.posted - held.pending_out - self._minimum_holding)
 
     def _account(self, number: int, where: str) -> Held:
         held = self.accounts.get(number)
@@ -300,20 +321,29 @@ class Books:
             raise broken(FOLD, f"{where}: account {number} was never opened")
         return held
 
-    def _check_forced(self, p: dict[str, int], kind: str, where: str) -> None:
+    def _check_forced(self, p: dict[str, int], kind: str, call: _Call, where: str) -> None:
         """Who may pay what without having it."""
         if not _MEMBERS <= p["debit"] < _DEBTS:
             return
         held = self.accounts[p["debit"]]
         line = _LINE.get((p["kind"], p["code"]), "")
         if kind == "withdrawal" or line in COLLATERAL:
-            if min(held.posted, held.available) < 0:
+            if min(held.posted, self._free(p["debit"])) < 0:
                 raise broken(COVERED, f"{where}: account {p['debit']} withdraws more than is free")
+        elif line in ("buyer_bond", "seller_bond"):
+            # A buyer's was part of what it had set aside.
+            if line == "seller_bond" or call.released[p["debit"]] < p["amount"]:
+                if p["amount"] and self._free(p["debit"]) < 0:
+                    raise broken(COVERED, f"{where}: account {p['debit']} puts up a bond that it does not have")
+            else:
+                call.released[p["debit"]] -= p["amount"]
         elif kind == "net" and line:
             if held.posted < (0 if line == "paid_out" else held.pending_out):
                 raise broken(FORCED, f"{where}: account {p['debit']} pays out of what it has not, or has set aside")
         elif (
-            kind not in ("imbalance", "tax", "trade") and line != "subscription" and not (kind == "correction" and line)
+            kind not in ("imbalance", "tax", "trade")
+            and line not in _FROM_MEMBERS
+            and not (kind == "correction" and line)
         ):
             raise broken(FORCED, f"{where}: a {kind} is taken from account {p['debit']}")
 
@@ -349,7 +379,17 @@ class Books:
             call.undrawn[post] -= amount if from_clearing else -amount
             if kind == "trade" and line != "buyer":
                 call.market[p["market"]] -= p["quantity"]
-                call.contract[p["credit"] if from_clearing else p["debit"]] -= p["quantity"]
+                if line != "escrowed":  # there the bond says who the seller is
+                    seller = p["credit"] if from_clearing else p["debit"]
+                    call.contract[seller] -= p["quantity"]
+                    call.sold[seq] = (seller, amount if from_clearing else 0)
+        elif line == "seller_bond":
+            call.contract[p["debit"]] -= p["quantity"]
+        elif kind == "fee" and line in _PROCEEDS:
+            seller, left = call.sold.get(group, (0, 0))
+            if seller != p["debit"] or amount > left:
+                raise broken(WHOLE, f"{where}: {amount} of the {left} that a seller received in posting {group}")
+            call.sold[group] = (seller, left - amount)
         elif kind == "imbalance" and line in _IMPORTED:
             if group not in call.reading:
                 raise broken(ENERGY, f"{where}: it belongs to posting {group}, which is no reading")
@@ -384,7 +424,9 @@ class Books:
         for market, left in call.market.items():
             if left:
                 raise broken(ENERGY, f"market {market}: {left} Wh were bought beyond what was sold")
-        self._loans.check({account: held.posted for account, held in self.accounts.items()})
+        posted = {account: held.posted for account, held in self.accounts.items()}
+        self._loans.check(posted)
+        self._deals.check(posted)
         for reading, (member, left) in call.reading.items():
             if left != call.contract[member]:
                 raise broken(

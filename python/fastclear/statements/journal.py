@@ -36,7 +36,10 @@ _CHART: Final = {
     "tax": "Liabilities:Tax",
     "backstop": "Liabilities:Backstop",
     "rounding": "Income:Rounding",
+    "tokens": "Assets:Tokens",
 }
+_TOKEN: Final = "TOKEN"
+_BOND: Final = {name: number for number, name in _core.PURSES}["bond"]
 _CURRENCY_CODE: Final = re.compile(r"[A-Z][A-Z0-9'._-]{0,22}[A-Z0-9]")
 _OPENING: Final = "opening balance"
 
@@ -46,7 +49,8 @@ class Journal(View):
 
     ``date`` (in the journal's time zone), ``entry`` (``seq`` of the posting, or a count of days' entries; null for the
     opening entry), ``account`` (its name in the chart: ``Liabilities:Members:1000-Ada``), ``participant``, ``debit``,
-    ``credit`` (one of them is null; units of currency, Decimal(38, 9)), ``currency``, ``kind``, ``group``, ``text``.
+    ``credit`` (one of them is null; units of currency, Decimal(38, 9)), ``currency`` (``TOKEN`` where access tokens are
+    bonded), ``kind``, ``group``, ``text``.
     """
 
     _HIDDEN = ("participant", "currency", "kind", "group")
@@ -92,27 +96,27 @@ class Journal(View):
     def _beancount(self) -> Iterator[str]:
         if not len(self):
             return
-        currency = self.frame["currency"][0]
+        currency = next((code for code in self.frame["currency"].to_list() if code != _TOKEN), _TOKEN)
         dates = set(self.frame["date"].to_list())  # local time may go back at midnight: not in order
         first, after = min(dates), max(dates) + timedelta(days=1)
         yield from (f'option "operating_currency" "{currency}"', "")
         for account, (number, name) in sorted(self._chart.items()):
-            yield f"{first} open {account} {currency}"
+            yield f"{first} open {account} {_commodity(number, currency)}"
             yield f"  number: {number}"
             if name is not None:
                 yield f"  participant: {_quoted(name)}"
-        names = ("entry", "date", "kind", "text", "group", "account", "debit", "credit")
+        names = ("entry", "date", "kind", "text", "group", "account", "debit", "credit", "currency")
         for entry, rows in groupby(self.frame.select(names).iter_rows(), key=itemgetter(0)):
             sides = list(rows)
             _, day, kind, text, group, *_ = sides[0]
             links = "" if entry is None else f" ^g{entry}" if group == entry else f" ^g{entry} ^g{group}"
             yield ""
             yield f"{day} * {_quoted(kind)} {_quoted(text)}{links}"
-            for *_, account, debit, credit in sides:
-                yield f"  {account}  {debit if credit is None else credit.copy_negate():f} {currency}"
+            for *_, account, debit, credit, commodity in sides:
+                yield f"  {account}  {debit if credit is None else credit.copy_negate():f} {commodity}"
         yield ""
         for account, balance in self.balances.iter_rows():
-            yield f"{after} balance {account} {balance:f} ~ 0 {currency}"
+            yield f"{after} balance {account} {balance:f} ~ 0 {_commodity(self._chart[account][0], currency)}"
 
 
 def journal(history: History, currency: str, tz: str, by: str) -> Journal:
@@ -128,11 +132,12 @@ def journal(history: History, currency: str, tz: str, by: str) -> Journal:
         [
             pl.Series("number", accounts, dtype=pl.UInt64),
             pl.Series("account", [_account_name(*pair) for pair in zip(accounts, names, strict=True)], dtype=pl.String),
+            pl.Series("currency", [_commodity(account, currency) for account in accounts], dtype=pl.String),
             participant_series(names),
         ]
     )
     entries = _dated(history, tz)
-    entries = _by_posting(entries) if by == "posting" else _by_day(entries)
+    entries = _in_units_of_tokens(_by_posting(entries) if by == "posting" else _by_day(entries))
     sides = pl.concat([_opening(history, before, tz), _sides(entries)])
     frame = sides.join(chart, on="number", how="left", maintain_order="left").select(
         "date",
@@ -141,7 +146,7 @@ def journal(history: History, currency: str, tz: str, by: str) -> Journal:
         "participant",
         "debit",
         "credit",
-        pl.lit(currency).alias("currency"),
+        "currency",
         "kind",
         "group",
         "text",
@@ -151,7 +156,7 @@ def journal(history: History, currency: str, tz: str, by: str) -> Journal:
     span = f", from {dates[0]} to {dates[-1]}" if dates else ""
     known = {
         account: (number, None if number in HOUSE or name is None else str(name))
-        for number, account, name in chart.iter_rows()
+        for number, account, _, name in chart.iter_rows()
     }
     return Journal(frame, f"Journal of {count:,} entries in {currency}{span}", known)
 
@@ -216,9 +221,27 @@ def _sides(entries: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(both).sort("row", maintain_order=True).drop("row")
 
 
+def _commodity(account: int, currency: str) -> str:
+    """What is counted on an account: money, or access tokens."""
+    return _TOKEN if account // _core.PURSE_STEP == _BOND or HOUSE.get(account) == "tokens" else currency
+
+
+def _in_units_of_tokens(entries: pl.DataFrame) -> pl.DataFrame:
+    """A token is counted whole, money in nano-currency: bring both to the same."""
+    counted = [_commodity(account, "") == _TOKEN for account in entries["debit"].to_list()]
+    if not any(counted):
+        return entries
+    whole = (pl.col("amount").cast(pl.Int128) * 10**9).cast(MONEY)
+    return entries.with_columns(pl.when(pl.Series(counted)).then(whole).otherwise(pl.col("amount")).alias("amount"))
+
+
 def _opening(history: History, before: dict[int, int], tz: str) -> pl.DataFrame:
     """One entry over all accounts that held money: their sum is 0, so that it balances."""
-    held = {account: posted for account, posted in sorted(before.items()) if posted}
+    held = {
+        account: posted * (10**9 if _commodity(account, "") == _TOKEN else 1)
+        for account, posted in sorted(before.items())
+        if posted
+    }
     dates = _dates(pl.Series("time_ns", history.columns["time_ns"][:1]), tz)
     return pl.DataFrame(
         [

@@ -55,7 +55,7 @@ class Statement(View):
 
 
 def _sells(row: dict[str, Any]) -> bool:
-    return KINDS.get(row["kind"]) == "trade" and LINES.get((row["kind"], row["code"])) != "buyer"
+    return KINDS.get(row["kind"]) == "trade" and LINES.get((row["kind"], row["code"])) not in ("buyer", "returned")
 
 
 def statement(history: History, participant: Participant) -> Statement:

@@ -65,7 +65,7 @@ def _meter(rows: list[dict[str, Any]]) -> Iterator[str]:
         kind, line = KINDS.get(row["kind"]), LINES.get((row["kind"], row["code"]))
         if kind == "post":
             traded["bought"] += row["quantity"]
-        elif kind == "trade" and line != "buyer":
+        elif line == "seller_bond" or (kind == "trade" and line not in ("buyer", "released", "returned")):
             traded["sold"] += row["quantity"]
         elif kind == "meter":
             words = " and ".join(f"{energy_text(wh)} {how}" for how, wh in traded.items() if wh) or "nothing traded"

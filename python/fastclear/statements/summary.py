@@ -56,7 +56,9 @@ def summary(history: History) -> Summary:
     members = sorted(account for account in closing if _FIRST <= account < _core.PURSE_STEP)
     total = {name: [0] * len(members) for name in ("deposited", "withdrawn", *BILL, *_ENERGY)}
     for name, accounts, values in (*_trades(history.columns), *_others(history.columns)):
-        found = sums(np.searchsorted(np.array(members, np.uint64), accounts), values, len(members))
+        ids = np.array(members, np.uint64)
+        theirs = np.isin(accounts, ids)  # the others are the house's
+        found = sums(np.searchsorted(ids, accounts[theirs]), values[theirs], len(members))
         total[name] = [before + more for before, more in zip(total[name], found, strict=True)]
     total["opening"] = [opening.get(account, 0) for account in members]
     total["closing"] = [closing[account] for account in members]
@@ -93,13 +95,19 @@ def _trades(columns: dict[str, NDArray[Any]]) -> _Lines:
     """What buyers and sellers paid and received; the buyer is who the post of a trade debits."""
     debit, credit, amount, quantity = (columns[name] for name in ("debit", "credit", "amount", "quantity"))
     post, fee, tax = _is(columns, "post"), _is(columns, "fee"), _is(columns, "tax")
-    sale = _is(columns, "trade") & ~_is(columns, "trade", "buyer")
+    released, returned = _is(columns, "trade", "released"), _is(columns, "trade", "returned")
+    sale = _is(columns, "trade") & ~_is(columns, "trade", "buyer", "released", "returned")
     yield "bought_wh", debit[post], quantity[post]
     from_house = debit == _CLEARING
     seller = np.where(from_house, credit, debit)
     received = np.where(from_house, amount, -amount)
-    yield "sold_wh", seller[sale], quantity[sale]
-    yield "energy", seller[sale], -received[sale]
+    to_seller = (sale & ~_is(columns, "trade", "escrowed")) | released
+    to_member = to_seller | returned
+    received[released | returned] = amount[released | returned]
+    seller[released | returned] = credit[released | returned]
+    yield "sold_wh", seller[to_seller], quantity[to_seller]
+    yield "bought_wh", seller[returned], -quantity[returned]
+    yield "energy", seller[to_member], -received[to_member]
     head = _heads(columns)
     paid_for = sale & post[head]
     yield "energy", debit[head[paid_for]], received[paid_for]
@@ -112,6 +120,9 @@ def _trades(columns: dict[str, NDArray[Any]]) -> _Lines:
     }
     for name, of in named.items():
         yield name, debit[head[head[charged & of]]], received[charged & of]
+    for name, line in (("platform", "platform_proceeds"), ("network", "dso_proceeds")):
+        of = _is(columns, "fee", line)
+        yield name, debit[of], amount[of]
 
 
 def _heads(columns: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
@@ -143,6 +154,9 @@ def _others(columns: dict[str, NDArray[Any]]) -> _Lines:
     }.items():
         of = _is(columns, "imbalance", *lines) | _is(columns, "correction", *lines)
         yield name, member[of], paid[of]
+    between_two = _is(columns, "imbalance", "delivery_penalty")
+    yield "imbalance", debit[between_two], amount[between_two]
+    yield "imbalance", credit[between_two], -amount[between_two]
     for name, lines in {"imported_wh": ("residual", "shortfall"), "exported_wh": ("feed_in", "over_bought")}.items():
         of = _is(columns, "imbalance", *lines) | _is(columns, "correction", *lines)
         yield name, member[of], quantity[of]

@@ -79,6 +79,18 @@ _TEXTS: Final = {
     ("net", "passed_on"): "part of what was covered for another member, paid back",
     ("net", "put_off"): "charge of {money} put off",
     ("net", "recovered"): "charge of {money} that had been put off is paid",
+    ("parameter", "minimum_holding"): "{money} to be kept from here on",
+    ("trade", "escrowed"): "payment for {energy} into escrow",
+    ("trade", "released"): "paid out of escrow for {energy} delivered",
+    ("trade", "returned"): "back out of escrow for {energy} not delivered",
+    ("net", "buyer_bond"): "bond as the buyer of {energy}, into escrow",
+    ("net", "seller_bond"): "bond as the seller of {energy}, into escrow",
+    ("net", "bond_returned"): "bond back out of escrow",
+    ("imbalance", "delivery_penalty"): "penalty for {energy} of a deal that were not delivered",
+    ("fee", "platform_proceeds"): "the platform's part of a sale of {energy}",
+    ("fee", "dso_proceeds"): "the network's part of a sale of {energy}",
+    ("net", "bonded"): "access tokens bonded",
+    ("net", "unbonded"): "access tokens given back",
 }
 
 

@@ -19,8 +19,9 @@ use fastclear_core::settlement::netting::Payment;
 use fastclear_core::settlement::purses::{PURSE_STEP, PURSES, house_names, owner};
 use fastclear_core::settlement::resettlement::{SettledSlot, Version};
 use fastclear_core::settlement::{
-    Bank, Bill, ClearedSlot, Entries, FeeShare, Imbalance, Kind, Meter, Orders, Owner, Posting, Profile, SettleError,
-    Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, profile_lines, provisional, resettlement, slot,
+    Bank, Bill, ClearedSlot, Entries, FeeShare, Imbalance, Kind, Meter, Orders, Owner, Posting, Profile, Rules,
+    SettleError, Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, profile_lines, provisional, resettlement,
+    rules, slot,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -374,6 +375,14 @@ impl PyBank {
         Ok(())
     }
 
+    /// Gives a new bank rules beside its profile: money that bidders must keep, bond in ppm where payments wait in
+    /// escrow, ppm of sellers' proceeds to platform and network.
+    fn set_rules(&mut self, minimum_holding: i64, bond_ppm: Option<u32>, proceeds_ppm: (u32, u32)) -> PyResult<()> {
+        let rules = Rules { minimum_holding, bond_ppm, proceeds_ppm: proceeds_ppm.into() };
+        self.bank = self.bank.clone().with_rules(rules).map_err(|error| self.error(&error))?;
+        Ok(())
+    }
+
     /// Puts capital in, or takes it out where the amount is negative.
     fn fund(&mut self, amount: i64) -> PyResult<()> {
         self.bank.fund(amount).map_err(|error| self.error(&error))
@@ -532,6 +541,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
         .iter()
         .chain(&delivery::LINES)
         .chain(&credit::LINES)
+        .chain(&rules::LINES)
         .chain(&resettlement::LINES)
         .chain(&provisional::LINES)
         .chain(&profile_lines::LINES);

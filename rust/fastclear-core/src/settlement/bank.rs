@@ -15,6 +15,7 @@ use super::open_orders::OpenOrders;
 use super::posting::{Kind, Posting};
 use super::provisional::{Standing, Waiting};
 use super::resettlement::SettledSlot;
+use super::rules::Rules;
 use super::slot::{self, ClearedSlot, Meter, check_member};
 use super::subscription;
 use super::tariff::Tariff;
@@ -65,6 +66,7 @@ pub struct Bank {
     pub(super) accounts: Accounts,
     terms: Terms,
     pub(super) imbalance: Imbalance,
+    pub(super) rules: Rules,
     /// `None` under the profile prepaid.
     pub(super) credit: Option<Credit>,
     pub(super) open: OpenOrders,
@@ -93,6 +95,7 @@ impl Bank {
             accounts: Accounts::new(),
             terms: tariff.into(),
             imbalance: Imbalance::default(),
+            rules: Rules::default(),
             credit: None,
             open: OpenOrders::default(),
             waiting: Waiting::default(),
@@ -214,7 +217,7 @@ impl Bank {
         line: impl Fn((&Account, i128), u64, i128) -> Result<Line, SettleError>,
     ) -> Result<(), SettleError> {
         same_length(accounts.len(), &[("amount", amounts.len())])?;
-        let on_hand = Cover::of_one(self.credit.as_ref());
+        let on_hand = Cover::of_one(self.credit.as_ref()).keeping(self.rules.minimum_holding);
         let mut draft = Draft::new(&mut self.accounts, self.next);
         for (&account, &amount) in accounts.iter().zip(amounts) {
             check_member(&draft, account)?;
@@ -254,7 +257,8 @@ impl Bank {
         )?;
         let day = self.today();
         let mut draft = Draft::new(&mut self.accounts, self.next);
-        let mut on_hand = Cover::new(self.credit.as_ref(), draft.accounts());
+        let mut on_hand = Cover::new(self.credit.as_ref(), draft.accounts()).keeping(self.rules.minimum_holding);
+        let mut bonds = BTreeMap::new();
         let mut opened = Vec::new();
         let mut results = codes.to_vec(); // the caller's codes change only if the whole call succeeds
         for (row, result) in results.iter_mut().enumerate() {
@@ -272,7 +276,10 @@ impl Bank {
             let (price, quantity) = (orders.price[row], orders.quantity[row]);
             let blocked = |credit: &Credit| credit.is_defaulted(account) || credit.is_overdue(account, day);
             let refused = match orders.side[row] {
-                0 => continue,
+                0 if self.rules.can_bond(&on_hand, draft.accounts(), (account, price, quantity), &mut bonds) => {
+                    continue;
+                }
+                0 => Some(RejectReason::CreditExceeded),
                 1 if !price_in_range(price) => Some(RejectReason::PriceOutOfRange),
                 1 if !quantity_in_range(quantity) => Some(RejectReason::QuantityOutOfRange),
                 1 if self.credit.as_ref().is_some_and(blocked) => Some(RejectReason::AccountBlocked),
@@ -284,7 +291,8 @@ impl Bank {
                 continue;
             }
             let network_fee = orders.network_fee.map_or(self.terms.tariff().network_fee(), |fees| fees[row]);
-            let cover = self.terms.cover(price, quantity, network_fee);
+            let bond = self.rules.bond(i128::from(price) * i128::from(quantity));
+            let cover = self.terms.cover(price, quantity, network_fee) + bond;
             // A member below zero is restricted even for an order that needs no cover.
             if !on_hand.allows(draft.accounts(), account, cover) {
                 *result = RejectReason::CreditExceeded.code();
@@ -316,7 +324,8 @@ impl Bank {
     pub fn settle(&mut self, clearings: &[ClearedSlot<'_>], meter: &Meter<'_>) -> Result<(), SettleError> {
         let mut draft = Draft::new(&mut self.accounts, self.next);
         let credit = self.credit.as_ref();
-        let outcome = slot::settle(&mut draft, &self.open, (&self.terms, self.imbalance), credit, clearings, meter)?;
+        let house = slot::House { terms: &self.terms, policy: self.imbalance, credit, rules: &self.rules };
+        let outcome = slot::settle(&mut draft, &self.open, &house, clearings, meter)?;
         let provisional = self.waiting.after_ns > 0;
         let settled = SettledSlot::new(&mut draft, self.terms, meter, &outcome, provisional)?;
         let (postings, next) = desk::commit(draft, &mut self.credit)?;

@@ -6,6 +6,7 @@ use super::accounts::{CLEARING, FIRST_MEMBER};
 use super::delivery::{IMBALANCE_FEED_IN, IMBALANCE_RESIDUAL};
 use super::posting::{Kind, Posting};
 use super::resettlement::corrected;
+use super::rules::{FEE_DSO_PROCEEDS, FEE_PLATFORM_PROCEEDS, TRADE_ESCROWED, TRADE_RELEASED, TRADE_RETURNED};
 use super::slot::{FEE_NETWORK, FEE_NETWORK_SHARE, FEE_PLATFORM, FEE_PLATFORM_SHARE, FEE_SUBSCRIPTION, TRADE_BUYER};
 
 /// The lines of one member in nano-currency: + the member pays, − the member receives.
@@ -50,6 +51,15 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
     for p in postings {
         let amount = i128::from(p.amount);
         match p.kind {
+            // The buyer pays into escrow; seller and buyer are paid out of it.
+            Kind::Trade if p.code == TRADE_ESCROWED => {
+                if let Some(post) = at(p.group) {
+                    bills.entry(post.debit).or_default().energy += amount;
+                }
+            }
+            Kind::Trade if matches!(p.code, TRADE_RELEASED | TRADE_RETURNED) => {
+                bills.entry(p.credit).or_default().energy -= amount;
+            }
             Kind::Trade if p.code != TRADE_BUYER => {
                 // Negative prices exchange debit and credit; then the seller pays.
                 let (seller, received) = if p.debit == CLEARING { (p.credit, amount) } else { (p.debit, -amount) };
@@ -87,6 +97,8 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
                     }
                 }
             }
+            Kind::Fee if p.code == FEE_PLATFORM_PROCEEDS => bills.entry(p.debit).or_default().platform += amount,
+            Kind::Fee if p.code == FEE_DSO_PROCEEDS => bills.entry(p.debit).or_default().network += amount,
             Kind::Fee if p.code == FEE_SUBSCRIPTION => bills.entry(p.debit).or_default().subscription += amount,
             Kind::Meter => {
                 bills.entry(p.debit).or_default();

@@ -109,6 +109,15 @@ pub enum SettleError {
         /// Nano-currency, or units of another asset.
         lacks: i128,
     },
+    /// A seller that cannot put up its bond.
+    NoBond {
+        /// Whose.
+        account: u64,
+        /// Nano-currency.
+        lacks: i128,
+    },
+    /// Rules of a profile that cannot be.
+    BadRules,
     /// A bank that gives no credit.
     NoCredit,
     /// A bank without a treasury.
@@ -233,6 +242,7 @@ impl SettleError {
             | Self::NothingOverdue { account }
             | Self::OwesNothing { account }
             | Self::Lacks { account, .. }
+            | Self::NoBond { account, .. }
             | Self::NotEmpty { account, .. }
             | Self::AmountOutOfRange { account } => Some(account),
             _ => None,
@@ -259,6 +269,10 @@ impl fmt::Display for SettleError {
                 write!(f, "line {row}: its {column} cannot be; see the kinds, accounts and assets of the ledger")
             }
             Self::Lacks { lacks, .. } => write!(f, "lacks {lacks}; pay it in first, or move less"),
+            Self::NoBond { lacks, .. } => {
+                write!(f, "lacks {lacks} nano-currency of its bonds as a seller; deposit it, or leave its asks out")
+            }
+            Self::BadRules => f.write_str("a minimum, bond or share of proceeds is out of range"),
             Self::NegativeAmount { amount, .. } => {
                 write!(f, "amount {amount} is negative; give nano-currency, 0 or more")
             }

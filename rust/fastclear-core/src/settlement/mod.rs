@@ -19,6 +19,7 @@
 //! | [`provisional`] | slots that are not final yet: earnings set aside, taken back or confirmed |
 //! | [`imbalance`] | what a deviation from the contract costs, and who has what is left over |
 //! | [`profile_lines`] | names of the lines that profiles enter from outside |
+//! | [`rules`] | what a profile adds to bids and trades: money to be kept, escrow and bonds, fees from proceeds |
 //! | [`purses`] | accounts of a member for a purpose, and lines between any accounts |
 //! | [`bill`] | what each member paid, read off postings |
 //! | [`transfers`] | accounts of several assets: ids, credit check, linked chains, timeouts, one code a transfer |
@@ -47,6 +48,7 @@ pub mod profile_lines;
 pub mod provisional;
 pub mod purses;
 pub mod resettlement;
+pub mod rules;
 pub mod slot;
 mod subscription;
 pub mod tariff;
@@ -61,6 +63,7 @@ pub use error::SettleError;
 pub use imbalance::{Imbalance, Owner, Shortfall};
 pub use posting::{Kind, Posting};
 pub use purses::Entries;
+pub use rules::Rules;
 pub use slot::{ClearedSlot, Meter};
 pub use tariff::{Tariff, TariffError};
 pub use terms::{FeeShare, TaxRates, Terms};

@@ -129,7 +129,7 @@ impl Bank {
             ],
         )?;
         let first = self.next.seq;
-        let on_hand = Cover::of_one(self.credit.as_ref());
+        let on_hand = Cover::of_one(self.credit.as_ref()).keeping(self.rules.minimum_holding);
         let mut draft = Draft::new(&mut self.accounts, self.next);
         let mut seqs = Vec::with_capacity(n);
         for row in 0..n {
@@ -213,7 +213,7 @@ const fn stays_above_zero(account: u64, held: &Account) -> bool {
 }
 
 /// The asset of `account`, which is opened where it can be and is not; `None` where it cannot be.
-fn open(draft: &mut Draft<'_>, account: u64) -> Option<Result<u16, SettleError>> {
+pub(super) fn open(draft: &mut Draft<'_>, account: u64) -> Option<Result<u16, SettleError>> {
     if let Some(held) = draft.accounts().get(account) {
         return Some(Ok(held.asset));
     }

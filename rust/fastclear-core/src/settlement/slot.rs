@@ -14,6 +14,8 @@ use super::error::{SettleError, TradeFault};
 use super::imbalance::Imbalance;
 use super::open_orders::{OpenOrders, OrderKey};
 use super::posting::Kind;
+use super::purses::{self, ESCROW};
+use super::rules::{NET_BUYER_BOND, NET_SELLER_BOND, Rules, TRADE_ESCROWED};
 use super::terms::{FeeShare, Terms};
 use crate::units::{PRICE_MAX, price_in_range, quantity_in_range};
 
@@ -140,11 +142,21 @@ pub struct Meter<'a> {
     pub due: bool,
 }
 
+/// What holds for every trade and reading of a slot.
+pub(super) struct House<'a> {
+    pub terms: &'a Terms,
+    pub policy: Imbalance,
+    pub credit: Option<&'a Credit>,
+    pub rules: &'a Rules,
+}
+
 /// One buy order of the slot with what it owes.
 struct Claim {
     key: OrderKey,
     reservation: Option<u64>,
     due: i128,
+    /// What goes into escrow beside what is due.
+    bond: i128,
     quantity: i128,
     /// `seq` of its Post.
     post: u64,
@@ -286,11 +298,11 @@ pub(super) struct Outcome {
 pub(super) fn settle(
     draft: &mut Draft<'_>,
     open: &OpenOrders,
-    (terms, policy): (&Terms, Imbalance),
-    credit: Option<&Credit>,
+    house: &House<'_>,
     clearings: &[ClearedSlot<'_>],
     meter: &Meter<'_>,
 ) -> Result<Outcome, SettleError> {
+    let &House { terms, policy, credit, rules } = house;
     let mut claims = Vec::new();
     let mut by_key = HashMap::new();
     let mut checked = Vec::with_capacity(clearings.len());
@@ -301,15 +313,21 @@ pub(super) fn settle(
         for trade in clearing.trades() {
             let claim = &mut claims[clearing.claim_of[clearing.rows(trade).0]];
             claim.due += Costs::new(terms, clearing.columns, trade).sum();
+            claim.bond += bonds(rules, clearing.columns, trade).map_or(0, |[buyer, _]| buyer);
             claim.quantity += i128::from(clearing.columns.quantity[trade]);
         }
         checked.push(clearing);
     }
     let trades: usize = checked.iter().map(|clearing| clearing.trades().len()).sum();
     draft.expect(2 * claims.len() + trades);
-    let closed = draw_reservations(draft, credit, &mut claims)?;
+    let on_hand = Cover::new(credit, draft.accounts()).keeping(rules.minimum_holding);
+    let closed = draw_reservations(draft, on_hand, &mut claims)?;
     for clearing in &checked {
-        pay_out(draft, terms, &claims, clearing)?;
+        pay_out(draft, (terms, rules), &claims, clearing)?;
+    }
+    if rules.bond_ppm.is_some() {
+        let on_hand = Cover::of_one(credit).keeping(rules.minimum_holding);
+        check_sellers(draft, &on_hand, rules, &checked)?;
     }
     let left = draft.accounts().get(CLEARING).map_or(0, |account| account.posted);
     if left != 0 {
@@ -399,7 +417,7 @@ fn claim_orders(
         if let Some(by_key) = &mut by_key {
             by_key.insert(key, (reservation.map_or(after, |seq| seq + 1), claims.len()));
         }
-        claims.push(Claim { key, reservation, due: 0, quantity: 0, post: 0 });
+        claims.push(Claim { key, reservation, due: 0, bond: 0, quantity: 0, post: 0 });
     }
     Ok(())
 }
@@ -499,6 +517,34 @@ fn money(clearing: &ClearedSlot<'_>, trade: usize, owes: i128) -> Money {
     Money { seller, sell_price, spread, spread_price, rounding: owes - seller - spread }
 }
 
+/// The bonds of buyer and seller, where the payment of a trade waits in escrow.
+fn bonds(rules: &Rules, clearing: &ClearedSlot<'_>, trade: usize) -> Option<[i128; 2]> {
+    rules.bond_ppm?;
+    let owes = owed(i128::from(clearing.buy_amount[trade]), clearing.den);
+    let to_seller = received(i128::from(clearing.sell_amount[trade]), clearing.den);
+    rules.escrows(to_seller).then(|| [rules.bond(owes), rules.bond(to_seller)])
+}
+
+/// Whether each seller had what its bonds took; those of buyers are part of their covers.
+fn check_sellers(
+    draft: &Draft<'_>,
+    on_hand: &Cover<'_>,
+    rules: &Rules,
+    clearings: &[Checked<'_>],
+) -> Result<(), SettleError> {
+    for clearing in clearings {
+        for trade in clearing.trades() {
+            let account = clearing.columns.account[clearing.rows(trade).1];
+            let bond = bonds(rules, clearing.columns, trade).map_or(0, |[_, seller]| seller);
+            let left = on_hand.available(draft.accounts(), account);
+            if bond > 0 && left < 0 {
+                return Err(SettleError::NoBond { account, lacks: -left });
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Whether `account` is a member's that is not closed.
 pub(super) fn check_member(draft: &Draft<'_>, account: u64) -> Result<(), SettleError> {
     match draft.accounts().get(account).filter(|_| is_member(account)) {
@@ -512,18 +558,23 @@ pub(super) fn check_member(draft: &Draft<'_>, account: u64) -> Result<(), Settle
 /// reservation in order of its seq, then those that pay on the spot.
 fn draw_reservations(
     draft: &mut Draft<'_>,
-    credit: Option<&Credit>,
+    mut on_hand: Cover<'_>,
     claims: &mut [Claim],
 ) -> Result<Vec<Closed>, SettleError> {
     let mut reserved: Vec<(u64, usize)> =
         claims.iter().enumerate().filter_map(|(i, claim)| claim.reservation.map(|seq| (seq, i))).collect();
     reserved.sort_unstable();
     let mut closed = Vec::with_capacity(reserved.len());
+    // Bonds that posts have released and that go into escrow once all is drawn.
+    let mut bonds: BTreeMap<u64, i128> = BTreeMap::new();
     for (seq, i) in reserved {
         let claim = &mut claims[i];
         let cover = draft.accounts().reservation(seq).map_or(0, |held| held.amount);
         if claim.quantity > 0 {
             post(draft, claim, seq, cover)?;
+            if claim.bond > 0 {
+                *bonds.entry(claim.key.0).or_insert(0) += claim.bond;
+            }
         } else {
             let (account, market, order) = claim.key;
             draft.push(Line {
@@ -535,13 +586,16 @@ fn draw_reservations(
         }
         closed.push(Closed { order: (claim.key, seq), cover });
     }
-    let mut on_hand = Cover::new(credit, draft.accounts());
     for claim in claims.iter_mut().filter(|claim| claim.reservation.is_none() && claim.quantity > 0) {
         let (account, market, order) = claim.key;
-        let cover = claim.due.max(0);
-        if cover > 0 && !on_hand.allows(draft.accounts(), account, cover) {
-            let available = on_hand.available(draft.accounts(), account);
-            return Err(SettleError::NotCovered { account, order, due: claim.due, available });
+        let cover = claim.due.max(0) + claim.bond;
+        let promised = if bonds.is_empty() { 0 } else { bonds.get(&account).copied().unwrap_or(0) };
+        if cover > 0 && !on_hand.allows(draft.accounts(), account, cover + promised) {
+            let available = on_hand.available(draft.accounts(), account) - promised;
+            return Err(SettleError::NotCovered { account, order, due: claim.due + claim.bond, available });
+        }
+        if claim.bond > 0 {
+            *bonds.entry(account).or_insert(0) += claim.bond;
         }
         on_hand.take(draft.accounts(), account, cover);
         let seq = draft.push(Line {
@@ -559,8 +613,8 @@ fn draw_reservations(
 /// Draws the reservation `seq` of `claim`; a buyer whose total is negative draws nothing and is paid instead.
 fn post(draft: &mut Draft<'_>, claim: &mut Claim, seq: u64, reserved: i64) -> Result<(), SettleError> {
     let (account, market, order) = claim.key;
-    if claim.due > i128::from(reserved) {
-        return Err(SettleError::ExceedsCover { account, order, due: claim.due, reserved });
+    if claim.due.max(0) + claim.bond > i128::from(reserved) {
+        return Err(SettleError::ExceedsCover { account, order, due: claim.due + claim.bond, reserved });
     }
     let quantity = quantity_of(account, claim.quantity)?;
     claim.post = draft.push(Line {
@@ -584,8 +638,15 @@ fn post(draft: &mut Draft<'_>, claim: &mut Claim, seq: u64, reserved: i64) -> Re
 }
 
 /// Pays each trade out of the clearing house: seller, fees, tax, spread, rounding. Lines of nothing are left out.
-fn pay_out(draft: &mut Draft<'_>, terms: &Terms, claims: &[Claim], clearing: &Checked<'_>) -> Result<(), SettleError> {
-    for deal in clearing.trades().map(|trade| clearing.deal(terms, trade)) {
+fn pay_out(
+    draft: &mut Draft<'_>,
+    (terms, rules): (&Terms, &Rules),
+    claims: &[Claim],
+    clearing: &Checked<'_>,
+) -> Result<(), SettleError> {
+    for trade in clearing.trades() {
+        let deal = clearing.deal(terms, trade);
+        let bonds = bonds(rules, clearing.columns, trade);
         let line = |kind, code, to, price: i64, amount| Line {
             code,
             market: deal.market,
@@ -601,10 +662,14 @@ fn pay_out(draft: &mut Draft<'_>, terms: &Terms, claims: &[Claim], clearing: &Ch
             None if money.seller < 0 => (TRADE_SUM_PAID, 0),
             None => (TRADE_SUM, 0),
         };
+        let (code, payee) = if bonds.is_some() { (TRADE_ESCROWED, ESCROW) } else { (code, deal.seller) };
+        if bonds.is_some() {
+            purses::open(draft, ESCROW).transpose()?;
+        }
         // The trade stands even at price 0: it is the record of the energy, and the lines below belong to it.
         let trade = draft.push(Line {
             group: Some(claims[deal.claim].post),
-            ..line(Kind::Trade, code, deal.seller, price, money.seller)
+            ..line(Kind::Trade, code, payee, price, money.seller)
         })?;
         let spread = if money.spread_price.is_none() && money.spread < 0 { FEE_DEFICIT } else { FEE_SPREAD };
         // A fee that is shared has no price a unit: neither part is a whole number of ticks times the quantity.
@@ -632,6 +697,21 @@ fn pay_out(draft: &mut Draft<'_>, terms: &Terms, claims: &[Claim], clearing: &Ch
         ] {
             if amount != 0 {
                 draft.push(Line { group: Some(trade), ..line(kind, code, to, price, amount) })?;
+            }
+        }
+        // The lines of both bonds stand even at 0: they say whose the deal is.
+        if let Some([buyer, seller]) = bonds {
+            for (code, from, bond) in
+                [(NET_BUYER_BOND, claims[deal.claim].key.0, buyer), (NET_SELLER_BOND, deal.seller, seller)]
+            {
+                let parties = Line { debit: from, credit: ESCROW, ..line(Kind::Net, code, ESCROW, 0, bond) };
+                draft.push(Line { group: Some(trade), ..parties })?;
+            }
+        }
+        if rules.proceeds_ppm != [0, 0] {
+            for (code, to, part) in rules.of_proceeds(money.seller).into_iter().filter(|&(_, _, part)| part != 0) {
+                let from_seller = Line { debit: deal.seller, ..line(Kind::Fee, code, to, 0, part) };
+                draft.push(Line { group: Some(trade), ..from_seller })?;
             }
         }
     }

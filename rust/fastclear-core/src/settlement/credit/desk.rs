@@ -78,7 +78,8 @@ impl Bank {
 
     /// What the member may still take on: money and credit less what is reserved and owed. Below zero it is restricted.
     pub fn available(&self, account: u64) -> i128 {
-        Cover::of_one(self.credit.as_ref()).available(&self.accounts, account)
+        let cover = Cover::of_one(self.credit.as_ref()).keeping(self.rules.minimum_holding);
+        cover.available(&self.accounts, account)
     }
 
     /// Where the member stands.

@@ -309,6 +309,8 @@ pub(super) struct Cover<'a> {
     credit: Option<&'a Credit>,
     /// What the treasury would lend if all that is reserved were drawn.
     committed: i128,
+    /// Money that must be left when all that is reserved is paid; 0: none.
+    minimum_holding: i128,
 }
 
 impl<'a> Cover<'a> {
@@ -319,25 +321,41 @@ impl<'a> Cover<'a> {
             }
             _ => 0,
         };
-        Self { credit, committed }
+        Self { credit, committed, minimum_holding: 0 }
+    }
+
+    /// The same for members who must keep some of their money.
+    pub fn keeping(self, minimum_holding: i64) -> Self {
+        Self { minimum_holding: i128::from(minimum_holding), ..self }
     }
 
     /// For questions about what one member has, without regard to what the treasury has promised to all.
     pub const fn of_one(credit: Option<&'a Credit>) -> Self {
-        Self { credit, committed: 0 }
+        Self { credit, committed: 0, minimum_holding: 0 }
     }
 
     /// What the account may still take on.
     pub fn available(&self, accounts: &Accounts, account: u64) -> i128 {
-        match self.credit {
+        let available = match self.credit {
             None => accounts.get(account).map_or(0, Account::available),
             Some(credit) => accounts.get(account).map_or(0, |held| held.limit - credit.exposure(accounts, account, 0)),
+        };
+        available.min(self.beyond_holding(accounts, account))
+    }
+
+    /// Money that is neither reserved nor to be kept. Where some is to be kept, a limit is nothing to bid with.
+    fn beyond_holding(&self, accounts: &Accounts, account: u64) -> i128 {
+        match accounts.get(account) {
+            Some(held) if self.minimum_holding > 0 && is_member(account) => {
+                held.posted - held.pending_out - self.minimum_holding
+            }
+            _ => i128::MAX,
         }
     }
 
     /// Whether `cover` more may be reserved.
     pub fn allows(&self, accounts: &Accounts, account: u64, cover: i128) -> bool {
-        if cover > i128::from(i64::MAX) {
+        if cover > i128::from(i64::MAX) || cover > self.beyond_holding(accounts, account) {
             return false;
         }
         let Some(credit) = self.credit else {

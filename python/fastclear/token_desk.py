@@ -1,0 +1,213 @@
+"""The token desk of a bank: hosts, bonds of access tokens, and the pegged credit that they carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from math import ceil
+from typing import TYPE_CHECKING, Final, cast
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fastclear import _core
+from fastclear.columns import Participant, checked_name, items, whole
+from fastclear.errors import SettlementError
+from fastclear.members import participant_series
+from fastclear.netting import money as money_series
+from fastclear.profile_terms import HOUSE, line
+from fastclear.ratio import Ratio
+from fastclear.token_bonds import Bonds, token_price
+
+if TYPE_CHECKING:
+    from fastclear.settlement import Settlement
+
+_BONDED, _UNBONDED = line("net", "bonded"), line("net", "unbonded")
+_PURSE: Final = {name: number for number, name in _core.PURSES}["bond"] * _core.PURSE_STEP
+
+
+class TokenDesk:
+    """What a bank with the profile ``dual_token`` can do beside what every bank does."""
+
+    _bank: _core.Bank
+    _bonds: Bonds | None
+
+    def join(self, participant: Participant | Iterable[Participant], host: Participant) -> None:
+        """Say whose customers members are: their deposits are issued against the bond of their host.
+
+        Parameters
+        ----------
+        participant : str, int, or an iterable of them
+            Members. Without this call a member is its own host; with another one it changes its host, and what was
+            issued before stays with the old one.
+        host : str or int
+            A member.
+
+        Raises
+        ------
+        SettlementError
+            Another profile, or a stranger; then nobody joins.
+        """
+        bonds = self._tokens()
+        to = self._self.account(host)
+        bonds.host_of.update({self._self.account(checked_name(name)): to for name in items(participant)})
+
+    def bond(self, host: Participant, tokens: int) -> None:
+        """Bond access tokens of a host; they come from the outside.
+
+        Parameters
+        ----------
+        host : str or int
+            Whose.
+        tokens : int
+            0 or more.
+
+        Raises
+        ------
+        SettlementError
+            Another profile, a stranger, or a number that is negative or no integer.
+        """
+        self._tokens()
+        purse = _PURSE + self._self.account(host)
+        self._move_tokens(_BONDED, HOUSE["tokens"], purse, _count(tokens))
+
+    def release_bond(self, host: Participant, tokens: int) -> None:
+        """Give bonded tokens back to a host, down to what carries the credit that it has outstanding.
+
+        Parameters
+        ----------
+        host : str or int
+            Whose.
+        tokens : int
+            0 or more.
+
+        Raises
+        ------
+        SettlementError
+            Another profile, a stranger, or more than may be released; then nothing is.
+        """
+        bonds, account = self._tokens(), self._self.account(host)
+        free = self._releasable(bonds, account)
+        if _count(tokens) > free:
+            raise SettlementError(
+                f"participant {host}: {tokens} tokens cannot be released; {free} of {self._bonded(account)} can, the "
+                "others carry what is outstanding; have credit redeemed first"
+            )
+        self._move_tokens(_UNBONDED, _PURSE + account, HOUSE["tokens"], tokens)
+
+    def set_token_price(self, price: Ratio) -> None:
+        """Say what one access token is worth now, in outside currency, as an oracle attests it.
+
+        Credit that members have is not touched. Where a bond carries less than is outstanding, its host issues nothing
+        until more is bonded or credit is redeemed.
+
+        Parameters
+        ----------
+        price : int, str, Decimal or Fraction
+            0 or more.
+
+        Raises
+        ------
+        SettlementError
+            Another profile, a float, or a negative price.
+        """
+        self._tokens().price = token_price(price)
+
+    @property
+    def hosts(self) -> pl.DataFrame:
+        """One row a member that has bonded tokens or has credit outstanding, ascending account.
+
+        ``participant``, ``account``; ``bond`` (tokens, Int64); ``capacity`` (credit that it carries at the price now),
+        ``outstanding``, ``issuable`` (what may still be issued; nano-credit, Decimal(38, 0)); ``frozen`` (more is
+        outstanding than the bond carries); ``tokens_needed`` (to end that; null where no number would),
+        ``tokens_free`` (what may be released); ``reserve`` (outside money behind what is outstanding, in its
+        nano-currency, a fraction rounded up; Decimal(38, 0)).
+        """
+        bonds = self._tokens()
+        members = [self._self.account(name) for name in self._self._members.names]
+        accounts = [account for account in members if self._bonded(account) or bonds.outstanding.get(account)]
+        bond = [self._bonded(account) for account in accounts]
+        outstanding = [bonds.outstanding.get(account, 0) for account in accounts]
+        capacity = [bonds.capacity(tokens) for tokens in bond]
+        needed = [bonds.needed(amount) for amount in outstanding]
+        room = [max(most - amount, 0) for most, amount in zip(capacity, outstanding, strict=True)]
+        more = [None if need is None else max(need - have, 0) for need, have in zip(needed, bond, strict=True)]
+        return pl.DataFrame(
+            [
+                participant_series(self._self.names(accounts)),
+                pl.Series("account", accounts, dtype=pl.UInt64),
+                pl.Series("bond", bond, dtype=pl.Int64),
+                money_series("capacity", capacity),
+                money_series("outstanding", outstanding),
+                money_series("issuable", room),
+                pl.Series(
+                    "frozen", [a > most for a, most in zip(outstanding, capacity, strict=True)], dtype=pl.Boolean
+                ),
+                pl.Series("tokens_needed", more, dtype=pl.Int64),
+                pl.Series("tokens_free", [self._releasable(bonds, account) for account in accounts], dtype=pl.Int64),
+                money_series("reserve", [ceil(bonds.reserve(amount)) for amount in outstanding]),
+            ]
+        )
+
+    @property
+    def fiat_reserve(self) -> Fraction:
+        """Outside money that stands behind all credit: what is outstanding x peg, in its nano-currency, exactly."""
+        bonds = self._tokens()
+        return bonds.reserve(sum(bonds.outstanding.values()))
+
+    # -- issue and redemption
+    # ---------------------------------------------------------------------------------------------
+
+    def _issue(self, accounts: NDArray[np.uint64], amounts: NDArray[np.int64]) -> None:
+        """Bring money in, and under this profile issue it within what bonds carry."""
+        bonds = self._bonds
+        if bonds is None:
+            return self._bank.deposit(accounts, amounts)
+        rows = list(zip(accounts.tolist(), amounts.tolist(), strict=True))
+        after = bonds.issued(rows, self._bonded, lambda account: self._self.names([account])[0])
+        self._bank.deposit(accounts, amounts)
+        bonds.outstanding = after
+        return None
+
+    def _redeem(self, accounts: NDArray[np.uint64], amounts: NDArray[np.int64]) -> None:
+        """Pay money out, and under this profile burn it."""
+        bonds = self._bonds
+        if bonds is None:
+            return self._bank.withdraw(accounts, amounts)
+        after = bonds.burnt(zip(accounts.tolist(), amounts.tolist(), strict=True))
+        self._bank.withdraw(accounts, amounts)
+        bonds.outstanding = after
+        return None
+
+    def _bonded(self, account: int) -> int:
+        return int(self._bank.available(_PURSE + account) or 0)
+
+    def _releasable(self, bonds: Bonds, account: int) -> int:
+        needed = bonds.needed(bonds.outstanding.get(account, 0))
+        return 0 if needed is None else max(self._bonded(account) - needed, 0)
+
+    def _move_tokens(self, kind: tuple[int, int], debit: int, credit: int, tokens: int) -> None:
+        if tokens:
+            self._bank.enter(
+                np.array(kind[:1], np.uint8),
+                np.array(kind[1:], np.uint16),
+                np.array([debit], np.uint64),
+                np.array([credit], np.uint64),
+                np.array([tokens], np.int64),
+            )
+
+    def _tokens(self) -> Bonds:
+        if self._bonds is None:
+            raise SettlementError("this bank has no access tokens; use profile dual_token")
+        return self._bonds
+
+    @property
+    def _self(self) -> Settlement:
+        return cast("Settlement", self)
+
+
+def _count(tokens: object) -> int:
+    if (count := whole("tokens", tokens)) < 0:
+        raise SettlementError(f"tokens = {tokens}; give 0 or more")
+    return count
