@@ -49,6 +49,7 @@ from fastclear.errors import (
 from fastclear.imbalance import Backup, DualPrice, Pooled, ShortfallAllocation, SinglePrice
 from fastclear.ledger import Ledger, verify, verify_directory
 from fastclear.lending import Borrower, LoanPrice, credit_limit, credit_score, loan_price
+from fastclear.losses import network_losses
 from fastclear.netting import Net, net
 from fastclear.orders import Orders
 from fastclear.platforms import Preset, load_preset
@@ -132,6 +133,7 @@ __all__ = [
     "mechanism",
     "mechanisms",
     "net",
+    "network_losses",
     "run",
     "verify",
     "verify_directory",

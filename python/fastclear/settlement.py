@@ -318,6 +318,7 @@ class Settlement(CreditDesk, FixedCharges):
         meter: object = None,
         *,
         slot: int | datetime | None = None,
+        losses: int = 0,
     ) -> Receipts:
         """Settle one slot.
 
@@ -337,6 +338,11 @@ class Settlement(CreditDesk, FixedCharges):
         slot : int or datetime, optional
             Start of the slot, as in :meth:`reserve`; needed under a :class:`fastclear.TariffPlan`. An order is settled
             in the slot that it was reserved for.
+        losses : int, default 0
+            What the network lost in the slot, in whole Wh. Who traded shares it in proportion to what each bought and
+            sold, by largest remainder, ties to the account opened first, as if its meter had read so much more; no
+            penalty is taken on it. Source: pro rata allocation, half to sellers and half to buyers (Conejo et al.
+            2002).
 
         Returns
         -------
@@ -348,7 +354,7 @@ class Settlement(CreditDesk, FixedCharges):
         SettlementError
             A stranger, a clearing that was settled already, two readings of one member, a reading that is no integer,
             a buyer whose cover does not reach, an order that was reserved for another slot, or no slot under a plan;
-            then nothing has happened.
+            losses below zero or where nobody traded; then nothing has happened.
         """
         terms = self._plan.terms(slot)
         clearings = clearing if isinstance(clearing, Sequence) else [clearing]
@@ -357,7 +363,7 @@ class Settlement(CreditDesk, FixedCharges):
         self._settled.check_new(clearings)
         accounts, energy = meter_columns(meter, self._members)
         self._plan.tell(self._bank, terms)
-        self._bank.settle(columns, accounts, energy, meter is not None)
+        self._bank.settle(columns, accounts, energy, meter is not None, whole("losses", losses))
         self._settled.remember(clearings)
         return self.receipts()
 

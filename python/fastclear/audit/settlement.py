@@ -59,7 +59,11 @@ _CLEARING: Final = _HOUSE["clearing"]
 _MEMBERS: Final = _core.FIRST_MEMBER
 _DEBTS: Final = _core.DEBT_OFFSET
 _PAID: Final = frozenset({"trade", "deposit", "withdrawal", "net", "imbalance", "fee", "tax", "correction"})
-_SUMS: Final = frozenset({"buyer", "sum", "sum_paid", "deficit", "rounding"})
+_SUMS: Final = frozenset(
+    {"buyer", "sum", "sum_paid", "deficit", "rounding", "penalty_share", "platform_share", "network_share"}
+)
+# sums where they have no price: of halves, of what is shared, of what is given back
+_MAYBE_SUMS: Final = frozenset({"spread", "platform", "network", "netting", "undelivered"})
 _IMPORTED: Final = {"residual": 1, "shortfall": 1, "feed_in": -1, "over_bought": -1}
 
 
@@ -112,6 +116,7 @@ class _Call:
     market: Counter[int] = field(default_factory=Counter)  # bought less sold
     contract: Counter[int] = field(default_factory=Counter)  # member -> bought less sold
     reading: dict[int, tuple[int, int]] = field(default_factory=dict)  # seq of a reading -> member, unexplained Wh
+    unread: set[int] = field(default_factory=set)  # seq of those that are missing
 
 
 class Books:
@@ -220,7 +225,7 @@ class Books:
             held.version += 1
         elif kind == "meter":
             self._account(p["debit"], where)
-            call.reading[p["seq"]] = (p["debit"], p["quantity"])
+            self._read(p, line, call, where)
         elif kind in _STEPS:
             _STEPS[kind](self, p, where)
         elif kind in _PAID:
@@ -228,6 +233,19 @@ class Books:
             self._check_forced(p, kind, where)
         self._note(p, kind, line, call, where)
         self._loans.note(p, kind, line, where)
+
+    def _read(self, p: dict[str, int], line: str, call: _Call, where: str) -> None:
+        """A reading; or losses, which count as if the reading they belong to were so much more."""
+        if line != "losses":
+            call.reading[p["seq"]] = (p["debit"], p["quantity"])
+            if line == "missing":
+                call.unread.add(p["seq"])
+            return
+        member, left = call.reading.get(p["group"], (None, 0))
+        if member != p["debit"] or p["quantity"] <= 0:
+            raise broken(ENERGY, f"{where}: losses beside no reading of account {p['debit']}, or of nothing")
+        if p["group"] not in call.unread:  # what an unread meter's deviation would be is open
+            call.reading[p["group"]] = (member, left + p["quantity"])
 
     def _close(self, p: dict[str, int], where: str) -> None:
         held = self._account(p["debit"], where)
@@ -293,7 +311,8 @@ class Books:
         if amount < 0:
             raise broken(PRICED, f"{where}: {amount}")
         if kind in ("trade", "fee", "imbalance"):
-            a_sum = line in _SUMS or (line == "spread" and not p["price"])
+            pooled = line in _IMPORTED and _CLEARING in (p["debit"], p["credit"])
+            a_sum = line in _SUMS or ((pooled or line in _MAYBE_SUMS) and not p["price"])
             wrong = p["price"] != 0 if a_sum else amount != abs(p["price"] * p["quantity"])
             if wrong:
                 raise broken(PRICED, f"{where}: {amount} for {p['quantity']} Wh at {p['price']} ticks")
@@ -324,6 +343,13 @@ class Books:
                 raise broken(ENERGY, f"{where}: it belongs to posting {group}, which is no reading")
             member, left = call.reading[group]
             call.reading[group] = (member, left - _IMPORTED[line] * p["quantity"])
+        elif kind == "imbalance" and line == "undelivered":
+            if group not in call.reading:
+                raise broken(ENERGY, f"{where}: it belongs to posting {group}, which is no reading")
+            seller = call.reading[group][0]
+            buyer = p["credit"] if p["debit"] == seller else p["debit"]
+            call.contract[seller] += p["quantity"]
+            call.contract[buyer] -= p["quantity"]
         elif kind in ("deposit", "withdrawal"):
             for account, moved in ((p["debit"], -amount), (p["credit"], amount)):
                 opening, deposited = self._cycle.get(account, (0, 0))

@@ -181,6 +181,7 @@ impl PyBank {
         meter_account: Column<'_, u64>,
         meter_energy: Column<'_, i64>,
         due: bool,
+        losses: i64,
     ) -> PyResult<()> {
         let clearings = clearings
             .iter()
@@ -204,7 +205,7 @@ impl PyBank {
                 })
             })
             .collect::<PyResult<Vec<_>>>()?;
-        let meter = Meter { account: meter_account.as_slice()?, energy: meter_energy.as_slice()?, due };
+        let meter = Meter { account: meter_account.as_slice()?, energy: meter_energy.as_slice()?, due, losses };
         self.bank.settle(&clearings, &meter).map_err(|error| self.error(&error))
     }
 

@@ -138,6 +138,11 @@ pub enum SettleError {
         /// Whether it owes a loan.
         owes: bool,
     },
+    /// Losses below zero, or of a slot in which nobody traded.
+    Losses {
+        /// Wh.
+        losses: i64,
+    },
     /// A line or quantity that does not fit 64 bits.
     AmountOutOfRange {
         /// Whose line.
@@ -279,6 +284,9 @@ impl fmt::Display for SettleError {
                     "cannot be closed with {posted} nano-currency posted, {reserved} reserved{loan}; \
                      settle, repay and withdraw first"
                 )
+            }
+            Self::Losses { losses } => {
+                write!(f, "losses = {losses} Wh; give 0 or more, and only where members have traded, who share them")
             }
             Self::AmountOutOfRange { .. } => f.write_str("a line of this slot does not fit 64 bits; check quantities"),
             Self::TimeBackwards { time_ns, last } => {

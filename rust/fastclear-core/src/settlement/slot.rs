@@ -144,6 +144,8 @@ pub struct Meter<'a> {
     pub energy: &'a [i64],
     /// Whether whoever traded should have a reading; those who have none are then noted as missing.
     pub due: bool,
+    /// Wh that the network lost, 0 or more; who traded shares them.
+    pub losses: i64,
 }
 
 /// One buy order of the slot with what it owes.
@@ -227,10 +229,8 @@ pub(super) fn settle(
     if left != 0 {
         return Err(SettleError::ClearingNotEmpty { posted: left });
     }
-    let sales: Vec<Sale> = match policy {
-        Imbalance::ShortfallAllocation { .. } => deals.iter().map(|deal| deal.sale(&claims)).collect(),
-        _ => Vec::new(),
-    };
+    let trade_by_trade = meter.losses != 0 || matches!(policy, Imbalance::ShortfallAllocation { .. });
+    let sales: Vec<Sale> = deals.iter().filter(|_| trade_by_trade).map(|deal| deal.sale(&claims)).collect();
     settle_meter(draft, (terms, policy), meter, (&contract, &sales))?;
     Ok(closed)
 }
