@@ -60,6 +60,7 @@ from fastclear.receipts import Receipts
 from fastclear.reject import RejectReason
 from fastclear.settlement import Settlement
 from fastclear.statements import History
+from fastclear.storage import Storage, StorageCode
 from fastclear.tariff import Tariff
 from fastclear.tariffs import TariffPlan
 from fastclear.trades import Clearing
@@ -112,6 +113,8 @@ __all__ = [
     "SettlementError",
     "ShortfallAllocation",
     "SinglePrice",
+    "Storage",
+    "StorageCode",
     "StoreError",
     "Tariff",
     "TariffPlan",

@@ -1,6 +1,6 @@
 """Types of the private Rust half. Hand-written; checked against the real thing by stubtest."""
 
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ __all__ = [
     "MARKET_COUNTS",
     "MARKET_VALUES",
     "SIMD",
+    "STORAGE_KINDS",
     "TRANSFER_KINDS",
     "Accounts",
     "Bank",
@@ -23,6 +24,7 @@ __all__ = [
     "Mechanism",
     "Positions",
     "Postings",
+    "Storage",
     "__version__",
     "check_tariff",
     "clear",
@@ -30,6 +32,7 @@ __all__ = [
     "equal",
     "net",
     "reject_reasons",
+    "storage_codes",
     "text_id",
     "text_ids",
     "transfer_codes",
@@ -289,6 +292,32 @@ class Positions:
     def bilateral(
         self, debit: _Ids, credit: _Ids, amount: _I64, asset: _U16 | None
     ) -> dict[str, NDArray[np.generic]]: ...
+
+# -- storage
+STORAGE_KINDS: list[str]
+
+def storage_codes() -> list[tuple[str, int, str]]: ...
+
+@final
+class Storage:
+    def __new__(
+        cls,
+        terms: tuple[int, int, int, int, int],
+        limits: tuple[int | None, int | None],
+        weights: _I64,
+        operator: bool,
+    ) -> Storage: ...
+    @property
+    def slot(self) -> int | None: ...
+    @property
+    def operator(self) -> int | None: ...
+    @property
+    def energy(self) -> int: ...
+    def submit(self, slot: int | None, kind: _U8, member: _U32, to: _U32, energy: _I64) -> _U8: ...
+    def reconcile(self, slot: int | None, physical: int) -> int: ...
+    def balances(self) -> dict[str, _I64]: ...
+    def log(self) -> dict[str, NDArray[Any]]: ...
+    def copy(self) -> Storage: ...
 
 # -- ledger
 def text_ids(texts: list[str]) -> _U64: ...

@@ -31,6 +31,7 @@ mod errors;
 mod ledger;
 mod mechanism;
 mod settlement;
+mod storage;
 mod trades;
 mod transfers;
 
@@ -57,6 +58,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     clearing::register(m)?;
     settlement::register(m)?;
     transfers::register(m)?;
+    storage::register(m)?;
     ledger::register(m)?;
     Ok(())
 }

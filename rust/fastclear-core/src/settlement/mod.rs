@@ -17,6 +17,7 @@
 //! | [`imbalance`] | what a deviation from the contract costs, and who has what is left over |
 //! | [`bill`] | what each member paid, read off postings |
 //! | [`transfers`] | accounts of several assets: ids, credit check, linked chains, timeouts, one code a transfer |
+//! | [`storage`] | a shared battery: an energy account a member, one code a step |
 //! | [`netting`] | obligations to few payments, bilateral or multilateral |
 //! | [`error`] | why a call makes no sense |
 //!
@@ -38,6 +39,7 @@ pub mod imbalance;
 pub mod netting;
 pub mod posting;
 pub mod slot;
+pub mod storage;
 mod subscription;
 pub mod tariff;
 pub mod terms;
