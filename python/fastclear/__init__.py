@@ -35,6 +35,7 @@ from fastclear.auction import (
 from fastclear.auction.properties import mechanisms
 from fastclear.audit import AuditError, AuditReport
 from fastclear.block import Block, Proof, VerificationError, VerificationReport
+from fastclear.certificates import CertificateCode, Certificates
 from fastclear.community import Community, community_from_frame, load_community
 from fastclear.errors import (
     FastclearError,
@@ -79,6 +80,8 @@ __all__ = [
     "BlockClearing",
     "Blocks",
     "Borrower",
+    "CertificateCode",
+    "Certificates",
     "Clearing",
     "Community",
     "CreditBank",

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "CERTIFICATE_STATES",
     "DEBT_OFFSET",
     "DEBUG_BUILD",
     "FIRST_MEMBER",
@@ -19,6 +20,7 @@ __all__ = [
     "TRANSFER_KINDS",
     "Accounts",
     "Bank",
+    "Certificates",
     "Chain",
     "Cleared",
     "Mechanism",
@@ -26,6 +28,7 @@ __all__ = [
     "Postings",
     "Storage",
     "__version__",
+    "certificate_codes",
     "check_tariff",
     "clear",
     "clear_columns",
@@ -292,6 +295,31 @@ class Positions:
     def bilateral(
         self, debit: _Ids, credit: _Ids, amount: _I64, asset: _U16 | None
     ) -> dict[str, NDArray[np.generic]]: ...
+
+# -- certificates
+CERTIFICATE_STATES: list[str]
+
+_Outcomes = tuple[_U8, _U64, _I64]
+
+def certificate_codes() -> list[tuple[str, int, str]]: ...
+
+@final
+class Certificates:
+    def __new__(cls, term_ns: int | None) -> Certificates: ...
+    def __len__(self) -> int: ...
+    @property
+    def time(self) -> int | None: ...
+    def advance(self, time_ns: int) -> int: ...
+    def read(
+        self, device: _U32, slot: _I64, generated: _I64, owner: _U32, source: _U32, attributes: _U32
+    ) -> _Outcomes: ...
+    def step(
+        self, kind: str, certificate: _U64, energy: _I64 | None, owner: _U32 | None, name: _U32, slot: _I64 | None
+    ) -> _Outcomes: ...
+    def match_slots(self, holder: _U32, slot: _I64, consumed: _I64) -> _I64: ...
+    def all(self) -> dict[str, NDArray[Any]]: ...
+    def lots(self) -> tuple[_U32, _I64, _I64, _I64, _I64]: ...
+    def copy(self) -> Certificates: ...
 
 # -- storage
 STORAGE_KINDS: list[str]

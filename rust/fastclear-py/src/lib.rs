@@ -25,6 +25,7 @@ use fastclear_core::simd;
 use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 
+mod certificates;
 mod clearing;
 mod columns;
 mod errors;
@@ -59,6 +60,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     settlement::register(m)?;
     transfers::register(m)?;
     storage::register(m)?;
+    certificates::register(m)?;
     ledger::register(m)?;
     Ok(())
 }

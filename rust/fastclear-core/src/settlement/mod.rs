@@ -17,6 +17,7 @@
 //! | [`imbalance`] | what a deviation from the contract costs, and who has what is left over |
 //! | [`bill`] | what each member paid, read off postings |
 //! | [`transfers`] | accounts of several assets: ids, credit check, linked chains, timeouts, one code a transfer |
+//! | [`certificates`] | certificates of origin, from issue to claim, one code a row
 //! | [`storage`] | a shared battery: an energy account a member, one code a step |
 //! | [`netting`] | obligations to few payments, bilateral or multilateral |
 //! | [`error`] | why a call makes no sense |
@@ -31,6 +32,7 @@ pub mod amount;
 pub mod bank;
 pub mod bill;
 mod by_id;
+pub mod certificates;
 pub mod credit;
 pub mod delivery;
 mod draft;
