@@ -66,6 +66,7 @@ class Both:
         slot, used_for = nanoseconds(frame["slot"]), nanoseconds(frame["used_for"])
         found = frame.with_columns(pl.Series("slot", slot, pl.Int64), pl.Series("used_for", used_for, pl.Int64)).rows()
         assert found == [(i, *self.slow.shown(i)) for i in range(len(self.slow.all))]
+        assert self.fast.postings.with_columns(pl.col("time").cast(pl.Int64)).drop("seq").rows() == self.slow.events
         totals = self.fast.totals
         assert totals.with_columns(pl.col("slot").cast(pl.Int64)).rows() == self.slow.totals()
         for row in totals.iter_rows(named=True):

@@ -4,11 +4,14 @@ from copy import copy
 from fractions import Fraction
 from math import floor
 
+import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastclear as fc
+from fastclear.audit.settlement import ENERGY, Books
 
 SIGN = {"residual": 1, "shortfall": 1, "feed_in": -1, "over_bought": -1}
 LOSS = 150_000  # of a million
@@ -112,6 +115,35 @@ def test_no_losses_leave_every_posting_as_it_was():
     meter = {"participant": ["B", "S"], "energy_wh": [9, -9]}
     clearing = trade("B", "S", 10)
     assert bank.settle(clearing, meter, losses=0).frame.equals(twin.settle(clearing, meter).frame)
+
+
+@pytest.mark.parametrize(("field", "change"), [("quantity", 1), ("quantity", -75), ("group", 1), ("debit", 1)])
+def test_the_audit_finds_a_lie_about_losses(field, change):
+    bank = fc.Settlement(tariff=fc.Tariff(retail=30, feed_in=8))
+    bank.open(["B", "S"])
+    bank.deposit(["B", "S"], 2**40)
+    meter = {"participant": ["B", "S"], "energy_wh": [1000, -1000]}
+    table = {
+        name: column.copy() for name, column in bank.settle(trade("B", "S", 1000), meter, losses=150).columns.items()
+    }
+    Books().follow({name: column.copy() for name, column in table.items()})
+    row = int(np.flatnonzero((table["kind"] == 9) & (table["code"] == 2))[0])
+    table[field][row] += change
+    with pytest.raises(fc.AuditError, match="broken: ") as caught:
+        Books().follow(table)
+    assert str(caught.value).startswith(f"broken: {ENERGY}; ")
+
+
+def test_a_ledger_seals_losses(tmp_path):
+    bank = fc.Settlement(tariff=fc.Tariff(retail=30, feed_in=8))
+    bank.open(["B", "S"])
+    bank.deposit("B", 2**40)
+    clearing = trade("B", "S", 1000)
+    ledger = fc.Ledger.open(tmp_path / "ledger", seed=1)
+    ledger.seal(clearing, bank.settle(clearing, {"participant": ["B"], "energy_wh": [1000]}, losses=150))
+    noted = ledger.records(0).filter((pl.col("kind") == "meter") & (pl.col("code") == 2))
+    assert noted["quantity"].to_list() == [75, 75]
+    fc.verify_directory(tmp_path / "ledger")
 
 
 def test_a_share_is_told_in_words():

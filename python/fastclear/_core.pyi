@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "CERTIFICATE_EVENTS",
     "CERTIFICATE_STATES",
     "DEBT_OFFSET",
     "DEBUG_BUILD",
@@ -297,6 +298,7 @@ class Positions:
     ) -> dict[str, NDArray[np.generic]]: ...
 
 # -- certificates
+CERTIFICATE_EVENTS: list[str]
 CERTIFICATE_STATES: list[str]
 
 _Outcomes = tuple[_U8, _U64, _I64]
@@ -318,6 +320,7 @@ class Certificates:
     ) -> _Outcomes: ...
     def match_slots(self, holder: _U32, slot: _I64, consumed: _I64) -> _I64: ...
     def all(self) -> dict[str, NDArray[Any]]: ...
+    def events(self) -> dict[str, NDArray[Any]]: ...
     def lots(self) -> tuple[_U32, _I64, _I64, _I64, _I64]: ...
     def copy(self) -> Certificates: ...
 

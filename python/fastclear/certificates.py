@@ -63,6 +63,7 @@ else:
     )
 
 _STATES: Final = _core.CERTIFICATE_STATES
+_EVENTS: Final = _core.CERTIFICATE_EVENTS
 _NO_ID: Final = 2**64 - 1
 _NO_SLOT: Final = -(2**63)
 _TIME: Final = pl.Datetime("ns", "UTC")
@@ -92,7 +93,7 @@ class Certificates(Exported):
     -----
     Certificates have ids that count up from 0 in the order in which they come about; what is handed on, cancelled or
     taken back in part is split off under a new id, and ``parent`` names the old one. A row costs about 1 us, a
-    certificate about 200 bytes, expiry and matching O(log certificates) each. No clock and no I/O: time moves by
+    certificate about 250 bytes, expiry and matching O(log certificates) each. No clock and no I/O: time moves by
     :meth:`advance`. Whole Wh, rounded down, and slots of an hour or less follow the granular certificates of EnergyTag.
 
     Examples
@@ -356,6 +357,27 @@ class Certificates(Exported):
                 self._holders.series("beneficiary", columns["beneficiary"]),
                 _times("used_for", columns["used_for"]),
                 self._devices.series("compensates", columns["compensates"]),
+            ]
+        )
+
+    @property
+    def postings(self) -> pl.DataFrame:
+        """Everything that happened, one row each, oldest first.
+
+        ``seq`` (UInt64); ``time`` (Datetime ns UTC, null before engine time was set); ``kind`` (issue, transfer,
+        cancel, compensate, expire, revoke); ``id`` (UInt64), ``energy_wh`` (Int64, all of that certificate then), ``from``
+        (whose it was), ``to`` (who has it, or claims it); null where there is nobody.
+        """
+        columns = self._core.events()
+        return pl.DataFrame(
+            [
+                pl.Series("seq", np.arange(len(columns["id"]), dtype=np.uint64)),
+                _times("time", columns["time"]),
+                pl.Series("kind", _EVENTS).gather(pl.Series(columns["kind"]).cast(pl.UInt32)),
+                pl.Series("id", columns["id"]),
+                pl.Series("energy_wh", columns["energy_wh"]),
+                self._holders.series("from", columns["from"]),
+                self._holders.series("to", columns["to"]),
             ]
         )
 

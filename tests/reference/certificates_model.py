@@ -28,6 +28,7 @@ class Model:
         self.term, self.now = term, None
         self.all, self.readings, self.devices, self.compensated = [], {}, [], {}
         self.history = []  # (device, slot, id) as they came about
+        self.events = []
 
     def of(self, device, slot, *states):
         ids = [i for d, s, i in self.history if (d, s) == (device, slot)]
@@ -47,6 +48,10 @@ class Model:
         self.all.append(certificate)
         self.history.append((certificate.device, certificate.slot, len(self.all) - 1))
         return len(self.all) - 1
+
+    def note(self, kind, i, to=None):
+        holder = None if kind == "issue" else self.all[i].owner
+        self.events.append((self.now, kind, i, self.all[i].energy, holder, to))
 
     def split(self, i, energy):
         one = self.all[i]
@@ -72,13 +77,17 @@ class Model:
         self.readings[device, slot] = (generated, source)
         more = generated - self.standing(device, slot)
         if more > 0:
-            return 0, self.new(Certificate(device, slot, more, source, attributes, owner)), more
+            i = self.new(Certificate(device, slot, more, source, attributes, owner))
+            self.note("issue", i, owner)
+            return 0, i, more
         left = -more
         for state in ("active", "expired"):
             for i in reversed(self.of(device, slot, state)):
                 if left:
                     taken = min(left, self.all[i].energy)
-                    self.all[self.split(i, taken)].state = "revoked"
+                    i = self.split(i, taken)
+                    self.all[i].state = "revoked"
+                    self.note("revoke", i)
                     left -= taken
         revoked = -more - left
         owed = self.owed(device, slot) > 0
@@ -115,6 +124,7 @@ class Model:
         energy = self.all[i].energy if energy is NONE_YET else energy
         i = self.split(i, energy)
         one = self.all[i]
+        self.note(kind, i, {"transfer": name, "cancel": one.owner if name is None else name}.get(kind))
         if kind == "transfer":
             one.owner = name
         elif kind == "cancel":
@@ -139,15 +149,17 @@ class Model:
                 i = self.split(i, min(left, one.energy))
                 one = self.all[i]
                 one.state, one.beneficiary, one.used_for = "cancelled", holder, slot
+                self.note("cancel", i, holder)
                 left -= one.energy
         return min(self.claimed(holder, slot), max(consumed, 0))
 
     def advance(self, time):
         self.now = time
-        late = [one for one in self.all if one.state == "active" and self.is_over(one.slot)]
-        for one in late:
-            one.state = "expired"
-        return sum(one.energy for one in late)
+        late = [i for i, one in enumerate(self.all) if one.state == "active" and self.is_over(one.slot)]
+        for i in sorted(late, key=lambda i: (self.all[i].slot, i)):
+            self.all[i].state = "expired"
+            self.note("expire", i)
+        return sum(self.all[i].energy for i in late)
 
     def shown(self, i):
         fields = "device slot energy source attributes owner state parent beneficiary used_for compensates"

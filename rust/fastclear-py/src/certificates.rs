@@ -10,7 +10,7 @@
 //! | [`CertificateError`](fastclear_core::settlement::certificates::CertificateError) | `SettlementError` |
 
 use fastclear_core::settlement::certificates::{
-    Certificate, CertificateCode, Certificates, Outcome, Reading, State, Step, Use,
+    Certificate, CertificateCode, Certificates, EventKind, Outcome, Reading, State, Step, Use,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -207,6 +207,20 @@ impl PyCertificates {
         )
     }
 
+    /// One fresh column a field of what happened.
+    fn events<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let events = self.certificates.events();
+        let columns = PyDict::new(py);
+        let times = events.iter().map(|e| e.time_ns.unwrap_or(i64::MIN)).collect::<Vec<_>>();
+        columns.set_item("time", times.into_pyarray(py))?;
+        columns.set_item("kind", events.iter().map(|e| e.kind as u8).collect::<Vec<_>>().into_pyarray(py))?;
+        columns.set_item("id", events.iter().map(|e| e.id).collect::<Vec<_>>().into_pyarray(py))?;
+        columns.set_item("energy_wh", events.iter().map(|e| e.energy).collect::<Vec<_>>().into_pyarray(py))?;
+        columns.set_item("from", events.iter().map(|e| e.from).collect::<Vec<_>>().into_pyarray(py))?;
+        columns.set_item("to", events.iter().map(|e| e.to).collect::<Vec<_>>().into_pyarray(py))?;
+        Ok(columns)
+    }
+
     fn copy(&self) -> Self {
         Self { certificates: self.certificates.clone() }
     }
@@ -226,6 +240,7 @@ fn certificate_codes() -> Vec<(&'static str, u8, &'static str)> {
 
 /// Adds certificates to the module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add("CERTIFICATE_EVENTS", EventKind::ALL.map(EventKind::name).to_vec())?;
     m.add("CERTIFICATE_STATES", State::ALL.map(State::name).to_vec())?;
     m.add_class::<PyCertificates>()?;
     m.add_function(wrap_pyfunction!(certificate_codes, m)?)?;

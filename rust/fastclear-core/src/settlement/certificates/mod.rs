@@ -11,7 +11,7 @@ mod words;
 
 use std::collections::{BTreeSet, HashMap};
 
-pub use words::{CertificateCode, CertificateError, Reading, State, Step, Use};
+pub use words::{CertificateCode, CertificateError, Event, EventKind, Reading, State, Step, Use};
 
 /// Stands for a name that is none.
 pub const NOBODY: u32 = u32::MAX;
@@ -94,6 +94,7 @@ pub struct Certificates {
     active: BTreeSet<(i64, u32, u64)>,
     /// Wh that a beneficiary claimed for consumption in a slot.
     claimed: HashMap<(u32, i64), i128>,
+    events: Vec<Event>,
     term_ns: Option<i64>,
     now_ns: Option<i64>,
 }
@@ -113,6 +114,11 @@ impl Certificates {
     /// Every certificate; its place is its id.
     pub fn all(&self) -> &[Certificate] {
         &self.all
+    }
+
+    /// Everything that happened, in order.
+    pub fn events(&self) -> &[Event] {
+        &self.events
     }
 
     /// Engine time, ns since 1970 UTC; none before it was first set.
@@ -144,17 +150,19 @@ impl Certificates {
             return Err(CertificateError::TimeBackwards { time_ns, now_ns });
         }
         self.now_ns = Some(time_ns);
-        let mut expired = 0;
-        while let Some(&(slot, owner, id)) = self.active.first() {
-            if !self.is_over(slot) {
-                break;
-            }
+        let mut expired = Vec::new();
+        while let Some(&(slot, owner, id)) = self.active.first().filter(|&&(slot, ..)| self.is_over(slot)) {
             self.active.remove(&(slot, owner, id));
-            let certificate = &mut self.all[id as usize];
-            certificate.state = State::Expired;
-            expired += i128::from(certificate.energy);
+            expired.push((slot, id, owner));
         }
-        Ok(expired)
+        expired.sort_unstable();
+        let mut energy = 0;
+        for (_, id, owner) in expired {
+            self.all[id as usize].state = State::Expired;
+            energy += i128::from(self.all[id as usize].energy);
+            self.note(EventKind::Expire, id, owner, NOBODY);
+        }
+        Ok(energy)
     }
 
     /// Takes a reading: issues what it says beyond those before it, or takes back what is beyond it: active
@@ -198,6 +206,7 @@ impl Certificates {
                 earlier: lot.latest,
             });
             self.active.insert((slot, owner, id));
+            self.note(EventKind::Issue, id, NOBODY, owner);
             lot.latest = Some(id);
             lot.standing = generated;
             outcome = Outcome { id: Some(id), issued: more, ..outcome };
@@ -228,6 +237,7 @@ impl Certificates {
                     let taken = certificate.energy.min(left);
                     let id = self.split(id, taken);
                     self.retire(id, State::Revoked);
+                    self.note(EventKind::Revoke, id, certificate.owner, NOBODY);
                     left -= taken;
                 }
             }
@@ -275,6 +285,8 @@ impl Certificates {
                     Use::Compensate { device, slot } => {
                         let certificate = self.retire(id, State::Cancelled);
                         (certificate.compensates, certificate.used_for) = (device, Some(slot));
+                        let owner = certificate.owner;
+                        self.note(EventKind::Compensate, id, owner, NOBODY);
                         if let Some(lot) = self.lots.get_mut(&(device, slot)) {
                             lot.compensated += energy; // at most what is owed
                         }
@@ -323,11 +335,18 @@ impl Certificates {
         Ok(energy)
     }
 
+    fn note(&mut self, kind: EventKind, id: u64, from: u32, to: u32) {
+        let energy = self.all[id as usize].energy;
+        self.events.push(Event { time_ns: self.now_ns, kind, id, energy, from, to });
+    }
+
     fn hand(&mut self, id: u64, to: u32) {
         let certificate = &mut self.all[id as usize];
-        self.active.remove(&(certificate.slot, certificate.owner, id));
+        let from = certificate.owner;
+        self.active.remove(&(certificate.slot, from, id));
         certificate.owner = to;
         self.active.insert((certificate.slot, to, id));
+        self.note(EventKind::Transfer, id, from, to);
     }
 
     /// Cancels a certificate for `beneficiary` and its consumption in `slot`.
@@ -336,7 +355,8 @@ impl Certificates {
         let beneficiary = if beneficiary == NOBODY { certificate.owner } else { beneficiary };
         let slot = slot.unwrap_or(certificate.slot);
         (certificate.beneficiary, certificate.used_for) = (beneficiary, Some(slot));
-        let energy = i128::from(certificate.energy);
+        let (owner, energy) = (certificate.owner, i128::from(certificate.energy));
+        self.note(EventKind::Cancel, id, owner, beneficiary);
         *self.claimed.entry((beneficiary, slot)).or_default() += energy;
     }
 

@@ -31,6 +31,59 @@ impl State {
     }
 }
 
+/// What happened to certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum EventKind {
+    /// A reading brought new ones.
+    Issue = 0,
+    /// Another holder has some.
+    Transfer = 1,
+    /// Some were claimed.
+    Cancel = 2,
+    /// Some made up for what a device owed.
+    Compensate = 3,
+    /// Some became too old.
+    Expire = 4,
+    /// A lower reading took some back.
+    Revoke = 5,
+}
+
+impl EventKind {
+    /// Every kind, in the order of its number.
+    pub const ALL: [Self; 6] =
+        [Self::Issue, Self::Transfer, Self::Cancel, Self::Compensate, Self::Expire, Self::Revoke];
+
+    /// Its word in columns.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Issue => "issue",
+            Self::Transfer => "transfer",
+            Self::Cancel => "cancel",
+            Self::Compensate => "compensate",
+            Self::Expire => "expire",
+            Self::Revoke => "revoke",
+        }
+    }
+}
+
+/// One thing that happened to one certificate, whole: what was split off has its own id by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Engine time, if it was set.
+    pub time_ns: Option<i64>,
+    /// What.
+    pub kind: EventKind,
+    /// To which certificate.
+    pub id: u64,
+    /// Wh.
+    pub energy: i64,
+    /// Whose it was; [`super::NOBODY`] when it is issued.
+    pub from: u32,
+    /// Who has it, or claims it; else [`super::NOBODY`].
+    pub to: u32,
+}
+
 /// What became of a row. The first four say what a reading came to; of several faults, which are the others, the one
 /// with the lowest number is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
