@@ -365,8 +365,8 @@ class Certificates(Exported):
         """Everything that happened, one row each, oldest first.
 
         ``seq`` (UInt64); ``time`` (Datetime ns UTC, null before engine time was set); ``kind`` (issue, transfer,
-        cancel, compensate, expire, revoke); ``id`` (UInt64), ``energy_wh`` (Int64, all of that certificate then), ``from``
-        (whose it was), ``to`` (who has it, or claims it); null where there is nobody.
+        cancel, compensate, expire, revoke); ``id`` (UInt64), ``energy_wh`` (Int64, all of that certificate then),
+        ``from`` (whose it was), ``to`` (who has it, or claims it); null where there is nobody.
         """
         columns = self._core.events()
         return pl.DataFrame(

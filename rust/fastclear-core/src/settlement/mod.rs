@@ -12,12 +12,12 @@
 //! | [`bank`] | open, deposit, withdraw, reserve, settle: calls in, postings out |
 //! | [`slot`] | the lines of one slot, in the order the ledger hashes them |
 //! | [`delivery`] | meter readings against trades, after the lines of the trades |
-//! | `allocation` | a seller's shortfall over its trades, deviations over a pool |
+//! | `allocation` | a seller's shortfall over its trades, losses over who traded, deviations over a pool |
 //! | [`credit`] | loans, exposure, standing, the end of a cycle |
 //! | [`imbalance`] | what a deviation from the contract costs, and who has what is left over |
 //! | [`bill`] | what each member paid, read off postings |
 //! | [`transfers`] | accounts of several assets: ids, credit check, linked chains, timeouts, one code a transfer |
-//! | [`certificates`] | certificates of origin, from issue to claim, one code a row
+//! | [`certificates`] | certificates of origin, from issue to claim, one code a row |
 //! | [`storage`] | a shared battery: an energy account a member, one code a step |
 //! | [`netting`] | obligations to few payments, bilateral or multilateral |
 //! | [`error`] | why a call makes no sense |
