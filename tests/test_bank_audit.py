@@ -95,7 +95,7 @@ POSTINGS: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "a deposit to nobody": (put("deposit", "credit", 4711), checks.FOLD),
     "a bid beyond the limit": (overdrawn_reservation, checks.COVERED),
     "a withdrawal of more than there is": (add("withdrawal", "amount", 200), checks.COVERED),
-    "a member is charged for no reason": (renamed("withdrawal", "net"), checks.LOANS),
+    "a member is charged for no reason": (renamed("withdrawal", "net"), checks.FORCED),
     "more is drawn than was set aside": (add("post", "amount", 1000), checks.RESOLVED),
     "less is released than was set aside": (add("void", "amount", -1), checks.RESOLVED),
     "a reservation of another": (put("void", "debit", BO), checks.RESOLVED),

@@ -16,6 +16,8 @@ __all__ = [
     "LINE_NAMES",
     "MARKET_COUNTS",
     "MARKET_VALUES",
+    "PURSES",
+    "PURSE_STEP",
     "SIMD",
     "STORAGE_KINDS",
     "TRANSFER_KINDS",
@@ -171,6 +173,8 @@ def clear_columns(
 # -- settlement
 DEBT_OFFSET: int
 HOUSE_ACCOUNTS: list[tuple[int, str]]
+PURSES: list[tuple[int, str]]
+PURSE_STEP: int
 FIRST_MEMBER: int
 KIND_NAMES: list[tuple[int, str]]
 LINE_NAMES: list[tuple[int, int, str]]
@@ -221,6 +225,23 @@ class Bank:
         due: bool,
         losses: int,
     ) -> None: ...
+    def enter(
+        self,
+        kind: _U8,
+        code: _U16,
+        debit: _U64,
+        credit: _U64,
+        amount: _I64,
+        *,
+        group: _I64 | None = None,
+        quantity: _I64 | None = None,
+        price: _I64 | None = None,
+        market: _U64 | None = None,
+        buy_order: _U64 | None = None,
+        sell_order: _U64 | None = None,
+        forced: bool = False,
+    ) -> _U64: ...
+    def postings(self) -> int: ...
     def take(self) -> Postings: ...
     def close_cycle(self, failed: _U64) -> list[tuple[int, int, int, int, int]]: ...
     def set_profile(self, profile: str, terms: tuple[int, int, int, int]) -> None: ...

@@ -55,6 +55,9 @@ class Settled:
     def __init__(self) -> None:
         self._known: dict[int, weakref.ref[Cleared]] = {}
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def copy(self) -> Settled:
         """The same clearings, watched once more."""
         twin = Settled()

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.columns import Participant, checked_name, items, whole
+from fastclear.members import participant_series
 from fastclear.netting import money as money_series
-from fastclear.receipts import MONEY, participant_series
+from fastclear.receipts import MONEY
 
 if TYPE_CHECKING:
     from fastclear.settlement import Settlement

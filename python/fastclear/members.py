@@ -13,9 +13,9 @@ from fastclear import _core
 from fastclear.columns import Participant, checked_name, int64, items, plain, single
 from fastclear.errors import SettlementError
 from fastclear.orders import Orders
-from fastclear.receipts import participant_series
 
 _HOUSE: Final = dict(_core.HOUSE_ACCOUNTS)
+_PURSES: Final = dict(_core.PURSES)
 
 
 class Members:
@@ -26,12 +26,13 @@ class Members:
         self._accounts: dict[Participant, int] = {}
         self._int_keys = np.empty(0, np.int64)
         self._int_accounts = np.empty(0, np.uint64)
+        self._int_table: NDArray[np.uint64] | None = None  # accounts by name less the first name, then 0 for strangers
 
     def copy(self) -> Members:
         """Members of their own."""
         twin = Members()
         twin.names, twin._accounts = self.names.copy(), self._accounts.copy()
-        twin._int_keys, twin._int_accounts = self._int_keys, self._int_accounts
+        twin._int_keys, twin._int_accounts, twin._int_table = self._int_keys, self._int_accounts, self._int_table
         return twin
 
     def new(self, participants: Participant | Iterable[Participant]) -> list[Participant]:
@@ -57,6 +58,8 @@ class Members:
         integers = sorted((name, account) for name, account in self._accounts.items() if isinstance(name, int))
         self._int_keys = np.array([name for name, _ in integers], np.int64)
         self._int_accounts = np.array([account for _, account in integers], np.uint64)
+        gapless = len(integers) and integers[-1][0] - integers[0][0] == len(integers) - 1
+        self._int_table = np.append(self._int_accounts, np.uint64(0)) if gapless else None
 
     def account(self, participant: Participant) -> int:
         """Account of one participant; a stranger raises."""
@@ -74,8 +77,8 @@ class Members:
         """The columns ``account``, ``participant``, ``role`` of these accounts."""
         return [
             pl.Series("account", accounts, dtype=pl.UInt64),
-            participant_series(self.of(accounts)),
-            pl.Series("role", [_HOUSE.get(account, "member") for account in accounts]),
+            participant_series(self.of(account % _core.PURSE_STEP for account in accounts)),
+            pl.Series("role", [role(account) for account in accounts], dtype=pl.String),
         ]
 
     def pseudonyms(self, orders: Orders) -> NDArray[np.uint64]:
@@ -107,6 +110,12 @@ class Members:
         keys = self._int_keys
         if not len(keys):
             return np.zeros(len(column), np.uint64)
+        if self._int_table is not None:  # names without gaps: their places are known
+            place = np.ascontiguousarray(column, np.int64) - keys[0]
+            outside = place.view(np.uint64) >= len(keys)  # those below the first wrap around
+            if outside.any():
+                place[outside] = len(keys)
+            return cast("NDArray[np.uint64]", self._int_table[place])
         index = np.minimum(np.searchsorted(keys, column), len(keys) - 1)
         return np.where(keys[index] == column, self._int_accounts[index], np.uint64(0))
 
@@ -136,6 +145,25 @@ class Members:
         if len(amounts) != len(accounts):
             raise SettlementError(f"{len(accounts)} participants and {len(amounts)} amounts; give one each")
         return accounts, amounts
+
+
+def participant_series(names: Sequence[str | int | None]) -> pl.Series:
+    """Names as Int64 if all of them are integers, else as text."""
+    if all(isinstance(name, int) for name in names if name is not None):
+        return pl.Series("participant", names, dtype=pl.Int64)
+    return pl.Series("participant", [None if name is None else str(name) for name in names], dtype=pl.String)
+
+
+def role(account: int) -> str:
+    """``"member"``, what a member's further account is for, or the name of a house account."""
+    return _HOUSE.get(account) or _PURSES.get(account // _core.PURSE_STEP, "member")
+
+
+def called(account: int, owner: Participant | None) -> str | None:
+    """``Ada``; ``Ada, margin`` for what a further account of hers is for; the name of a house account."""
+    if owner is None:
+        return _HOUSE.get(account)
+    return str(owner) if account < _core.PURSE_STEP else f"{owner}, {role(account)}".replace("_", " ")
 
 
 def _stranger(name: object) -> SettlementError:

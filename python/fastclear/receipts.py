@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fastclear import _core
+from fastclear.members import called, participant_series
 
 if TYPE_CHECKING:
     from fastclear.clearing_columns import Cleared
@@ -26,13 +27,6 @@ def read_only(array: NDArray[_Scalar]) -> NDArray[_Scalar]:
     """Mark a fresh array read-only, so that frames may alias it."""
     array.flags.writeable = False
     return array
-
-
-def participant_series(names: Sequence[str | int | None]) -> pl.Series:
-    """Names as Int64 if all of them are integers, else as text."""
-    if all(isinstance(name, int) for name in names if name is not None):
-        return pl.Series("participant", names, dtype=pl.Int64)
-    return pl.Series("participant", [None if name is None else str(name) for name in names], dtype=pl.String)
 
 
 def posting_frame(
@@ -175,13 +169,9 @@ class Receipts:
         return read_only(self._bank.pseudonyms(clearing.orders))
 
     def _called(self, accounts: NDArray[Any]) -> list[str | None]:
-        house = dict(_core.HOUSE_ACCOUNTS)
         ids = accounts.tolist()
-        debtors = self._bank.names([account - _core.DEBT_OFFSET for account in ids])
-        return [
-            str(name) if name is not None else house.get(account) if debtor is None else f"{debtor}, debt"
-            for account, name, debtor in zip(ids, self._bank.names(ids), debtors, strict=True)
-        ]
+        owners = self._bank.names([account % _core.PURSE_STEP for account in ids])
+        return [called(account, owner) for account, owner in zip(ids, owners, strict=True)]
 
     def __repr__(self) -> str:
         """Show the first postings."""

@@ -376,7 +376,7 @@ class Settlement(CreditDesk, FixedCharges):
     @property
     def next_seq(self) -> int:
         """``seq`` that the next posting will have: how many there have been."""
-        return self._handed_out + len(self._bank.copy().take())
+        return self._bank.postings()
 
     @property
     def last_receipts(self) -> Receipts | None:

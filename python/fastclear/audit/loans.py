@@ -54,7 +54,7 @@ class Loans:
         expected, self._paid = self._paid, None
         if kind in ("deposit", "withdrawal"):
             self._treasury += amount * ((p["credit"] == _TREASURY) - (p["debit"] == _TREASURY))
-        if kind != "net" or line in ("collected", "paid_out"):
+        if kind != "net" or (line not in _PART and line != "written_off"):
             return
         is_claim = p["asset"] != 0
         if not is_claim:

@@ -13,6 +13,7 @@ reports. What is checked has the numbers of the design: L for the accounts, P fo
 | L-I6 | `DENSE`: places count up, engine time rises |
 | L-I9 | `WHOLE`: what a buyer paid is paid out whole; the clearing account is empty after every call |
 | L-I10 | `ENERGY`: bought = sold in every market; metered = traded + imbalance for every member |
+| P-I2 | `PURSES`: what is pledged, bonded or in escrow is there |
 | L-I11, P-I6 | `CYCLE`, `BILLS`: what accounts gained is what cycle and bills say, and sums to 0 |
 | P-I10 | `PRICED`: an amount is price x quantity where there is a price; nothing else hides in it |
 | P-I11 | `FOLD`: the state is the fold of the postings; :func:`state_root` is the root that a block carries |
@@ -42,6 +43,7 @@ FORCED = "only metering and negative prices take a member below its limit"
 RESOLVED = "a reservation is resolved once, between its own accounts, for no more than it holds"
 WHOLE = "what a buyer pays is paid out whole, and the clearing account is empty after every call"
 ENERGY = "bought = sold in every market, and metered = traded + imbalance for every member"
+PURSES = "no purse of a member, and no escrow, is ever below zero"
 PRICED = "no amount is negative, and it is price x quantity where there is a price"
 FOLD = "every account is what its postings come to"
 REFUSED = "a call that is refused makes no posting"
@@ -49,7 +51,7 @@ HANDED = "every posting that was made is handed out, once"
 CYCLE = "a cycle says what each account gained, and that sums to 0"
 BILLS = "a bill is what its member's account lost"
 
-CHECKS: Final = (DENSE, CONSERVED, PENDING, COVERED, FORCED, RESOLVED, WHOLE, ENERGY, PRICED, LOANS, FOLD)
+CHECKS: Final = (DENSE, CONSERVED, PENDING, COVERED, FORCED, RESOLVED, WHOLE, ENERGY, PRICED, PURSES, LOANS, FOLD)
 """What is checked after every call."""
 
 _KIND: Final = dict(_core.KIND_NAMES)
@@ -59,6 +61,7 @@ _CLEARING: Final = _HOUSE["clearing"]
 _MEMBERS: Final = _core.FIRST_MEMBER
 _DEBTS: Final = _core.DEBT_OFFSET
 _PAID: Final = frozenset({"trade", "deposit", "withdrawal", "net", "imbalance", "fee", "tax", "correction"})
+_COINS: Final = (0, 2)  # money, access tokens; the other assets are claims
 _SUMS: Final = frozenset(
     {"buyer", "sum", "sum_paid", "deficit", "rounding", "penalty_share", "platform_share", "network_share"}
 )
@@ -115,6 +118,7 @@ class _Call:
     post_of: dict[int, int] = field(default_factory=dict)  # seq of a trade -> its post
     market: Counter[int] = field(default_factory=Counter)  # bought less sold
     contract: Counter[int] = field(default_factory=Counter)  # member -> bought less sold
+    paid: set[int] = field(default_factory=set)  # accounts that paid or set aside something
     reading: dict[int, tuple[int, int]] = field(default_factory=dict)  # seq of a reading -> member, unexplained Wh
     unread: set[int] = field(default_factory=set)  # seq of those that are missing
 
@@ -228,9 +232,11 @@ class Books:
             self._read(p, line, call, where)
         elif kind in _STEPS:
             _STEPS[kind](self, p, where)
+            call.paid.add(p["debit"])
         elif kind in _PAID:
             self._move(p, p["amount"], 0, where)
             self._check_forced(p, kind, where)
+            call.paid.add(p["debit"])
         self._note(p, kind, line, call, where)
         self._loans.note(p, kind, line, where)
 
@@ -300,7 +306,7 @@ class Books:
         if kind == "withdrawal":
             if min(held.posted, held.available) < 0:
                 raise broken(COVERED, f"{where}: account {p['debit']} withdraws more than is free")
-        elif kind == "net":
+        elif kind == "net" and line:
             if held.posted < (0 if line == "paid_out" else held.pending_out):
                 raise broken(FORCED, f"{where}: account {p['debit']} pays out of what it has not, or has set aside")
         elif kind not in ("imbalance", "tax", "trade") and line != "subscription":
@@ -323,7 +329,7 @@ class Books:
     def _note(self, p: dict[str, int], kind: str, line: str, call: _Call, where: str) -> None:
         """What belongs together: post, its trades, their fees; a reading and its lines; a cycle and its deposits."""
         seq, group, amount = p["seq"], p["group"], p["amount"]
-        if kind == "post":
+        if kind == "post" and p["credit"] == _CLEARING:
             call.undrawn[seq] += amount
             call.post_of[seq] = seq
             call.market[p["market"]] += p["quantity"]
@@ -362,6 +368,10 @@ class Books:
         clearing = self.accounts.get(_CLEARING)
         if clearing is not None and clearing.posted:
             raise broken(WHOLE, f"the clearing account holds {clearing.posted}")
+        for account in call.paid:
+            held = self.accounts[account]
+            if _never_short(account, held) and held.posted < held.pending_out:
+                raise broken(PURSES, f"account {account} holds {held.posted}, {held.pending_out} of it reserved")
         for market, left in call.market.items():
             if left:
                 raise broken(ENERGY, f"market {market}: {left} Wh were bought beyond what was sold")
@@ -372,6 +382,12 @@ class Books:
                     ENERGY,
                     f"posting {reading}: account {member} traded {call.contract[member]} Wh, its lines leave {left}",
                 )
+
+
+def _never_short(account: int, held: Held) -> bool:
+    """Whether this is a purse, or a house account of a profile, that holds coins."""
+    purse = account >= 2 * _core.PURSE_STEP or _HOUSE["escrow"] <= account < _MEMBERS
+    return purse and account != _HOUSE["tokens"] and held.asset in _COINS
 
 
 _STEPS: Final[dict[str, Callable[[Books, dict[str, int], str], None]]] = {

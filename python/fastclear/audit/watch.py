@@ -15,7 +15,7 @@ from fastclear.audit.report import broken
 from fastclear.audit.settlement import BILLS, CYCLE, HANDED, REFUSED, Books, SettlementReport, check_bills
 from fastclear.errors import SettlementError
 
-_QUESTIONS: Final = frozenset({"balances", "available", "loans", "book", "today", "net_payments"})
+_QUESTIONS: Final = frozenset({"balances", "available", "loans", "book", "today", "net_payments", "postings"})
 
 
 class Watched:
@@ -72,10 +72,10 @@ class Watched:
         return replace(report, checks=(*report.checks, REFUSED, HANDED, CYCLE, BILLS))
 
     def _checked(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any) -> Any:
+        def call(*args: Any, **named: Any) -> Any:
             before = self.books.next_seq
             try:
-                result = method(*args)
+                result = method(*args, **named)
             except Exception:
                 self.check()
                 if self.books.next_seq != before:

@@ -17,7 +17,8 @@ from fastclear.columns import Participant, checked_name
 from fastclear.errors import SettlementError
 from fastclear.leaves import POSTING_DTYPES
 from fastclear.ledger import Ledger
-from fastclear.receipts import MONEY, Receipts, participant_series, posting_frame
+from fastclear.members import called, participant_series, role
+from fastclear.receipts import MONEY, Receipts, posting_frame
 from fastclear.statements.sums import sums
 from fastclear.statements.words import KIND_NUMBERS
 
@@ -165,7 +166,7 @@ class History:
             [
                 pl.Series("account", accounts, dtype=pl.UInt64),
                 participant_series(self.named(accounts)),
-                pl.Series("role", [HOUSE.get(account, "member") for account in accounts], dtype=pl.String),
+                pl.Series("role", [role(account) for account in accounts], dtype=pl.String),
                 decimals("posted", (closing[account] for account in accounts)),
             ]
         )
@@ -182,11 +183,9 @@ class History:
         return self._names.names(accounts)
 
     def called(self, accounts: Sequence[int]) -> list[str | None]:
-        """Names of members and of house accounts; None for account 0, which is nobody's."""
-        return [
-            HOUSE.get(account) if name is None else str(name)
-            for account, name in zip(accounts, self.named(accounts), strict=True)
-        ]
+        """Names of members, with what a further account of theirs is for, and of house accounts; None for account 0."""
+        owners = self.named([account % _core.PURSE_STEP for account in accounts])
+        return [called(account, owner) for account, owner in zip(accounts, owners, strict=True)]
 
     def account(self, participant: Participant) -> int:
         """Return the account number of a member.

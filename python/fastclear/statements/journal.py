@@ -21,7 +21,8 @@ import polars as pl
 
 from fastclear import _core
 from fastclear.errors import SettlementError
-from fastclear.receipts import MONEY, participant_series
+from fastclear.members import participant_series
+from fastclear.receipts import MONEY
 from fastclear.statements.history import HOUSE, MOVING, History
 from fastclear.statements.sums import in_units
 from fastclear.statements.view import CURRENCY, View, in_currency, whole_file

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fastclear import _core
-from fastclear.receipts import participant_series
+from fastclear.members import participant_series
 from fastclear.statements.history import History, decimals
 from fastclear.statements.sums import sums
 from fastclear.statements.view import View, money_text, table_width

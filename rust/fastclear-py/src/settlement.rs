@@ -10,13 +10,14 @@
 //! | `int` money | `i64` in, `i128` out |
 //! | [`SettleError`] | `SettlementError`, with the member's name in front |
 
-use fastclear_core::settlement::accounts::{CREDIT_HOUSE, DEBT_OFFSET, FIRST_MEMBER, HOUSE, MONEY, is_member};
+use fastclear_core::settlement::accounts::{DEBT_OFFSET, FIRST_MEMBER, MONEY, is_member};
 use fastclear_core::settlement::credit::loan::{Loan, Part};
 use fastclear_core::settlement::credit::terms::LoanTerms;
 use fastclear_core::settlement::netting::Payment;
+use fastclear_core::settlement::purses::{PURSE_STEP, PURSES, house_names, owner};
 use fastclear_core::settlement::{
-    Bank, Bill, ClearedSlot, FeeShare, Imbalance, Kind, Meter, Orders, Owner, Posting, Profile, SettleError, Shortfall,
-    Tariff, TaxRates, Terms, bills, credit, delivery, slot,
+    Bank, Bill, ClearedSlot, Entries, FeeShare, Imbalance, Kind, Meter, Orders, Owner, Posting, Profile, SettleError,
+    Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, slot,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -61,11 +62,13 @@ impl PyBank {
         let Some(account) = error.account() else {
             return Exception::Settlement.with(error.to_string());
         };
-        let member = account.checked_sub(FIRST_MEMBER).and_then(|index| self.names.get(usize::try_from(index).ok()?));
-        Exception::Settlement.with(match member {
-            Some(name) => format!("participant {name}: {error}"),
-            None => format!("account {account}: {error}"),
-        })
+        let named = owner(account).and_then(|(purpose, member)| {
+            let name = self.names.get(usize::try_from(member - FIRST_MEMBER).ok()?)?;
+            let of =
+                PURSES.iter().find(|&&(id, ..)| id == purpose).map_or(String::new(), |(_, of, _)| format!(" ({of})"));
+            Some(format!("participant {name}{of}: {error}"))
+        });
+        Exception::Settlement.with(named.unwrap_or_else(|| format!("account {account}: {error}")))
     }
 }
 
@@ -207,6 +210,50 @@ impl PyBank {
             .collect::<PyResult<Vec<_>>>()?;
         let meter = Meter { account: meter_account.as_slice()?, energy: meter_energy.as_slice()?, due, losses };
         self.bank.settle(&clearings, &meter).map_err(|error| self.error(&error))
+    }
+
+    /// Enters lines, all or none, and returns the seq of each; optional columns: group (seq, -1 none, -2 - k row k),
+    /// quantity, price, market, buy order, sell order.
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
+    #[allow(clippy::too_many_arguments, reason = "one a column")]
+    #[pyo3(signature = (kind, code, debit, credit, amount, *, group=None, quantity=None, price=None, market=None,
+                        buy_order=None, sell_order=None, forced=false))]
+    fn enter<'py>(
+        &mut self,
+        py: Python<'py>,
+        kind: Column<'py, u8>,
+        code: Column<'py, u16>,
+        debit: Column<'py, u64>,
+        credit: Column<'py, u64>,
+        amount: Column<'py, i64>,
+        group: Option<Column<'py, i64>>,
+        quantity: Option<Column<'py, i64>>,
+        price: Option<Column<'py, i64>>,
+        market: Option<Column<'py, u64>>,
+        buy_order: Option<Column<'py, u64>>,
+        sell_order: Option<Column<'py, u64>>,
+        forced: bool,
+    ) -> PyResult<Bound<'py, PyArray1<u64>>> {
+        let entries = Entries {
+            kind: kind.as_slice()?,
+            code: code.as_slice()?,
+            debit: debit.as_slice()?,
+            credit: credit.as_slice()?,
+            amount: amount.as_slice()?,
+            group: group.as_ref().map(Column::as_slice).transpose()?,
+            quantity: quantity.as_ref().map(Column::as_slice).transpose()?,
+            price: price.as_ref().map(Column::as_slice).transpose()?,
+            market: market.as_ref().map(Column::as_slice).transpose()?,
+            buy_order: buy_order.as_ref().map(Column::as_slice).transpose()?,
+            sell_order: sell_order.as_ref().map(Column::as_slice).transpose()?,
+        };
+        let seqs = self.bank.enter(&entries, forced).map_err(|error| self.error(&error))?;
+        Ok(seqs.into_pyarray(py))
+    }
+
+    /// How many postings there have been.
+    fn postings(&self) -> u64 {
+        self.bank.postings()
     }
 
     /// Every posting since the last call.
@@ -403,8 +450,9 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyBank>()?;
     m.add_class::<PyPostings>()?;
     m.add_function(wrap_pyfunction!(check_tariff, m)?)?;
-    let credit_house = CREDIT_HOUSE.map(|(account, name, _)| (account, name));
-    m.add("HOUSE_ACCOUNTS", [HOUSE.as_slice(), &credit_house].concat())?;
+    m.add("HOUSE_ACCOUNTS", house_names().collect::<Vec<_>>())?;
+    m.add("PURSES", PURSES.map(|(purpose, name, _)| (purpose, name)).to_vec())?;
+    m.add("PURSE_STEP", PURSE_STEP)?;
     m.add("DEBT_OFFSET", DEBT_OFFSET)?;
     m.add("FIRST_MEMBER", FIRST_MEMBER)?;
     m.add("KIND_NAMES", Kind::ALL.map(|kind| (kind as u8, kind.name())).to_vec())?;

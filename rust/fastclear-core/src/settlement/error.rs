@@ -95,6 +95,20 @@ pub enum SettleError {
         /// Whose.
         account: u64,
     },
+    /// A line to enter that cannot be.
+    BadEntry {
+        /// Which line of the call.
+        row: usize,
+        /// What is wrong with it.
+        column: &'static str,
+    },
+    /// An account that cannot pay what a line takes from it.
+    Lacks {
+        /// Whose.
+        account: u64,
+        /// Nano-currency, or units of another asset.
+        lacks: i128,
+    },
     /// A bank that gives no credit.
     NoCredit,
     /// A bank without a treasury.
@@ -203,6 +217,7 @@ impl SettleError {
             | Self::RepaymentTooLarge { account, .. }
             | Self::NothingOverdue { account }
             | Self::OwesNothing { account }
+            | Self::Lacks { account, .. }
             | Self::NotEmpty { account, .. }
             | Self::AmountOutOfRange { account } => Some(account),
             _ => None,
@@ -225,6 +240,10 @@ impl fmt::Display for SettleError {
             Self::UnknownMember { account } => {
                 write!(f, "account {account} is no member's; open it first")
             }
+            Self::BadEntry { row, column } => {
+                write!(f, "line {row}: its {column} cannot be; see the kinds, accounts and assets of the ledger")
+            }
+            Self::Lacks { lacks, .. } => write!(f, "lacks {lacks}; pay it in first, or move less"),
             Self::NegativeAmount { amount, .. } => {
                 write!(f, "amount {amount} is negative; give nano-currency, 0 or more")
             }

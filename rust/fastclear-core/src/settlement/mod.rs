@@ -10,11 +10,13 @@
 //! | `subscription` | fixed charges |
 //! | [`amount`] | money over a denominator in whole nano-currency |
 //! | [`bank`] | open, deposit, withdraw, reserve, settle: calls in, postings out |
+//! | `open_orders` | which reservations each order has open |
 //! | [`slot`] | the lines of one slot, in the order the ledger hashes them |
 //! | [`delivery`] | meter readings against trades, after the lines of the trades |
 //! | `allocation` | a seller's shortfall over its trades, losses over who traded, deviations over a pool |
 //! | [`credit`] | loans, exposure, standing, the end of a cycle |
 //! | [`imbalance`] | what a deviation from the contract costs, and who has what is left over |
+//! | [`purses`] | accounts of a member for a purpose, and lines between any accounts |
 //! | [`bill`] | what each member paid, read off postings |
 //! | [`transfers`] | accounts of several assets: ids, credit check, linked chains, timeouts, one code a transfer |
 //! | [`certificates`] | certificates of origin, from issue to claim, one code a row |
@@ -39,7 +41,9 @@ mod draft;
 pub mod error;
 pub mod imbalance;
 pub mod netting;
+mod open_orders;
 pub mod posting;
+pub mod purses;
 pub mod slot;
 pub mod storage;
 mod subscription;
@@ -54,6 +58,7 @@ pub use credit::desk::{Profile, Status};
 pub use error::SettleError;
 pub use imbalance::{Imbalance, Owner, Shortfall};
 pub use posting::{Kind, Posting};
+pub use purses::Entries;
 pub use slot::{ClearedSlot, Meter};
 pub use tariff::{Tariff, TariffError};
 pub use terms::{FeeShare, TaxRates, Terms};

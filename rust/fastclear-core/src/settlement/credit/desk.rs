@@ -8,6 +8,7 @@ use super::super::draft::{Draft, Line, Position};
 use super::super::error::SettleError;
 use super::super::netting::{Payment, pay_off};
 use super::super::posting::{Kind, Posting};
+use super::super::purses::holds_purse;
 use super::super::slot::check_member;
 use super::loan::Loan;
 use super::terms::LoanTerms;
@@ -180,6 +181,7 @@ impl Bank {
         let mut draft = Draft::new(&mut self.accounts, self.next);
         check_member(&draft, account)?;
         let held = draft.accounts().get(account).copied().unwrap_or_default();
+        let owes = owes || holds_purse(draft.accounts(), account);
         if owes || (held.posted, held.pending_out, held.pending_in) != (0, 0, 0) {
             return Err(SettleError::NotEmpty { account, posted: held.posted, reserved: held.pending_out, owes });
         }
