@@ -62,7 +62,15 @@ def shares(total: int, weights: Sequence[int]) -> list[int]:
 class Delivery:
     """All rows of one slot after its trades."""
 
-    def __init__(self, rates: Any, policy: Any, trades: list[Trade], metered: dict[str, int], members: list[str]):
+    def __init__(
+        self,
+        rates: Any,
+        policy: Any,
+        trades: list[Trade],
+        metered: dict[str, int],
+        members: list[str],
+        losses: int = 0,
+    ):
         self.rates, self.policy, self.trades = rates, type(policy).__name__, trades
         self.rule, self.owner = getattr(policy, "rule", None), getattr(policy, "residual_to", "backstop")
         self.penalty = (getattr(policy, "penalty", 0), getattr(policy, "dead_band_wh", 0))
@@ -70,10 +78,18 @@ class Delivery:
         self.rows: list[Row] = []
         self.contract = self.contracts([trade.quantity for trade in trades])
         self.delivered = [trade.quantity for trade in trades]
+        self.lost: Counter[str] = Counter()
+        if losses:
+            volume: Counter[str] = Counter()
+            for trade in trades:
+                volume[trade.buyer] += trade.quantity
+                volume[trade.seller] += trade.quantity
+            traders = [name for name in members if name in volume]
+            self.lost.update(dict(zip(traders, shares(losses, [volume[name] for name in traders]), strict=True)))
         if self.policy == "ShortfallAllocation":
             self.allocate()
         binding = self.contracts(self.delivered) if self.rule == "buyer_pays_retail" else self.contract
-        self.deviation = {name: energy - binding[name] for name, energy in self.metered.items()}
+        self.deviation = {name: energy + self.lost[name] - binding[name] for name, energy in self.metered.items()}
         self.readings: dict[str, int] = {}
         self.netted = dict.fromkeys(self.metered, 0)
         if self.policy == "Pooled":
@@ -82,7 +98,7 @@ class Delivery:
             self.member(name)
         for name in members:
             if name not in metered and any(name in (trade.buyer, trade.seller) for trade in trades):
-                self.add("meter", "missing", name, None, self.contract[name], 0, 0)
+                self.loss(name, self.add("meter", "missing", name, None, self.contract[name], 0, 0))
         self.left_over()
 
     def contracts(self, quantities: list[int]) -> Counter[str]:
@@ -119,7 +135,7 @@ class Delivery:
             bought = sum(trade.quantity for trade in self.trades if trade.buyer == name)
             quantities = [self.trades[i].quantity for i in sold]
             if sold:
-                delivered = min(sum(quantities), bought + max(0, -energy))
+                delivered = max(0, min(sum(quantities), bought + max(0, -energy) - self.lost[name]))
                 for i, part in zip(sold, shares(delivered, quantities), strict=True):
                     self.delivered[i] = part
 
@@ -136,6 +152,7 @@ class Delivery:
     def member(self, name: str) -> None:
         energy, d = self.metered[name], self.deviation[name]
         reading = self.readings[name] = self.add("meter", None, name, None, energy, 0, 0)
+        self.loss(name, reading)
         told = 0
         for trade, delivered in zip(self.trades, self.delivered, strict=True):
             gap = trade.quantity - delivered
@@ -179,10 +196,14 @@ class Delivery:
                 else:
                     self.add("imbalance", line, other, name, quantity, price, floor(price * quantity), parent=reading)
         penalty, band = self.penalty
-        beyond = abs(d) - band
+        beyond = abs(d - self.lost[name]) - band
         if penalty and beyond > 0:
             to = "clearing" if self.owner == "members" else self.owner
             self.add("imbalance", "penalty", name, to, beyond, penalty, penalty * beyond, parent=reading)
+
+    def loss(self, name: str, reading: int) -> None:
+        if self.lost[name]:
+            self.add("meter", "losses", name, None, self.lost[name], 0, 0, parent=reading)
 
     def give_back(self, trade: Trade, gap: int, reading: int) -> None:
         got = floor(trade.received)

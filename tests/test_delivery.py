@@ -108,6 +108,7 @@ lively_trades = st.lists(
     st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES), st.integers(1, 9), prices, prices), min_size=1, max_size=6
 )
 meters = st.dictionaries(st.sampled_from(NAMES), readings)
+losses_of = st.just(0) | st.integers(0, 30) | st.sampled_from([10**9, 2**63 - 1])
 
 
 def bank(rates: Rates, policy: Any) -> fc.Settlement:
@@ -153,34 +154,35 @@ def lively(draw: st.DrawFn) -> tuple[Slot, dict[str, int]]:
 
 
 @settings(max_examples=300)
-@given(policies, rates_of, slots, meters, st.randoms())
+@given(policies, rates_of, slots, meters, losses_of, st.randoms())
 def test_every_posting_and_every_bill(
-    policy: Any, rates: Rates, slot: Slot, meter: dict[str, int], random: Any
+    policy: Any, rates: Rates, slot: Slot, meter: dict[str, int], losses: int, random: Any
 ) -> None:
-    settles_as_told(policy, rates, slot, meter, random)
+    settles_as_told(policy, rates, slot, meter, losses, random)
 
 
 @settings(max_examples=500)
-@given(policies, rates_of, lively(), st.randoms())
-def test_every_posting_where_all_are_metered(policy: Any, rates: Rates, both: Any, random: Any) -> None:
-    settles_as_told(policy, rates, *both, random)
+@given(policies, rates_of, lively(), st.just(0) | st.integers(0, 30), st.randoms())
+def test_every_posting_where_all_are_metered(policy: Any, rates: Rates, both: Any, losses: int, random: Any) -> None:
+    settles_as_told(policy, rates, *both, losses, random)
 
 
-def settles_as_told(policy: Any, rates: Rates, slot: Slot, meter: dict[str, int], random: Any) -> None:
+def settles_as_told(policy: Any, rates: Rates, slot: Slot, meter: dict[str, int], losses: int, random: Any) -> None:
     house = bank(rates, policy)
     plain = bank(rates, fc.Backup())
+    losses = losses if slot.trades else 0
     try:
-        expected = Delivery(rates, policy, slot.trades, meter, NAMES)
+        expected = Delivery(rates, policy, slot.trades, meter, NAMES, losses)
     except TooLargeError:
         before = house.balances
         with pytest.raises(fc.SettlementError, match="64 bits"):
-            house.settle(slot.clearings, columns(meter))
+            house.settle(slot.clearings, columns(meter), losses=losses)
         assert house.balances.equals(before)
         return
     shuffled = list(meter.items())
     random.shuffle(shuffled)
     twin = copy(house)
-    receipts = house.settle(slot.clearings, columns(meter))
+    receipts = house.settle(slot.clearings, columns(meter), losses=losses)
     frame = receipts.frame
     trading = plain.settle(slot.clearings).frame
     assert frame[: len(trading)].equals(trading), "the policy touches no line of the trades"
@@ -198,7 +200,7 @@ def settles_as_told(policy: Any, rates: Rates, slot: Slot, meter: dict[str, int]
     assert house.balances["posted"].sum() == 0
     assert posted(house)["clearing"] == 0
     house.close_cycle()
-    again = twin.settle(slot.clearings, columns(dict(shuffled))).columns
+    again = twin.settle(slot.clearings, columns(dict(shuffled)), losses=losses).columns
     assert all(again[name].tobytes() == column.tobytes() for name, column in receipts.columns.items())
 
 
@@ -212,19 +214,24 @@ fair = st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda both: Rates(
 
 
 @settings(max_examples=200)
-@given(policies, fair, st.builds(Slot, plain_trades), everyone)
-def test_members_pay_the_grid_and_the_owners(policy: Any, rates: Rates, slot: Slot, meter: dict[str, int]) -> None:
+@given(policies, fair, st.builds(Slot, plain_trades), everyone, st.integers(0, 20))
+def test_members_pay_the_grid_and_the_owners(
+    policy: Any, rates: Rates, slot: Slot, meter: dict[str, int], losses: int
+) -> None:
     """sum(net) = grid bill + residual, and each owner has its own."""
     house = bank(rates, policy)
-    receipts = house.settle(slot.clearings, columns(meter))
+    losses = losses if slot.trades else 0
+    receipts = house.settle(slot.clearings, columns(meter), losses=losses)
     net = dict(receipts.by_participant().select("participant", "net").rows())
     contract = slot.contract
     if getattr(policy, "rule", None) == "buyer_pays_retail":
         for line in receipts.frame.filter(line="undelivered").iter_rows(named=True):
             contract[line["payee"]] -= line["quantity"]
             contract[line["payer"]] += line["quantity"]
-    deviation = {name: energy - contract[name] for name, energy in meter.items()}
-    flow = sum(meter.values())
+    lost = dict(receipts.frame.filter(line="losses").select("payer", "quantity").rows())
+    assert sum(lost.values()) == losses, "losses are shared whole"
+    deviation = {name: energy + lost.get(name, 0) - contract[name] for name, energy in meter.items()}
+    flow = sum(meter.values()) + losses
     grid_bill = rates.retail * max(flow, 0) - rates.feed_in * max(-flow, 0)
     lacking, left_over = (sum(max(0, sign * d) for d in deviation.values()) for sign in (1, -1))
     netting = (rates.retail - rates.feed_in) * min(lacking, left_over)
@@ -236,7 +243,7 @@ def test_members_pay_the_grid_and_the_owners(policy: Any, rates: Rates, slot: Sl
         case fc.DualPrice():
             owned["backstop"] += netting
             owned[policy.residual_to] += policy.penalty * sum(
-                max(0, abs(d) - policy.dead_band_wh) for d in deviation.values()
+                max(0, abs(d - lost.get(name, 0)) - policy.dead_band_wh) for name, d in deviation.items()
             )
         case fc.Pooled():
             owned["rounding"] = posted(house)["rounding"]
@@ -345,6 +352,32 @@ def test_what_is_missing_is_found_again_in_a_ledger(tmp_path: Path) -> None:
     noted = ledger.records(0).filter((pl.col("kind") == "meter") & (pl.col("code") == 1))
     assert noted.select("debit", "quantity").rows() == [(house.account("Bo"), -5)]
     fc.verify_directory(tmp_path / "ledger")
+
+
+# -- losses -------------------------------------------------------------------------------------
+
+
+def test_losses_are_shared_by_who_traded_as_if_metered() -> None:
+    """5 Wh over 6 + 2 + 8 traded: 1.875, 0.625 and 2.5."""
+    slot = Slot([("Ada", "Bo", 6, 7, 7), ("Cem", "Bo", 2, 7, 7)])
+    house = bank(Rates(30, 5, 0, 0, 0), fc.Backup())
+    receipts = house.settle(slot.clearings, columns({"Ada": 6, "Cem": 2, "Dana": 4}), losses=5)
+    lost = receipts.frame.filter(line="losses").select("payer", "quantity", "amount")
+    assert lost.rows() == [("Ada", 2, 0), ("Cem", 1, 0), ("Bo", 2, 0)]
+    net = dict(receipts.by_participant().select("participant", "net").rows())
+    assert net == {"Ada": 42 + 60, "Bo": -56, "Cem": 14 + 30, "Dana": 120}, "Bo's share is noted, and open"
+    assert receipts.missing.select("participant", "contract_wh").rows() == [("Bo", -8)]
+
+
+@pytest.mark.parametrize(
+    ("trades", "losses"), [([], 1), ([("Ada", "Bo", 6, 7, 7)], -1), ([("Ada", "Bo", 6, 7, 7)], 1.0)]
+)
+def test_losses_that_cannot_be(trades: Any, losses: Any) -> None:
+    house = bank(Rates(30, 5, 0, 0, 0), fc.Backup())
+    before = house.balances
+    with pytest.raises(fc.SettlementError, match="losses = "):
+        house.settle(Slot(trades).clearings, columns({}), losses=losses)
+    assert house.balances.equals(before)
 
 
 # -- published cases ----------------------------------------------------------------------------

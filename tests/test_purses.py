@@ -93,3 +93,10 @@ def test_the_audit_finds_an_escrow_below_zero() -> None:
 
     with pytest.raises(fc.AuditError, match=PURSES):
         Books().follow(columns)
+
+
+def test_no_two_lines_have_one_number_or_one_name() -> None:
+    numbers = [(kind, code) for kind, code, _ in _core.LINE_NAMES]
+    names = [(kind, name) for kind, _, name in _core.LINE_NAMES]
+    assert len(set(numbers)) == len(numbers)
+    assert len(set(names)) == len(names)

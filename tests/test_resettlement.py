@@ -22,6 +22,7 @@ from fastclear.audit.settlement import Books
 
 HOUR = 3600 * 10**9
 START = int(datetime(2026, 7, 1, tzinfo=UTC).timestamp()) * 10**9
+lost = st.sampled_from([0, 0, 1, 7, 1000])
 AFTER_DELIVERY = ("imbalance", "tax", "correction")
 
 
@@ -62,7 +63,7 @@ def bills(*frames: pl.DataFrame) -> dict[str, Counter[str]]:
     return {name: Counter({line: value for line, value in bill.items() if value}) for name, bill in total.items()}
 
 
-def settles_the_same(policy: Any, rates: Rates, slot: Slot, readings: list[dict[str, int]]) -> None:
+def settles_the_same(policy: Any, rates: Rates, slot: Slot, readings: list[dict[str, int]], losses: int) -> None:
     """v0 + the sum of all deltas = one settlement from the final readings, whatever came between."""
     first, *later = readings
     final: dict[str, int] = {}
@@ -71,8 +72,8 @@ def settles_the_same(policy: Any, rates: Rates, slot: Slot, readings: list[dict[
     house = bank(rates, policy, audit=True)
     twin = bank(rates, policy)
     try:
-        at_once = twin.settle(slot.clearings, columns(final))
-        parts = [house.settle(slot.clearings, columns(first))]
+        at_once = twin.settle(slot.clearings, columns(final), losses=losses)
+        parts = [house.settle(slot.clearings, columns(first), losses=losses)]
     except fc.SettlementError as error:
         if "64 bits" not in str(error):
             raise
@@ -101,11 +102,11 @@ def modest(meter: dict[str, int]) -> dict[str, int]:
 
 
 @settings(max_examples=250)
-@given(policies, rates_of, slots, st.lists(meters.map(modest), min_size=2, max_size=4))
+@given(policies, rates_of, slots, st.lists(meters.map(modest), min_size=2, max_size=4), lost)
 def test_deltas_sum_to_the_final_readings(
-    policy: Any, rates: Rates, slot: Slot, readings: list[dict[str, int]]
+    policy: Any, rates: Rates, slot: Slot, readings: list[dict[str, int]], losses: int
 ) -> None:
-    settles_the_same(policy, rates, slot, readings)
+    settles_the_same(policy, rates, slot, readings, losses if slot.trades else 0)
 
 
 @settings(max_examples=250)
@@ -114,13 +115,14 @@ def test_deltas_sum_to_the_final_readings(
     rates_of,
     lively_slots(),
     st.lists(st.dictionaries(st.sampled_from(NAMES), st.integers(-12, 12)), max_size=3),
+    lost,
 )
 def test_deltas_where_deviations_are_shared(
-    policy: Any, rates: Rates, both: tuple[Slot, dict[str, int]], changes: list[dict[str, int]]
+    policy: Any, rates: Rates, both: tuple[Slot, dict[str, int]], changes: list[dict[str, int]], losses: int
 ) -> None:
     slot, meter = both
     later = [{name: meter[name] + change for name, change in some.items()} for some in changes]
-    settles_the_same(policy, rates, slot, [meter, *later])
+    settles_the_same(policy, rates, slot, [meter, *later], losses if slot.trades else 0)
 
 
 @settings(max_examples=100)

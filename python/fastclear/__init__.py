@@ -35,6 +35,7 @@ from fastclear.auction import (
 from fastclear.auction.properties import mechanisms
 from fastclear.audit import AuditError, AuditReport
 from fastclear.block import Block, Proof, VerificationError, VerificationReport
+from fastclear.certificates import CertificateCode, Certificates
 from fastclear.community import Community, community_from_frame, load_community
 from fastclear.errors import (
     FastclearError,
@@ -51,6 +52,7 @@ from fastclear.imbalance import Backup, DualPrice, Pooled, ShortfallAllocation, 
 from fastclear.ledger import Ledger, verify, verify_directory
 from fastclear.lending import Borrower, LoanPrice, credit_limit, credit_score, loan_price
 from fastclear.limits import LimitPolicy
+from fastclear.losses import network_losses
 from fastclear.margins import CcpMargin, Waterfall, initial_margin, waterfall
 from fastclear.netting import Net, net
 from fastclear.orders import Orders
@@ -63,6 +65,7 @@ from fastclear.receipts import Receipts
 from fastclear.reject import RejectReason
 from fastclear.settlement import Settlement
 from fastclear.statements import History
+from fastclear.storage import Storage, StorageCode
 from fastclear.tariff import Tariff
 from fastclear.tariffs import TariffPlan
 from fastclear.token_bonds import DualToken
@@ -83,6 +86,8 @@ __all__ = [
     "Blocks",
     "Borrower",
     "CcpMargin",
+    "CertificateCode",
+    "Certificates",
     "Clearing",
     "Community",
     "CreditBank",
@@ -121,6 +126,8 @@ __all__ = [
     "SettlementError",
     "ShortfallAllocation",
     "SinglePrice",
+    "Storage",
+    "StorageCode",
     "StoreError",
     "Tariff",
     "TariffPlan",
@@ -144,6 +151,7 @@ __all__ = [
     "mechanism",
     "mechanisms",
     "net",
+    "network_losses",
     "run",
     "verify",
     "verify_directory",

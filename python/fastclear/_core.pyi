@@ -1,11 +1,13 @@
 """Types of the private Rust half. Hand-written; checked against the real thing by stubtest."""
 
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "CERTIFICATE_EVENTS",
+    "CERTIFICATE_STATES",
     "DEBT_OFFSET",
     "DEBUG_BUILD",
     "FIRST_MEMBER",
@@ -17,21 +19,26 @@ __all__ = [
     "PURSES",
     "PURSE_STEP",
     "SIMD",
+    "STORAGE_KINDS",
     "TRANSFER_KINDS",
     "Accounts",
     "Bank",
+    "Certificates",
     "Chain",
     "Cleared",
     "Mechanism",
     "Positions",
     "Postings",
+    "Storage",
     "__version__",
+    "certificate_codes",
     "check_tariff",
     "clear",
     "clear_columns",
     "equal",
     "net",
     "reject_reasons",
+    "storage_codes",
     "text_id",
     "text_ids",
     "transfer_codes",
@@ -216,6 +223,7 @@ class Bank:
         meter_account: _U64,
         meter_energy: _I64,
         due: bool,
+        losses: int,
     ) -> None: ...
     def resettle(self, slot: int, meter_account: _U64, meter_energy: _I64) -> None: ...
     def freeze(self, slots: list[int]) -> None: ...
@@ -321,6 +329,59 @@ class Positions:
     def bilateral(
         self, debit: _Ids, credit: _Ids, amount: _I64, asset: _U16 | None
     ) -> dict[str, NDArray[np.generic]]: ...
+
+# -- certificates
+CERTIFICATE_EVENTS: list[str]
+CERTIFICATE_STATES: list[str]
+
+_Outcomes = tuple[_U8, _U64, _I64]
+
+def certificate_codes() -> list[tuple[str, int, str]]: ...
+
+@final
+class Certificates:
+    def __new__(cls, term_ns: int | None) -> Certificates: ...
+    def __len__(self) -> int: ...
+    @property
+    def time(self) -> int | None: ...
+    def advance(self, time_ns: int) -> int: ...
+    def read(
+        self, device: _U32, slot: _I64, generated: _I64, owner: _U32, source: _U32, attributes: _U32
+    ) -> _Outcomes: ...
+    def step(
+        self, kind: str, certificate: _U64, energy: _I64 | None, owner: _U32 | None, name: _U32, slot: _I64 | None
+    ) -> _Outcomes: ...
+    def match_slots(self, holder: _U32, slot: _I64, consumed: _I64) -> _I64: ...
+    def all(self) -> dict[str, NDArray[Any]]: ...
+    def events(self) -> dict[str, NDArray[Any]]: ...
+    def lots(self) -> tuple[_U32, _I64, _I64, _I64, _I64]: ...
+    def copy(self) -> Certificates: ...
+
+# -- storage
+STORAGE_KINDS: list[str]
+
+def storage_codes() -> list[tuple[str, int, str]]: ...
+
+@final
+class Storage:
+    def __new__(
+        cls,
+        terms: tuple[int, int, int, int, int],
+        limits: tuple[int | None, int | None],
+        weights: _I64,
+        operator: bool,
+    ) -> Storage: ...
+    @property
+    def slot(self) -> int | None: ...
+    @property
+    def operator(self) -> int | None: ...
+    @property
+    def energy(self) -> int: ...
+    def submit(self, slot: int | None, kind: _U8, member: _U32, to: _U32, energy: _I64) -> _U8: ...
+    def reconcile(self, slot: int | None, physical: int) -> int: ...
+    def balances(self) -> dict[str, _I64]: ...
+    def log(self) -> dict[str, NDArray[Any]]: ...
+    def copy(self) -> Storage: ...
 
 # -- ledger
 def text_ids(texts: list[str]) -> _U64: ...

@@ -19,6 +19,7 @@ from fastclear.escrow_deals import OPEN, PRICE_MAX, Deal, Deals, Line
 from fastclear.members import participant_series
 from fastclear.netting import money as money_series
 from fastclear.profile_terms import HOUSE, line
+from fastclear.tariffs.local_time import slot_ns
 
 if TYPE_CHECKING:
     from fastclear.receipts import Receipts
@@ -179,8 +180,11 @@ class EscrowDesk(CreditDesk):
             ],
             *_NO_ROWS,
             False,
+            0,
         )
-        receipts = self._self.receipts()
+        slots = self._self._slots
+        slots.add(None if slot is None else slot_ns(slot), _NO_ROWS[0], None)
+        receipts = self._self._hand_out(slot_number=len(slots) - 1)
         self._begin_deals(receipts, first, found)
         return receipts
 

@@ -350,6 +350,7 @@ class Settlement(EscrowDesk, TokenDesk, LimitDesk, MarginDesk, PrepaymentDesk, F
         meter: object = None,
         *,
         slot: int | datetime | None = None,
+        losses: int = 0,
     ) -> Receipts:
         """Settle one slot.
 
@@ -370,6 +371,11 @@ class Settlement(EscrowDesk, TokenDesk, LimitDesk, MarginDesk, PrepaymentDesk, F
             Start of the slot, as in :meth:`reserve`; needed under a :class:`fastclear.TariffPlan`. An order is settled
             in the slot that it was reserved for. A flat tariff does not need it, but :meth:`resettle` and
             :meth:`freeze` find the slot by it.
+        losses : int, default 0
+            What the network lost in the slot, in whole Wh. Who traded shares it in proportion to what each bought and
+            sold, by largest remainder, ties to the account opened first, as if its meter had read so much more; no
+            penalty is taken on it. Source: pro rata allocation, half to sellers and half to buyers (Conejo et al.
+            2002).
 
         Returns
         -------
@@ -381,7 +387,7 @@ class Settlement(EscrowDesk, TokenDesk, LimitDesk, MarginDesk, PrepaymentDesk, F
         SettlementError
             A stranger, a clearing that was settled already, two readings of one member, a reading that is no integer,
             a buyer whose cover does not reach, a slot that is final (:meth:`freeze`), an order that was reserved for
-            another slot, or no slot under a plan; then nothing has happened.
+            another slot, or no slot under a plan; losses below zero or where nobody traded; then nothing has happened.
         """
         terms = self._plan.terms(slot)
         clearings = clearing if isinstance(clearing, Sequence) else [clearing]
@@ -396,7 +402,7 @@ class Settlement(EscrowDesk, TokenDesk, LimitDesk, MarginDesk, PrepaymentDesk, F
         self._plan.tell(self._bank, terms)
         self._desk.before_slot(self)
         first = self._bank.postings()
-        self._bank.settle(columns, accounts, energy, meter is not None)
+        self._bank.settle(columns, accounts, energy, meter is not None, whole("losses", losses))
         self._settled.remember(clearings, len(self._slots) if self.confirm_after else None)
         self._slots.add(start, accounts, versions)
         receipts = self._hand_out(slot_number=len(self._slots) - 1)

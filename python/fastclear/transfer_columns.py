@@ -105,19 +105,19 @@ def amounts(column: object, name: str = "amount") -> NDArray[np.int64]:
     return np.ascontiguousarray(array, np.int64)
 
 
-def kinds(column: object) -> NDArray[np.uint8]:
+def kinds(column: object, known: dict[str, int] = KINDS) -> NDArray[np.uint8]:
     """Return a column of kinds, given by word or number, as numbers."""
     array = array_or_series("kind", column)
-    remedy = "give " + ", ".join(f"{word} ({number})" for word, number in KINDS.items())
+    remedy = "give " + ", ".join(f"{word} ({number})" for word, number in known.items())
     if isinstance(array, pl.Series) and array.dtype in (pl.String, pl.Categorical, pl.Enum) and not array.null_count():
         words = array.cast(pl.String)
-        numbers = words.replace_strict(KINDS, default=None, return_dtype=pl.UInt8)
+        numbers = words.replace_strict(known, default=None, return_dtype=pl.UInt8)
         if numbers.null_count():
             row = int(numbers.is_null().arg_max() or 0)
             raise SchemaError(f"column 'kind', row {row} is {words[row]!r}; {remedy}", column="kind", row=row)
         return np.ascontiguousarray(numbers.to_numpy(), np.uint8)
     array = _integers("kind", array, "words or numbers of kinds")
-    _refuse("kind", array, (array < 0) | (array >= len(KINDS)), remedy)
+    _refuse("kind", array, (array < 0) | (array >= len(known)), remedy)
     return np.ascontiguousarray(array, np.uint8)
 
 

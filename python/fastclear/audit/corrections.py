@@ -49,6 +49,7 @@ class Correcting:
     slot: Slot | None = None
     corrected: int | None = None  # seq of the first line that corrects something after delivery
     readings: dict[int, int] = field(default_factory=dict)  # member -> Wh
+    losses: Counter[int] = field(default_factory=Counter)  # member -> Wh, as if its meter had read so much more
     seqs: list[int] = field(default_factory=list)  # readings, notes, lines of the slot
     revised: dict[int, int] = field(default_factory=dict)
     money: Counter[int] = field(default_factory=Counter)  # what the lines of the slot move
@@ -79,6 +80,8 @@ class Corrections:
             call.groups.add(p["group"])
             if p["group"] not in call.seqs:  # which holds itself, and those of the slot that come with it
                 self._find(p["group"], call, where)
+        elif line == "losses":
+            call.losses[member] += p["quantity"]
         elif line != "missing":
             call.readings[member] = p["quantity"]
 
@@ -146,7 +149,8 @@ class Corrections:
             slot.value.update(call.revised)
             slot.read |= call.revised.keys()
         elif call.seqs:
-            slot = Slot({**contract, **call.readings}, set(call.readings))
+            unread = {member: energy - call.losses[member] for member, energy in contract.items()}
+            slot = Slot({**unread, **call.readings}, set(call.readings))
         else:
             return
         self._slot_of.update(dict.fromkeys(call.seqs, slot))

@@ -138,6 +138,7 @@ class _Call:
     paid: set[int] = field(default_factory=set)  # accounts that paid or set aside something
     reading: dict[int, tuple[int, int]] = field(default_factory=dict)  # seq of a reading -> member, unexplained Wh
     correcting: Correcting = field(default_factory=Correcting)
+    unread: set[int] = field(default_factory=set)  # seq of those that are missing
 
 
 class Books:
@@ -250,8 +251,7 @@ class Books:
             held.version += 1
         elif kind == "meter":
             self._account(p["debit"], where)
-            if not line:
-                call.reading[p["seq"]] = (p["debit"], p["quantity"])
+            self._read(p, line, call, where)
             self._corrections.note_reading(p, line, call.correcting, where)
         elif kind == "parameter" and line == "minimum_holding":
             self._minimum_holding = p["amount"]
@@ -268,6 +268,20 @@ class Books:
         self._loans.note(p, kind, line, where)
         self._layers.note(p, kind, line, self.accounts, where)
         self._deals.note(p, kind, line, where)
+
+    def _read(self, p: dict[str, int], line: str, call: _Call, where: str) -> None:
+        """A reading; or losses, which count as if the reading they belong to were so much more."""
+        if line != "losses":
+            if line != "revised":
+                call.reading[p["seq"]] = (p["debit"], p["quantity"])
+            if line == "missing":
+                call.unread.add(p["seq"])
+            return
+        member, left = call.reading.get(p["group"], (None, 0))
+        if member != p["debit"] or p["quantity"] <= 0:
+            raise broken(ENERGY, f"{where}: losses beside no reading of account {p['debit']}, or of nothing")
+        if p["group"] not in call.unread:  # what an unread meter's deviation would be is open
+            call.reading[p["group"]] = (member, left + p["quantity"])
 
     def _close(self, p: dict[str, int], where: str) -> None:
         held = self._account(p["debit"], where)

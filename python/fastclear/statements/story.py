@@ -67,6 +67,9 @@ def _meter(rows: list[dict[str, Any]]) -> Iterator[str]:
             traded["bought"] += row["quantity"]
         elif line == "seller_bond" or (kind == "trade" and line not in ("buyer", "released", "returned")):
             traded["sold"] += row["quantity"]
+        elif kind == "meter" and line == "losses":
+            text = told(row)
+            yield f"{text[0].upper()}{text[1:]}."
         elif kind == "meter":
             words = " and ".join(f"{energy_text(wh)} {how}" for how, wh in traded.items() if wh) or "nothing traded"
             text = told(row)

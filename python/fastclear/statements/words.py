@@ -137,6 +137,8 @@ def told(posting: Mapping[str, Any]) -> str:
     line = LINES.get((posting["kind"], posting["code"]))
     if kind == "meter" and line == "missing":
         return "meter: no reading, though the member traded"
+    if kind == "meter" and line == "losses":
+        return f"losses: {energy_text(posting['quantity'])}, a share of what the network lost"
     if kind == "meter":
         energy = posting["quantity"]
         later = ", by a later reading" if line == "revised" else ""

@@ -85,7 +85,7 @@ fn settle(inputs: &Value, policy: Imbalance, trades: &[Trade], metered: &BTreeMa
         ..ClearedSlot::default()
     };
     let energy: Vec<i64> = metered.values().copied().collect();
-    bank.settle(&[slot], &Meter { account: &ids, energy: &energy, due: true }).unwrap();
+    bank.settle(&[slot], &Meter { account: &ids, energy: &energy, due: true, losses: 0 }).unwrap();
     let postings = bank.take();
     Settled { bank, accounts, postings }
 }

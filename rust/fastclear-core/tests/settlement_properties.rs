@@ -506,7 +506,7 @@ proptest! {
                     let slot = columns.cleared(&o, *terms);
                     let (accounts, energy): (Vec<u64>, Vec<i64>) = meter.iter().copied().unzip();
                     let kept = (bank.clone(), twin.clone());
-                    let done = bank.settle(&[slot], &Meter { account: &accounts, energy: &energy, due: false });
+                    let done = bank.settle(&[slot], &Meter { account: &accounts, energy: &energy, ..Meter::default() });
                     let sane = trades.iter().all(|t| (1..1 << 31).contains(&t.quantity)
                         && (!terms.per_unit || [t.buy_price, t.sell_price].iter()
                             .all(|price| price.abs() <= terms.den * ((1 << 31) - 1))));

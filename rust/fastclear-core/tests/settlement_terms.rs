@@ -11,7 +11,7 @@ use fastclear_core::settlement::{
     Account, Bank, ClearedSlot, FeeShare, Kind, Meter, Orders, SettleError, Tariff, TariffError, TaxRates, Terms, bills,
 };
 
-const NO_METER: Meter<'static> = Meter { account: &[], energy: &[], due: false };
+const NO_METER: Meter<'static> = Meter { account: &[], energy: &[], due: false, losses: 0 };
 const EARLY: i64 = 1_000;
 const LATE: i64 = 2_000;
 

@@ -25,12 +25,14 @@ use fastclear_core::simd;
 use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 
+mod certificates;
 mod clearing;
 mod columns;
 mod errors;
 mod ledger;
 mod mechanism;
 mod settlement;
+mod storage;
 mod trades;
 mod transfers;
 
@@ -57,6 +59,8 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     clearing::register(m)?;
     settlement::register(m)?;
     transfers::register(m)?;
+    storage::register(m)?;
+    certificates::register(m)?;
     ledger::register(m)?;
     Ok(())
 }

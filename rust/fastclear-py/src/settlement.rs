@@ -192,6 +192,7 @@ impl PyBank {
         meter_account: Column<'_, u64>,
         meter_energy: Column<'_, i64>,
         due: bool,
+        losses: i64,
     ) -> PyResult<()> {
         let clearings = clearings
             .iter()
@@ -215,14 +216,15 @@ impl PyBank {
                 })
             })
             .collect::<PyResult<Vec<_>>>()?;
-        let meter = Meter { account: meter_account.as_slice()?, energy: meter_energy.as_slice()?, due };
+        let meter = Meter { account: meter_account.as_slice()?, energy: meter_energy.as_slice()?, due, losses };
         self.bank.settle(&clearings, &meter).map_err(|error| self.error(&error))
     }
 
     /// Settles a slot anew, counted from 0 in the order of settling, by what later readings change.
     #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
     fn resettle(&mut self, slot: usize, meter_account: Column<'_, u64>, meter_energy: Column<'_, i64>) -> PyResult<()> {
-        let meter = Meter { account: meter_account.as_slice()?, energy: meter_energy.as_slice()?, due: false };
+        let meter =
+            Meter { account: meter_account.as_slice()?, energy: meter_energy.as_slice()?, due: false, losses: 0 };
         self.bank.resettle(slot, &meter).map_err(|error| self.error(&error))
     }
 

@@ -1,5 +1,5 @@
-//! Energy after delivery, divided by largest remainder: what a seller delivered over its trades, and what members can
-//! net among themselves over their deviations.
+//! Energy after delivery, divided by largest remainder: what a seller delivered over its trades, what the network lost
+//! over who traded, and what members can net among themselves over their deviations.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub(super) fn gaps(readings: &[Reading], sales: &[Sale]) -> Result<Gaps, SettleE
         let Some(indices) = of_seller.get(&reading.account) else { continue };
         let sold: Vec<i64> = indices.iter().map(|&index| sales[index].quantity).collect();
         let total: i128 = sold.iter().map(|&quantity| i128::from(quantity)).sum();
-        let delivered = quantity_of(reading.account, total - (lacking - own))?;
+        let delivered = quantity_of(reading.account, (total - (lacking - own)).max(0))?; // losses may exceed what was sold
         split(delivered.into(), &sold, &mut parts);
         let lacks = indices.iter().zip(&sold).zip(&parts).map(|((&index, quantity), part)| (index, quantity - part));
         gaps.insert(reading.account, lacks.filter(|&(_, gap)| gap > 0).collect());
@@ -44,6 +44,27 @@ pub(super) fn curtail(readings: &mut [Reading], sales: &[Sale], gaps: &Gaps) {
             }
         }
     }
+}
+
+/// What the network lost, by account of those who traded: in proportion to what each bought and sold, ties by account.
+pub(super) fn lost(losses: i64, sales: &[Sale]) -> Result<BTreeMap<u64, i64>, SettleError> {
+    if losses == 0 {
+        return Ok(BTreeMap::new());
+    }
+    if losses < 0 || sales.is_empty() {
+        return Err(SettleError::Losses { losses });
+    }
+    let mut volumes: BTreeMap<u64, i128> = BTreeMap::new();
+    for sale in sales {
+        for account in [sale.buyer, sale.seller] {
+            *volumes.entry(account).or_default() += i128::from(sale.quantity);
+        }
+    }
+    let weights: Vec<i64> =
+        volumes.iter().map(|(&account, &volume)| quantity_of(account, volume)).collect::<Result<_, _>>()?;
+    let mut parts = Vec::new();
+    split(losses.into(), &weights, &mut parts);
+    Ok(volumes.into_keys().zip(parts).collect())
 }
 
 /// What each reading's deviation nets against the others', in Wh: the shorter side whole, the longer one in proportion

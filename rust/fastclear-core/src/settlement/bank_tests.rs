@@ -49,7 +49,7 @@ fn cleared<'a>(quantity: &'a [i64], price: &'a [i64]) -> ClearedSlot<'a> {
     }
 }
 
-const NO_METER: Meter<'static> = Meter { account: &[], energy: &[], due: false };
+const NO_METER: Meter<'static> = Meter { account: &[], energy: &[], due: false, losses: 0 };
 
 fn reserve(bank: &mut Bank, orders: &Orders<'_>) -> Result<Vec<u16>, SettleError> {
     let mut codes = vec![0; orders.side.len()];
@@ -330,7 +330,7 @@ fn a_sum_is_held_against_the_cover_of_its_order() -> Result<(), SettleError> {
 #[test]
 fn metering_is_forced_and_restricts_until_it_is_paid() -> Result<(), SettleError> {
     let mut bank = bank(2, 100)?;
-    bank.settle(&[], &Meter { account: &[1000], energy: &[3], due: false })?;
+    bank.settle(&[], &Meter { account: &[1000], energy: &[3], ..Meter::default() })?;
     // 3 * 30 = 90, tax 18.
     assert_eq!(available(&bank, 1000), -8);
     let free = Orders { price: &[-4, 15], ..ORDERS };
@@ -347,7 +347,7 @@ fn each_deviation_has_its_line() -> Result<(), SettleError> {
         [(1000, 9, 1, 3, 90), (1000, 2, 4, 4, 20), (1001, -8, 3, 2, 10), (1001, -4, 2, 2, 60)]
     {
         let mut bank = bank(2, 1000)?;
-        bank.settle(&[cleared(&[6], &[18])], &Meter { account: &[member], energy: &[metered], due: false })?;
+        bank.settle(&[cleared(&[6], &[18])], &Meter { account: &[member], energy: &[metered], ..Meter::default() })?;
         let lines: Vec<Posting> = bank.take().into_iter().filter(|p| p.kind == Kind::Imbalance).collect();
         assert_eq!(lines.len(), 1);
         assert_eq!((lines[0].code, lines[0].quantity, lines[0].amount), (code, quantity, amount));
@@ -355,7 +355,7 @@ fn each_deviation_has_its_line() -> Result<(), SettleError> {
     // A seller that consumes: 6 short, 2 at home. A buyer that feeds in: 6 back, 1 of its own.
     for (member, metered, lines) in [(1001, 2, [(1, 2), (2, 6)]), (1000, -1, [(3, 1), (4, 6)])] {
         let mut bank = bank(2, 1000)?;
-        bank.settle(&[cleared(&[6], &[18])], &Meter { account: &[member], energy: &[metered], due: false })?;
+        bank.settle(&[cleared(&[6], &[18])], &Meter { account: &[member], energy: &[metered], ..Meter::default() })?;
         let postings = bank.take();
         let found: Vec<(u16, i64)> =
             postings.iter().filter(|p| p.kind == Kind::Imbalance).map(|p| (p.code, p.quantity)).collect();
@@ -393,11 +393,17 @@ fn calls_that_make_no_sense_change_nothing() -> Result<(), SettleError> {
         assert_eq!(bank.settle(&[slot], &NO_METER), Err(error));
     }
     for (meter, error) in [
-        (Meter { account: &[1000, 1000], energy: &[1, 2], due: false }, SettleError::DuplicateMeter { account: 1000 }),
-        (Meter { account: &[1002], energy: &[1], due: false }, SettleError::UnknownMember { account: 1002 }),
-        (Meter { account: &[1000], energy: &[i64::MAX], due: false }, SettleError::AmountOutOfRange { account: 1000 }),
         (
-            Meter { account: &[1000], energy: &[], due: false },
+            Meter { account: &[1000, 1000], energy: &[1, 2], ..Meter::default() },
+            SettleError::DuplicateMeter { account: 1000 },
+        ),
+        (Meter { account: &[1002], energy: &[1], ..Meter::default() }, SettleError::UnknownMember { account: 1002 }),
+        (
+            Meter { account: &[1000], energy: &[i64::MAX], ..Meter::default() },
+            SettleError::AmountOutOfRange { account: 1000 },
+        ),
+        (
+            Meter { account: &[1000], energy: &[], ..Meter::default() },
             SettleError::Length { column: "energy_wh", len: 0, expected: 1 },
         ),
     ] {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::accounts::{BACKSTOP, CLEARING, ROUNDING, TAX};
-use super::allocation::{Gaps, curtail, gaps, netted, pooled};
+use super::allocation::{Gaps, curtail, gaps, lost, netted, pooled};
 use super::amount::{owed, received, whole_price};
 use super::draft::{Draft, Line};
 use super::error::SettleError;
@@ -19,6 +19,8 @@ use crate::auction::deal::split;
 
 /// `code` of a [`Kind::Meter`]: no reading where one was due; the quantity is what its member contracted.
 pub const METER_MISSING: u16 = 1;
+/// `code` of a [`Kind::Meter`]: a member's share of what the network lost.
+pub const METER_LOSSES: u16 = 3;
 /// `code` of a [`Kind::Tax`]: on residual energy.
 pub const TAX_RESIDUAL: u16 = 2;
 /// `code` of a [`Kind::Tax`]: on a trade, given back as far as it was not delivered.
@@ -43,10 +45,11 @@ pub const IMBALANCE_PENALTY_SHARE: u16 = 8;
 pub const IMBALANCE_ROUNDING: u16 = 9;
 
 /// Every line after delivery that `code` tells apart within a kind, with its stable name.
-pub const LINES: [(Kind, u16, &str); 12] = [
+pub const LINES: [(Kind, u16, &str); 13] = [
     (Kind::Tax, TAX_RESIDUAL, "residual"),
     (Kind::Tax, TAX_UNDELIVERED, "undelivered"),
     (Kind::Meter, METER_MISSING, "missing"),
+    (Kind::Meter, METER_LOSSES, "losses"),
     (Kind::Imbalance, IMBALANCE_RESIDUAL, "residual"),
     (Kind::Imbalance, IMBALANCE_SHORTFALL, "shortfall"),
     (Kind::Imbalance, IMBALANCE_FEED_IN, "feed_in"),
@@ -78,7 +81,9 @@ pub(super) struct Sale {
 pub(super) struct Reading {
     pub account: u64,
     pub metered: i64,
-    /// Metered less contracted: + energy lacking, − energy left over.
+    /// Its share of what the network lost, as if its meter had read so much more.
+    losses: i64,
+    /// Metered and lost less contracted: + energy lacking, − energy left over.
     pub deviation: i128,
     /// `seq` of its posting.
     seq: u64,
@@ -96,14 +101,15 @@ impl Reading {
 }
 
 /// Compares each reading with the contract and prices the difference. `sales` are the trades of the slot, where the
-/// policy looks at them one by one.
+/// policy or losses make them count one by one.
 pub(super) fn settle_meter(
     draft: &mut Draft<'_>,
     (terms, policy): (&Terms, Imbalance),
     meter: &Meter<'_>,
     (contract, sales): (&BTreeMap<u64, i128>, &[Sale]),
 ) -> Result<(), SettleError> {
-    let mut readings = compare(draft, meter, contract)?;
+    let lost = lost(meter.losses, sales)?;
+    let mut readings = compare(draft, meter, contract, &lost)?;
     let gaps = match policy {
         Imbalance::ShortfallAllocation { .. } => gaps(&readings, sales)?,
         _ => Gaps::new(),
@@ -119,6 +125,7 @@ pub(super) fn settle_meter(
     for (reading, netted) in readings.iter_mut().zip(netted) {
         let metered = Line { quantity: reading.metered, ..Line::new(Kind::Meter, reading.account, 0, 0) };
         reading.seq = draft.push(metered)?;
+        note_losses(draft, reading.account, reading.seq, reading.losses)?;
         let mut slip = Slip { draft, terms, reading };
         let mut told = 0;
         if let (Imbalance::ShortfallAllocation { rule, .. }, Some(gaps)) = (policy, gaps.get(&slip.reading.account)) {
@@ -129,14 +136,19 @@ pub(super) fn settle_meter(
             slip.penalty(penalty, dead_band, to)?;
         }
     }
-    if meter.due {
-        note_missing(draft, &readings, contract)?;
+    if meter.due || meter.losses > 0 {
+        note_missing(draft, &readings, contract, &lost)?;
     }
     pass_on(draft, (terms, policy), &readings)
 }
 
 /// Every reading in ascending account, each a member's, none twice.
-fn compare(draft: &Draft<'_>, meter: &Meter<'_>, contract: &BTreeMap<u64, i128>) -> Result<Vec<Reading>, SettleError> {
+fn compare(
+    draft: &Draft<'_>,
+    meter: &Meter<'_>,
+    contract: &BTreeMap<u64, i128>,
+    lost: &BTreeMap<u64, i64>,
+) -> Result<Vec<Reading>, SettleError> {
     let expected = meter.account.len();
     if meter.energy.len() != expected {
         return Err(SettleError::Length { column: "energy_wh", len: meter.energy.len(), expected });
@@ -145,7 +157,9 @@ fn compare(draft: &Draft<'_>, meter: &Meter<'_>, contract: &BTreeMap<u64, i128>)
     for (&account, &metered) in meter.account.iter().zip(meter.energy) {
         check_member(draft, account)?;
         let traded = contract.get(&account).copied().unwrap_or(0);
-        readings.push(Reading { account, metered, deviation: i128::from(metered) - traded, seq: 0 });
+        let losses = lost.get(&account).copied().unwrap_or(0);
+        let deviation = i128::from(metered) + i128::from(losses) - traded;
+        readings.push(Reading { account, metered, losses, deviation, seq: 0 });
     }
     readings.sort_unstable_by_key(|reading| reading.account);
     match readings.windows(2).find(|pair| pair[0].account == pair[1].account) {
@@ -184,13 +198,14 @@ impl Slip<'_, '_> {
         }
     }
 
-    /// Charges what is beyond the dead band; what the members are to have waits in the clearing house.
+    /// Charges what is beyond the dead band, losses apart; what the members are to have waits in the clearing house.
     fn penalty(&mut self, penalty: i64, dead_band: i64, to: Owner) -> Result<(), SettleError> {
         let to = match to {
             Owner::House(account) => account,
             Owner::Members => CLEARING,
         };
-        let beyond = (self.reading.deviation.abs() - i128::from(dead_band)).max(0);
+        let deviation = self.reading.deviation - i128::from(self.reading.losses);
+        let beyond = (deviation.abs() - i128::from(dead_band)).max(0);
         if penalty > 0 { self.pays(IMBALANCE_PENALTY, to, (penalty, 1), beyond) } else { Ok(()) }
     }
 
@@ -280,16 +295,28 @@ impl Sale {
     }
 }
 
+/// Notes a member's share of what the network lost beside its reading.
+fn note_losses(draft: &mut Draft<'_>, account: u64, reading: u64, quantity: i64) -> Result<(), SettleError> {
+    if quantity > 0 {
+        let line = Line::new(Kind::Meter, account, 0, 0);
+        draft.push(Line { code: METER_LOSSES, quantity, group: Some(reading), ..line })?;
+    }
+    Ok(())
+}
+
 /// Notes who traded and has no reading: what it would cost is open, and zero is not assumed.
 fn note_missing(
     draft: &mut Draft<'_>,
     readings: &[Reading],
     contract: &BTreeMap<u64, i128>,
+    lost: &BTreeMap<u64, i64>,
 ) -> Result<(), SettleError> {
     for (&account, &traded) in contract {
         if readings.binary_search_by_key(&account, |reading| reading.account).is_err() {
             let quantity = quantity_of(account, traded)?;
-            draft.push(Line { code: METER_MISSING, quantity, ..Line::new(Kind::Meter, account, 0, 0) })?;
+            let line = Line { code: METER_MISSING, quantity, ..Line::new(Kind::Meter, account, 0, 0) };
+            let seq = draft.push(line)?;
+            note_losses(draft, account, seq, lost.get(&account).copied().unwrap_or(0))?;
         }
     }
     Ok(())

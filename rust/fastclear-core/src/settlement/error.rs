@@ -181,6 +181,11 @@ pub enum SettleError {
         /// Which one, counted from 0.
         slot: usize,
     },
+    /// Losses below zero, or of a slot in which nobody traded.
+    Losses {
+        /// Wh.
+        losses: i64,
+    },
     /// A line or quantity that does not fit 64 bits.
     AmountOutOfRange {
         /// Whose line.
@@ -337,6 +342,9 @@ impl fmt::Display for SettleError {
             Self::ConfirmedSlot { slot } => write!(f, "slot number {slot} is confirmed; correct it by later readings"),
             Self::ReversedSlot { slot } => write!(f, "slot number {slot} was taken back; settle it again"),
             Self::FrozenSlot { slot } => write!(f, "slot number {slot} is frozen; its readings are final"),
+            Self::Losses { losses } => {
+                write!(f, "losses = {losses} Wh; give 0 or more, and only where members have traded, who share them")
+            }
             Self::AmountOutOfRange { .. } => f.write_str("a line of this slot does not fit 64 bits; check quantities"),
             Self::TimeBackwards { time_ns, last } => {
                 write!(f, "time {time_ns} is before {last}, to which the clock was advanced; it never goes back")

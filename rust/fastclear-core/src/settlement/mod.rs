@@ -13,7 +13,7 @@
 //! | `open_orders` | which reservations each order has open |
 //! | [`slot`] | the lines of one slot, in the order the ledger hashes them |
 //! | [`delivery`] | meter readings against trades, after the lines of the trades |
-//! | `allocation` | a seller's shortfall over its trades, deviations over a pool |
+//! | `allocation` | a seller's shortfall over its trades, losses over who traded, deviations over a pool |
 //! | [`credit`] | loans, exposure, standing, the end of a cycle |
 //! | [`resettlement`] | a settled slot under later readings: what the difference moves |
 //! | [`provisional`] | slots that are not final yet: earnings set aside, taken back or confirmed |
@@ -23,6 +23,8 @@
 //! | [`purses`] | accounts of a member for a purpose, and lines between any accounts |
 //! | [`bill`] | what each member paid, read off postings |
 //! | [`transfers`] | accounts of several assets: ids, credit check, linked chains, timeouts, one code a transfer |
+//! | [`certificates`] | certificates of origin, from issue to claim, one code a row |
+//! | [`storage`] | a shared battery: an energy account a member, one code a step |
 //! | [`netting`] | obligations to few payments, bilateral or multilateral |
 //! | [`error`] | why a call makes no sense |
 //!
@@ -36,6 +38,7 @@ pub mod amount;
 pub mod bank;
 pub mod bill;
 mod by_id;
+pub mod certificates;
 pub mod credit;
 pub mod delivery;
 mod draft;
@@ -50,6 +53,7 @@ pub mod purses;
 pub mod resettlement;
 pub mod rules;
 pub mod slot;
+pub mod storage;
 mod subscription;
 pub mod tariff;
 pub mod terms;

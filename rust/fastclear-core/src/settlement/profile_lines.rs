@@ -14,10 +14,10 @@ pub const LINES: [(Kind, u16, &str); 12] = [
     (Kind::Withdrawal, 22, "returned"),
     (Kind::Withdrawal, 23, "guarantee_returned"),
     // A member who failed: its own layers, then those of others.
-    (Kind::Net, 21, "margin_taken"),
-    (Kind::Net, 22, "fund_taken"),
-    (Kind::Net, 23, "covered"),
-    (Kind::Net, 24, "passed_on"),
+    (Kind::Net, 41, "margin_taken"),
+    (Kind::Net, 42, "fund_taken"),
+    (Kind::Net, 43, "covered"),
+    (Kind::Net, 44, "passed_on"),
     // Retail prepayment: charges that wait, as claims.
     (Kind::Net, 31, "put_off"),
     (Kind::Net, 32, "recovered"),

@@ -14,8 +14,8 @@ use super::bank::Bank;
 use super::credit::desk;
 use super::delivery::{
     IMBALANCE_FEED_IN, IMBALANCE_NETTING, IMBALANCE_OVER_BOUGHT, IMBALANCE_PENALTY, IMBALANCE_PENALTY_SHARE,
-    IMBALANCE_RESIDUAL, IMBALANCE_ROUNDING, IMBALANCE_SHORTFALL, IMBALANCE_UNDELIVERED, Sale, TAX_RESIDUAL,
-    TAX_UNDELIVERED, settle_meter,
+    IMBALANCE_RESIDUAL, IMBALANCE_ROUNDING, IMBALANCE_SHORTFALL, IMBALANCE_UNDELIVERED, METER_LOSSES, Sale,
+    TAX_RESIDUAL, TAX_UNDELIVERED, settle_meter,
 };
 use super::draft::{Draft, Line, Position};
 use super::error::SettleError;
@@ -95,6 +95,8 @@ struct Kept {
     readings: Vec<(u64, i64)>,
     /// Whether members without a reading were noted.
     due: bool,
+    /// What the network lost, Wh; those who traded share it, whatever later readings say.
+    losses: i64,
     /// Later readings that hold, each with the `seq` of its posting.
     revised: BTreeMap<u64, (i64, u64)>,
 }
@@ -127,6 +129,7 @@ impl SettledSlot {
             sales: outcome.sales.clone(),
             readings,
             due: meter.due,
+            losses: meter.losses,
             revised: BTreeMap::new(),
         };
         let lines = draft.postings().iter().filter(|p| p.seq >= outcome.delivery_seq);
@@ -198,11 +201,16 @@ impl Kept {
         opening.commit();
         let (account, energy): (Vec<u64>, Vec<i64>) =
             readings.iter().map(|(&account, &energy)| (account, energy)).unzip();
-        let meter = Meter { account: &account, energy: &energy, due: self.due };
+        let meter = Meter { account: &account, energy: &energy, due: self.due, losses: self.losses };
         let mut draft = Draft::new(&mut accounts, Position { seq: self.delivery_seq, time_ns: 0 });
         settle_meter(&mut draft, (&self.terms, policy), &meter, (&contract, &self.sales))?;
         Ok(draft.commit().0)
     }
+}
+
+/// Whether it is a reading, or the note of one that is missing: what a later reading takes the place of.
+fn is_reading(p: &Posting) -> bool {
+    p.kind == Kind::Meter && p.code != METER_LOSSES
 }
 
 /// Sums of the lines that move money or energy, by key.
@@ -255,8 +263,7 @@ fn resettle(
     let mut after = before.clone();
     after.extend(given.iter().map(|(&account, &energy)| (account, energy)));
     let first_version = kept.lines(policy, &kept.readings.iter().copied().collect())?;
-    let noted: BTreeMap<u64, u64> =
-        first_version.iter().filter(|p| p.kind == Kind::Meter).map(|p| (p.debit, p.seq)).collect();
+    let noted: BTreeMap<u64, u64> = first_version.iter().filter(|p| is_reading(p)).map(|p| (p.debit, p.seq)).collect();
     let first_version = sums(&first_version);
     let (old, new) = (sums(&kept.lines(policy, &before)?), sums(&kept.lines(policy, &after)?));
 

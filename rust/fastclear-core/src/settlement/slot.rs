@@ -140,6 +140,8 @@ pub struct Meter<'a> {
     pub energy: &'a [i64],
     /// Whether whoever traded should have a reading; those who have none are then noted as missing.
     pub due: bool,
+    /// Wh that the network lost, 0 or more; who traded shares them.
+    pub losses: i64,
 }
 
 /// What holds for every trade and reading of a slot.
@@ -333,13 +335,11 @@ pub(super) fn settle(
     if left != 0 {
         return Err(SettleError::ClearingNotEmpty { posted: left });
     }
-    let sales: Vec<Sale> = match policy {
-        Imbalance::ShortfallAllocation { .. } => {
-            let deals = checked.iter().flat_map(|clearing| clearing.trades().map(|trade| clearing.deal(terms, trade)));
-            deals.map(|deal| deal.sale(terms, &claims)).collect()
-        }
-        _ => Vec::new(),
-    };
+    let trade_by_trade = meter.losses != 0 || matches!(policy, Imbalance::ShortfallAllocation { .. });
+    let looked_at = checked.iter().filter(|_| trade_by_trade);
+    let sales: Vec<Sale> = looked_at
+        .flat_map(|clearing| clearing.trades().map(|trade| clearing.deal(terms, trade).sale(terms, &claims)))
+        .collect();
     let contract = contracts(draft, &checked);
     let delivery_seq = draft.next().seq;
     settle_meter(draft, (terms, policy), meter, (&contract, &sales))?;

@@ -12,7 +12,7 @@ const CENT: i128 = 10_000_000;
 const BUYER: u64 = 1000;
 const SELLER: u64 = 1001;
 const OTHER: u64 = 1002;
-const NO_METER: Meter<'static> = Meter { account: &[], energy: &[], due: false };
+const NO_METER: Meter<'static> = Meter { account: &[], energy: &[], due: false, losses: 0 };
 
 fn terms() -> LoanTerms {
     // 4.7 % every 30 days, due after 30; 0.1 % a day on what is overdue.
@@ -194,7 +194,7 @@ fn metering_may_pass_the_limit_and_the_treasury() -> Result<(), SettleError> {
     let mut bank = bank()?;
     bank.fund(-490 * EUR)?;
     // 500 kWh at 30 ct and 2 %: 153, of which 40 are there and 10 can be lent.
-    bank.settle(&[], &Meter { account: &[BUYER], energy: &[500_000], due: true })?;
+    bank.settle(&[], &Meter { account: &[BUYER], energy: &[500_000], due: true, losses: 0 })?;
     assert_eq!(posted(&bank, BUYER), -i128::from(103 * EUR));
     assert_eq!((posted(&bank, TREASURY), bank.loans().count()), (0, 1));
     assert_eq!(bank.status(BUYER), Status::Restricted);
@@ -244,7 +244,7 @@ fn an_account_closes_only_empty() -> Result<(), SettleError> {
     assert_eq!(bank.close(SELLER), Err(SettleError::ClosedMember { account: SELLER }));
     assert_eq!(bank.deposit(&[SELLER], &[1]), Err(SettleError::ClosedMember { account: SELLER }));
     assert!(matches!(
-        bank.settle(&[], &Meter { account: &[SELLER], energy: &[1], due: true }),
+        bank.settle(&[], &Meter { account: &[SELLER], energy: &[1], due: true, losses: 0 }),
         Err(SettleError::ClosedMember { .. })
     ));
     let mut codes = [0; 2];
