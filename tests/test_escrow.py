@@ -166,6 +166,16 @@ def test_a_deal_under_a_plan_has_the_fees_of_its_slot() -> None:
     assert receipts.frame.filter(kind="fee")["amount"].to_list() == [100_000_000]
 
 
+def test_an_audit_compares_deals_with_the_escrow_account() -> None:
+    bank = opened()
+    market(bank)
+    bank.audit()
+    assert bank._deals is not None
+    bank._deals.by_number[1] = bank._deals.by_number[0]
+    with pytest.raises(fc.AuditError, match="deals hold 7200000000, 3600000000 is in escrow"):
+        bank.audit()
+
+
 def test_explain_says_what_was_sold() -> None:
     bank = opened()
     receipts = bank.settle(cleared(), {"participant": ["buyer", "seller"], "energy_wh": [20_000, -20_000]})

@@ -137,6 +137,16 @@ def test_credit_that_nobody_issued_cannot_be_redeemed() -> None:
     bank.withdraw("Bo", 5 * CREDIT)
 
 
+def test_an_audit_compares_what_is_outstanding_with_what_came_in() -> None:
+    bank = opened()
+    bank.deposit("Ada", 5)
+    bank.audit()
+    assert bank._bonds is not None
+    bank._bonds.outstanding = {}
+    with pytest.raises(fc.AuditError, match="0 is outstanding, 5 came in"):
+        bank.audit()
+
+
 def test_statements_and_journals_keep_tokens_apart() -> None:
     bank = opened()
     bank.deposit("Ada", 100 * CREDIT)

@@ -12,6 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fastclear import _core
+from fastclear.audit.deals import DEALS
+from fastclear.audit.report import broken
 from fastclear.columns import Participant, checked_name, int64, items
 from fastclear.credit_desk import CreditDesk
 from fastclear.errors import SettlementError
@@ -292,6 +294,13 @@ class EscrowDesk(CreditDesk):
             if deal.state in OPEN and account in (deal.buyer, deal.seller):
                 raise SettlementError(f"participant {participant}: deal {deal.number} is {deal.state}; end it first")
         super().close(participant)
+
+    def _check_held(self) -> None:
+        """What deals hold is in escrow."""
+        if self._deals is not None:
+            posted = int(self._bank.available(HOUSE["escrow"]) or 0)
+            if (held := sum(deal.held for deal in self._deals.by_number.values())) > posted:
+                raise broken(DEALS, f"deals hold {held}, {posted} is in escrow")
 
     # -- steps
     # --------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fastclear import _core
+from fastclear.audit.report import broken
 from fastclear.columns import Participant, checked_name, items, whole
 from fastclear.errors import SettlementError
 from fastclear.lending import Share
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 _BONDED, _UNBONDED = line("net", "bonded"), line("net", "unbonded")
 _PURSE: Final = {name: number for number, name in _core.PURSES}["bond"] * _core.PURSE_STEP
+
+
+ISSUED: Final = "what hosts have outstanding is what was paid in and not redeemed"
 
 
 class TokenDesk:
@@ -179,6 +183,13 @@ class TokenDesk:
         self._bank.withdraw(accounts, amounts)
         bonds.outstanding = after
         return None
+
+    def _check_issued(self) -> None:
+        """What hosts have outstanding is what came in from outside less what went out."""
+        if self._bonds is not None:
+            outside = -int(self._bank.available(HOUSE["boundary"]) or 0)
+            if outside != (issued := sum(self._bonds.outstanding.values())):
+                raise broken(ISSUED, f"{issued} is outstanding, {outside} came in")
 
     def _bonded(self, account: int) -> int:
         return int(self._bank.available(_PURSE + account) or 0)
