@@ -166,6 +166,16 @@ def test_a_deal_under_a_plan_has_the_fees_of_its_slot() -> None:
     assert receipts.frame.filter(kind="fee")["amount"].to_list() == [100_000_000]
 
 
+def test_an_audit_compares_deals_with_the_escrow_account() -> None:
+    bank = opened()
+    market(bank)
+    bank.audit()
+    assert bank._deals is not None
+    bank._deals.by_number[1] = bank._deals.by_number[0]
+    with pytest.raises(fc.AuditError, match="deals hold 7200000000, 3600000000 is in escrow"):
+        bank.audit()
+
+
 def test_explain_says_what_was_sold() -> None:
     bank = opened()
     receipts = bank.settle(cleared(), {"participant": ["buyer", "seller"], "energy_wh": [20_000, -20_000]})
@@ -181,6 +191,9 @@ def test_terms_hash() -> None:
     assert bank.escrows["terms_hash"].to_list() == [sha256(terms).hexdigest()]
     bank.offer("buyer", "seller", 20_000, 150_000)
     assert bank.escrows["terms_hash"].n_unique() == 2, "the same terms twice are two deals"
+    bank.agree([0, 1], "buyer")
+    lines = bank.fund_escrow([0]).frame.filter(line="escrowed").select("market", "buy_order", "sell_order").row(0)
+    assert b"".join(part.to_bytes(8, "little") for part in lines) == sha256(terms).digest()[:24]
 
 
 def test_a_key_alone_does_nothing() -> None:
@@ -308,7 +321,7 @@ def test_each_step_is_for_one_state(state: str, step: str) -> None:
         (lambda bank: bank.agree(7, "buyer"), "no deal 7"),
         (lambda bank: bank.fund_escrow(0), "deal 0 is offer"),
         (lambda bank: bank.fund_escrow([1, 1]), "named twice"),
-        (lambda bank: bank.fund_escrow([2]), "order 2 was not reserved and owes"),
+        (lambda bank: bank.fund_escrow([2]), r"deals \[2\] cannot be funded: participant buyer: .* owes 11000000000 "),
         (lambda bank: bank.fund_escrow([1, 3]), "participant seller: lacks"),
         (lambda bank: bank.deliver([4, 4], 1), "deal 4 is delivered"),
         (lambda bank: bank.deliver(4, 1001), "give 0 to its 1000 Wh"),
@@ -332,6 +345,31 @@ def test_a_call_that_makes_no_sense_changes_nothing(call: Any, message: str) -> 
     assert bank.escrows.equals(before)
     assert bank.balances.equals(balances)
     assert bank.next_seq == seq
+
+
+def test_no_rows_do_nothing() -> None:
+    bank = opened()
+    before = bank.next_seq
+    assert bank.offer([], [], [], []).tolist() == []
+    assert bank.offer("buyer", "seller", [], 1).tolist() == []
+    bank.agree([], "buyer")
+    bank.fund_escrow([])
+    bank.deliver([], 5)
+    bank.approve([], by=[])
+    bank.refund([])
+    assert (len(bank.escrows), bank.next_seq) == (0, before)
+
+
+@pytest.mark.parametrize("wide", [np.array([0, 1]), pl.Series([0, 1]), (0, 1)])
+def test_columns_of_any_kind(wide: Any) -> None:
+    bank = opened()
+    bank.offer(["buyer", "buyer"], pl.Series(["seller", "seller"]), np.array([5, 6], np.int32), (7, 8))
+    bank.agree(wide, np.array(["buyer", "buyer"]))
+    bank.fund_escrow(wide)
+    bank.deliver(wide, [5, 6])
+    bank.approve(wide, "buyer")
+    bank.approve(wide, "seller")
+    assert bank.escrows["state"].to_list() == ["released"] * 2
 
 
 def test_other_profiles_have_no_escrow() -> None:

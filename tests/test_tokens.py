@@ -107,6 +107,21 @@ def test_a_worthless_token_carries_nothing_and_holds_its_bond() -> None:
     assert shown(bank, "frozen", "tokens_needed", "tokens_free") == (False, 0, 10_000)
 
 
+@pytest.mark.parametrize("price", ["1e-30", "1e60", Fraction(1, 3)])
+def test_prices_out_of_all_reason(price: Any) -> None:
+    bank = opened(tokens=2**63 - 1)
+    bank.deposit("Ada", 2**62)
+    bank.set_token_price(price)
+    capacity, needed, frozen = shown(bank, "capacity", "tokens_needed", "frozen")
+    exact = (2**63 - 1) * Fraction(price) * 75 * CREDIT
+    assert capacity == min(exact // 1, 10**38 - 1)
+    assert frozen == (exact < 2**62) == (needed != 0)
+    bank.withdraw("Ada", 2**62)
+    with pytest.raises(fc.SettlementError):
+        bank.bond("host", 1)
+    assert bank.hosts["outstanding"].sum() == 0
+
+
 def test_redeeming_what_another_host_issued() -> None:
     bank = opened()
     bank.bond("other", 1)
@@ -135,6 +150,16 @@ def test_credit_that_nobody_issued_cannot_be_redeemed() -> None:
     with pytest.raises(fc.SettlementError, match="no outside money stands behind"):
         bank.withdraw("Bo", 6 * CREDIT)
     bank.withdraw("Bo", 5 * CREDIT)
+
+
+def test_an_audit_compares_what_is_outstanding_with_what_came_in() -> None:
+    bank = opened()
+    bank.deposit("Ada", 5)
+    bank.audit()
+    assert bank._bonds is not None
+    bank._bonds.outstanding = {}
+    with pytest.raises(fc.AuditError, match="0 is outstanding, 5 came in"):
+        bank.audit()
 
 
 def test_statements_and_journals_keep_tokens_apart() -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fastclear import _core
+from fastclear.audit.deals import DEALS
+from fastclear.audit.report import broken
 from fastclear.columns import Participant, checked_name, int64, items
 from fastclear.credit_desk import CreditDesk
 from fastclear.errors import SettlementError
@@ -29,7 +30,6 @@ _ESCROWED: Final = line("trade", "escrowed")
 _BUYER_BOND, _SELLER_BOND = line("net", "buyer_bond"), line("net", "seller_bond")
 _QUANTITY_MAX: Final = 2**31 - 1
 _NO_ROWS: Final = (np.empty(0, np.uint64), np.empty(0, np.int64))
-_MARKET: Final = _core.text_id("a deal between two")
 
 Integers = int | Iterable[int]
 Words = str | Iterable[str]
@@ -126,7 +126,8 @@ class EscrowDesk(CreditDesk):
     def fund_escrow(self, deal: Integers, *, slot: int | datetime | None = None) -> Receipts:
         """Take payments, fees, tax and bonds of deals that are agreed, as in the settlement of a slot.
 
-        Deals of a clearing are funded by :meth:`fastclear.Settlement.settle`.
+        Deals of a clearing are funded by :meth:`fastclear.Settlement.settle`. The lines carry the first 24 bytes of the
+        terms hash: ``market``, ``buy_order`` and ``sell_order``, little-endian.
 
         Parameters
         ----------
@@ -163,25 +164,24 @@ class EscrowDesk(CreditDesk):
         fees = plan.fees_of_trades(terms, accounts, 2 * rows, 2 * rows + 1)
         plan.tell(self._bank, terms)
         first = self._bank.postings()
-        self._bank.settle(
-            [
-                (
-                    np.tile(np.array([1, 0], np.uint8), n),
-                    accounts,
-                    np.full(2 * n, _MARKET, np.uint64),
-                    np.repeat(np.array(numbers, np.uint64), 2),
-                    2 * rows,
-                    2 * rows + 1,
-                    np.array([each.energy_wh for each in found], np.int64),
-                    price,
-                    price,
-                    (payment, payment, 1, True, HOUSE["platform"], fees),
-                )
-            ],
-            *_NO_ROWS,
-            False,
-            0,
+        hashes = b"".join(bytes.fromhex(each.terms_hash(deals.profile))[:24] for each in found)
+        agreed = np.frombuffer(hashes, "<u8").astype(np.uint64).reshape(n, 3)
+        clearing = (
+            np.tile(np.array([1, 0], np.uint8), n),
+            accounts,
+            np.repeat(agreed[:, 0], 2),
+            agreed[:, 1:].flatten(),
+            2 * rows,
+            2 * rows + 1,
+            np.array([each.energy_wh for each in found], np.int64),
+            price,
+            price,
+            (payment, payment, 1, True, HOUSE["platform"], fees),
         )
+        try:
+            self._bank.settle([clearing], *_NO_ROWS, False, 0)
+        except SettlementError as error:
+            raise SettlementError(f"deals {numbers} cannot be funded: {error}") from error
         slots = self._self._slots
         slots.add(None if slot is None else slot_ns(slot), _NO_ROWS[0], None)
         receipts = self._self._hand_out(slot_number=len(slots) - 1)
@@ -296,6 +296,13 @@ class EscrowDesk(CreditDesk):
             if deal.state in OPEN and account in (deal.buyer, deal.seller):
                 raise SettlementError(f"participant {participant}: deal {deal.number} is {deal.state}; end it first")
         super().close(participant)
+
+    def _check_held(self) -> None:
+        """What deals hold is in escrow."""
+        if self._deals is not None:
+            posted = int(self._bank.available(HOUSE["escrow"]) or 0)
+            if (held := sum(deal.held for deal in self._deals.by_number.values())) > posted:
+                raise broken(DEALS, f"deals hold {held}, {posted} is in escrow")
 
     # -- steps
     # --------------------------------------------------------------------------------------------------

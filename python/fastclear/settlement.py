@@ -291,7 +291,7 @@ class Settlement(EscrowDesk, TokenDesk, LimitDesk, MarginDesk, PrepaymentDesk, F
 
         A bid is covered at its worst case: (price + fees) x quantity and the tax on it, with the largest network fee
         that the zone of a seller could cause; a market order at the largest price there is, so that only a very rich
-        member can place one. Asks need no cover.
+        member can place one. Asks need no cover; under ``escrow_2of3`` they need a bond.
         Reservations are found again by (participant, market, order): give orders ids that are unique among
         what a member has open.
 
@@ -309,7 +309,7 @@ class Settlement(EscrowDesk, TokenDesk, LimitDesk, MarginDesk, PrepaymentDesk, F
         Returns
         -------
         ndarray of uint16, shape (n,)
-            0 where the order may go to the market, else a :class:`fastclear.RejectReason`; asks are always 0.
+            0 where the order may go to the market, else a :class:`fastclear.RejectReason`; asks without a bond are 0.
 
         Raises
         ------
@@ -495,6 +495,8 @@ class Settlement(EscrowDesk, TokenDesk, LimitDesk, MarginDesk, PrepaymentDesk, F
         SettlementError
             Receipts are missing.
         """
+        self._check_issued()
+        self._check_held()
         if isinstance(self._bank, Watched):
             return self._bank.check()
         return audited(self._bank, [receipts] if isinstance(receipts, Receipts) else receipts, self._handed_out)

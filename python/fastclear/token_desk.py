@@ -12,7 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fastclear import _core
-from fastclear.columns import Participant, checked_name, items, whole
+from fastclear.audit.report import broken
+from fastclear.columns import INT64_MAX, Participant, checked_name, items, whole
 from fastclear.errors import SettlementError
 from fastclear.members import participant_series
 from fastclear.netting import money as money_series
@@ -23,8 +24,12 @@ from fastclear.token_bonds import Bonds, token_price
 if TYPE_CHECKING:
     from fastclear.settlement import Settlement
 
+_SHOWN: Final = 10**38 - 1  # the largest number of Decimal(38, 0)
 _BONDED, _UNBONDED = line("net", "bonded"), line("net", "unbonded")
 _PURSE: Final = {name: number for number, name in _core.PURSES}["bond"] * _core.PURSE_STEP
+
+
+ISSUED: Final = "what hosts have outstanding is what was paid in and not redeemed"
 
 
 class TokenDesk:
@@ -66,11 +71,15 @@ class TokenDesk:
         Raises
         ------
         SettlementError
-            Another profile, a stranger, or a number that is negative or no integer.
+            Another profile, a stranger, a number that is negative or no integer, or a bond past 64 bits.
         """
         self._tokens()
-        purse = _PURSE + self._self.account(host)
-        self._move_tokens(_BONDED, HOUSE["tokens"], purse, _count(tokens))
+        account = self._self.account(host)
+        if self._bonded(account) + _count(tokens) > INT64_MAX:
+            raise SettlementError(
+                f"participant {host}: {tokens} tokens more do not fit 64 bits; count them in larger units"
+            )
+        self._move_tokens(_BONDED, HOUSE["tokens"], _PURSE + account, tokens)
 
     def release_bond(self, host: Participant, tokens: int) -> None:
         """Give bonded tokens back to a host, down to what carries the credit that it has outstanding.
@@ -120,9 +129,10 @@ class TokenDesk:
 
         ``participant``, ``account``; ``bond`` (tokens, Int64); ``capacity`` (credit that it carries at the price now),
         ``outstanding``, ``issuable`` (what may still be issued; nano-credit, Decimal(38, 0)); ``frozen`` (more is
-        outstanding than the bond carries); ``tokens_needed`` (to end that; null where no number would),
+        outstanding than the bond carries); ``tokens_needed`` (to end that; null where no 64-bit number would),
         ``tokens_free`` (what may be released); ``reserve`` (outside money behind what is outstanding, in its
-        nano-currency, a fraction rounded up; Decimal(38, 0)).
+        nano-currency, a fraction rounded up; Decimal(38, 0)). What leaves 38 digits is shown as the largest number of
+        38.
         """
         bonds = self._tokens()
         members = [self._self.account(name) for name in self._self._members.names]
@@ -133,20 +143,21 @@ class TokenDesk:
         needed = [bonds.needed(amount) for amount in outstanding]
         room = [max(most - amount, 0) for most, amount in zip(capacity, outstanding, strict=True)]
         more = [None if need is None else max(need - have, 0) for need, have in zip(needed, bond, strict=True)]
+        more = [None if lacks is None or lacks > INT64_MAX else lacks for lacks in more]
         return pl.DataFrame(
             [
                 participant_series(self._self.names(accounts)),
                 pl.Series("account", accounts, dtype=pl.UInt64),
                 pl.Series("bond", bond, dtype=pl.Int64),
-                money_series("capacity", capacity),
+                money_series("capacity", [min(most, _SHOWN) for most in capacity]),
                 money_series("outstanding", outstanding),
-                money_series("issuable", room),
+                money_series("issuable", [min(most, _SHOWN) for most in room]),
                 pl.Series(
                     "frozen", [a > most for a, most in zip(outstanding, capacity, strict=True)], dtype=pl.Boolean
                 ),
                 pl.Series("tokens_needed", more, dtype=pl.Int64),
                 pl.Series("tokens_free", [self._releasable(bonds, account) for account in accounts], dtype=pl.Int64),
-                money_series("reserve", [ceil(bonds.reserve(amount)) for amount in outstanding]),
+                money_series("reserve", [min(ceil(bonds.reserve(amount)), _SHOWN) for amount in outstanding]),
             ]
         )
 
@@ -179,6 +190,13 @@ class TokenDesk:
         self._bank.withdraw(accounts, amounts)
         bonds.outstanding = after
         return None
+
+    def _check_issued(self) -> None:
+        """What hosts have outstanding is what came in from outside less what went out."""
+        if self._bonds is not None:
+            outside = -int(self._bank.available(HOUSE["boundary"]) or 0)
+            if outside != (issued := sum(self._bonds.outstanding.values())):
+                raise broken(ISSUED, f"{issued} is outstanding, {outside} came in")
 
     def _bonded(self, account: int) -> int:
         return int(self._bank.available(_PURSE + account) or 0)

@@ -80,11 +80,39 @@ fn a_bond_that_is_not_there_is_asked_for_before_the_market_and_after_it() {
 }
 
 #[test]
-fn a_spot_buyer_needs_its_bond_too_and_what_is_released_is_not_spent_twice() {
+fn a_spot_buyer_needs_its_bond_too() {
     for (money, covered) in [(207, false), (208, true)] {
         let mut bank = bank(TENTH, (money, 100));
         let result = settle(&mut bank, 18);
         assert_eq!(result.is_ok(), covered, "{result:?}");
+    }
+}
+
+#[test]
+fn a_bond_that_a_post_has_released_is_not_spent_on_another_order() {
+    // Two orders of 180, 10 of fees and 18 of bond each; the first may have a reservation of just that.
+    for (reserved, money, covered) in [(false, 415, false), (false, 416, true), (true, 415, false), (true, 416, true)] {
+        let mut bank = bank(TENTH, (money, 100));
+        if reserved {
+            assert_eq!(reserve(&mut bank, &[1], &[18], &[ADA]), [0]);
+        }
+        let clearing = ClearedSlot {
+            side: &[1, 1, 0],
+            account: &[ADA, ADA, BO],
+            market: &[0, 0, 0],
+            order: &[0, 1, 2],
+            buy_row: &[0, 1],
+            sell_row: &[2, 2],
+            quantity: &[10, 10],
+            buy_price: &[18, 18],
+            sell_price: &[18, 18],
+            buy_amount: &[180, 180],
+            sell_amount: &[180, 180],
+            ..ClearedSlot::default()
+        };
+        let result = bank.settle(&[clearing], &Meter::default());
+        assert_eq!(result.is_ok(), covered, "{reserved} {money}: {result:?}");
+        assert_eq!(bank.available(ADA), if covered { 0 } else { i128::from(money) - 208 * i128::from(reserved) });
     }
 }
 
