@@ -187,7 +187,7 @@ class Prepayment:
         local, cell = self._calendar.cells(grid)
         safe = self._safe[cell]
         begins = np.flatnonzero(np.diff(local.day) > 0) + 1
-        days = [(int(grid[i]), day) for i in begins for day in range(int(local.day[i - 1]) + 1, int(local.day[i]) + 1)]
+        days = [(int(grid[i]), int(local.day[i])) for i in begins]
         windows = [(int(time), None) for time in grid[1:][safe[1:] & ~safe[:-1]]]
         return sorted([*days, *windows], key=lambda event: (event[0], event[1] is None))
 
