@@ -10,8 +10,9 @@ use super::credit::{Cover, Credit, desk};
 use super::draft::{Draft, Line, Position};
 use super::error::SettleError;
 use super::imbalance::Imbalance;
+use super::open_orders::OpenOrders;
 use super::posting::{Kind, Posting};
-use super::slot::{self, ClearedSlot, Meter, OpenOrders, SlotOf, check_member};
+use super::slot::{self, ClearedSlot, Meter, check_member};
 use super::subscription;
 use super::tariff::Tariff;
 use super::terms::Terms;
@@ -37,6 +38,9 @@ pub struct Orders<'a> {
     pub network_fee: Option<&'a [i64]>,
 }
 
+/// Runs of postings are joined up to this length.
+const RUN: usize = 4096;
+
 /// One account over one cycle, in nano-currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CycleLine {
@@ -61,14 +65,14 @@ pub struct Bank {
     /// `None` under the profile prepaid.
     pub(super) credit: Option<Credit>,
     open: OpenOrders,
-    slot_of: SlotOf,
     /// Open reservations that no order made, by seq.
     pub(super) holds: BTreeSet<u64>,
     pub(super) next: Position,
     /// Where the clock was last set to.
     clock: u64,
     next_member: u64,
-    untaken: Vec<Posting>,
+    /// Runs of postings that nobody has taken: those of a large slot are not copied behind the few of a small call.
+    untaken: Vec<Vec<Posting>>,
     /// Per account: `posted` at the start of the cycle, deposits less withdrawals since. Follows from the postings.
     cycle: BTreeMap<u64, (i128, i128)>,
 }
@@ -84,8 +88,7 @@ impl Bank {
             terms: tariff.into(),
             imbalance: Imbalance::default(),
             credit: None,
-            open: OpenOrders::new(),
-            slot_of: SlotOf::new(),
+            open: OpenOrders::default(),
             holds: BTreeSet::new(),
             next: Position::default(),
             clock: 0,
@@ -283,10 +286,9 @@ impl Bank {
             opened.push(((account, orders.market[row], orders.order[row]), seq));
         }
         let (postings, next) = draft.commit();
-        if let Some(slot) = self.terms.slot() {
-            self.slot_of.extend(opened.iter().map(|&(_, seq)| (seq, slot)));
+        for (order, seq) in opened {
+            self.open.insert(order, seq, self.terms.slot());
         }
-        self.open.extend(opened);
         codes.copy_from_slice(&results);
         self.keep(postings, next);
         Ok(())
@@ -299,14 +301,10 @@ impl Bank {
     pub fn settle(&mut self, clearings: &[ClearedSlot<'_>], meter: &Meter<'_>) -> Result<(), SettleError> {
         let mut draft = Draft::new(&mut self.accounts, self.next);
         let credit = self.credit.as_ref();
-        let open = (&self.open, &self.slot_of);
-        let closed = slot::settle(&mut draft, open, (&self.terms, self.imbalance), credit, clearings, meter)?;
+        let closed = slot::settle(&mut draft, &self.open, (&self.terms, self.imbalance), credit, clearings, meter)?;
         let (postings, next) = desk::commit(draft, &mut self.credit)?;
-        for order in closed {
-            self.open.remove(&order);
-            self.slot_of.remove(&order.1);
-        }
-        self.keep(postings, next);
+        self.open.close(&closed);
+        self.store(postings, next);
         Ok(())
     }
 
@@ -326,7 +324,8 @@ impl Bank {
 
     /// Every posting since the last call.
     pub fn take(&mut self) -> Vec<Posting> {
-        std::mem::take(&mut self.untaken)
+        let mut runs = std::mem::take(&mut self.untaken);
+        if runs.len() == 1 { runs.swap_remove(0) } else { runs.concat() }
     }
 
     /// What each account that holds money gained since the cycle began, in ascending id.
@@ -392,8 +391,16 @@ impl Bank {
             self.cycle.entry(member).or_default().1 += outside;
             self.cycle.entry(boundary).or_default().1 -= outside;
         }
+        self.store(postings, next);
+    }
+
+    /// Keeps postings among which nothing was brought in or paid out.
+    fn store(&mut self, postings: Vec<Posting>, next: Position) {
         self.next = next;
-        self.untaken.extend(postings);
+        match self.untaken.last_mut() {
+            Some(last) if last.len() + postings.len() <= RUN => last.extend(postings),
+            _ => self.untaken.push(postings),
+        }
     }
 }
 
