@@ -50,7 +50,7 @@ class Prepayment:
     A profile of a bank, as data. A member's balance is its credit. Below zero it uses emergency credit, which the next
     top-up repays first. Each local day costs a standing charge: it is taken from credit, and what credit does not cover
     is put off and recovered from later top-ups. Where even emergency credit is used up the supply is off, except within
-    protected windows of the local clock. The model is what suppliers in Great Britain publish; they differ in every field.
+    protected windows of the local clock. Suppliers in Great Britain publish such rules, with other figures.
 
     Parameters
     ----------
