@@ -697,7 +697,7 @@ def test_lies_about_collateral_and_layers_are_found() -> None:
     looked = set()
     for row in range(len(columns["seq"])):
         line = names.get((int(columns["kind"][row]), int(columns["code"][row])))
-        if line is None or int(columns["code"][row]) not in range(21, 25):
+        if line is None or int(columns["code"][row]) not in range(41, 45):
             continue
         looked.add(line)
         for field, value in (
@@ -764,7 +764,7 @@ def test_a_layer_out_of_its_turn_is_found(line: str, nth: int, changes: dict[str
     kept.append(bank.receipts())
     columns = {name: np.concatenate([item.columns[name] for item in kept]) for name in kept[0].columns}
     Books().follow(columns)
-    codes = {name: (kind, code) for kind, code, name in fc._core.LINE_NAMES if code >= 21 or name == "novation"}
+    codes = {name: (kind, code) for kind, code, name in fc._core.LINE_NAMES if code >= 41 or name == "novation"}
 
     def rows(name: str) -> list[int]:
         kind, code = codes[name]
