@@ -697,7 +697,7 @@ def test_lies_about_collateral_and_layers_are_found() -> None:
     looked = set()
     for row in range(len(columns["seq"])):
         line = names.get((int(columns["kind"][row]), int(columns["code"][row])))
-        if line is None or int(columns["code"][row]) not in range(21, 25):
+        if line is None or int(columns["code"][row]) not in range(41, 45):
             continue
         looked.add(line)
         for field, value in (
@@ -720,27 +720,68 @@ def test_lies_about_collateral_and_layers_are_found() -> None:
     }
 
 
-def test_a_layer_out_of_its_turn_is_found() -> None:
+STEP = fc._core.PURSE_STEP
+ADA, BO, CEM = 1000, 1001, 1002
+PLATFORM, GUARANTEE = 3, 11
+
+
+@pytest.mark.parametrize(
+    ("line", "nth", "changes", "says"),
+    [
+        ("pledged", 1, {"credit": 2 * STEP + BO}, "pledged between accounts 1000 and"),
+        ("released", 0, {"credit": BO}, "released between accounts"),
+        ("contributed", 0, {"debit": BO}, "contributed between accounts 1001"),
+        ("guaranteed", 0, {"amount": 11}, "the guarantee is not empty"),
+        ("pledged", 1, {"amount": 11}, f"account {2 * STEP + ADA} is not empty"),
+        ("margin_taken", 0, {"line": "fund_taken", "debit": 3 * STEP + ADA}, f"account {2 * STEP + ADA} is not empty"),
+        ("margin_taken", 0, {"line": "covered", "debit": GUARANTEE, "credit": PLATFORM}, "is not empty"),
+        ("margin_taken", 0, {"group": 0}, "it belongs to posting 0, which paid for nobody"),
+        ("margin_taken", 0, {"loss": 1}, "account 1000 pays for another member that failed"),
+        ("fund_taken", 0, {"line": "covered", "credit": PLATFORM}, "account 1000 is one of the others of its own loss"),
+        ("covered", 0, {"credit": GUARANTEE}, "covers a loss of account 11"),
+        ("covered", 1, {"debit": 2 * STEP + BO}, "covers a loss of account 3"),
+        ("covered", 1, {"amount": 81}, "the layers bear 1 more than the loss"),
+        ("covered", 2, {"amount": 26}, "the layers bear 1 more than the loss"),
+        ("passed_on", 0, {"amount": 81}, "is given back what it did not bear"),
+        ("passed_on", 0, {"debit": 4}, "is given back what it did not bear"),
+    ],
+)
+def test_a_layer_out_of_its_turn_is_found(line: str, nth: int, changes: dict[str, Any], says: str) -> None:
+    """Ada loses 110 and has 20 of her own, Cem loses 5; the guarantee bears 10, Bo the rest."""
     bank = fc.Settlement(profile="ccp_margin", tariff=fc.Tariff(1, 1))
-    bank.open(["Ada", "Bo"])
-    bank.deposit(["Ada", "Bo"], 100)
-    bank.pledge("Ada", 10)
+    bank.open(["Ada", "Bo", "Cem"])
+    bank.deposit(["Ada", "Bo"], 200)
+    bank.pledge("Bo", 5)
+    bank.pledge("Ada", 15)
+    bank.release("Ada", 5)
     bank.contribute("Ada", 10)
-    bank.contribute("Bo", 10)
+    bank.contribute("Bo", 150)
     bank.guarantee(10)
-    first = bank.settle([], {"participant": ["Ada"], "energy_wh": [115]})
-    bank.close_cycle(failed="Ada")
-    rest = bank.receipts()
-    columns = {name: np.concatenate([first.columns[name], rest.columns[name]]) for name in rest.columns}
-    code = {name: code for kind, code, name in fc._core.LINE_NAMES if kind == 8}
-    (own,) = np.flatnonzero((columns["kind"] == 8) & (columns["code"] == code["margin_taken"])).tolist()
-    for line, account in (("fund_taken", bank.account("Ada") + 3 * fc._core.PURSE_STEP), ("covered", 11)):
-        lie = {name: column.copy() for name, column in columns.items()}
-        lie["code"][own], lie["debit"][own] = code[line], account
-        if line == "covered":
-            lie["credit"][own] = 3
-        with pytest.raises(fc.AuditError, match="no layer bears a loss before the one above it is empty"):
-            Books().follow(lie)
+    kept = [bank.settle([], {"participant": ["Ada", "Cem"], "energy_wh": [290, 25]})]
+    bank.close_cycle(failed=["Ada", "Cem"])
+    bank.deposit("Ada", 300)
+    bank.pass_on()
+    kept.append(bank.receipts())
+    columns = {name: np.concatenate([item.columns[name] for item in kept]) for name in kept[0].columns}
+    Books().follow(columns)
+    codes = {name: (kind, code) for kind, code, name in fc._core.LINE_NAMES if code >= 41 or name == "novation"}
+
+    def rows(name: str) -> list[int]:
+        kind, code = codes[name]
+        money = columns["asset"] == 0
+        return np.flatnonzero((columns["kind"] == kind) & (columns["code"] == code) & money).tolist()
+
+    row = rows(line)[nth]
+    for field, value in changes.items():
+        match field:
+            case "line":
+                columns["code"][row] = codes[value][1]
+            case "loss":
+                columns["group"][row] = columns["seq"][rows("novation")[value]]
+            case _:
+                columns[field][row] = value
+    with pytest.raises(fc.AuditError, match=f"no layer bears a loss before the one above it is empty.*{says}"):
+        Books().follow(columns)
 
 
 def test_statements_ledger_and_journal_tell_of_collateral(tmp_path: Any) -> None:

@@ -93,6 +93,16 @@ def test_recovery_is_capped() -> None:
     assert int(bank.balances.filter(role="platform")["posted"][0]) == 3 * EUR
 
 
+def test_two_top_ups_of_one_call_recover_no_more_than_waits_and_is_there() -> None:
+    bank = bank_of()
+    bank.put_off("Ada", 4 * EUR)
+    use(bank, "Ada", 2 * EUR)
+    bank.deposit(["Ada", "Ada"], [3 * EUR, 2 * EUR])
+    assert stands(bank) == ("0.00", "0.00", "1.00", "off")
+    bank.deposit(["Ada", "Ada"], [3 * EUR, 2 * EUR])
+    assert stands(bank) == ("4.00", "0.00", "0.00", "on")
+
+
 def test_instalments_are_taken_while_there_is_credit() -> None:
     bank = bank_of(instalment_per_day="0.40", recovery_cap_percent=0, emergency=5)
     bank.put_off("Ada", EUR)
@@ -139,6 +149,16 @@ def test_some_suppliers_protect_only_who_had_credit_when_the_window_began() -> N
             assert stands(bank)[3] == "off"
             bank.advance(42 * HOUR)
             assert stands(bank)[3] == "off"
+
+
+def test_the_day_that_begins_with_a_window_is_paid_first() -> None:
+    policy = {"protected": {"night": {"hours": ["00:00-06:00"]}}, "requires_credit_before_window": True}
+    for credit, supply in ((10, "off"), (11, "protected")):
+        bank = bank_of(standing_per_day="0.00000001", **policy)
+        bank.deposit("Ada", credit)
+        bank.advance(DAY)
+        use(bank, "Ada", 1)
+        assert stands(bank)[3] == supply
 
 
 def test_emergency_credit_is_offered_again_when_it_is_paid_back() -> None:
@@ -232,20 +252,22 @@ def test_the_years_before_a_bank_is_used_cost_nothing() -> None:
     assert stands(bank)[2] == "3.00"
 
 
-@pytest.mark.parametrize("zone", ["Europe/Amsterdam", "Australia/Lord_Howe", "Asia/Kathmandu", "America/St_Johns"])
+@pytest.mark.parametrize(
+    "zone", ["Europe/Amsterdam", "Australia/Lord_Howe", "Asia/Kathmandu", "America/St_Johns", "Pacific/Apia"]
+)
 def test_each_local_day_costs_once_wherever_the_clock_stops(zone: str) -> None:
-    """A year in steps of a quarter of an hour, of a day, and at once."""
-    first = datetime(2010, 1, 1, 12, tzinfo=UTC)
+    """Clocks that are set back over midnight (St. John's), a date that never was (30 December 2011 in Samoa)."""
+    first = datetime(2010, 12, 1, 12, tzinfo=UTC)
     days = 400
     local = ZoneInfo(zone)
-    begun = (first + timedelta(days)).astimezone(local).date() - first.astimezone(local).date()
+    seen = {(first + timedelta(minutes=15 * i)).astimezone(local).date() for i in range(96 * days + 1)}
     for hours in (5, 24, 24 * days):
         bank = fc.Settlement(profile=fc.Prepayment(standing_per_day=1, time_zone=zone), tariff=fc.Tariff(1, 1))
         bank.open("Ada")
         for hour in range(0, 24 * days, hours):
             bank.advance(ns(first) + hour * HOUR)
         bank.advance(ns(first) + 24 * days * HOUR)
-        assert int(bank.supply.frame["put_off"][0]) == begun.days * EUR
+        assert int(bank.supply.frame["put_off"][0]) == (len(seen) - 1) * EUR
 
 
 # -- a book kept by hand

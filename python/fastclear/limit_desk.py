@@ -128,8 +128,8 @@ class LimitBook(Desk):
         by_treasury = math.floor(next(row[1] for row in rows if row[0] == HOUSE["treasury"]) * of_treasury)
         self._income = Counter({key: amount for key, amount in self._income.items() if key[1] >= first})
         earned: Counter[int] = Counter()
-        for (account, day), amount in self._income.items():
-            earned[account] += amount if day < since else 0
+        for (account, _), amount in self._income.items():
+            earned[account] += amount
         terms = {}
         for account, _, _, _, _, in_force, _, status in rows:
             if status in _NO_LIMIT:

@@ -257,7 +257,7 @@ class MarginDesk:
         """
         book, account, money = self._asked("pledge", participant, amount)
         self._check_free(participant, account, money)
-        self._move(book, account, Entry("deposit", "pledged", account, purse("margin", account), money))
+        self._move_collateral(book, account, Entry("deposit", "pledged", account, purse("margin", account), money))
 
     def release(self, participant: Participant, amount: int) -> None:
         """Give collateral back, as far as what is left still counts as much as is required; the limit falls at once.
@@ -275,7 +275,7 @@ class MarginDesk:
             raise SettlementError(
                 f"participant {participant!r} can spare {spare} of its collateral, not {money}: {required} are required"
             )
-        self._move(book, account, Entry("withdrawal", "released", purse("margin", account), account, money))
+        self._move_collateral(book, account, Entry("withdrawal", "released", purse("margin", account), account, money))
 
     def contribute(self, participant: Participant, amount: int) -> None:
         """Pay into the default fund (``amount`` > 0), or take a contribution out of it (< 0).
@@ -291,7 +291,7 @@ class MarginDesk:
         fund = purse("default_fund", account)
         if amount > 0:
             self._check_free(participant, account, money)
-            self._move(book, account, Entry("deposit", "contributed", account, fund, money))
+            self._move_collateral(book, account, Entry("deposit", "contributed", account, fund, money))
             return
         held = _Held(self._bank)
         exposure, most = held.members[account].exposure, held.of("default_fund", account)
@@ -300,7 +300,7 @@ class MarginDesk:
                 f"participant {participant!r} has {most} in the default fund and is exposed by {exposure}; "
                 "take no more than that, and settle first"
             )
-        self._move(book, account, Entry("withdrawal", "returned", fund, account, money))
+        self._move_collateral(book, account, Entry("withdrawal", "returned", fund, account, money))
 
     def guarantee(self, amount: int) -> None:
         """Put the operator's own money behind the members' (``amount`` > 0), or take it out (< 0), in nano-currency.
@@ -425,7 +425,7 @@ class MarginDesk:
         if money > free:
             raise SettlementError(f"participant {participant!r} has {free} free, not {money}; deposit it first")
 
-    def _move(self, book: MarginBook, account: int, entry: Entry) -> None:
+    def _move_collateral(self, book: MarginBook, account: int, entry: Entry) -> None:
         with all_or_none(self._settlement):
             enter(self._bank, [entry])
             book.set_limits(self._settlement, only=account)

@@ -50,7 +50,7 @@ class Prepayment:
     A profile of a bank, as data. A member's balance is its credit. Below zero it uses emergency credit, which the next
     top-up repays first. Each local day costs a standing charge: it is taken from credit, and what credit does not cover
     is put off and recovered from later top-ups. Where even emergency credit is used up the supply is off, except within
-    protected windows of the local clock. Every amount is one that GB suppliers publish in other figures.
+    protected windows of the local clock. Suppliers in Great Britain publish such rules, with other figures.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ class Prepayment:
         local, cell = self._calendar.cells(grid)
         safe = self._safe[cell]
         begins = np.flatnonzero(np.diff(local.day) > 0) + 1
-        days = [(int(grid[i]), day) for i in begins for day in range(int(local.day[i - 1]) + 1, int(local.day[i]) + 1)]
+        days = [(int(grid[i]), int(local.day[i])) for i in begins]
         windows = [(int(time), None) for time in grid[1:][safe[1:] & ~safe[:-1]]]
         return sorted([*days, *windows], key=lambda event: (event[0], event[1] is None))
 

@@ -112,11 +112,11 @@ class PrepaymentBook(Desk):
     def note(self, bank: Settlement) -> None:
         """Remember who has used up its emergency credit; who has credit again may use it again."""
         model = self.policy.model
-        members = _members(bank)
-        paid = {member.account for member in members if member.posted > 0}
-        spent = {member.account for member in members if -member.posted >= model.emergency}
+        posted = {row[0]: row[1] for row in _standing(bank)}
+        paid = {account for account, money in posted.items() if money > 0}
+        spent = {account for account, money in posted.items() if -money >= model.emergency}
         self._spent = (self._spent | spent) - paid
-        self._begun -= {member.account for member in members if member.posted > model.offered_at}
+        self._begun -= {account for account, money in posted.items() if money > model.offered_at}
 
     def begin(self, account: int) -> None:
         """Let a member use emergency credit."""
@@ -257,9 +257,13 @@ def _recovery(account: int, amount: int, row: int) -> list[Entry]:
 
 def _members(bank: Settlement, only: set[int] | None = None) -> list[_Member]:
     """Members that are not closed, ascending account."""
-    core = bank._bank
-    rows = [row for row in core.balances() if row[7] not in (None, "closed") and (only is None or row[0] in only)]
+    rows = [row for row in _standing(bank) if only is None or row[0] in only]
+    waits = bank._bank.available
     return [
-        _Member(row[0], row[1], max(row[1] - row[2], 0), -(core.available(purse("owed_charges", row[0])) or 0))
-        for row in rows
+        _Member(row[0], row[1], max(row[1] - row[2], 0), -(waits(purse("owed_charges", row[0])) or 0)) for row in rows
     ]
+
+
+def _standing(bank: Settlement) -> list[tuple[Any, ...]]:
+    """Account, posted, reserved and more of each member that is not closed."""
+    return [row for row in bank._bank.balances() if row[7] not in (None, "closed")]

@@ -1,24 +1,25 @@
 //! Lines that profiles enter from outside: what their numbers are called. The core gives them no meaning of its own.
 //!
-//! Collateral moves as deposits and withdrawals, because nobody gains or loses by it.
+//! Numbers from 40 on, so that the lines of the core have room. Collateral moves as deposits and withdrawals, because
+//! nobody gains or loses by it.
 
 use super::posting::Kind;
 
 /// Every such line that `code` tells apart within a kind, with its stable name.
 pub const LINES: [(Kind, u16, &str); 12] = [
     // Collateral, and what stands behind it.
-    (Kind::Deposit, 21, "pledged"),
-    (Kind::Deposit, 22, "contributed"),
-    (Kind::Deposit, 23, "guaranteed"),
-    (Kind::Withdrawal, 21, "released"),
-    (Kind::Withdrawal, 22, "returned"),
-    (Kind::Withdrawal, 23, "guarantee_returned"),
+    (Kind::Deposit, 41, "pledged"),
+    (Kind::Deposit, 42, "contributed"),
+    (Kind::Deposit, 43, "guaranteed"),
+    (Kind::Withdrawal, 41, "released"),
+    (Kind::Withdrawal, 42, "returned"),
+    (Kind::Withdrawal, 43, "guarantee_returned"),
     // A member who failed: its own layers, then those of others.
     (Kind::Net, 41, "margin_taken"),
     (Kind::Net, 42, "fund_taken"),
     (Kind::Net, 43, "covered"),
     (Kind::Net, 44, "passed_on"),
     // Retail prepayment: charges that wait, as claims.
-    (Kind::Net, 31, "put_off"),
-    (Kind::Net, 32, "recovered"),
+    (Kind::Net, 51, "put_off"),
+    (Kind::Net, 52, "recovered"),
 ];
