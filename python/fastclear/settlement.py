@@ -27,6 +27,7 @@ from fastclear.audit.watch import Watched, audited
 from fastclear.clearing_columns import Cleared, Settled, cleared_columns, ids, meter_columns, meter_frame
 from fastclear.columns import INT64_MAX, Participant, whole
 from fastclear.credit_desk import CreditDesk
+from fastclear.disputes import Dispute, Disputes
 from fastclear.errors import SettlementError
 from fastclear.imbalance import Backup, Imbalance, encoded
 from fastclear.invoices.desk import InvoiceDesk
@@ -49,7 +50,7 @@ PRICE_MAX: Final = 2**31 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Settlement(CreditDesk, FixedCharges, Resettlement, InvoiceDesk):
+class Settlement(CreditDesk, FixedCharges, Resettlement, InvoiceDesk, Disputes):
     """The accounts of a community, and what happens to them slot by slot.
 
     Parameters
@@ -128,6 +129,7 @@ class Settlement(CreditDesk, FixedCharges, Resettlement, InvoiceDesk):
         self._settled = Settled()
         self._slots = SettledSlots()
         self._office = None
+        self._disputes: dict[int, Dispute] = {}
         self._last: Receipts | None = None
         self._handed_out = 0
 
@@ -138,6 +140,7 @@ class Settlement(CreditDesk, FixedCharges, Resettlement, InvoiceDesk):
         twin._bank = self._bank.copy()
         twin._members, twin._settled = self._members.copy(), self._settled.copy()
         twin._slots = self._slots.copy()
+        twin._disputes = self._disputes.copy()
         twin._office = None if self._office is None else self._office.copy(twin)
         twin._plan, twin._subscriptions = copy(self._plan), copy(self._subscriptions)
         return twin

@@ -33,6 +33,7 @@ from typing import Any, Final
 
 from fastclear import _core
 from fastclear.audit.corrections import CORRECTED, Correcting, Corrections
+from fastclear.audit.disputes import DISPUTED, Disputes
 from fastclear.audit.loans import LOANS, Loans
 from fastclear.audit.report import broken
 
@@ -62,6 +63,7 @@ CHECKS: Final = (
     WHOLE,
     ENERGY,
     CORRECTED,
+    DISPUTED,
     PRICED,
     PURSES,
     LOANS,
@@ -163,6 +165,7 @@ class Books:
         self._cycle: dict[int, tuple[int, int]] = {}  # opening, deposited
         self._loans = Loans()
         self._corrections = Corrections()
+        self._disputes = Disputes()
 
     def report(self) -> SettlementReport:
         """What has been looked at."""
@@ -261,6 +264,7 @@ class Books:
             call.paid.add(p["debit"])
         self._note(p, kind, line, call, where)
         self._loans.note(p, kind, line, where)
+        self._disputes.note(p, kind, line, where)
 
     def _close(self, p: dict[str, int], where: str) -> None:
         held = self._account(p["debit"], where)
@@ -398,6 +402,7 @@ class Books:
                     ENERGY,
                     f"posting {reading}: account {member} traded {call.contract[member]} Wh, its lines leave {left}",
                 )
+        self._disputes.check(self.reservations)
         self._corrections.check(call.correcting, call.contract)
 
 

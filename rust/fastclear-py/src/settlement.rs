@@ -20,7 +20,7 @@ use fastclear_core::settlement::purses::{PURSE_STEP, PURSES, house_names, owner}
 use fastclear_core::settlement::resettlement::{SettledSlot, Version};
 use fastclear_core::settlement::{
     Bank, Bill, ClearedSlot, Entries, FeeShare, Imbalance, Kind, Meter, Orders, Owner, Posting, Profile, SettleError,
-    Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, provisional, resettlement, slot,
+    Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, disputes, provisional, resettlement, slot,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -533,7 +533,8 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
         .chain(&delivery::LINES)
         .chain(&credit::LINES)
         .chain(&resettlement::LINES)
-        .chain(&provisional::LINES);
+        .chain(&provisional::LINES)
+        .chain(&disputes::LINES);
     m.add("LINE_NAMES", lines.map(|&(kind, code, name)| (kind as u8, code, name)).collect::<Vec<_>>())?;
     Ok(())
 }

@@ -16,6 +16,7 @@
 //! | [`credit`] | loans, exposure, standing, the end of a cycle |
 //! | [`resettlement`] | a settled slot under later readings: what the difference moves |
 //! | [`provisional`] | slots that are not final yet: earnings set aside, taken back or confirmed |
+//! | [`disputes`] | codes of disputes |
 //! | [`imbalance`] | what a deviation from the contract costs, and who has what is left over |
 //! | [`purses`] | accounts of a member for a purpose, and lines between any accounts |
 //! | [`bill`] | what each member paid, read off postings |
@@ -35,6 +36,7 @@ pub mod bill;
 mod by_id;
 pub mod credit;
 pub mod delivery;
+pub mod disputes;
 mod draft;
 pub mod error;
 pub mod imbalance;
