@@ -47,6 +47,7 @@ from fastclear.errors import (
     StoreError,
 )
 from fastclear.imbalance import Backup, DualPrice, Pooled, ShortfallAllocation, SinglePrice
+from fastclear.invoices import Invoices
 from fastclear.ledger import Ledger, verify, verify_directory
 from fastclear.lending import Borrower, LoanPrice, credit_limit, credit_score, loan_price
 from fastclear.netting import Net, net
@@ -85,6 +86,7 @@ __all__ = [
     "FastclearError",
     "History",
     "Huang",
+    "Invoices",
     "Ledger",
     "LedgerError",
     "LoanPrice",

@@ -83,8 +83,8 @@ class CreditDesk:
         Raises
         ------
         SettlementError
-            A stranger, an account closed already, one that still holds, owes or has reserved something, or one that is a
-            party to a dispute.
+            A stranger, an account closed already, one that still holds, owes or has reserved something, or a party to a
+            dispute.
         """
         account = self._self.account(participant)
         dispute = self._self._in_dispute(account)

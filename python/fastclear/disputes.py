@@ -89,8 +89,8 @@ class Disputes:
         reason : str, optional
             In words; kept by the bank, never on the ledger.
         evidence_until, ruling_until : int or datetime, optional
-            Deadlines on the engine clock: no evidence from the first on; from the second on it may be rejected without a
-            ruling, and no longer be ruled.
+            Deadlines on the engine clock: no evidence from the first on; from the second on it may be rejected without
+            a ruling, and no longer be ruled.
 
         Returns
         -------
@@ -135,8 +135,8 @@ class Disputes:
         if number is not None:
             bank._check_open(number)
         now = self._bank.now()
-        deadlines = [None if time is None else slot_ns(time) for time in (evidence_until, ruling_until)]
-        if any(time is not None and time <= now for time in deadlines):
+        evidence_due, ruling_due = (None if time is None else slot_ns(time) for time in (evidence_until, ruling_until))
+        if any(time is not None and time <= now for time in (evidence_due, ruling_due)):
             raise SettlementError("a deadline has passed already; give a later time, or none")
         available = self._bank.available(payer) if payer >= _core.FIRST_MEMBER else None
         held = max(0, min(value, available or 0, INT64_MAX))
@@ -154,7 +154,8 @@ class Disputes:
             None if number is None else bank._slots.start(number),
             reason,
             now,
-            *deadlines,
+            evidence_due,
+            ruling_due,
         )
         return seqs[0]
 
@@ -180,8 +181,8 @@ class Disputes:
         Raises
         ------
         SettlementError
-            No such dispute, one without evidence, ruled already or ended, a deadline that has passed, or an amount that is
-            not between 0 and what is disputed.
+            No such dispute, one without evidence, ruled already or ended, a deadline that has passed, or an amount that
+            is not between 0 and what is disputed.
         """
         dispute = self._step(number, "ruled")
         value = whole("amount", amount)
@@ -297,7 +298,7 @@ class Disputes:
         if dispute.state not in _NEXT[state]:
             allowed = " or ".join(_NEXT[state])
             raise SettlementError(
-                f"dispute {dispute.number} is {dispute.state}: it cannot go on to {state}; only one that is {allowed} can"
+                f"dispute {dispute.number} is {dispute.state}: it cannot go on to {state}; one that is {allowed} can"
             )
         return dispute
 

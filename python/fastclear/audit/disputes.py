@@ -1,4 +1,4 @@
-"""Disputes, followed from the postings: legal steps, one end, the ruled amount and nothing else, nothing held after it."""
+"""Disputes, followed from the postings: legal steps, one end, the ruled amount, nothing held after it."""
 
 from __future__ import annotations
 
