@@ -249,7 +249,9 @@ class CycleMachine(RuleBasedStateMachine):
     def step(self, pick: int, step: str, share: int) -> None:
         if not self.model.disputes:
             return
-        number = sorted(self.model.disputes)[pick % len(self.model.disputes)]
+        running = [n for n, item in self.model.disputes.items() if item["state"] not in ("posted", "rejected")]
+        numbers = sorted(running if running and pick < 90 else self.model.disputes)
+        number = numbers[pick % len(numbers)]
         item = self.model.disputes[number]
         amount = item["amount"] * share // 4
         state, legal = item["state"], False
@@ -344,7 +346,7 @@ MOVES: dict[str, tuple[int, Callable[[CycleMachine, Random], object]]] = {
     "later": (6, lambda m, r: m.later(r.randint(0, 99), some_meter(r))),
     "take_back": (3, lambda m, r: m.take_back(r.choice([0, len(m.model.slots) - 1, r.randint(0, 99)]))),
     "advance": (2, lambda m, r: m.advance(r.choice([0, DELAY // 3, 2 * DELAY]))),
-    "dispute": (3, lambda m, r: m.dispute(r.choice(NAMES), r.choice(NAMES), r.randint(1, 10**9))),
+    "dispute": (2, lambda m, r: m.dispute(r.choice(NAMES), r.choice(NAMES), r.randint(1, 10**9))),
     "step": (10, lambda m, r: m.step(r.randint(0, 99), r.choice(STEPS), r.randint(0, 4))),
     "invoice": (2, lambda m, r: m.invoice()),
     "close_cycle": (1, lambda m, r: m.close_cycle()),
