@@ -548,6 +548,7 @@ def test_the_yardsticks_agree(accounts):
     for races in (
         settlement_cases.postings,
         settlement_cases.netting,
+        settlement_cases.slot,
         settlement_cases.with_ids,
         settlement_cases.every_kind,
     ):

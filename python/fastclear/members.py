@@ -26,12 +26,13 @@ class Members:
         self._accounts: dict[Participant, int] = {}
         self._int_keys = np.empty(0, np.int64)
         self._int_accounts = np.empty(0, np.uint64)
+        self._int_table: NDArray[np.uint64] | None = None  # accounts by name less the first name, then 0 for strangers
 
     def copy(self) -> Members:
         """Members of their own."""
         twin = Members()
         twin.names, twin._accounts = self.names.copy(), self._accounts.copy()
-        twin._int_keys, twin._int_accounts = self._int_keys, self._int_accounts
+        twin._int_keys, twin._int_accounts, twin._int_table = self._int_keys, self._int_accounts, self._int_table
         return twin
 
     def new(self, participants: Participant | Iterable[Participant]) -> list[Participant]:
@@ -57,6 +58,8 @@ class Members:
         integers = sorted((name, account) for name, account in self._accounts.items() if isinstance(name, int))
         self._int_keys = np.array([name for name, _ in integers], np.int64)
         self._int_accounts = np.array([account for _, account in integers], np.uint64)
+        gapless = len(integers) and integers[-1][0] - integers[0][0] == len(integers) - 1
+        self._int_table = np.append(self._int_accounts, np.uint64(0)) if gapless else None
 
     def account(self, participant: Participant) -> int:
         """Account of one participant; a stranger raises."""
@@ -107,6 +110,12 @@ class Members:
         keys = self._int_keys
         if not len(keys):
             return np.zeros(len(column), np.uint64)
+        if self._int_table is not None:  # names without gaps: their places are known
+            place = np.ascontiguousarray(column, np.int64) - keys[0]
+            outside = place.view(np.uint64) >= len(keys)  # those below the first wrap around
+            if outside.any():
+                place[outside] = len(keys)
+            return cast("NDArray[np.uint64]", self._int_table[place])
         index = np.minimum(np.searchsorted(keys, column), len(keys) - 1)
         return np.where(keys[index] == column, self._int_accounts[index], np.uint64(0))
 

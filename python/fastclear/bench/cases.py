@@ -98,6 +98,10 @@ class Case:
     sorts: bool = True
 
 
+SLOTS: Final = (10, 50)
+"""Orders of a market where the markets of a slot are settled."""
+
+
 def cases(plan: Plan) -> Iterator[Case]:
     """Every case of a plan, in the order of the table."""
     most = plan.orders[-1]
@@ -123,6 +127,8 @@ def cases(plan: Plan) -> Iterator[Case]:
     for where, accounts in accounts_of(plan).items():
         yield Case(f"postings {where}", most, partial(settlement_cases.postings, most, accounts), False)
         yield Case(f"netting {where}", most, partial(settlement_cases.netting, most, accounts), False)
+    for mean in SLOTS:
+        yield Case(f"slot of {mean}", plan.markets * mean, partial(settlement_cases.slot, plan.markets, mean), False)
     few = min(most, 100_000)
     yield Case("transfers", few, partial(settlement_cases.with_ids, few, max(2, few // 10)), False)
     many_kinds = min(most, 1_000_000)

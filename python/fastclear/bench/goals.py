@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from fastclear.bench.cases import DISTRIBUTIONS, PRICES, SMALL_MARKET, Plan, accounts_of
+from fastclear.bench.cases import DISTRIBUTIONS, PRICES, SLOTS, SMALL_MARKET, Plan, accounts_of
 from fastclear.bench.runner import Measured
 
 _COPIES, _FASTER, _LIMITS = (f"\N{MULTIPLICATION SIGN} {what}" for what in ("np.copyto", "faster", "limit"))
@@ -104,6 +104,8 @@ def _times(run: Measured, n: int, than: str, clock: str = "cpu") -> Value:
 
 _LARGE: Final = 1_000_000
 """Orders from which what a call costs anyhow does not matter."""
+_MANY: Final = 100_000
+"""Markets from which a slot is judged."""
 _SHARE_OF_SORT: Final[dict[int, tuple[float, float]]] = {
     10_000: (0.60, 0.60),
     1_000_000: (0.45, 0.25),
@@ -240,6 +242,10 @@ def _settlement(plan: Plan, run: Measured) -> Iterator[Goal]:
             reached = run.ratio(f"{what} {where}", n, "fastclear", "np.copyto")
             words = f"{size(n)} {what}, {size(accounts)} accounts"
             yield from _one(words, _COPIES, reached, bound if judged else None, "narrow")
+    for mean in SLOTS:
+        reached = run.ratio(f"slot of {mean}", plan.markets * mean, "fastclear", "cleared twice")
+        words = f"{size(plan.markets)} markets of {mean} settled"
+        yield from _one(words, "of clearing twice", reached, 1 if plan.markets >= _MANY else None, "narrow")
     few = min(n, 100_000)
     share = run.ratio("transfers", few, "fastclear", "sqlite")
     if share is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from copy import copy
 from functools import partial
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ import numpy as np
 
 import fastclear as fc
 from fastclear.bench.timing import Call, Contest
-from fastclear.bench.workloads import SEED, Columns
+from fastclear.bench.workloads import SEED, Columns, many_markets
 
 BATCH: Final = 8_192
 """Transfers of one call, and of one transaction of SQLite, where there are ids."""
@@ -20,6 +21,7 @@ LIMIT: Final = 500
 """Credit of an account where some transfers shall not be covered."""
 AMOUNT_MAX: Final = 1_000
 _AMPLE: Final = 10**12
+_PLENTY: Final = 10**17
 
 
 def payments(n: int, accounts: int) -> Columns:
@@ -146,6 +148,36 @@ def by_sqlite(batches: list[list[tuple[int, int, int, int]]], accounts: int) -> 
         database.executemany("UPDATE accounts SET balance = balance + ?4 WHERE id = ?3", batch)
         database.execute("COMMIT")
     return database
+
+
+def slot(markets: int, mean: int) -> list[Contest]:
+    """Trades of many markets paid out in one call, against clearing the markets, lists of trades and all, twice."""
+    columns = many_markets(markets, mean=mean)
+    n = len(columns["side"])
+    members = max(2, n // 100)
+    columns["participant"] = np.random.default_rng([SEED, n, members]).integers(0, members, n)
+    columns["order"] = np.arange(n)
+    bank = fc.Settlement(tariff=fc.Tariff.from_ct_per_kwh(30, 5))
+    bank.open(range(members))
+    bank.deposit(range(members), _PLENTY)
+    bank.receipts()
+
+    def clear() -> fc.Clearing:
+        clearing = fc.clear(columns, fc.Uniform())
+        _ = clearing.trade_columns
+        return clearing
+
+    def twice() -> None:
+        for _ in range(2):
+            clear()
+
+    cleared = clear()
+    receipts = bank.settle(copy(cleared))
+    if len(receipts.columns["kind"]) < 2 * len(cleared.trade_columns["quantity"]):
+        raise AssertionError("a trade has no postings")
+    # a clearing is settled once; what is copied is another one
+    calls: dict[str, Call] = {"fastclear": lambda: len(bank.settle(copy(cleared))), "cleared twice": twice}
+    return [Contest.of(calls, n)]
 
 
 def with_ids(n: int, accounts: int) -> list[Contest]:

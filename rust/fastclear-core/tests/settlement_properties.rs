@@ -422,7 +422,7 @@ fn agree(bank: &Bank, twin: &Twin, history: &[Posting]) -> Result<(), TestCaseEr
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_bank_is_its_twin(rates in tariff(), calls in prop::collection::vec(call(), 1..12)) {

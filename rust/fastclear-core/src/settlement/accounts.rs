@@ -400,73 +400,117 @@ impl Accounts {
     /// Moves posted and pending money from debit to credit, or changes nothing.
     fn move_money(&mut self, p: &Posting, step: Move) -> Result<(), FoldError> {
         let seq = p.seq;
-        let unknown = |account| FoldError::UnknownAccount { seq, account };
-        let sound = |account, held: Option<&Account>| match held.copied() {
-            None => Err(unknown(account)),
-            Some(held) if held.closed => Err(FoldError::Closed { seq, account }),
-            Some(held) if held.asset != p.asset => Err(FoldError::AssetDiffers { seq, account }),
-            Some(held) => Ok(held),
-        };
-        let payer = sound(p.debit, self.by_id.get(p.debit))?;
-        let paid = Account {
-            posted: payer.posted - step.posted,
-            pending_out: payer.pending_out + step.pending,
-            version: payer.version + 1,
-            ..payer
-        };
-        // An account that pays itself is read again after its own debit.
+        let payer = sound(p, p.debit, self.by_id.get(p.debit))?;
+        let payee = sound(p, p.credit, self.by_id.get(p.credit))?;
+        let paid = (payer.posted - step.posted, payer.pending_out + step.pending);
+        // An account that pays itself has paid before it receives.
         let same = p.debit == p.credit;
-        let payee = if same { paid } else { sound(p.credit, self.by_id.get(p.credit))? };
-        let received = Account {
-            posted: payee.posted + step.posted,
-            pending_in: payee.pending_in + step.pending,
-            version: payee.version + u64::from(!same),
-            ..payee
-        };
+        let held = if same { paid.0 } else { payee.posted };
+        let received = (held + step.posted, payee.pending_in + step.pending);
         let totals = Totals {
-            posted: self.totals.posted + (paid.posted - payer.posted) + (received.posted - payee.posted),
-            pending_out: self.totals.pending_out + (paid.pending_out - payer.pending_out),
-            pending_in: self.totals.pending_in + (received.pending_in - payee.pending_in),
+            posted: self.totals.posted + (paid.0 - payer.posted) + (received.0 - held),
+            pending_out: self.totals.pending_out + (paid.1 - payer.pending_out),
+            pending_in: self.totals.pending_in + (received.1 - payee.pending_in),
             reserved: self.totals.reserved + step.pending,
         };
         if !totals.balanced() {
             return Err(FoldError::BrokenInvariant { seq });
         }
         let small = |money: i128| (-LARGEST..=LARGEST).contains(&money);
-        if !(small(paid.posted) && small(received.posted) && small(totals.reserved)) {
+        if !(small(paid.0) && small(received.0) && small(totals.reserved)) {
             return Err(FoldError::OutOfRange { seq });
         }
-        self.by_id.insert(p.debit, paid);
-        self.by_id.insert(p.credit, received);
+        if let Some(payer) = self.by_id.get_mut(p.debit) {
+            (payer.posted, payer.pending_out) = paid;
+            payer.version += 1;
+        }
+        if let Some(payee) = self.by_id.get_mut(p.credit) {
+            (payee.posted, payee.pending_in) = received;
+            payee.version += u64::from(!same);
+        }
         self.totals = totals;
         Ok(())
     }
 
-    /// What `apply(p)` may change, as it is now, for [`Accounts::restore`].
-    pub(super) fn before(&self, p: &Posting) -> Before {
-        let held = if matches!(p.kind, Kind::Post | Kind::Void) { p.group } else { p.seq };
-        Before {
-            debit: (p.debit, self.get(p.debit).copied()),
-            credit: (p.credit, self.get(p.credit).copied()),
-            reservation: (held, self.reservation(held).copied()),
-            totals: self.totals,
+    /// What taking `p` back will need beside `p` itself, before it is applied.
+    pub(super) fn replaced(&self, p: &Posting) -> Option<i128> {
+        match p.kind {
+            Kind::Limit => self.get(p.debit).map(|held| held.limit),
+            Kind::Post | Kind::Void => self.reservation(p.group).map(|held| i128::from(held.amount)),
+            _ => None,
         }
     }
 
-    /// Takes one posting back.
-    pub(super) fn restore(&mut self, before: &Before) {
-        for (id, account) in [before.debit, before.credit] {
-            match account {
-                Some(account) => self.by_id.insert(id, account),
-                None => self.by_id.remove(id),
+    /// Takes back the posting that was applied last; `replaced` is what [`Accounts::replaced`] said before it.
+    pub(super) fn take_back(&mut self, p: &Posting, replaced: Option<i128>) {
+        let amount = i128::from(p.amount);
+        let replaced = replaced.unwrap_or_default();
+        match p.kind {
+            Kind::AccountOpened => self.by_id.remove(p.debit),
+            Kind::Limit => {
+                if let Some(held) = self.by_id.get_mut(p.debit) {
+                    held.limit = replaced;
+                    held.version -= 1;
+                }
             }
+            Kind::Reserve => {
+                self.reservations.remove(&p.seq);
+                self.move_back(p, Move { posted: 0, pending: amount });
+            }
+            Kind::Post | Kind::Void => {
+                let reserved = Reservation { debit: p.debit, credit: p.credit, amount: replaced as i64 };
+                self.reservations.insert(p.group, reserved);
+                let posted = if p.kind == Kind::Post { amount } else { 0 };
+                self.move_back(p, Move { posted, pending: -replaced });
+            }
+            Kind::Trade
+            | Kind::Deposit
+            | Kind::Withdrawal
+            | Kind::Net
+            | Kind::Imbalance
+            | Kind::Fee
+            | Kind::Tax
+            | Kind::Correction => self.move_back(p, Move { posted: amount, pending: 0 }),
+            Kind::Membership if p.code == MEMBERSHIP_CLOSED => {
+                if let Some(held) = self.by_id.get_mut(p.debit) {
+                    held.closed = false;
+                    held.version -= 1;
+                }
+            }
+            Kind::Meter
+            | Kind::Certificate
+            | Kind::MarketOpened
+            | Kind::Membership
+            | Kind::Parameter
+            | Kind::Dispute => {}
         }
-        let (seq, reservation) = before.reservation;
-        match reservation {
-            Some(reservation) => self.reservations.insert(seq, reservation),
-            None => self.reservations.remove(&seq),
-        };
-        self.totals = before.totals;
+    }
+
+    fn move_back(&mut self, p: &Posting, step: Move) {
+        if let Some(payer) = self.by_id.get_mut(p.debit) {
+            payer.posted += step.posted;
+            payer.pending_out -= step.pending;
+            payer.version -= 1;
+        }
+        if let Some(payee) = self.by_id.get_mut(p.credit) {
+            payee.posted -= step.posted;
+            payee.pending_in -= step.pending;
+            payee.version -= u64::from(p.debit != p.credit);
+        }
+        self.totals.pending_out -= step.pending;
+        self.totals.pending_in -= step.pending;
+        self.totals.reserved -= step.pending;
+    }
+}
+
+/// An account that `p` may change.
+fn sound<'a>(p: &Posting, account: u64, held: Option<&'a Account>) -> Result<&'a Account, FoldError> {
+    let seq = p.seq;
+    match held {
+        None => Err(FoldError::UnknownAccount { seq, account }),
+        Some(held) if held.closed => Err(FoldError::Closed { seq, account }),
+        Some(held) if held.asset != p.asset => Err(FoldError::AssetDiffers { seq, account }),
+        Some(held) => Ok(held),
     }
 }
 
@@ -475,15 +519,6 @@ impl Accounts {
 struct Move {
     posted: i128,
     pending: i128,
-}
-
-/// The part of the state that one posting may change.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Before {
-    debit: (u64, Option<Account>),
-    credit: (u64, Option<Account>),
-    reservation: (u64, Option<Reservation>),
-    totals: Totals,
 }
 
 #[cfg(test)]

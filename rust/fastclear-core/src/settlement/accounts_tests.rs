@@ -122,7 +122,7 @@ fn every_fault_is_typed_and_changes_nothing() -> Result<(), FoldError> {
 }
 
 #[test]
-fn restore_takes_every_kind_back() -> Result<(), FoldError> {
+fn every_kind_is_taken_back() -> Result<(), FoldError> {
     let accounts = sample()?;
     for p in [
         posting(Kind::AccountOpened, 9, 1001, 0, 0, 9),
@@ -135,9 +135,9 @@ fn restore_takes_every_kind_back() -> Result<(), FoldError> {
         posting(Kind::Meter, 9, 1000, 0, 0, 9),
     ] {
         let mut changed = accounts.clone();
-        let before = changed.before(&p);
+        let replaced = changed.replaced(&p);
         changed.apply(&p)?;
-        changed.restore(&before);
+        changed.take_back(&p, replaced);
         assert_eq!(changed, accounts, "{:?}", p.kind);
     }
     Ok(())

@@ -9,12 +9,13 @@ pub const DENOMINATORS: [i64; 2] = [1, 2];
 
 /// What a buyer owes for `amount` over `den`: rounded up.
 pub const fn owed(amount: i128, den: i64) -> i128 {
-    -(-amount).div_euclid(den as i128)
+    // Nearly all money is whole; a division of 128 bits is worth avoiding.
+    if den == 1 { amount } else { -(-amount).div_euclid(den as i128) }
 }
 
 /// What a seller receives for `amount` over `den`, or a spread of it comes to: rounded down.
 pub const fn received(amount: i128, den: i64) -> i128 {
-    amount.div_euclid(den as i128)
+    if den == 1 { amount } else { amount.div_euclid(den as i128) }
 }
 
 /// A price over `den` in whole ticks, where it is one.

@@ -11,10 +11,11 @@ use super::credit::{Cover, Credit, desk};
 use super::draft::{Draft, Line, Position};
 use super::error::SettleError;
 use super::imbalance::Imbalance;
+use super::open_orders::OpenOrders;
 use super::posting::{Kind, Posting};
 use super::provisional::{Standing, Waiting};
 use super::resettlement::SettledSlot;
-use super::slot::{self, ClearedSlot, Closed, Meter, OpenOrders, SlotOf, check_member};
+use super::slot::{self, ClearedSlot, Meter, check_member};
 use super::subscription;
 use super::tariff::Tariff;
 use super::terms::Terms;
@@ -40,6 +41,9 @@ pub struct Orders<'a> {
     pub network_fee: Option<&'a [i64]>,
 }
 
+/// Runs of postings are joined up to this length.
+const RUN: usize = 4096;
+
 /// One account over one cycle, in nano-currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CycleLine {
@@ -64,7 +68,6 @@ pub struct Bank {
     /// `None` under the profile prepaid.
     pub(super) credit: Option<Credit>,
     pub(super) open: OpenOrders,
-    pub(super) slot_of: SlotOf,
     pub(super) waiting: Waiting,
     /// Open reservations that no order made, by seq.
     pub(super) holds: BTreeSet<u64>,
@@ -72,7 +75,8 @@ pub struct Bank {
     /// Where the clock was last set to.
     clock: u64,
     next_member: u64,
-    untaken: Vec<Posting>,
+    /// Runs of postings that nobody has taken: those of a large slot are not copied behind the few of a small call.
+    untaken: Vec<Vec<Posting>>,
     /// Every slot that was settled, in order. Shared with copies of the bank until one of them changes it.
     pub(super) slots: Arc<Vec<Arc<SettledSlot>>>,
     /// Per account: `posted` at the start of the cycle, deposits less withdrawals since. Follows from the postings.
@@ -90,8 +94,7 @@ impl Bank {
             terms: tariff.into(),
             imbalance: Imbalance::default(),
             credit: None,
-            open: OpenOrders::new(),
-            slot_of: SlotOf::new(),
+            open: OpenOrders::default(),
             waiting: Waiting::default(),
             holds: BTreeSet::new(),
             next: Position::default(),
@@ -298,10 +301,9 @@ impl Bank {
             opened.push(((account, orders.market[row], orders.order[row]), seq));
         }
         let (postings, next) = draft.commit();
-        if let Some(slot) = self.terms.slot() {
-            self.slot_of.extend(opened.iter().map(|&(_, seq)| (seq, slot)));
+        for (order, seq) in opened {
+            self.open.insert(order, seq, self.terms.slot());
         }
-        self.open.extend(opened);
         codes.copy_from_slice(&results);
         self.keep(postings, next);
         Ok(())
@@ -314,22 +316,18 @@ impl Bank {
     pub fn settle(&mut self, clearings: &[ClearedSlot<'_>], meter: &Meter<'_>) -> Result<(), SettleError> {
         let mut draft = Draft::new(&mut self.accounts, self.next);
         let credit = self.credit.as_ref();
-        let open = (&self.open, &self.slot_of);
-        let outcome = slot::settle(&mut draft, open, (&self.terms, self.imbalance), credit, clearings, meter)?;
+        let outcome = slot::settle(&mut draft, &self.open, (&self.terms, self.imbalance), credit, clearings, meter)?;
         let provisional = self.waiting.after_ns > 0;
         let settled = SettledSlot::new(&mut draft, self.terms, meter, &outcome, provisional)?;
         let (postings, next) = desk::commit(draft, &mut self.credit)?;
-        for Closed { order, .. } in outcome.closed {
-            self.open.remove(&order);
-            self.slot_of.remove(&order.1);
-        }
+        self.open.close(&outcome.closed);
         if let Standing::Provisional(provisional) = &settled.standing {
             let due_ns = self.next.time_ns.saturating_add(self.waiting.after_ns);
             self.waiting.queue.push_back((due_ns, self.slots.len()));
             self.waiting.count(provisional.held(), 1);
         }
         Arc::make_mut(&mut self.slots).push(Arc::new(settled));
-        self.keep(postings, next);
+        self.store(postings, next);
         Ok(())
     }
 
@@ -349,7 +347,8 @@ impl Bank {
 
     /// Every posting since the last call.
     pub fn take(&mut self) -> Vec<Posting> {
-        std::mem::take(&mut self.untaken)
+        let mut runs = std::mem::take(&mut self.untaken);
+        if runs.len() == 1 { runs.swap_remove(0) } else { runs.concat() }
     }
 
     /// What each account that holds money gained since the cycle began, in ascending id.
@@ -418,8 +417,16 @@ impl Bank {
             self.cycle.entry(member).or_default().1 += outside;
             self.cycle.entry(boundary).or_default().1 -= outside;
         }
+        self.store(postings, next);
+    }
+
+    /// Keeps postings among which nothing was brought in or paid out.
+    fn store(&mut self, postings: Vec<Posting>, next: Position) {
         self.next = next;
-        self.untaken.extend(postings);
+        match self.untaken.last_mut() {
+            Some(last) if last.len() + postings.len() <= RUN => last.extend(postings),
+            _ => self.untaken.push(postings),
+        }
     }
 }
 

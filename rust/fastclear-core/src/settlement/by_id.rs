@@ -1,12 +1,16 @@
-//! Accounts by id: members, who are opened one after the other, in an array; the others in a tree.
+//! Accounts by id: members, who are opened one after the other, and the house in arrays; the others in a tree.
 
 use std::collections::BTreeMap;
 
 use super::accounts::{Account, FIRST_MEMBER};
 
+/// Ids of the house have places of their own up to here: nearly every posting has one of them on one side.
+const HOUSE_PLACES: usize = 16;
+
 /// Every account, found by its id, walked in ascending id.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ById {
+    house: [Option<Account>; HOUSE_PLACES],
     /// Those numbered from [`FIRST_MEMBER`] on without a gap, in the order in which they were opened.
     members: Vec<Account>,
     /// All others. None has the id of a member above: a member is added only behind the last one, if its id is free.
@@ -21,6 +25,9 @@ impl ById {
     }
 
     pub fn get(&self, id: u64) -> Option<&Account> {
+        if id < HOUSE_PLACES as u64 {
+            return self.house[id as usize].as_ref();
+        }
         match self.place(id).and_then(|place| self.members.get(place)) {
             Some(account) => Some(account),
             None => self.others.get(&id),
@@ -28,6 +35,9 @@ impl ById {
     }
 
     pub fn get_mut(&mut self, id: u64) -> Option<&mut Account> {
+        if id < HOUSE_PLACES as u64 {
+            return self.house[id as usize].as_mut();
+        }
         match self.place(id) {
             Some(place) if place < self.members.len() => self.members.get_mut(place),
             _ => self.others.get_mut(&id),
@@ -35,6 +45,10 @@ impl ById {
     }
 
     pub fn insert(&mut self, id: u64, account: Account) {
+        if id < HOUSE_PLACES as u64 {
+            self.house[id as usize] = Some(account);
+            return;
+        }
         match self.place(id) {
             Some(place) if place < self.members.len() => self.members[place] = account,
             Some(_) if !self.others.contains_key(&id) => self.members.push(account),
@@ -46,6 +60,10 @@ impl ById {
 
     /// Takes back the opening of an account: of members, the last one only.
     pub fn remove(&mut self, id: u64) {
+        if id < HOUSE_PLACES as u64 {
+            self.house[id as usize] = None;
+            return;
+        }
         match self.place(id) {
             Some(place) if place < self.members.len() => {
                 debug_assert_eq!(place + 1, self.members.len(), "what is taken back was opened last");
@@ -58,14 +76,15 @@ impl ById {
     }
 
     pub fn len(&self) -> usize {
-        self.members.len() + self.others.len()
+        self.house.iter().flatten().count() + self.members.len() + self.others.len()
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (u64, &Account)> {
+        let house = (0..).zip(&self.house).filter_map(|(id, account)| Some((id, account.as_ref()?)));
         let before = self.others.range(..FIRST_MEMBER).map(|(&id, account)| (id, account));
         let members = (FIRST_MEMBER..).zip(&self.members);
         let after = self.others.range(FIRST_MEMBER..).map(|(&id, account)| (id, account));
-        Sized { left: self.len(), walk: before.chain(members).chain(after) }
+        Sized { left: self.len(), walk: house.chain(before).chain(members).chain(after) }
     }
 }
 

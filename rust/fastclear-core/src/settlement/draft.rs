@@ -1,6 +1,6 @@
 //! Postings that are kept all together or not at all.
 
-use super::accounts::{Accounts, Before, MONEY};
+use super::accounts::{Accounts, MONEY};
 use super::error::SettleError;
 use super::posting::{Kind, Posting};
 
@@ -55,12 +55,13 @@ pub(super) struct Draft<'a> {
     accounts: &'a mut Accounts,
     next: Position,
     postings: Vec<Posting>,
-    undo: Vec<Before>,
+    /// What some postings replaced, for taking them back, in their order.
+    replaced: Vec<i128>,
 }
 
 impl<'a> Draft<'a> {
     pub fn new(accounts: &'a mut Accounts, next: Position) -> Self {
-        Self { accounts, next, postings: Vec::new(), undo: Vec::new() }
+        Self { accounts, next, postings: Vec::new(), replaced: Vec::new() }
     }
 
     /// The accounts with everything pushed so far.
@@ -92,12 +93,17 @@ impl<'a> Draft<'a> {
             amount,
             group: line.group.unwrap_or(seq),
         };
-        let before = self.accounts.before(&posting);
+        let replaced = self.accounts.replaced(&posting);
         self.accounts.apply(&posting)?;
-        self.undo.push(before);
+        self.replaced.extend(replaced);
         self.postings.push(posting);
         self.next = Position { seq: seq + 1, time_ns: time_ns + 1 };
         Ok(seq)
+    }
+
+    /// Makes room for `more` postings.
+    pub fn expect(&mut self, more: usize) {
+        self.postings.reserve(more);
     }
 
     /// The postings pushed so far.
@@ -117,15 +123,16 @@ impl<'a> Draft<'a> {
 
     /// Keeps everything.
     pub fn commit(mut self) -> (Vec<Posting>, Position) {
-        self.undo.clear();
         (std::mem::take(&mut self.postings), self.next)
     }
 }
 
 impl Drop for Draft<'_> {
     fn drop(&mut self) {
-        while let Some(before) = self.undo.pop() {
-            self.accounts.restore(&before);
+        while let Some(posting) = self.postings.pop() {
+            let replaces = matches!(posting.kind, Kind::Limit | Kind::Post | Kind::Void);
+            let replaced = if replaces { self.replaced.pop() } else { None };
+            self.accounts.take_back(&posting, replaced);
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | `subscription` | fixed charges |
 //! | [`amount`] | money over a denominator in whole nano-currency |
 //! | [`bank`] | open, deposit, withdraw, reserve, settle: calls in, postings out |
+//! | `open_orders` | which reservations each order has open |
 //! | [`slot`] | the lines of one slot, in the order the ledger hashes them |
 //! | [`delivery`] | meter readings against trades, after the lines of the trades |
 //! | `allocation` | a seller's shortfall over its trades, deviations over a pool |
@@ -41,6 +42,7 @@ mod draft;
 pub mod error;
 pub mod imbalance;
 pub mod netting;
+mod open_orders;
 pub mod posting;
 pub mod provisional;
 pub mod purses;

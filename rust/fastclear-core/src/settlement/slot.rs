@@ -3,15 +3,16 @@
 //! The order of the lines is part of the format, because the ledger hashes them: reservations are drawn or released,
 //! then every trade is paid out line by line, then every meter reading is compared with what was traded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::accounts::{CLEARING, DSO, PLATFORM, ROUNDING, TAX, is_member};
+use super::accounts::{CLEARING, DSO, FIRST_MEMBER, PLATFORM, ROUNDING, TAX, is_member};
 use super::amount::{DENOMINATORS, owed, received, whole_price};
 use super::credit::{Cover, Credit};
 use super::delivery::{Sale, settle_meter};
 use super::draft::{Draft, Line};
 use super::error::{SettleError, TradeFault};
 use super::imbalance::Imbalance;
+use super::open_orders::{OpenOrders, OrderKey};
 use super::posting::Kind;
 use super::terms::{FeeShare, Terms};
 use crate::units::{PRICE_MAX, price_in_range, quantity_in_range};
@@ -68,13 +69,6 @@ pub const LINES: [(Kind, u16, &str); 16] = [
     (Kind::Tax, TAX_NETWORK, "network"),
     (Kind::Tax, TAX_SUBSCRIPTION, "subscription"),
 ];
-
-/// An order as the bank knows it: account, market, order id.
-pub(super) type OrderKey = (u64, u64, u64);
-/// Open reservations by order, oldest first.
-pub(super) type OpenOrders = BTreeSet<(OrderKey, u64)>;
-/// The slot of each open reservation that was made for one, by seq.
-pub(super) type SlotOf = BTreeMap<u64, i64>;
 
 /// One cleared market or batch of markets: the orders that went in and the trades that came out, as columns.
 #[derive(Clone, Copy, Debug)]
@@ -156,6 +150,20 @@ struct Claim {
     post: u64,
 }
 
+/// A clearing whose columns and trades were looked at.
+struct Checked<'a> {
+    columns: &'a ClearedSlot<'a>,
+    /// Place in the claims of each buy row that has one.
+    claim_of: Vec<usize>,
+    /// Markets whose sellers receive more than their buyers pay.
+    deficits: BTreeSet<u64>,
+}
+
+/// In `claim_of`: a row without a claim.
+const NO_CLAIM: usize = usize::MAX;
+/// In `claim_of`: a row that traded and whose claim is still to come.
+const TRADED: usize = usize::MAX - 1;
+
 /// One trade with its parties and lines.
 struct Deal {
     claim: usize,
@@ -167,17 +175,66 @@ struct Deal {
     money: Money,
     /// Who has the surplus of this market, or makes up what it lacks.
     surplus_to: u64,
-    /// What the tax on the energy is taken on.
-    base: i128,
+    costs: Costs,
+}
+
+/// What a trade costs its buyer.
+struct Costs {
+    energy: i128,
+    platform: i128,
     /// Ticks a unit.
     network_fee: i64,
+    network: i128,
     /// Tax lines, each with its code.
     taxes: [(u16, i128); 3],
 }
 
+impl Costs {
+    fn new(terms: &Terms, clearing: &ClearedSlot<'_>, trade: usize) -> Self {
+        let quantity = i128::from(clearing.quantity[trade]);
+        let energy = owed(i128::from(clearing.buy_amount[trade]), clearing.den);
+        let network_fee = clearing.network_fee.map_or(terms.tariff().network_fee(), |fees| fees[trade]);
+        let platform = i128::from(terms.tariff().platform_fee()) * quantity;
+        let network = i128::from(network_fee) * quantity;
+        Self { energy, platform, network_fee, network, taxes: terms.taxes(energy, platform, network) }
+    }
+
+    fn sum(&self) -> i128 {
+        self.energy + self.platform + self.network + self.taxes.iter().map(|&(_, tax)| tax).sum::<i128>()
+    }
+}
+
+impl Checked<'_> {
+    /// The rows of a trade, which were looked at.
+    fn rows(&self, trade: usize) -> (usize, usize) {
+        (self.columns.buy_row[trade] as usize, self.columns.sell_row[trade] as usize)
+    }
+
+    fn trades(&self) -> std::ops::Range<usize> {
+        0..self.columns.buy_row.len()
+    }
+
+    fn deal(&self, terms: &Terms, trade: usize) -> Deal {
+        let (columns, (buy, sell)) = (self.columns, self.rows(trade));
+        let costs = Costs::new(terms, columns, trade);
+        let market = columns.market[buy];
+        Deal {
+            claim: self.claim_of[buy],
+            market,
+            buy_order: columns.order[buy],
+            sell_order: columns.order[sell],
+            seller: columns.account[sell],
+            quantity: columns.quantity[trade],
+            money: money(columns, trade, costs.energy),
+            surplus_to: if self.deficits.contains(&market) { columns.deficit_to } else { PLATFORM },
+            costs,
+        }
+    }
+}
+
 impl Deal {
     /// The trade as its delivery is looked at.
-    fn sale(&self, claims: &[Claim]) -> Sale {
+    fn sale(&self, terms: &Terms, claims: &[Claim]) -> Sale {
         Sale {
             market: self.market,
             buy_order: self.buy_order,
@@ -187,7 +244,7 @@ impl Deal {
             quantity: self.quantity,
             revenue: self.money.seller,
             price: self.money.sell_price,
-            taxed: self.base,
+            taxed: terms.trade_base(self.costs.energy, self.costs.platform, self.costs.network),
         }
     }
 }
@@ -204,18 +261,14 @@ struct Money {
     rounding: i128,
 }
 
-/// A reservation that a slot has drawn or released, with the cover it had.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Closed {
-    pub order: (OrderKey, u64),
-    pub cover: i64,
-}
-
 /// What a slot leaves behind beside its postings.
 pub(super) struct Outcome {
-    pub closed: Vec<Closed>,
-    /// Bought less sold, by member.
-    pub contract: BTreeMap<u64, i128>,
+    /// Reservations that it drew or released.
+    pub closed: Vec<(OrderKey, u64)>,
+    /// What each of them covered.
+    pub covers: Vec<i64>,
+    /// Bought less sold, ascending account.
+    pub contract: Vec<(u64, i128)>,
     /// Its trades, where the policy looks at them one by one.
     pub sales: Vec<Sale>,
     /// `seq` of the first line after delivery.
@@ -223,46 +276,58 @@ pub(super) struct Outcome {
 }
 
 /// Writes the postings of one slot into `draft`.
+///
+/// Trades are walked three times (checked, added up, paid out) and nothing is kept of each in between: what does not
+/// fit a cache costs more than the few sums.
 pub(super) fn settle(
     draft: &mut Draft<'_>,
-    open: (&OpenOrders, &SlotOf),
+    open: &OpenOrders,
     (terms, policy): (&Terms, Imbalance),
     credit: Option<&Credit>,
     clearings: &[ClearedSlot<'_>],
     meter: &Meter<'_>,
 ) -> Result<Outcome, SettleError> {
     let mut claims = Vec::new();
-    let mut deals = Vec::new();
-    let mut contract = BTreeMap::new();
-    let mut by_key = BTreeMap::new();
+    let mut by_key = HashMap::new();
+    let mut checked = Vec::with_capacity(clearings.len());
     for (index, clearing) in clearings.iter().enumerate() {
-        let claim_of = claim_orders(clearing, open, terms.slot(), &mut by_key, &mut claims)?;
-        price_trades(draft, terms, (index, clearing), &claim_of, &mut claims, &mut deals, &mut contract)?;
+        let mut clearing = check(draft, index, clearing)?;
+        let alone = clearings.len() == 1 && rises(clearing.columns);
+        claim_orders(&mut clearing, open, terms.slot(), (!alone).then_some(&mut by_key), &mut claims)?;
+        for trade in clearing.trades() {
+            let claim = &mut claims[clearing.claim_of[clearing.rows(trade).0]];
+            claim.due += Costs::new(terms, clearing.columns, trade).sum();
+            claim.quantity += i128::from(clearing.columns.quantity[trade]);
+        }
+        checked.push(clearing);
     }
-    let closed = draw_reservations(draft, credit, &mut claims)?;
-    pay_out(draft, terms, &claims, &deals)?;
+    let trades: usize = checked.iter().map(|clearing| clearing.trades().len()).sum();
+    draft.expect(2 * claims.len() + trades);
+    let (closed, covers) = draw_reservations(draft, credit, &mut claims)?;
+    for clearing in &checked {
+        pay_out(draft, terms, &claims, clearing)?;
+    }
     let left = draft.accounts().get(CLEARING).map_or(0, |account| account.posted);
     if left != 0 {
         return Err(SettleError::ClearingNotEmpty { posted: left });
     }
     let sales: Vec<Sale> = match policy {
-        Imbalance::ShortfallAllocation { .. } => deals.iter().map(|deal| deal.sale(&claims)).collect(),
+        Imbalance::ShortfallAllocation { .. } => {
+            let deals = checked.iter().flat_map(|clearing| clearing.trades().map(|trade| clearing.deal(terms, trade)));
+            deals.map(|deal| deal.sale(terms, &claims)).collect()
+        }
         _ => Vec::new(),
     };
     let delivery_seq = draft.next().seq;
-    settle_meter(draft, (terms, policy), meter, (&contract, &sales))?;
-    Ok(Outcome { closed, contract, sales, delivery_seq })
+    let contract = contracts(draft, &checked);
+    // Where nobody is read, and nobody should be, nothing is looked up in it.
+    let by_member = if meter.account.is_empty() && !meter.due { &[] } else { &contract[..] };
+    settle_meter(draft, (terms, policy), meter, (&by_member.iter().copied().collect(), &sales))?;
+    Ok(Outcome { closed, covers, contract, sales, delivery_seq })
 }
 
-/// Gives each buy row its claim. A row takes the oldest reservation of its order for `slot` that no earlier row took;
-/// when none is left it shares the claim of an earlier row, so that one order may stand in several clearings of a slot.
-fn claim_orders(
-    clearing: &ClearedSlot<'_>,
-    (open, slot_of): (&OpenOrders, &SlotOf),
-    slot: Option<i64>,
-    by_key: &mut BTreeMap<OrderKey, (u64, usize)>,
-    claims: &mut Vec<Claim>,
-) -> Result<Vec<usize>, SettleError> {
+/// Looks at every column and trade of a clearing, and marks the buy rows that traded.
+fn check<'a>(draft: &Draft<'_>, index: usize, clearing: &'a ClearedSlot<'a>) -> Result<Checked<'a>, SettleError> {
     let n = clearing.side.len();
     for (column, len) in
         [("account", clearing.account.len()), ("market", clearing.market.len()), ("order", clearing.order.len())]
@@ -271,18 +336,52 @@ fn claim_orders(
             return Err(SettleError::Length { column, len, expected: n });
         }
     }
-    let mut claim_of = vec![usize::MAX; n];
-    for (row, chosen) in claim_of.iter_mut().enumerate() {
-        if clearing.side[row] != 1 {
+    check_columns(index, clearing)?;
+    let mut claim_of = vec![NO_CLAIM; n];
+    for trade in 0..clearing.buy_row.len() {
+        let (buy, sell) =
+            check_trade(clearing, trade).map_err(|fault| SettleError::BadTrade { clearing: index, trade, fault })?;
+        check_member(draft, clearing.account[buy])?;
+        check_member(draft, clearing.account[sell])?;
+        claim_of[buy] = TRADED;
+    }
+    Ok(Checked { columns: clearing, claim_of, deficits: deficits(clearing) })
+}
+
+/// Whether buy orders have rising ids, so that none stands in two rows.
+fn rises(columns: &ClearedSlot<'_>) -> bool {
+    let mut last = None;
+    let mut bids = columns.side.iter().zip(columns.order).filter(|&(&side, _)| side == 1);
+    bids.all(|(_, &order)| last.replace(order) < Some(order))
+}
+
+/// Gives each buy row its claim: rows that traded, and rows with a reservation. A row takes the oldest reservation of
+/// its order for `slot` that no earlier row took; when none is left it shares the claim of an earlier row, so that one
+/// order may stand in several clearings of a slot. `by_key` has the earlier rows of each order; without it, no order
+/// stands in two rows.
+fn claim_orders(
+    clearing: &mut Checked<'_>,
+    open: &OpenOrders,
+    slot: Option<i64>,
+    mut by_key: Option<&mut HashMap<OrderKey, (u64, usize)>>,
+    claims: &mut Vec<Claim>,
+) -> Result<(), SettleError> {
+    let columns = clearing.columns;
+    claims.reserve(clearing.claim_of.iter().filter(|&&claim| claim == TRADED).count());
+    for row in 0..clearing.claim_of.len() {
+        let chosen = &mut clearing.claim_of[row];
+        // An order that may stand in another row takes its place at its first one, whether or not that traded.
+        let passed_over = *chosen != TRADED && open.is_empty() && by_key.is_none();
+        if columns.side[row] != 1 || passed_over {
             continue;
         }
-        let key = (clearing.account[row], clearing.market[row], clearing.order[row]);
+        let key = (columns.account[row], columns.market[row], columns.order[row]);
         // The first reservation that is not taken: `after` is one past the last taken seq of this order.
-        let earlier = by_key.get(&key).copied();
+        let earlier = by_key.as_ref().and_then(|by_key| by_key.get(&key).copied());
         let after = earlier.map_or(0, |(after, _)| after);
-        let mut left = open.range((key, after)..=(key, u64::MAX)).map(|&(_, seq)| seq);
-        let first = left.clone().next();
-        let reservation = left.find(|seq| slot_of.get(seq).copied() == slot);
+        let mut left = open.of(key, after).peekable();
+        let first = left.peek().copied();
+        let reservation = left.find(|&seq| open.slot(seq) == slot);
         match (reservation, earlier, first) {
             (None, Some((_, claim)), _) => {
                 *chosen = claim;
@@ -290,60 +389,34 @@ fn claim_orders(
             }
             (None, None, Some(seq)) => {
                 let (account, _, order) = key;
-                return Err(SettleError::OtherSlot { account, order, reserved_for: slot_of.get(&seq).copied() });
+                return Err(SettleError::OtherSlot { account, order, reserved_for: open.slot(seq) });
             }
+            (None, None, None) if *chosen != TRADED && by_key.is_none() => continue,
             _ => *chosen = claims.len(),
         }
-        by_key.insert(key, (reservation.map_or(after, |seq| seq + 1), claims.len()));
+        if let Some(by_key) = &mut by_key {
+            by_key.insert(key, (reservation.map_or(after, |seq| seq + 1), claims.len()));
+        }
         claims.push(Claim { key, reservation, due: 0, quantity: 0, post: 0 });
     }
-    Ok(claim_of)
+    Ok(())
 }
 
-/// Checks every trade, adds what it costs to its buyer's claim, and notes what each side contracted.
-fn price_trades(
-    draft: &Draft<'_>,
-    terms: &Terms,
-    (index, clearing): (usize, &ClearedSlot<'_>),
-    claim_of: &[usize],
-    claims: &mut [Claim],
-    deals: &mut Vec<Deal>,
-    contract: &mut BTreeMap<u64, i128>,
-) -> Result<(), SettleError> {
-    check_columns(index, clearing)?;
-    let deficits = deficits(clearing);
-    for trade in 0..clearing.buy_row.len() {
-        let (buy, sell) =
-            check_trade(clearing, trade).map_err(|fault| SettleError::BadTrade { clearing: index, trade, fault })?;
-        let (buyer, seller) = (clearing.account[buy], clearing.account[sell]);
-        check_member(draft, buyer)?;
-        check_member(draft, seller)?;
-        let (market, quantity) = (clearing.market[buy], clearing.quantity[trade]);
-        let owes = owed(i128::from(clearing.buy_amount[trade]), clearing.den);
-        let network_fee = clearing.network_fee.map_or(terms.tariff().network_fee(), |fees| fees[trade]);
-        let platform = i128::from(terms.tariff().platform_fee()) * i128::from(quantity);
-        let network = i128::from(network_fee) * i128::from(quantity);
-        let taxes = terms.taxes(owes, platform, network);
-        let claim = claim_of[buy];
-        claims[claim].due += owes + platform + network + taxes.iter().map(|&(_, tax)| tax).sum::<i128>();
-        claims[claim].quantity += i128::from(quantity);
-        *contract.entry(buyer).or_insert(0) += i128::from(quantity);
-        *contract.entry(seller).or_insert(0) -= i128::from(quantity);
-        deals.push(Deal {
-            claim,
-            market,
-            buy_order: clearing.order[buy],
-            sell_order: clearing.order[sell],
-            seller,
-            quantity,
-            money: money(clearing, trade, owes),
-            surplus_to: if deficits.contains(&market) { clearing.deficit_to } else { PLATFORM },
-            base: terms.trade_base(owes, platform, network),
-            network_fee,
-            taxes,
-        });
+/// What each member bought less what it sold, in ascending account.
+fn contracts(draft: &Draft<'_>, clearings: &[Checked<'_>]) -> Vec<(u64, i128)> {
+    let mut net: Vec<Option<i128>> = vec![None; draft.accounts().len()];
+    for clearing in clearings {
+        for trade in clearing.trades() {
+            let (buy, sell) = clearing.rows(trade);
+            let quantity = i128::from(clearing.columns.quantity[trade]);
+            for (row, bought) in [(buy, quantity), (sell, -quantity)] {
+                // Members' accounts count up from the first without a gap, so there are never more than accounts.
+                let place = (clearing.columns.account[row] - FIRST_MEMBER) as usize;
+                *net[place].get_or_insert(0) += bought;
+            }
+        }
     }
-    Ok(())
+    (FIRST_MEMBER..).zip(net).filter_map(|(account, net)| Some((account, net?))).collect()
 }
 
 /// Whether the columns of a clearing belong together.
@@ -439,11 +512,12 @@ fn draw_reservations(
     draft: &mut Draft<'_>,
     credit: Option<&Credit>,
     claims: &mut [Claim],
-) -> Result<Vec<Closed>, SettleError> {
+) -> Result<(Vec<(OrderKey, u64)>, Vec<i64>), SettleError> {
     let mut reserved: Vec<(u64, usize)> =
         claims.iter().enumerate().filter_map(|(i, claim)| claim.reservation.map(|seq| (seq, i))).collect();
     reserved.sort_unstable();
     let mut closed = Vec::with_capacity(reserved.len());
+    let mut covers = Vec::with_capacity(reserved.len());
     for (seq, i) in reserved {
         let claim = &mut claims[i];
         let cover = draft.accounts().reservation(seq).map_or(0, |held| held.amount);
@@ -458,7 +532,8 @@ fn draw_reservations(
                 ..Line::new(Kind::Void, account, CLEARING, i128::from(cover))
             })?;
         }
-        closed.push(Closed { order: (claim.key, seq), cover });
+        closed.push((claim.key, seq));
+        covers.push(cover);
     }
     let mut on_hand = Cover::new(credit, draft.accounts());
     for claim in claims.iter_mut().filter(|claim| claim.reservation.is_none() && claim.quantity > 0) {
@@ -478,7 +553,7 @@ fn draw_reservations(
         let cover = draft.accounts().reservation(seq).map_or(0, |held| held.amount);
         post(draft, claim, seq, cover)?;
     }
-    Ok(closed)
+    Ok((closed, covers))
 }
 
 /// Draws the reservation `seq` of `claim`; a buyer whose total is negative draws nothing and is paid instead.
@@ -509,8 +584,8 @@ fn post(draft: &mut Draft<'_>, claim: &mut Claim, seq: u64, reserved: i64) -> Re
 }
 
 /// Pays each trade out of the clearing house: seller, fees, tax, spread, rounding. Lines of nothing are left out.
-fn pay_out(draft: &mut Draft<'_>, terms: &Terms, claims: &[Claim], deals: &[Deal]) -> Result<(), SettleError> {
-    for deal in deals {
+fn pay_out(draft: &mut Draft<'_>, terms: &Terms, claims: &[Claim], clearing: &Checked<'_>) -> Result<(), SettleError> {
+    for deal in clearing.trades().map(|trade| clearing.deal(terms, trade)) {
         let line = |kind, code, to, price: i64, amount| Line {
             code,
             market: deal.market,
@@ -520,7 +595,6 @@ fn pay_out(draft: &mut Draft<'_>, terms: &Terms, claims: &[Claim], deals: &[Deal
             price,
             ..Line::new(kind, CLEARING, to, amount)
         };
-        let times = |ticks: i64| i128::from(ticks) * i128::from(deal.quantity);
         let money = &deal.money;
         let (code, price) = match money.sell_price {
             Some(price) => (TRADE_SELLER, price),
@@ -534,17 +608,17 @@ fn pay_out(draft: &mut Draft<'_>, terms: &Terms, claims: &[Claim], deals: &[Deal
         })?;
         let spread = if money.spread_price.is_none() && money.spread < 0 { FEE_DEFICIT } else { FEE_SPREAD };
         // A fee that is shared has no price a unit: neither part is a whole number of ticks times the quantity.
-        let fee = |code, to, ticks: i64, (share_code, share): (u16, FeeShare)| {
-            let part = share.of(times(ticks));
+        let fee = |code, to, (ticks, fee): (i64, i128), (share_code, share): (u16, FeeShare)| {
+            let part = share.of(fee);
             let price = if share.ppm == 0 { ticks } else { 0 };
-            [(Kind::Fee, code, to, price, times(ticks) - part), (Kind::Fee, share_code, share.to, 0, part)]
+            [(Kind::Fee, code, to, price, fee - part), (Kind::Fee, share_code, share.to, 0, part)]
         };
-        let platform_fee = terms.tariff().platform_fee();
+        let platform_fee = (terms.tariff().platform_fee(), deal.costs.platform);
+        let network_fee = (deal.costs.network_fee, deal.costs.network);
         let [platform, platform_share] =
             fee(FEE_PLATFORM, PLATFORM, platform_fee, (FEE_PLATFORM_SHARE, terms.platform_share()));
-        let [network, network_share] =
-            fee(FEE_NETWORK, DSO, deal.network_fee, (FEE_NETWORK_SHARE, terms.network_share()));
-        let [trade_tax, platform_tax, network_tax] = deal.taxes.map(|(code, tax)| (Kind::Tax, code, TAX, 0, tax));
+        let [network, network_share] = fee(FEE_NETWORK, DSO, network_fee, (FEE_NETWORK_SHARE, terms.network_share()));
+        let [trade_tax, platform_tax, network_tax] = deal.costs.taxes.map(|(code, tax)| (Kind::Tax, code, TAX, 0, tax));
         for (kind, code, to, price, amount) in [
             platform,
             platform_share,

@@ -122,8 +122,14 @@ pub(super) fn tax(base: i128, ppm: u32) -> i128 {
 
 /// `numerator / denominator` to the nearest integer, ties to the even one. `denominator` is positive and even.
 fn div_half_even(numerator: i128, denominator: i128) -> i128 {
-    let floor = numerator.div_euclid(denominator);
-    let rest = numerator.rem_euclid(denominator);
+    let (floor, rest) = match i64::try_from(numerator) {
+        // what nearly every line comes to, many times cheaper
+        Ok(numerator) => {
+            let denominator = denominator as i64;
+            (i128::from(numerator.div_euclid(denominator)), i128::from(numerator.rem_euclid(denominator)))
+        }
+        Err(_) => (numerator.div_euclid(denominator), numerator.rem_euclid(denominator)),
+    };
     let up = match rest.cmp(&(denominator / 2)) {
         std::cmp::Ordering::Less => 0,
         std::cmp::Ordering::Equal => floor.rem_euclid(2),
