@@ -372,3 +372,7 @@ impl Bank {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "resettlement_tests.rs"]
+mod tests;
