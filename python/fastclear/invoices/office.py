@@ -127,7 +127,7 @@ class Office:
                 self._parts.append(replace(part, amount=-part.amount, energy=-part.energy))
                 self._times.append(self._times[index])
                 self._slots.append(None)
-            return
+            slot = None  # what else was posted since is no part of it
         columns = receipts.columns
         if slot is not None and isinstance(self.bank.imbalance, ShortfallAllocation):
             self._sellers.setdefault(slot, {}).update(sellers_of(columns))
