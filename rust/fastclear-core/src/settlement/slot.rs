@@ -261,6 +261,9 @@ struct Money {
     rounding: i128,
 }
 
+/// Reservations with their orders, and what each of them covered.
+type Drawn = (Vec<(OrderKey, u64)>, Vec<i64>);
+
 /// What a slot leaves behind beside its postings.
 pub(super) struct Outcome {
     /// Reservations that it drew or released.
@@ -512,7 +515,7 @@ fn draw_reservations(
     draft: &mut Draft<'_>,
     credit: Option<&Credit>,
     claims: &mut [Claim],
-) -> Result<(Vec<(OrderKey, u64)>, Vec<i64>), SettleError> {
+) -> Result<Drawn, SettleError> {
     let mut reserved: Vec<(u64, usize)> =
         claims.iter().enumerate().filter_map(|(i, claim)| claim.reservation.map(|seq| (seq, i))).collect();
     reserved.sort_unstable();
