@@ -176,6 +176,20 @@ def test_a_slot_that_was_taken_back_is_on_no_invoice() -> None:
     assert all(int(value) == 10**6 for value in house.balances.filter(role="member")["posted"])
 
 
+def test_a_ruling_just_before_a_slot_is_taken_back_is_invoiced() -> None:
+    house = bank(RATES)
+    house.open_invoicing("S")
+    house.advance(START)
+    first = house.settle(fc.clear(ORDERS, fc.Uniform()), columns({"Ada": 9, "Bo": -8}), slot=START)
+    number = house.dispute("Ada", "Bo", 100)
+    house.give_evidence(number, "x")
+    house.rule(number, 100)
+    house.post_ruling(number)
+    house.reverse(first)
+    lines = house.invoice("2026-07").frame.select("participant", "line", "exact").rows()
+    assert [(name, line, int(exact)) for name, line, exact in lines] == [("Ada", "ruling", -100), ("Bo", "ruling", 100)]
+
+
 def test_copies_go_on_by_themselves() -> None:
     house = bank(RATES)
     first = house.settle([], columns({"Bo": -10}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from copy import copy
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -403,3 +404,64 @@ def test_months_of_slots_are_found_by_start() -> None:
     for index in (0, 63, 199):
         delta = house.resettle(begin + timedelta(hours=index), {"participant": ["Ada"], "energy_wh": [1000]})
         assert delta.frame.filter(kind="correction")["quantity"].to_list() == [1000 - index]
+
+
+# -- with the rest of the house ------------------------------------------------------------------------------
+
+
+def test_a_delta_after_the_cycle_is_collected_in_the_next() -> None:
+    houses = [fc.Settlement("postpaid_netting", tariff=fc.Tariff(30, 5), audit=True) for _ in range(2)]
+    net: list[Counter[str]] = [Counter(), Counter()]
+    for index, house in enumerate(houses):
+        house.open(["Ada", "Bo"], limit=10**6)
+        house.settle([], {"participant": ["Ada", "Bo"], "energy_wh": [[10, -4], [25, -1]][index]}, slot=START)
+        for part in range(2):
+            net[index].update({n: int(v) for n, v in house.close_cycle().select("participant", "net").rows() if n})
+            if index == 0 and part == 0:
+                house.resettle(START, {"participant": ["Ada", "Bo"], "energy_wh": [25, -1]})
+    assert net[0] == net[1] == Counter({"Ada": -750, "Bo": 5})
+    assert posted(houses[0])[-2:] == posted(houses[1])[-2:]
+
+
+def test_the_treasury_lends_what_a_delta_lacks() -> None:
+    house = fc.Settlement("credit_bank", tariff=fc.Tariff(30, 5), audit=True)
+    house.open(["Ada", "Bo"], limit=1000)
+    house.fund(10_000)
+    house.deposit("Ada", 300)
+    house.settle([], {"participant": ["Ada"], "energy_wh": [10]}, slot=START)
+    assert len(house.loans) == 0
+    house.resettle(START, {"participant": ["Ada"], "energy_wh": [12]})
+    assert house.loans["principal"].to_list() == [60]
+    house.resettle(START, {"participant": ["Ada"], "energy_wh": [11]})
+    assert int(house.balances.filter(participant="Ada")["posted"].item()) == 30
+    house.close_cycle()
+
+
+def test_a_ledger_seals_what_is_corrected(tmp_path: Path) -> None:
+    bank = fc.Settlement(tariff=fc.Tariff(30, 5), confirm_after=1000)
+    bank.open(["Ada", "Bo"])
+    bank.deposit("Ada", 1000)
+    bank.open_invoicing("Street")
+    ledger = fc.Ledger.open(tmp_path / "ledger", seed=1)
+    orders = {"side": [1, 0], "participant": ["Ada", "Bo"], "price": [20, 20], "quantity": [8, 8]}
+    meter = {"participant": ["Ada", "Bo"], "energy_wh": [9, -8]}
+    bank.reserve(orders)
+    clearing = fc.clear(orders, fc.Uniform())
+    ledger.seal(clearing, bank.settle(clearing, meter, slot=START))
+    ledger.seal(None, bank.resettle(START, {"participant": ["Bo"], "energy_wh": [-7]}))
+    ledger.seal(None, bank.reverse(START))
+    ledger.seal(None, bank.settle(clearing, meter, slot=START))
+    number = bank.dispute("Ada", "Bo", 30)
+    bank.give_evidence(number, "x")
+    bank.rule(number, 10)
+    bank.post_ruling(number)
+    bank.advance(10**6)
+    bank.invoice("2026-07")
+    ledger.seal(None, bank.receipts())
+    assert fc.verify_directory(tmp_path / "ledger").blocks == 5
+    history = fc.History(ledger, bank)
+    assert history.balances["posted"].to_list() == bank.balances["posted"].to_list()
+    assert history.journal().frame["debit"].sum() == history.journal().frame["credit"].sum()
+    summary = history.summary().frame
+    assert summary["closing"].to_list() == bank.balances["posted"].to_list()[-2:]
+    assert "by a later reading" in " ".join(history.statement("Bo").frame["text"])

@@ -49,6 +49,7 @@ from fastclear.errors import (
 )
 from fastclear.escrow_deals import Escrow2of3
 from fastclear.imbalance import Backup, DualPrice, Pooled, ShortfallAllocation, SinglePrice
+from fastclear.invoices import Invoices
 from fastclear.ledger import Ledger, verify, verify_directory
 from fastclear.lending import Borrower, LoanPrice, credit_limit, credit_score, loan_price
 from fastclear.limits import LimitPolicy
@@ -98,6 +99,7 @@ __all__ = [
     "FastclearError",
     "History",
     "Huang",
+    "Invoices",
     "Ledger",
     "LedgerError",
     "LimitPolicy",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.columns import Participant, checked_name, items, whole
+from fastclear.errors import SettlementError
 from fastclear.members import called, participant_series
 from fastclear.netting import money as money_series
 from fastclear.receipts import MONEY
@@ -82,9 +83,14 @@ class CreditDesk:
         Raises
         ------
         SettlementError
-            A stranger, an account closed already, or one that still holds, owes or has reserved something.
+            A stranger, an account closed already, one that still holds, owes or has reserved something, or a party to a
+            dispute.
         """
-        self._bank.close(self._self.account(participant))
+        account = self._self.account(participant)
+        dispute = self._self._in_dispute(account)
+        if dispute is not None:
+            raise SettlementError(f"participant {participant!r} is a party to dispute {dispute.number}; end that first")
+        self._bank.close(account)
 
     @property
     def loans(self) -> pl.DataFrame:

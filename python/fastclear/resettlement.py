@@ -340,7 +340,15 @@ class Resettlement:
         SettlementError
             A slot that was not settled.
         """
-        rows = self._bank.versions(self._slots.find(self._bank, slot))
+        return self._versions(self._slots.find(self._bank, slot))
+
+    def _slot_time(self, number: int) -> int:
+        """Start of a slot, or the engine time at which it was settled where none was given."""
+        start = self._slots.start(number)
+        return self._bank.versions(number)[0][0] if start is None else start
+
+    def _versions(self, number: int) -> pl.DataFrame:
+        rows = self._bank.versions(number)
         time, first, end, readings, moved = (list(column) for column in zip(*rows, strict=True))
         return pl.DataFrame(
             [

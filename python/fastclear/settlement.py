@@ -26,6 +26,7 @@ from fastclear.audit.settlement import SettlementReport
 from fastclear.audit.watch import Watched, audited
 from fastclear.clearing_columns import Cleared, Settled, cleared_columns, ids, meter_columns, meter_frame
 from fastclear.columns import INT64_MAX, Participant, whole
+from fastclear.disputes import Dispute, Disputes
 from fastclear.errors import SettlementError
 from fastclear.escrow_deals import Deals, Escrow2of3
 from fastclear.escrow_desk import EscrowDesk
@@ -56,7 +57,9 @@ PRICE_MAX: Final = 2**31 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Settlement(EscrowDesk, TokenDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges, Resettlement, InvoiceDesk):
+class Settlement(
+    EscrowDesk, TokenDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges, Resettlement, InvoiceDesk, Disputes
+):
     """The accounts of a community, and what happens to them slot by slot.
 
     Parameters
@@ -142,6 +145,7 @@ class Settlement(EscrowDesk, TokenDesk, LimitDesk, MarginDesk, PrepaymentDesk, F
         self._settled = Settled()
         self._slots = SettledSlots()
         self._office = None
+        self._disputes: dict[int, Dispute] = {}
         self._last: Receipts | None = None
         self._handed_out = 0
 
@@ -152,6 +156,7 @@ class Settlement(EscrowDesk, TokenDesk, LimitDesk, MarginDesk, PrepaymentDesk, F
         twin._bank = self._bank.copy()
         twin._members, twin._settled = self._members.copy(), self._settled.copy()
         twin._slots = self._slots.copy()
+        twin._disputes = self._disputes.copy()
         twin._office = None if self._office is None else self._office.copy(twin)
         twin._plan, twin._subscriptions, twin._desk = copy(self._plan), copy(self._subscriptions), copy(self._desk)
         twin._deals, twin._bonds = copy(self._deals), copy(self._bonds)

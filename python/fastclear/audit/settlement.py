@@ -36,6 +36,7 @@ from typing import Any, Final
 from fastclear import _core
 from fastclear.audit.corrections import CORRECTED, Correcting, Corrections
 from fastclear.audit.deals import DEALS, Deals
+from fastclear.audit.disputes import DISPUTED, Disputes
 from fastclear.audit.loans import LOANS, Loans
 from fastclear.audit.margins import ARREARS, COLLATERAL, LAYERS, Layers
 from fastclear.audit.report import broken
@@ -57,8 +58,8 @@ CYCLE = "a cycle says what each account gained, and that sums to 0"
 BILLS = "a bill is what its member's account lost"
 
 CHECKS: Final = (
-    *(DENSE, CONSERVED, PENDING, COVERED, FORCED, RESOLVED, WHOLE, ENERGY),
-    *(CORRECTED, PRICED, PURSES, LOANS, DEALS, LAYERS, ARREARS, FOLD),
+    *(DENSE, CONSERVED, PENDING, COVERED, FORCED, RESOLVED, WHOLE, ENERGY, CORRECTED),
+    *(DISPUTED, PRICED, PURSES, LOANS, DEALS, LAYERS, ARREARS, FOLD),
 )
 """What is checked after every call."""
 
@@ -165,6 +166,7 @@ class Books:
         self._corrections = Corrections()
         self._deals = Deals()
         self._minimum_holding = 0
+        self._disputes = Disputes()
 
     def report(self) -> SettlementReport:
         """What has been looked at."""
@@ -268,6 +270,7 @@ class Books:
         self._loans.note(p, kind, line, where)
         self._layers.note(p, kind, line, self.accounts, where)
         self._deals.note(p, kind, line, where)
+        self._disputes.note(p, kind, line, where)
 
     def _read(self, p: dict[str, int], line: str, call: _Call, where: str) -> None:
         """A reading; or losses, which count as if the reading they belong to were so much more."""
@@ -447,6 +450,7 @@ class Books:
                     ENERGY,
                     f"posting {reading}: account {member} traded {call.contract[member]} Wh, its lines leave {left}",
                 )
+        self._disputes.check(self.reservations)
         self._corrections.check(call.correcting, call.contract)
 
 

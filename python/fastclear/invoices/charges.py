@@ -110,7 +110,7 @@ def charges(columns: _Columns, rates: Rates, subscription_ppm: list[int], seller
     """
     table = {name: column.astype(np.int64) for name, column in columns.items()}
     parts = [*_trades(table, rates), *_members(table, rates, sellers), *_fixed(table, subscription_ppm)]
-    return joined([_charge(table, *part) for part in parts])
+    return joined([_charge(table, *part) for part in parts if len(part[0])])
 
 
 def sellers_of(columns: _Columns) -> dict[tuple[int, int, int], int]:
@@ -148,7 +148,10 @@ def _charge(
 
 def _is(columns: _Columns, kind: str, *lines: str) -> NDArray[np.bool_]:
     of: NDArray[np.bool_] = columns["kind"] == KIND_NUMBERS[kind]
-    return of & np.isin(columns["code"], [LINE_CODES[kind, line] for line in lines]) if lines else of
+    if not lines or not of.any():
+        return of
+    code = columns["code"]
+    return of & np.isin(code, [LINE_CODES[kind, line] for line in lines])
 
 
 def _trades(table: _Columns, rates: Rates) -> Iterator[_Part]:

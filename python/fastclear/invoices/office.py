@@ -127,13 +127,11 @@ class Office:
                 self._parts.append(replace(part, amount=-part.amount, energy=-part.energy))
                 self._times.append(self._times[index])
                 self._slots.append(None)
-            return
+            slot = None  # what else was posted since is no part of it
         columns = receipts.columns
         if slot is not None and isinstance(self.bank.imbalance, ShortfallAllocation):
             self._sellers.setdefault(slot, {}).update(sellers_of(columns))
-        start = None if slot is None else self.bank._slots.start(slot)
-        if slot is not None and start is None:
-            start = self.bank._bank.versions(slot)[0][0]  # engine time
+        start = None if slot is None else self.bank._slot_time(slot)
         new = charges(
             columns, self._rates(start), subscription_ppm, self._sellers.get(-1 if slot is None else slot, {})
         )
@@ -225,6 +223,11 @@ class Office:
         inside = (times >= document.start) & (times < document.end) & (all_charges.account == document.account)
         inside[document.charges :] = False
         return all_charges, np.flatnonzero(inside)
+
+    def numbers_of(self, account: int, time: int) -> list[tuple[str, str]]:
+        """Kind and number of a member's documents for the period that a time lies in."""
+        mine = (document for document in self.documents if document.account == account)
+        return [(document.kind, document.number) for document in mine if document.start <= time < document.end]
 
     def _documents(
         self, period: tuple[int, int], account: int, at: int, old: Document | None, lines: tuple[Line, ...]

@@ -41,6 +41,7 @@ def told_to(receipts: Receipts, participant: Participant, clearing: Cleared | Se
     mine = History(receipts).rows((columns["debit"] == account) | (columns["credit"] == account))
     lines += _meter(mine)
     lines += _bill(receipts, participant, account)
+    lines += _since(receipts, account)
     return "\n  ".join(lines)
 
 
@@ -76,6 +77,29 @@ def _meter(rows: list[dict[str, Any]]) -> Iterator[str]:
             yield f"{text[0].upper()}{text[1:]}, with {words}."
         elif kind in ("imbalance", "correction"):
             yield f"{told(row)}: {money_text(row['amount'])}."
+
+
+def _since(receipts: Receipts, account: int) -> Iterator[str]:
+    """What became of the slot: where it stands, later versions, disputes, the invoice that it is on."""
+    slot, bank = receipts.slot_number, receipts.bank
+    if slot is None:
+        return
+    of_slot = bank.slots.row(slot, named=True)
+    if of_slot["standing"] != "confirmed":
+        yield "The slot was taken back." if of_slot["standing"] == "reversed" else "The slot is provisional."
+    for version, _, first, _, readings, moved in bank._versions(slot).rows()[1:]:
+        count = "one later reading" if readings == 1 else f"{readings} later readings"
+        yield f"Version {version}, from posting {first} on: {count}, {money_text(int(moved))} moved in all."
+    start = bank._slots.start(slot)
+    if start is not None:
+        for dispute in bank._disputes.values():
+            if dispute.slot == start and account in (dispute.claimant, dispute.respondent):
+                who = "claimant" if account == dispute.claimant else "respondent"
+                ruled = "" if dispute.ruled is None else f", {money_text(dispute.ruled)} ruled"
+                yield f"Dispute {dispute.number} over {money_text(dispute.amount)}, as {who}: {dispute.state}{ruled}."
+    if bank._office is not None:
+        for kind, number in bank._office.numbers_of(account, bank._slot_time(slot)):
+            yield f"On {kind.replace('_', ' ')} {number} of {bank._office.issuer}."
 
 
 def _bill(receipts: Receipts, participant: Participant, account: int) -> Iterator[str]:

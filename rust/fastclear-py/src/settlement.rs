@@ -20,8 +20,8 @@ use fastclear_core::settlement::purses::{PURSE_STEP, PURSES, house_names, owner}
 use fastclear_core::settlement::resettlement::{SettledSlot, Version};
 use fastclear_core::settlement::{
     Bank, Bill, ClearedSlot, Entries, FeeShare, Imbalance, Kind, Meter, Orders, Owner, Posting, Profile, Rules,
-    SettleError, Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, profile_lines, provisional, resettlement,
-    rules, slot,
+    SettleError, Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, disputes, profile_lines, provisional,
+    resettlement, rules, slot,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -546,7 +546,8 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
         .chain(&rules::LINES)
         .chain(&resettlement::LINES)
         .chain(&provisional::LINES)
-        .chain(&profile_lines::LINES);
+        .chain(&profile_lines::LINES)
+        .chain(&disputes::LINES);
     m.add("LINE_NAMES", lines.map(|&(kind, code, name)| (kind as u8, code, name)).collect::<Vec<_>>())?;
     Ok(())
 }

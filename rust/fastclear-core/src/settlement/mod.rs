@@ -17,6 +17,7 @@
 //! | [`credit`] | loans, exposure, standing, the end of a cycle |
 //! | [`resettlement`] | a settled slot under later readings: what the difference moves |
 //! | [`provisional`] | slots that are not final yet: earnings set aside, taken back or confirmed |
+//! | [`disputes`] | codes of disputes |
 //! | [`imbalance`] | what a deviation from the contract costs, and who has what is left over |
 //! | [`profile_lines`] | names of the lines that profiles enter from outside |
 //! | [`rules`] | what a profile adds to bids and trades: money to be kept, escrow and bonds, fees from proceeds |
@@ -41,6 +42,7 @@ mod by_id;
 pub mod certificates;
 pub mod credit;
 pub mod delivery;
+pub mod disputes;
 mod draft;
 pub mod error;
 pub mod imbalance;

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::slot::Closed;
-
 /// An order as the bank knows it: account, market, order id.
 pub(super) type OrderKey = (u64, u64, u64);
 
@@ -34,14 +32,14 @@ impl OpenOrders {
     }
 
     /// Forgets these reservations, each of them open.
-    pub fn close(&mut self, closed: &[Closed]) {
+    pub fn close(&mut self, closed: &[(OrderKey, u64)]) {
         if closed.len() == self.oldest.len() + self.later.len() {
             self.oldest.clear(); // all there are, as after most slots
             self.later.clear();
             self.slot_of.clear();
             return;
         }
-        for &Closed { order: (order, seq), .. } in closed {
+        for &(order, seq) in closed {
             self.remove(order, seq);
         }
     }
@@ -98,12 +96,12 @@ mod tests {
                 open.insert(order, seq, (seq % 3 == 0).then_some(seq as i64));
                 twin.insert((order, seq));
             } else if let Some(&(order, seq)) = twin.iter().nth(next(twin.len().max(1) as u64) as usize) {
-                open.close(&[Closed { order: (order, seq), cover: 0 }]);
+                open.close(&[(order, seq)]);
                 twin.remove(&(order, seq));
                 assert_eq!(open.slot(seq), None);
             }
             if next(500) == 0 {
-                open.close(&twin.iter().map(|&order| Closed { order, cover: 0 }).collect::<Vec<_>>());
+                open.close(&twin.iter().copied().collect::<Vec<_>>());
                 twin.clear();
             }
             let from = next(seq + 1);

@@ -16,7 +16,7 @@ use super::error::SettleError;
 use super::open_orders::OrderKey;
 use super::posting::{Kind, Posting};
 use super::resettlement::{CORRECTION_REVERSED, SettledSlot};
-use super::slot::Closed;
+use super::slot::Outcome;
 
 /// `code` of a [`Kind::Reserve`]: what a member earned in a slot that is not confirmed.
 pub const RESERVE_PROVISIONAL: u16 = 1;
@@ -64,8 +64,8 @@ pub(super) enum Standing {
 pub(super) struct Provisional {
     /// Its postings, of all versions, in order.
     lines: Vec<Posting>,
-    /// Reservations that it drew or released.
-    closed: Vec<Closed>,
+    /// Reservations that it drew or released, with the cover of each.
+    closed: Vec<((OrderKey, u64), i64)>,
     /// ns since 1970 UTC.
     slot: Option<i64>,
     /// What each member earned, and the reservation of it.
@@ -74,9 +74,9 @@ pub(super) struct Provisional {
 
 impl Provisional {
     /// A slot that `draft` has just settled; sets aside what its members earned.
-    pub fn new(draft: &mut Draft<'_>, closed: &[Closed], slot: Option<i64>) -> Result<Self, SettleError> {
-        let mut provisional =
-            Self { lines: draft.postings().to_vec(), closed: closed.to_vec(), slot, holds: BTreeMap::new() };
+    pub fn new(draft: &mut Draft<'_>, outcome: &Outcome, slot: Option<i64>) -> Result<Self, SettleError> {
+        let closed = outcome.closed.iter().copied().zip(outcome.covers.iter().copied()).collect();
+        let mut provisional = Self { lines: draft.postings().to_vec(), closed, slot, holds: BTreeMap::new() };
         provisional.hold(draft)?;
         Ok(provisional)
     }
@@ -150,7 +150,7 @@ impl Provisional {
             })?;
         }
         let mut opened = Vec::with_capacity(self.closed.len());
-        for &Closed { order: (key, seq), cover } in &self.closed {
+        for &((key, seq), cover) in &self.closed {
             let (account, market, buy_order) = key;
             let line = Line::new(Kind::Reserve, account, CLEARING, cover.into());
             let again = draft.push(Line { code: RESERVE_RESTORED, market, buy_order, group: Some(seq), ..line })?;

@@ -119,7 +119,7 @@ impl SettledSlot {
         outcome: &Outcome,
         provisional: bool,
     ) -> Result<Self, SettleError> {
-        let contract = outcome.contract.iter().map(|(&account, &energy)| Ok((account, quantity_of(account, energy)?)));
+        let contract = outcome.contract.iter().map(|&(account, energy)| Ok((account, quantity_of(account, energy)?)));
         let mut readings: Vec<(u64, i64)> = meter.account.iter().copied().zip(meter.energy.iter().copied()).collect();
         readings.sort_unstable();
         let kept = Kept {
@@ -142,7 +142,7 @@ impl SettledSlot {
             moved: lines.map(|p| i128::from(p.amount)).sum(),
         };
         let standing = if provisional {
-            Standing::Provisional(Box::new(Provisional::new(draft, &outcome.closed, terms.slot())?))
+            Standing::Provisional(Box::new(Provisional::new(draft, outcome, terms.slot())?))
         } else {
             Standing::Final
         };
@@ -379,3 +379,7 @@ impl Bank {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "resettlement_tests.rs"]
+mod tests;

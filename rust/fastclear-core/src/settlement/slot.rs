@@ -275,18 +275,17 @@ struct Money {
     rounding: i128,
 }
 
-/// A reservation that a slot has drawn or released, with the cover it had.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Closed {
-    pub order: (OrderKey, u64),
-    pub cover: i64,
-}
+/// Reservations with their orders, and what each of them covered.
+type Drawn = (Vec<(OrderKey, u64)>, Vec<i64>);
 
 /// What a slot leaves behind beside its postings.
 pub(super) struct Outcome {
-    pub closed: Vec<Closed>,
-    /// Bought less sold, by member.
-    pub contract: BTreeMap<u64, i128>,
+    /// Reservations that it drew or released.
+    pub closed: Vec<(OrderKey, u64)>,
+    /// What each of them covered.
+    pub covers: Vec<i64>,
+    /// Bought less sold, ascending account.
+    pub contract: Vec<(u64, i128)>,
     /// Its trades, where the policy looks at them one by one.
     pub sales: Vec<Sale>,
     /// `seq` of the first line after delivery.
@@ -323,7 +322,7 @@ pub(super) fn settle(
     let trades: usize = checked.iter().map(|clearing| clearing.trades().len()).sum();
     draft.expect(2 * claims.len() + trades);
     let on_hand = Cover::new(credit, draft.accounts()).keeping(rules.minimum_holding);
-    let closed = draw_reservations(draft, on_hand, &mut claims)?;
+    let (closed, covers) = draw_reservations(draft, on_hand, &mut claims)?;
     for clearing in &checked {
         pay_out(draft, (terms, rules), &claims, clearing)?;
     }
@@ -340,10 +339,13 @@ pub(super) fn settle(
     let sales: Vec<Sale> = looked_at
         .flat_map(|clearing| clearing.trades().map(|trade| clearing.deal(terms, trade).sale(terms, &claims)))
         .collect();
-    let contract = contracts(draft, &checked);
     let delivery_seq = draft.next().seq;
-    settle_meter(draft, (terms, policy), meter, (&contract, &sales))?;
-    Ok(Outcome { closed, contract, sales, delivery_seq })
+    let contract = contracts(draft, &checked);
+    // Where nobody is read, and nobody should be, nothing is looked up in it.
+    let unread = meter.account.is_empty() && !meter.due && meter.losses == 0;
+    let by_member = if unread { &[] } else { &contract[..] };
+    settle_meter(draft, (terms, policy), meter, (&by_member.iter().copied().collect(), &sales))?;
+    Ok(Outcome { closed, covers, contract, sales, delivery_seq })
 }
 
 /// Looks at every column and trade of a clearing, and marks the buy rows that traded.
@@ -423,7 +425,7 @@ fn claim_orders(
 }
 
 /// What each member bought less what it sold, in ascending account.
-fn contracts(draft: &Draft<'_>, clearings: &[Checked<'_>]) -> BTreeMap<u64, i128> {
+fn contracts(draft: &Draft<'_>, clearings: &[Checked<'_>]) -> Vec<(u64, i128)> {
     let mut net: Vec<Option<i128>> = vec![None; draft.accounts().len()];
     for clearing in clearings {
         for trade in clearing.trades() {
@@ -560,13 +562,14 @@ fn draw_reservations(
     draft: &mut Draft<'_>,
     mut on_hand: Cover<'_>,
     claims: &mut [Claim],
-) -> Result<Vec<Closed>, SettleError> {
+) -> Result<Drawn, SettleError> {
     let mut reserved: Vec<(u64, usize)> =
         claims.iter().enumerate().filter_map(|(i, claim)| claim.reservation.map(|seq| (seq, i))).collect();
     reserved.sort_unstable();
     let mut closed = Vec::with_capacity(reserved.len());
     // Bonds that posts have released and that go into escrow once all is drawn.
     let mut bonds: BTreeMap<u64, i128> = BTreeMap::new();
+    let mut covers = Vec::with_capacity(reserved.len());
     for (seq, i) in reserved {
         let claim = &mut claims[i];
         let cover = draft.accounts().reservation(seq).map_or(0, |held| held.amount);
@@ -584,7 +587,8 @@ fn draw_reservations(
                 ..Line::new(Kind::Void, account, CLEARING, i128::from(cover))
             })?;
         }
-        closed.push(Closed { order: (claim.key, seq), cover });
+        closed.push((claim.key, seq));
+        covers.push(cover);
     }
     for claim in claims.iter_mut().filter(|claim| claim.reservation.is_none() && claim.quantity > 0) {
         let (account, market, order) = claim.key;
@@ -607,7 +611,7 @@ fn draw_reservations(
         let cover = draft.accounts().reservation(seq).map_or(0, |held| held.amount);
         post(draft, claim, seq, cover)?;
     }
-    Ok(closed)
+    Ok((closed, covers))
 }
 
 /// Draws the reservation `seq` of `claim`; a buyer whose total is negative draws nothing and is paid instead.
