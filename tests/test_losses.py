@@ -117,6 +117,19 @@ def test_no_losses_leave_every_posting_as_it_was():
     assert bank.settle(clearing, meter, losses=0).frame.equals(twin.settle(clearing, meter).frame)
 
 
+def test_losses_of_a_slot_without_meters_are_noted_beside_what_is_missing():
+    bank = house(["B", "S"])
+    receipts = bank.settle(trade("B", "S", 1000), losses=3)
+    noted = receipts.frame.filter(kind="meter").select("line", "payer", "quantity", "amount").rows()
+    assert noted == [
+        ("missing", "B", 1000, 0),
+        ("losses", "B", 2, 0),
+        ("missing", "S", -1000, 0),
+        ("losses", "S", 1, 0),
+    ]
+    assert not len(receipts.frame.filter(kind="imbalance"))
+
+
 @pytest.mark.parametrize(("field", "change"), [("quantity", 1), ("quantity", -75), ("group", 1), ("debit", 1)])
 def test_the_audit_finds_a_lie_about_losses(field, change):
     bank = fc.Settlement(tariff=fc.Tariff(retail=30, feed_in=8))

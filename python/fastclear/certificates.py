@@ -149,8 +149,8 @@ class Certificates(Exported):
         """Take readings of generation: issue what they say beyond earlier ones, or take back what is beyond them.
 
         The reading of a device and slot is a total: the same one again issues nothing, a higher one the difference. A
-        lower one takes back active certificates first, then expired ones, of each the latest first, whoever holds
-        them. What is cancelled stays, and is owed.
+        lower one takes back what is beyond it, the latest certificates first, active or expired, whoever holds them.
+        What is cancelled stays, and is owed.
 
         Parameters
         ----------

@@ -81,14 +81,13 @@ class Model:
             self.note("issue", i, owner)
             return 0, i, more
         left = -more
-        for state in ("active", "expired"):
-            for i in reversed(self.of(device, slot, state)):
-                if left:
-                    taken = min(left, self.all[i].energy)
-                    i = self.split(i, taken)
-                    self.all[i].state = "revoked"
-                    self.note("revoke", i)
-                    left -= taken
+        for i in reversed(self.of(device, slot, "active", "expired")):
+            if left:
+                taken = min(left, self.all[i].energy)
+                i = self.split(i, taken)
+                self.all[i].state = "revoked"
+                self.note("revoke", i)
+                left -= taken
         revoked = -more - left
         owed = self.owed(device, slot) > 0
         word = "OWED" if owed else "REVOKED" if revoked else "UNCHANGED"

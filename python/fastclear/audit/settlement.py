@@ -12,7 +12,7 @@ reports. What is checked has the numbers of the design: L for the accounts, P fo
 | L-I4, L-I5, P-I7 | `RESOLVED`: a reservation is resolved once, by its own accounts, for no more than it holds |
 | L-I6 | `DENSE`: places count up, engine time rises |
 | L-I9 | `WHOLE`: what a buyer paid is paid out whole; the clearing account is empty after every call |
-| L-I10 | `ENERGY`: bought = sold in every market; metered = traded + imbalance for every member |
+| L-I10 | `ENERGY`: bought = sold in every market; metered + lost = traded + imbalance for every member |
 | P-I2 | `PURSES`: what is pledged, bonded or in escrow is there |
 | 4.iv | `DEALS`: escrow in = escrow out, deal by deal, to whose it is |
 | L-I11, P-I6 | `CYCLE`, `BILLS`: what accounts gained is what cycle and bills say, and sums to 0 |
@@ -48,7 +48,7 @@ COVERED = "a bid or a withdrawal leaves its member within the credit limit"
 FORCED = "only metering and negative prices take a member below its limit"
 RESOLVED = "a reservation is resolved once, between its own accounts, for no more than it holds"
 WHOLE = "what a buyer pays is paid out whole, and the clearing account is empty after every call"
-ENERGY = "bought = sold in every market, and metered = traded + imbalance for every member"
+ENERGY = "bought = sold in every market, and metered + lost = traded + imbalance for every member"
 PURSES = "no purse of a member, and no escrow, is ever below zero"
 PRICED = "no amount is negative, and it is price x quantity where there is a price"
 FOLD = "every account is what its postings come to"

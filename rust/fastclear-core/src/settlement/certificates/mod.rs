@@ -165,8 +165,8 @@ impl Certificates {
         Ok(energy)
     }
 
-    /// Takes a reading: issues what it says beyond those before it, or takes back what is beyond it: active
-    /// certificates first, then expired ones, of each the latest first. What is cancelled stays, and is owed.
+    /// Takes a reading: issues what it says beyond those before it, or takes back what is beyond it, the
+    /// latest certificates first, active or expired. What is cancelled stays, and is owed.
     pub fn read(&mut self, reading: &Reading) -> Outcome {
         let Reading { device, slot, generated, owner, source, attributes } = *reading;
         if device == NOBODY {
@@ -227,19 +227,16 @@ impl Certificates {
     /// Takes back up to `energy` Wh of a device and slot, and says how many.
     fn take_back(&mut self, key: (u32, i64), energy: i64) -> i64 {
         let mut left = energy;
-        let latest = self.lots.get(&key).and_then(|lot| lot.latest);
-        for state in [State::Active, State::Expired] {
-            let mut next = latest;
-            while let Some(id) = next.filter(|_| left > 0) {
-                let certificate = self.all[id as usize];
-                next = certificate.earlier;
-                if certificate.state == state {
-                    let taken = certificate.energy.min(left);
-                    let id = self.split(id, taken);
-                    self.retire(id, State::Revoked);
-                    self.note(EventKind::Revoke, id, certificate.owner, NOBODY);
-                    left -= taken;
-                }
+        let mut next = self.lots.get(&key).and_then(|lot| lot.latest);
+        while let Some(id) = next.filter(|_| left > 0) {
+            let certificate = self.all[id as usize];
+            next = certificate.earlier;
+            if matches!(certificate.state, State::Active | State::Expired) {
+                let taken = certificate.energy.min(left);
+                let id = self.split(id, taken);
+                self.retire(id, State::Revoked);
+                self.note(EventKind::Revoke, id, certificate.owner, NOBODY);
+                left -= taken;
             }
         }
         if let Some(lot) = self.lots.get_mut(&key) {
