@@ -169,7 +169,7 @@ def test_statements_and_journals_keep_tokens_apart() -> None:
     assert history.summary().frame["participant"].to_list() == ["host", "other", "Ada", "Bo"]
     journal = history.journal("AUD")
     tokens = journal.frame.filter(currency="TOKEN").select("account", "debit", "credit").rows()
-    host = f"Liabilities:Members:{4 * 2**40 + 1000}"
+    host = "Liabilities:Bond:1000-host"
     assert tokens == [("Assets:Tokens", Decimal(10_000), None), (host, None, Decimal(10_000))]
     assert f"open {host} TOKEN\n" in journal.beancount
     assert f"{host}  -10000.000000000 TOKEN\n" in journal.beancount

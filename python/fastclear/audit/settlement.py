@@ -139,6 +139,9 @@ class _Call:
     paid: set[int] = field(default_factory=set)  # accounts that paid or set aside something
     reading: dict[int, tuple[int, int]] = field(default_factory=dict)  # seq of a reading -> member, unexplained Wh
     correcting: Correcting = field(default_factory=Correcting)
+    cut: Counter[int] = field(
+        default_factory=Counter
+    )  # member -> what the contract was changed by for want of delivery
     unread: set[int] = field(default_factory=set)  # seq of those that are missing
 
 
@@ -419,6 +422,7 @@ class Books:
             buyer = p["credit"] if seller == p["debit"] else p["debit"]
             call.contract[seller] += p["quantity"]  # the contract is cut to what was delivered
             call.contract[buyer] -= p["quantity"]
+            call.cut.update({seller: p["quantity"], buyer: -p["quantity"]} if seller != buyer else {})
             self._corrections.note_sale(p["seq"], seller, call.correcting)
         elif kind == "correction":
             self._corrections.note_line(p, line, call.correcting, where)
@@ -445,11 +449,10 @@ class Books:
         self._loans.check(posted)
         self._deals.check(posted)
         for reading, (member, left) in call.reading.items():
-            if left != call.contract[member]:
-                raise broken(
-                    ENERGY,
-                    f"posting {reading}: account {member} traded {call.contract[member]} Wh, its lines leave {left}",
-                )
+            # Who has no reading is noted with what it traded, whatever was delivered of it.
+            traded = call.contract[member] - (call.cut[member] if reading in call.unread else 0)
+            if left != traded:
+                raise broken(ENERGY, f"posting {reading}: account {member} traded {traded} Wh, its lines leave {left}")
         self._disputes.check(self.reservations)
         self._corrections.check(call.correcting, call.contract)
 
