@@ -14,6 +14,7 @@ import fastclear as fc
 from fastclear.audit.settlement import ENERGY, Books
 
 SIGN = {"residual": 1, "shortfall": 1, "feed_in": -1, "over_bought": -1}
+METER_LOSSES = {(kind, name): code for kind, code, name in fc._core.LINE_NAMES}[9, "losses"]
 LOSS = 150_000  # of a million
 BIG = 2**31 - 1
 
@@ -140,7 +141,7 @@ def test_the_audit_finds_a_lie_about_losses(field, change):
         name: column.copy() for name, column in bank.settle(trade("B", "S", 1000), meter, losses=150).columns.items()
     }
     Books().follow({name: column.copy() for name, column in table.items()})
-    row = int(np.flatnonzero((table["kind"] == 9) & (table["code"] == 2))[0])
+    row = int(np.flatnonzero((table["kind"] == 9) & (table["code"] == METER_LOSSES))[0])
     table[field][row] += change
     with pytest.raises(fc.AuditError, match="broken: ") as caught:
         Books().follow(table)
@@ -154,7 +155,7 @@ def test_a_ledger_seals_losses(tmp_path):
     clearing = trade("B", "S", 1000)
     ledger = fc.Ledger.open(tmp_path / "ledger", seed=1)
     ledger.seal(clearing, bank.settle(clearing, {"participant": ["B"], "energy_wh": [1000]}, losses=150))
-    noted = ledger.records(0).filter((pl.col("kind") == "meter") & (pl.col("code") == 2))
+    noted = ledger.records(0).filter((pl.col("kind") == "meter") & (pl.col("code") == METER_LOSSES))
     assert noted["quantity"].to_list() == [75, 75]
     fc.verify_directory(tmp_path / "ledger")
 

@@ -217,10 +217,7 @@ def test_delays_that_cannot_be(terms: Any, message: str) -> None:
 
 
 def taken_back() -> tuple[dict[str, Any], dict[str, Any]]:
-    house = bank(RATES)
-    house.reserve(ORDERS)
-    house = copy(house)
-    fresh = fc.Settlement(tariff=house.tariff, confirm_after=1000)
+    fresh = fc.Settlement(tariff=bank(RATES).tariff, confirm_after=1000)
     fresh.open(NAMES)
     fresh.deposit(NAMES, 10**6)
     fresh.reserve(ORDERS)

@@ -151,7 +151,8 @@ def _is(columns: _Columns, kind: str, *lines: str) -> NDArray[np.bool_]:
     if not lines or not of.any():
         return of
     code = columns["code"]
-    return of & np.isin(code, [LINE_CODES[kind, line] for line in lines])
+    named: NDArray[np.bool_] = np.logical_or.reduce([code == LINE_CODES[kind, line] for line in lines])
+    return of & named
 
 
 def _trades(table: _Columns, rates: Rates) -> Iterator[_Part]:
