@@ -1,0 +1,600 @@
+//! The state machine: commands in, events out.
+
+use std::collections::BTreeMap;
+
+use crate::order::{BUY, ColumnsError};
+use crate::reject::RejectReason;
+
+use super::command::{Commands, NULL, Op, POST_ONLY, Row, Tif, price_fault, quantity_fault};
+use super::desk::{Desk, Out, handle, places};
+use super::event::{Events, Kind, NO_PRICE, NOWHERE, Want};
+use super::expiry::NEVER;
+use super::ids::Ids;
+use super::layout::{Layout, Resting};
+use super::matching::{Incoming, cancel, clear};
+use super::rules::{Admission, Everybody, Request, Rules};
+use super::store::{Kept, Store, kept};
+use crate::units;
+
+/// A gate that never closes.
+pub const NO_GATE: i64 = i64::MAX;
+/// Side of an event that is about no order, or of an order that named none.
+pub const NO_SIDE: u8 = 255;
+
+/// One market.
+#[derive(Clone, Debug)]
+pub(super) struct Market {
+    pub id: i64,
+    pub gate: i64,
+    pub kept: Kept,
+    pub halted: bool,
+    pub closed: bool,
+}
+
+/// A continuous double auction in any number of markets: see the [module](super).
+#[derive(Clone, Debug)]
+pub struct OrderBook {
+    pub(super) rules: Rules,
+    pub(super) store: Store,
+    pub(super) desk: Desk,
+    /// In the order in which they were first named.
+    pub(super) markets: Vec<Market>,
+    pub(super) market_places: Ids,
+    /// Gates yet to close, and the markets' places.
+    gates: BTreeMap<(i64, i64), u32>,
+    clock: i64,
+    next_order: i64,
+    next_seq: u64,
+}
+
+/// Why a gate cannot be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateError {
+    /// It would not be after the book's clock, which is given.
+    Passed {
+        /// The clock.
+        clock: i64,
+    },
+    /// The market has closed.
+    Closed,
+}
+
+impl std::fmt::Display for GateError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Passed { clock } => write!(f, "the gate is not after the book's clock, {clock}; set a later one"),
+            Self::Closed => write!(f, "the market's gate has closed; name another market"),
+        }
+    }
+}
+
+impl std::error::Error for GateError {}
+
+impl OrderBook {
+    /// A book without markets, whose clock has not begun.
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            store: Store::default(),
+            desk: Desk::default(),
+            markets: Vec::new(),
+            market_places: Ids::default(),
+            gates: BTreeMap::new(),
+            clock: i64::MIN,
+            next_order: 0,
+            next_seq: 0,
+        }
+    }
+
+    /// Obeys commands one after the other, which nobody stops.
+    ///
+    /// # Errors
+    /// [`ColumnsError`] where the columns do not fit together: nothing has happened then.
+    pub fn apply(&mut self, commands: &Commands<'_>, want: Want) -> Result<Events, ColumnsError> {
+        self.apply_admitted(commands, want, &mut Everybody)
+    }
+
+    /// Obeys commands one after the other; `admission` has the last word on orders.
+    ///
+    /// # Errors
+    /// [`ColumnsError`] where the columns do not fit together: nothing has happened then.
+    pub fn apply_admitted<A: Admission>(
+        &mut self,
+        commands: &Commands<'_>,
+        want: Want,
+        admission: &mut A,
+    ) -> Result<Events, ColumnsError> {
+        commands.check()?;
+        let mut events = Events { first_seq: self.next_seq, ..Events::default() };
+        match want {
+            Want::Events => self.run::<A, true>(commands, admission, &mut events),
+            Want::Trades => self.run::<A, false>(commands, admission, &mut events),
+        }
+        self.next_seq += events.count;
+        Ok(events)
+    }
+
+    /// Lets time go by: what expires until `now`, which is past, is gone. A time before the clock changes nothing.
+    pub fn advance<A: Admission>(&mut self, now: i64, admission: &mut A) -> Events {
+        let mut events = Events { first_seq: self.next_seq, ..Events::default() };
+        self.tick::<A, true>(now, NOWHERE, admission, &mut events);
+        self.next_seq += events.count;
+        events
+    }
+
+    /// Sets when a market closes: what rests then expires, and what comes later is refused.
+    ///
+    /// # Errors
+    /// [`GateError`] where the gate is not after the clock, or has closed.
+    pub fn set_gate(&mut self, market: i64, gate: i64) -> Result<(), GateError> {
+        if gate <= self.clock {
+            return Err(GateError::Passed { clock: self.clock });
+        }
+        let place = self.market_place(market);
+        let known = &mut self.markets[place as usize];
+        if known.closed {
+            return Err(GateError::Closed);
+        }
+        self.gates.remove(&(known.gate, market));
+        known.gate = gate;
+        if gate != NO_GATE {
+            self.gates.insert((gate, market), place);
+        }
+        Ok(())
+    }
+
+    /// The latest time that the book has seen; `i64::MIN` before the first.
+    pub fn clock(&self) -> i64 {
+        self.clock
+    }
+
+    /// How many orders rest.
+    pub fn len(&self) -> usize {
+        self.desk.ids.len()
+    }
+
+    /// Whether no order rests.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number that the next event will have.
+    pub fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// The rules.
+    pub fn rules(&self) -> Rules {
+        self.rules
+    }
+
+    /// Ids of all markets that were ever named, in that order: what [`super::Event::market`] counts.
+    pub fn market_ids(&self) -> impl ExactSizeIterator<Item = i64> + '_ {
+        self.markets.iter().map(|market| market.id)
+    }
+
+    /// The place of a market, which gets one if it has none.
+    pub(super) fn market_place(&mut self, id: i64) -> u32 {
+        if let Some(place) = self.market_places.get(id) {
+            return place as u32;
+        }
+        let place = self.markets.len() as u32;
+        self.markets.push(Market { id, gate: NO_GATE, kept: Kept::Nowhere, halted: false, closed: false });
+        self.market_places.insert(id, u64::from(place));
+        place
+    }
+
+    fn run<A: Admission, const ALL: bool>(&mut self, commands: &Commands<'_>, admission: &mut A, events: &mut Events) {
+        // An id column that is there has to name something; without one there is nothing to name.
+        let given = Given {
+            market: commands.market.is_some(),
+            order: commands.order.is_some(),
+            participant: commands.participant.is_some(),
+        };
+        for index in 0..commands.rows {
+            let row = commands.row(index);
+            let time = commands.time.map_or(self.clock, |times| times[index]);
+            if time > self.clock {
+                self.tick::<A, ALL>(time, index as u32, admission, events);
+            }
+            let has_time = time != NULL || commands.time.is_none();
+            let mut turn = Turn::<A, ALL> { events, admission, command: index as u32, given, has_time };
+            match commands.op(index) {
+                0 => self.new_order(&row, &mut turn),
+                1 | 2 => self.cancel_order(&row, commands.op(index) == Op::Reduce as u8, &mut turn),
+                3 => self.replace_order(&row, &mut turn),
+                4 => self.mass_cancel(&row, &mut turn),
+                5 | 6 => self.set_halted(&row, commands.op(index) == Op::Halt as u8, &mut turn),
+                _ => self.refuse(&row, RejectReason::UnknownOp, &mut turn),
+            }
+        }
+    }
+
+    /// Moves the clock on and takes out what is past.
+    fn tick<A: Admission, const ALL: bool>(&mut self, now: i64, command: u32, admission: &mut A, events: &mut Events) {
+        if now <= self.clock {
+            return;
+        }
+        self.clock = now;
+        loop {
+            let order = self.desk.expiries.first().filter(|&(at, _)| at <= now);
+            let gate =
+                self.gates.first_key_value().map(|(&key, &place)| (key, place)).filter(|((at, _), _)| *at <= now);
+            match (order, gate) {
+                (Some((at, id)), gate) if gate.is_none_or(|((closes, _), _)| at <= closes) => {
+                    self.expire::<A, ALL>(id, command, admission, events);
+                }
+                (_, Some((key, place))) => {
+                    self.gates.remove(&key);
+                    self.close::<A, ALL>(place, command, admission, events);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    #[cold]
+    fn expire<A: Admission, const ALL: bool>(&mut self, id: i64, command: u32, admission: &mut A, events: &mut Events) {
+        let Some(found) = self.desk.ids.get(id) else { return };
+        let (market, place) = places(found);
+        let mut out = Out::<A, ALL> { desk: &mut self.desk, events, admission, command, market };
+        kept!(
+            self.store,
+            self.markets[market as usize].kept,
+            |layout| {
+                let (resting, side) = (layout.resting(place), layout.side(place));
+                layout.remove(place);
+                out.gone(&resting);
+                out.emit(Kind::Expired, id, NULL, resting.price, resting.quantity, 0, 0, side);
+            },
+            {}
+        );
+    }
+
+    #[cold]
+    fn close<A: Admission, const ALL: bool>(
+        &mut self,
+        market: u32,
+        command: u32,
+        admission: &mut A,
+        events: &mut Events,
+    ) {
+        let mut out = Out::<A, ALL> { desk: &mut self.desk, events, admission, command, market };
+        let kept = self.markets[market as usize].kept;
+        let code = RejectReason::MarketClosed.code();
+        kept!(self.store, kept, |layout| clear(layout, Kind::Expired, code, |_| true, &mut out), {});
+        let market = &mut self.markets[market as usize];
+        market.closed = true;
+        self.store.leave(&mut market.kept);
+    }
+
+    // -- commands ------------------------------------------------------------------------------------------------
+
+    #[cold]
+    fn refuse<A: Admission, const ALL: bool>(&mut self, row: &Row, reason: RejectReason, turn: &mut Turn<'_, A, ALL>) {
+        let market = self.market_places.get(row.market).map_or(NOWHERE, |place| place as u32);
+        let mut out = turn.out(&mut self.desk, market);
+        let price = if units::price_in_range(row.price) { row.price as i32 } else { NO_PRICE };
+        let quantity = if units::quantity_in_range(row.quantity) { row.quantity as u32 } else { 0 };
+        let side = if row.side > BUY { NO_SIDE } else { row.side };
+        out.emit(Kind::Rejected, row.order, NULL, price, quantity, 0, reason.code(), side);
+    }
+
+    #[inline]
+    fn new_order<A: Admission, const ALL: bool>(&mut self, row: &Row, turn: &mut Turn<'_, A, ALL>) {
+        let mut row = *row;
+        if !turn.given.order {
+            row.order = self.next_order;
+        }
+        match self.take_order(&row, turn) {
+            Ok(()) => {}
+            Err(reason) => self.refuse(&row, reason, turn),
+        }
+        // Also the id of an order that was refused: whoever reads the events can tell the two apart.
+        if row.order >= self.next_order {
+            self.next_order = row.order.saturating_add(1);
+        }
+    }
+
+    #[inline]
+    fn take_order<A: Admission, const ALL: bool>(
+        &mut self,
+        row: &Row,
+        turn: &mut Turn<'_, A, ALL>,
+    ) -> Result<(), RejectReason> {
+        if row.side > BUY {
+            return Err(RejectReason::UnknownSide);
+        }
+        let is_limit = row.is_market_order == 0;
+        if row.is_market_order > 1 {
+            return Err(RejectReason::UnknownType);
+        }
+        if row.tif > Tif::Gtt as u8 {
+            return Err(RejectReason::UnknownTif);
+        }
+        if let Some(reason) = price_fault(row.price)
+            && (is_limit || row.price != NULL)
+        {
+            return Err(reason);
+        }
+        if let Some(reason) = quantity_fault(row.quantity) {
+            return Err(reason);
+        }
+        let has_ids = row.market != NULL && row.order != NULL && (row.participant != NULL || !turn.given.participant);
+        if !has_ids {
+            return Err(RejectReason::IdMissing);
+        }
+        if !turn.has_time {
+            return Err(RejectReason::TimeMissing);
+        }
+        let may_rest = is_limit && (row.tif == Tif::Gtc as u8 || row.tif == Tif::Gtt as u8);
+        let is_timed = row.tif == Tif::Gtt as u8;
+        if row.flags > POST_ONLY || (row.flags == POST_ONLY && !may_rest) || (is_timed && !is_limit) {
+            return Err(RejectReason::InstructionsInvalid);
+        }
+        if is_timed {
+            if row.expires <= self.clock || row.expires == NULL {
+                return Err(RejectReason::ExpiryInvalid);
+            }
+        } else if row.expires != NULL {
+            return Err(RejectReason::InstructionsInvalid);
+        }
+        let market = self.market_place(row.market);
+        let state = &self.markets[market as usize];
+        if state.closed {
+            return Err(RejectReason::MarketClosed);
+        }
+        if self.desk.ids.get(row.order).is_some() {
+            return Err(RejectReason::DuplicateOrder);
+        }
+        if state.halted {
+            return Err(RejectReason::MarketHalted);
+        }
+        let shown = if row.price == NULL { NO_PRICE } else { row.price as i32 };
+        let any_price = if row.side == BUY { i32::MAX } else { i32::MIN };
+        let mut incoming = Incoming {
+            id: row.order,
+            side: row.side,
+            limit: if shown == NO_PRICE { any_price } else { shown },
+            open: row.quantity as u32,
+            owner: self.desk.owners.code(row.participant),
+        };
+        if row.flags == POST_ONLY && kept!(self.store, state.kept, |layout| incoming.meets(layout), false) {
+            return Err(RejectReason::WouldTrade);
+        }
+        turn.admission.admit(&Request {
+            market: row.market,
+            order: row.order,
+            participant: row.participant,
+            side: row.side,
+            price: (row.price != NULL).then_some(row.price),
+            quantity: row.quantity,
+            replaces: None,
+        })?;
+        let mut out = turn.out(&mut self.desk, market);
+        out.emit(Kind::Accepted, row.order, NULL, shown, incoming.open, incoming.open, 0, row.side);
+        let rules = &self.rules;
+        let is_killed = row.tif == Tif::Fok as u8
+            && !kept!(self.store, state.kept, |layout| incoming.can_fill(layout, rules), false);
+        let erases =
+            !is_killed && kept!(self.store, state.kept, |layout| incoming.trade(layout, rules, &mut out), false);
+        if incoming.open > 0 {
+            if may_rest && !erases {
+                let expiry = if is_timed { self.desk.expiries.insert(row.expires, row.order) } else { NEVER };
+                let place = self.rest(market, &incoming, shown, expiry);
+                self.desk.ids.insert(row.order, handle(market, place));
+            } else {
+                let reason = if erases { RejectReason::BookErased } else { RejectReason::NotFilled };
+                incoming.give_up(shown, reason, &mut out);
+            }
+        }
+        if erases {
+            self.erase(market, turn);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn rest(&mut self, market: u32, incoming: &Incoming, price: i32, expiry: u32) -> u32 {
+        let resting = Resting { id: incoming.id, price, quantity: incoming.open, owner: incoming.owner, expiry };
+        let kept = &mut self.markets[market as usize].kept;
+        self.store.rest(kept, self.rules.small_max, market, incoming.side, &resting, &mut self.desk)
+    }
+
+    #[cold]
+    fn erase<A: Admission, const ALL: bool>(&mut self, market: u32, turn: &mut Turn<'_, A, ALL>) {
+        let mut out = turn.out(&mut self.desk, market);
+        let kept = self.markets[market as usize].kept;
+        let code = RejectReason::BookErased.code();
+        kept!(self.store, kept, |layout| clear(layout, Kind::Cancelled, code, |_| true, &mut out), {});
+    }
+
+    /// Market and place of the order that a command names.
+    #[inline]
+    fn find<A: Admission, const ALL: bool>(
+        &mut self,
+        row: &Row,
+        turn: &Turn<'_, A, ALL>,
+    ) -> Result<(u32, u32), RejectReason> {
+        if row.order == NULL {
+            return Err(RejectReason::IdMissing);
+        }
+        if !turn.has_time {
+            return Err(RejectReason::TimeMissing);
+        }
+        let (market, place) = places(self.desk.ids.get(row.order).ok_or(RejectReason::UnknownOrder)?);
+        let state = &self.markets[market as usize];
+        let is_elsewhere = turn.given.market && row.market != NULL && row.market != state.id;
+        let is_anothers = row.participant != NULL && {
+            let owner = self.desk.owners.code(row.participant);
+            owner != kept!(self.store, state.kept, |layout| layout.resting(place).owner, owner)
+        };
+        if is_elsewhere || is_anothers { Err(RejectReason::UnknownOrder) } else { Ok((market, place)) }
+    }
+
+    #[inline]
+    fn cancel_order<A: Admission, const ALL: bool>(&mut self, row: &Row, reduces: bool, turn: &mut Turn<'_, A, ALL>) {
+        if reduces && let Some(reason) = quantity_fault(row.quantity) {
+            return self.refuse(row, reason, turn);
+        }
+        let (market, place) = match self.find(row, turn) {
+            Ok(found) => found,
+            Err(reason) => return self.refuse(row, reason, turn),
+        };
+        let mut out = turn.out(&mut self.desk, market);
+        kept!(
+            self.store,
+            self.markets[market as usize].kept,
+            |layout| {
+                let resting = layout.resting(place);
+                let lots = if reduces { resting.quantity.min(row.quantity as u32) } else { resting.quantity };
+                cancel(layout, place, &resting, lots, 0, NULL, &mut out);
+            },
+            {}
+        );
+    }
+
+    fn replace_order<A: Admission, const ALL: bool>(&mut self, row: &Row, turn: &mut Turn<'_, A, ALL>) {
+        if let Err(reason) = self.try_replace(row, turn) {
+            self.refuse(row, reason, turn);
+        }
+    }
+
+    fn try_replace<A: Admission, const ALL: bool>(
+        &mut self,
+        row: &Row,
+        turn: &mut Turn<'_, A, ALL>,
+    ) -> Result<(), RejectReason> {
+        if row.price != NULL
+            && let Some(reason) = price_fault(row.price)
+        {
+            return Err(reason);
+        }
+        if row.quantity != NULL
+            && let Some(reason) = quantity_fault(row.quantity)
+        {
+            return Err(reason);
+        }
+        if row.order != NULL && turn.has_time && row.flags > POST_ONLY {
+            return Err(RejectReason::InstructionsInvalid);
+        }
+        let (market, place) = self.find(row, turn)?;
+        let state = &self.markets[market as usize];
+        if state.halted {
+            return Err(RejectReason::MarketHalted);
+        }
+        let (kept, market_id) = (state.kept, state.id);
+        let (side, old) = kept!(self.store, kept, |layout| (layout.side(place), layout.resting(place)), {
+            return Err(RejectReason::UnknownOrder);
+        });
+        let price = if row.price == NULL { old.price } else { row.price as i32 };
+        let quantity = if row.quantity == NULL { old.quantity } else { row.quantity as u32 };
+        let mut incoming = Incoming { id: old.id, side, limit: price, open: quantity, owner: old.owner };
+        if row.flags == POST_ONLY && kept!(self.store, kept, |layout| incoming.meets(layout), false) {
+            return Err(RejectReason::WouldTrade);
+        }
+        turn.admission.admit(&Request {
+            market: market_id,
+            order: old.id,
+            participant: self.desk.owners.participant(old.owner),
+            side,
+            price: Some(i64::from(price)),
+            quantity: i64::from(quantity),
+            replaces: Some((i64::from(old.price), i64::from(old.quantity))),
+        })?;
+        let rules = &self.rules;
+        let mut out = turn.out(&mut self.desk, market);
+        out.emit(Kind::Replaced, old.id, NULL, price, quantity, quantity, 0, side);
+        if price == old.price && quantity < old.quantity {
+            kept!(self.store, kept, |layout| layout.take(place, old.quantity - quantity), {});
+            return Ok(());
+        }
+        let erases = kept!(
+            self.store,
+            kept,
+            |layout| {
+                layout.remove(place);
+                incoming.trade(layout, rules, &mut out)
+            },
+            false
+        );
+        if incoming.open > 0 && erases {
+            incoming.give_up(price, RejectReason::BookErased, &mut out);
+        }
+        if incoming.open > 0 {
+            let place = self.rest(market, &incoming, price, old.expiry);
+            self.desk.ids.set(old.id, handle(market, place));
+        } else {
+            out.gone(&old);
+        }
+        if erases {
+            self.erase(market, turn);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn mass_cancel<A: Admission, const ALL: bool>(&mut self, row: &Row, turn: &mut Turn<'_, A, ALL>) {
+        match self.find_market(row, turn) {
+            Ok(market) => {
+                let owner = self.desk.owners.code(row.participant);
+                let takes = |resting: &Resting| row.participant == NULL || resting.owner == owner;
+                let mut out = turn.out(&mut self.desk, market);
+                let kept = self.markets[market as usize].kept;
+                kept!(self.store, kept, |layout| clear(layout, Kind::Cancelled, 0, takes, &mut out), {});
+            }
+            Err(reason) => self.refuse(row, reason, turn),
+        }
+    }
+
+    #[cold]
+    fn set_halted<A: Admission, const ALL: bool>(&mut self, row: &Row, halted: bool, turn: &mut Turn<'_, A, ALL>) {
+        match self.find_market(row, turn) {
+            Ok(market) => {
+                self.markets[market as usize].halted = halted;
+                let mut out = turn.out(&mut self.desk, market);
+                out.emit(Kind::Phase, NULL, NULL, NO_PRICE, u32::from(!halted), 0, 0, NO_SIDE);
+            }
+            Err(reason) => self.refuse(row, reason, turn),
+        }
+    }
+
+    fn find_market<A: Admission, const ALL: bool>(
+        &mut self,
+        row: &Row,
+        turn: &Turn<'_, A, ALL>,
+    ) -> Result<u32, RejectReason> {
+        if row.market == NULL {
+            return Err(RejectReason::IdMissing);
+        }
+        if !turn.has_time {
+            return Err(RejectReason::TimeMissing);
+        }
+        let market = self.market_place(row.market);
+        if self.markets[market as usize].closed { Err(RejectReason::MarketClosed) } else { Ok(market) }
+    }
+}
+
+/// Which id columns a call has.
+#[derive(Clone, Copy, Debug)]
+struct Given {
+    market: bool,
+    order: bool,
+    participant: bool,
+}
+
+/// One command's turn.
+struct Turn<'a, A, const ALL: bool> {
+    events: &'a mut Events,
+    admission: &'a mut A,
+    command: u32,
+    given: Given,
+    has_time: bool,
+}
+
+impl<A: Admission, const ALL: bool> Turn<'_, A, ALL> {
+    #[inline]
+    fn out<'a>(&'a mut self, desk: &'a mut Desk, market: u32) -> Out<'a, A, ALL> {
+        Out { desk, events: self.events, admission: self.admission, command: self.command, market }
+    }
+}

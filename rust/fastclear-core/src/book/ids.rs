@@ -1,0 +1,186 @@
+//! Where an id is: of orders, and of markets.
+//!
+//! Ids that lie close together, which is what a counter gives, are looked up in pages; others in a hash map, which is
+//! never walked, so that its order reaches no result.
+
+use std::collections::HashMap;
+
+use crate::simd;
+
+/// Ids a page.
+const PAGE: usize = 512;
+/// What stands where there is no id.
+const NONE: u64 = u64::MAX;
+
+#[derive(Clone, Debug, Default)]
+struct Page {
+    /// Empty, or [`PAGE`] values.
+    values: Box<[u64]>,
+    live: u32,
+}
+
+/// Values of 64 bits but the largest, by id.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ids {
+    /// Number of the first page, that of the first id.
+    base: i64,
+    pages: Vec<Page>,
+    others: HashMap<i64, u64>,
+    /// Ids that are here, ids that were ever put here, and pages that have values.
+    live: usize,
+    ever: usize,
+    filled_pages: usize,
+}
+
+impl Ids {
+    pub fn len(&self) -> usize {
+        self.live
+    }
+
+    /// Index of the page of an id; too large if there is none.
+    #[inline]
+    fn page(&self, id: i64) -> usize {
+        (id.div_euclid(PAGE as i64)).wrapping_sub(self.base) as usize
+    }
+
+    #[inline]
+    fn place(id: i64) -> usize {
+        id.rem_euclid(PAGE as i64) as usize
+    }
+
+    #[inline]
+    pub fn get(&self, id: i64) -> Option<u64> {
+        if let Some(&value) = self.pages.get(self.page(id)).and_then(|page| page.values.get(Self::place(id)))
+            && value != NONE
+        {
+            return Some(value);
+        }
+        if self.others.is_empty() { None } else { self.others.get(&id).copied() }
+    }
+
+    /// Asks for the cell of an id to be fetched.
+    #[inline]
+    pub fn prefetch(&self, id: i64) {
+        if let Some(page) = self.pages.get(self.page(id)) {
+            simd::prefetch_place(&page.values, Self::place(id));
+        }
+    }
+
+    /// Puts an id here that is not.
+    #[inline]
+    pub fn insert(&mut self, id: i64, value: u64) {
+        debug_assert!(self.get(id).is_none() && value != NONE, "Invariant: one value an id");
+        self.live += 1;
+        self.ever += 1;
+        let index = self.page(id);
+        match self.pages.get_mut(index) {
+            Some(page) if !page.values.is_empty() => {
+                page.live += 1;
+                page.values[Self::place(id)] = value;
+            }
+            _ => self.insert_far(id, value),
+        }
+    }
+
+    #[cold]
+    fn insert_far(&mut self, id: i64, value: u64) {
+        if self.live == 1 && self.filled_pages == 0 {
+            self.base = id.div_euclid(PAGE as i64);
+        }
+        let index = self.page(id);
+        // A page for few ids wastes memory, and so does a long list of pages that are not there.
+        if index > 64 + self.ever / 8 || self.filled_pages > 64 + self.live / 16 {
+            self.others.insert(id, value);
+            return;
+        }
+        if index >= self.pages.len() {
+            self.pages.resize(index + 1, Page::default());
+        }
+        let page = &mut self.pages[index];
+        page.values = vec![NONE; PAGE].into_boxed_slice();
+        page.values[Self::place(id)] = value;
+        page.live = 1;
+        self.filled_pages += 1;
+    }
+
+    /// Gives an id that is here another value.
+    pub fn set(&mut self, id: i64, value: u64) {
+        let index = self.page(id);
+        if let Some(cell) = self.pages.get_mut(index).and_then(|page| page.values.get_mut(Self::place(id)))
+            && *cell != NONE
+        {
+            *cell = value;
+        } else if let Some(cell) = self.others.get_mut(&id) {
+            *cell = value;
+        }
+    }
+
+    #[inline]
+    pub fn remove(&mut self, id: i64) {
+        let (index, last) = (self.page(id), self.pages.len().wrapping_sub(1));
+        if let Some(page) = self.pages.get_mut(index)
+            && let Some(cell) = page.values.get_mut(Self::place(id))
+            && *cell != NONE
+        {
+            *cell = NONE;
+            page.live -= 1;
+            self.live -= 1;
+            // The last page is where a counter is: it stays.
+            if page.live == 0 && index != last {
+                page.values = Box::default();
+                self.filled_pages -= 1;
+            }
+        } else if self.others.remove(&id).is_some() {
+            self.live -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// A counter, a far counter, negative ids, and ids anywhere, put in and taken out against a tree.
+    #[test]
+    fn any_ids_are_found_where_they_were_put() {
+        let mut state = 7_u64;
+        let mut draw = |below: u64| {
+            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+            (state >> 33) % below
+        };
+        for law in 0..5 {
+            let (mut ids, mut twin) = (Ids::default(), BTreeMap::new());
+            let mut counter = if law == 1 { 1 << 40 } else { 0 };
+            for step in 0..20_000_u64 {
+                counter += 1;
+                let id = match law {
+                    0 | 1 => counter,
+                    2 => -counter,
+                    3 => (draw(1 << 31) as i64) << draw(33),
+                    _ => [i64::MIN + 2, i64::MAX, -1, 0, 511, 512, 513, 1 << 20, 40_000][draw(9) as usize],
+                };
+                if !twin.contains_key(&id) {
+                    ids.insert(id, step);
+                    twin.insert(id, step);
+                } else if draw(2) == 0 {
+                    ids.set(id, step);
+                    twin.insert(id, step);
+                }
+                if draw(3) > 0 {
+                    let nth = draw(twin.len() as u64) as usize;
+                    let gone = *twin.keys().nth(nth.min(20)).unwrap();
+                    ids.remove(gone);
+                    twin.remove(&gone);
+                    assert_eq!(ids.get(gone), None);
+                }
+                assert_eq!(ids.len(), twin.len());
+                assert_eq!(ids.get(id), twin.get(&id).copied());
+            }
+            for (&id, &value) in &twin {
+                assert_eq!(ids.get(id), Some(value));
+            }
+            assert!(ids.filled_pages <= 66 + ids.live / 16, "law {law}: {} pages", ids.filled_pages);
+        }
+    }
+}
