@@ -127,20 +127,29 @@ impl OrderBook {
     /// # Errors
     /// [`GateError`] where the gate is not after the clock, or has closed.
     pub fn set_gate(&mut self, market: i64, gate: i64) -> Result<(), GateError> {
-        if gate <= self.clock {
-            return Err(GateError::Passed { clock: self.clock });
-        }
+        self.check_gate(market, gate)?;
         let place = self.market_place(market);
         let known = &mut self.markets[place as usize];
-        if known.closed {
-            return Err(GateError::Closed);
-        }
         self.gates.remove(&(known.gate, market));
         known.gate = gate;
         if gate != NO_GATE {
             self.gates.insert((gate, market), place);
         }
         Ok(())
+    }
+
+    /// Whether [`Self::set_gate`] would take a gate.
+    ///
+    /// # Errors
+    /// [`GateError`] where it would not.
+    pub fn check_gate(&self, market: i64, gate: i64) -> Result<(), GateError> {
+        if gate <= self.clock {
+            return Err(GateError::Passed { clock: self.clock });
+        }
+        match self.market_places.get(market) {
+            Some(place) if self.markets[place as usize].closed => Err(GateError::Closed),
+            _ => Ok(()),
+        }
     }
 
     /// The latest time that the book has seen; `i64::MIN` before the first.
