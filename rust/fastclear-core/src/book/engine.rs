@@ -200,7 +200,11 @@ impl OrderBook {
             order: commands.order.is_some(),
             participant: commands.participant.is_some(),
         };
+        let looks_ahead = self.looks_ahead();
         for index in 0..commands.rows {
+            if looks_ahead {
+                self.look_ahead(commands, index);
+            }
             let row = commands.row(index);
             let time = commands.time.map_or(self.clock, |times| times[index]);
             if time > self.clock {

@@ -48,6 +48,7 @@
 //! with chains of pooled orders (`ladder.rs`, `levels.rs`); it moves from one to the other when it must, and stays. Matching
 //! is written once over both (`matching.rs`), and no result depends on which it is.
 
+mod ahead;
 mod command;
 mod desk;
 mod engine;

@@ -23,7 +23,10 @@ struct Body {
 }
 
 /// The orders of a market of at most [`SLOTS`] a side.
+///
+/// What every command looks at is in the first line of the cache, and a side's keys are whole lines.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(super) struct Small {
     /// Slots that have an order, by side.
     used: [u64; 2],
@@ -33,6 +36,7 @@ pub(super) struct Small {
     most: u32,
     /// Orders that came so far.
     arrivals: u32,
+    rest_of_line: [u64; 4],
     /// How good the price is, then how early the order came; 0 where there is none.
     keys: [[u64; SLOTS]; 2],
     bodies: [[Body; SLOTS]; 2],
@@ -69,6 +73,7 @@ impl Small {
             first: [0; 2],
             most: most.min(SLOTS) as u32,
             arrivals: 0,
+            rest_of_line: [0; 4],
             keys: [[0; SLOTS]; 2],
             bodies: [[Body::default(); SLOTS]; 2],
             expiries: [[0; SLOTS]; 2],
@@ -89,13 +94,23 @@ impl Small {
         simd::prefetch_place(&self.bodies[side], slot);
     }
 
-    /// Asks for what an order that comes in will touch to be fetched.
+    /// Asks for what an order that comes in will touch to be fetched; `takes` says that it is there to trade.
     #[inline]
-    pub fn prefetch_side(&self, side: u8) {
-        let side = usize::from(side & 1);
-        let free = (!self.used[side]).trailing_zeros() as usize;
-        simd::prefetch_place(&self.keys[side], free);
-        simd::prefetch_place(&self.bodies[side], free);
+    pub fn prefetch_side(&self, side: u8, takes: bool) {
+        let (side, other) = (usize::from(side & 1), usize::from(!side & 1));
+        let first = self.first[other] as usize;
+        simd::prefetch_place(&self.keys[other], first);
+        if takes {
+            simd::prefetch_place(&self.bodies[other], first);
+            for line in 0..SLOTS / 8 {
+                simd::prefetch_place(&self.keys[other], line * 8);
+            }
+        } else {
+            let free = (!self.used[side] & ALL).trailing_zeros() as usize;
+            simd::prefetch_place(&self.keys[side], free);
+            simd::prefetch_place(&self.bodies[side], free);
+            simd::prefetch_place(&self.keys[side], self.first[side] as usize);
+        }
     }
 
     fn find_first(&mut self, side: usize) {
