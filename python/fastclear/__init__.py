@@ -35,6 +35,7 @@ from fastclear.auction import (
 from fastclear.auction.properties import mechanisms
 from fastclear.audit import AuditError, AuditReport
 from fastclear.block import Block, Proof, VerificationError, VerificationReport
+from fastclear.book import BookEvents, OrderBook
 from fastclear.community import Community, community_from_frame, load_community
 from fastclear.errors import (
     FastclearError,
@@ -76,6 +77,7 @@ __all__ = [
     "Block",
     "BlockClearing",
     "Blocks",
+    "BookEvents",
     "Borrower",
     "Clearing",
     "Community",
@@ -94,6 +96,7 @@ __all__ = [
     "Muda",
     "MultiRound",
     "Net",
+    "OrderBook",
     "Orders",
     "Pooled",
     "PostpaidNetting",

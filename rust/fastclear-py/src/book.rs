@@ -1,10 +1,10 @@
 //! The order book: commands in as borrowed columns, events out as fresh ones. Calls hold the interpreter.
 
+use fastclear_core::book::Everybody;
 use fastclear_core::book::{
     Commands, Event, Events, GateError, Kind, Level, NO_GATE, NO_PRICE, NO_SIDE, NOWHERE, NULL, OFF_GRID, Op,
     OrderBook, POST_ONLY, Rules, SelfTrade, Tif, Want,
 };
-use fastclear_core::book::Everybody;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
