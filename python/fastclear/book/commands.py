@@ -92,9 +92,10 @@ def encode(given: object, names: Mapping[str, Names], units: Units | None, what:
     ticks = None if units is None else (units.ticks, units.rounding)
     lots = None if units is None else (units.lots, units.rounding)
     get = columns.get
+    given_sides = get("side")
     # Text of orders that are refused is remembered as well, so that their events can name them.
     ids = {
-        name: None if (column := get(name)) is None else names[name].encode(column, add=True)
+        name: names[name].encode(columns[name], add=True) if name in columns else None
         for name in ("market", "order", "participant")
     }
     return Encoded(
@@ -103,7 +104,7 @@ def encode(given: object, names: Mapping[str, Names], units: Units | None, what:
         market=ids["market"],
         order=ids["order"],
         participant=ids["participant"],
-        side=None if (column := get("side")) is None else sides(column, Flaws(rows)),
+        side=None if given_sides is None else sides(given_sides, Flaws(rows)),
         is_market_order=_codes(get("type"), "type", TYPES),
         tif=_codes(get("tif"), "tif", TIFS),
         price=_numbers(get("price"), PRICE, ticks),

@@ -38,28 +38,28 @@ class Best(NamedTuple):
 class OrderBook:
     """Resting orders of one or very many markets, which trade as others come in.
 
-    Of each market the best price trades first, and of one price the order that came first; the price is that of the order
-    that rested. Commands go in as columns, in the order in which they are to be obeyed; events come out as columns,
-    numbered over the life of the book. A command that cannot be obeyed is a ``rejected`` event with its reason.
+    Of a market the best price trades first, and of one price the order that came first; the price is that of the
+    order that rested. Commands go in as columns, in the order in which they are to be obeyed; events come out as
+    columns, numbered over the life of the book. A command that cannot be obeyed is a ``rejected`` event and its reason.
 
     Parameters
     ----------
     self_trade : {"off", "cancel_resting", "cancel_incoming", "cancel_both", "decrement"}
-        What happens where bid and ask are of one ``participant``: they trade; the order that rests is cancelled; what is
-        left of the one that comes in is; both are; or the lots of the smaller one are taken out of both.
+        What happens where bid and ask are of one ``participant``: they trade; the order that rests is cancelled; what
+        is left of the one that comes in is; both are; or the lots of the smaller one are taken out of both.
     erase_after_trade : bool, default False
         Both sides of a market are erased after every trade, as in the experiments of Gode and Sunder (J. Political
         Economy 101, 1993).
     units : Units, optional
-        What prices and quantities of commands are given in. Without it they must be whole ticks and lots. Events and views
-        are in ticks and lots.
+        What prices and quantities of commands are given in. Without it they must be whole ticks and lots. Events and
+        views are in ticks and lots.
 
     Notes
     -----
-    There is no clock: time is the latest ``time`` of all commands, or of :meth:`advance`. A cancel or a replacement looks
-    its order up by id and touches nothing else; an order that comes in costs as much as it has trades. Ids that a counter
-    gives are found fastest; text costs a look into a dictionary each. Calls hold the interpreter. A book can be copied
-    (``copy.copy``) and shares nothing with its copy.
+    There is no clock: time is the latest ``time`` of all commands, or of :meth:`advance`. A cancel or a replacement
+    looks its order up by id and touches nothing else; an order that comes in costs as much as it has trades. Ids that a
+    counter gives are found fastest; text costs a look into a dictionary each. Calls hold the interpreter. A book can be
+    copied (``copy.copy``) and shares nothing with its copy.
 
     Examples
     --------
@@ -116,11 +116,12 @@ class OrderBook:
         Parameters
         ----------
         orders : frame or mapping of columns
-            ``side``, ``price`` and ``quantity`` as in :func:`fastclear.clear`. Optional ``market`` (without it all are of
+            ``side``, ``price``, ``quantity`` as in :func:`fastclear.clear`. Optional ``market`` (without it all are of
             market 0), ``order`` (without it the book counts on from the largest id so far), ``participant`` (without it
-            every order is its own), ``type`` ("limit", or "market", whose ``price`` is the worst that it takes, or null),
-            ``tif`` ("gtc", "ioc", "fok", "gtt"), ``expires`` (of "gtt"; ns or datetimes with a zone), ``post_only``
-            (bool), ``time``. Without ``tif`` an order with an expiry is good till then, any other until cancelled.
+            every order is its own), ``type`` ("limit", or "market", whose ``price`` is the worst that it takes, or
+            null), ``tif`` ("gtc", "ioc", "fok", "gtt"), ``expires`` (of "gtt"; ns or datetimes with a zone),
+            ``post_only`` (bool), ``time``. Without ``tif`` an order with an expiry is good till then, any other until
+            cancelled.
         keep : {"events", "trades"}
             Trades alone come faster where nobody reads the rest. All events are numbered either way.
 
@@ -141,10 +142,10 @@ class OrderBook:
         Parameters
         ----------
         commands : frame or mapping of columns
-            ``op``: "new" (as :meth:`submit`), "cancel" (``order``), "reduce" (``order``; ``quantity`` lots are taken out),
-            "replace" (as :meth:`replace`), "mass_cancel" (all of a ``market``, or those of one ``participant`` there),
-            "halt" and "resume" (a ``market``). Cells that a row's command does not ask for may be null. A ``market`` or
-            ``participant`` beside an ``order`` says where, or whose, the order must be; null says nothing.
+            ``op``: "new" (as :meth:`submit`), "cancel" (``order``), "reduce" (``order``; ``quantity`` lots are taken
+            out), "replace" (as :meth:`replace`), "mass_cancel" (all of a ``market``, or those of one ``participant``
+            there), "halt" and "resume" (a ``market``). Cells that a row's command does not ask for may be null. A
+            ``market`` or ``participant`` beside an ``order`` says where, or whose, it must be; null says nothing.
         keep : {"events", "trades"}
             As in :meth:`submit`.
 
@@ -197,8 +198,8 @@ class OrderBook:
     def replace(self, orders: object, *, price: object = None, quantity: object = None) -> BookEvents:
         """Give orders another price or open quantity.
 
-        Fewer lots at the same price keep their place. Anything else goes to the back, and first trades like an order that
-        comes in.
+        Fewer lots at the same price keep their place. Anything else goes to the back, and first trades like an order
+        that comes in.
 
         Parameters
         ----------
@@ -354,9 +355,9 @@ class OrderBook:
         -------
         polars.DataFrame
             ``market``, ``order``, ``participant`` (null of an order that is nobody's), ``side``, ``price`` (ticks),
-            ``quantity`` (open lots), ``expires`` (ns; null if it does not). Markets as they were named first where ids are
-            text, else ascending; bids first, each side first to last. Handed to :meth:`submit` of a new book (without
-            ``participant`` where all are null) it gives the same resting orders.
+            ``quantity`` (open lots), ``expires`` (ns; null if it does not). Markets as they were named first where ids
+            are text, else ascending; bids first, each side first to last. Handed to :meth:`submit` of a new book
+            (without ``participant`` where all are null) it gives the same resting orders.
         """
         number = None if market is None else self._names["market"].single(market)
         columns = self._core.snapshot(number)
@@ -369,7 +370,10 @@ class OrderBook:
 
     @property
     def markets(self) -> pl.DataFrame:
-        """Every market that was ever named: ``market``, ``gate`` (ns, null if it does not close), ``halted``, ``closed``."""
+        """Every market that was ever named.
+
+        ``market``, ``gate`` (ns; null if it does not close), ``halted``, ``closed``.
+        """
         columns = self._core.markets()
         gate = columns["gate"]
         return pl.DataFrame(

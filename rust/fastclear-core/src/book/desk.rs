@@ -9,18 +9,6 @@ use super::ids::Ids;
 use super::layout::{NOBODY, Resting};
 use super::rules::Admission;
 
-/// Where an order is: its market's place in the list, and its own place there.
-#[inline]
-pub(super) fn handle(market: u32, place: u32) -> u64 {
-    u64::from(market) << 32 | u64::from(place)
-}
-
-/// The market and place of a handle.
-#[inline]
-pub(super) fn places(handle: u64) -> (u32, u32) {
-    ((handle >> 32) as u32, handle as u32)
-}
-
 /// Participants as codes of 32 bits: small ids are their own code.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Owners {
@@ -95,7 +83,7 @@ impl<A: Admission, const ALL: bool> Out<'_, A, ALL> {
         self.events.push::<ALL>(event);
     }
 
-    /// Forgets an order that rested.
+    /// Forgets an order that rested, and is out of its layout.
     #[inline]
     pub fn gone(&mut self, resting: &Resting) {
         self.desk.ids.remove(resting.id);

@@ -6,7 +6,7 @@ use crate::order::{BUY, ColumnsError};
 use crate::reject::RejectReason;
 
 use super::command::{Commands, NULL, Op, POST_ONLY, Row, Tif, price_fault, quantity_fault};
-use super::desk::{Desk, Out, handle, places};
+use super::desk::{Desk, Out};
 use super::event::{Events, Kind, NO_PRICE, NOWHERE, Want};
 use super::expiry::NEVER;
 use super::ids::Ids;
@@ -42,6 +42,8 @@ pub struct OrderBook {
     pub(super) market_places: Ids,
     /// Gates yet to close, and the markets' places.
     gates: BTreeMap<(i64, i64), u32>,
+    /// Id and place of the market that was named last.
+    last_market: (i64, u32),
     clock: i64,
     next_order: i64,
     next_seq: u64,
@@ -80,6 +82,7 @@ impl OrderBook {
             markets: Vec::new(),
             market_places: Ids::default(),
             gates: BTreeMap::new(),
+            last_market: (NULL, 0),
             clock: i64::MIN,
             next_order: 0,
             next_seq: 0,
@@ -183,10 +186,17 @@ impl OrderBook {
     }
 
     /// The place of a market, which gets one if it has none.
+    #[inline]
     pub(super) fn market_place(&mut self, id: i64) -> u32 {
-        if let Some(place) = self.market_places.get(id) {
-            return place as u32;
+        if id != self.last_market.0 {
+            let place = self.market_places.get(id).map_or_else(|| self.open_market(id), |place| place as u32);
+            self.last_market = (id, place);
         }
+        self.last_market.1
+    }
+
+    #[cold]
+    fn open_market(&mut self, id: i64) -> u32 {
         let place = self.markets.len() as u32;
         self.markets.push(Market { id, gate: NO_GATE, kept: Kept::Nowhere, halted: false, closed: false });
         self.market_places.insert(id, u64::from(place));
@@ -205,7 +215,6 @@ impl OrderBook {
             if looks_ahead {
                 self.look_ahead(commands, index);
             }
-            let row = commands.row(index);
             let time = commands.time.map_or(self.clock, |times| times[index]);
             if time > self.clock {
                 self.tick::<A, ALL>(time, index as u32, admission, events);
@@ -213,13 +222,21 @@ impl OrderBook {
             let has_time = time != NULL || commands.time.is_none();
             let mut turn = Turn::<A, ALL> { events, admission, command: index as u32, given, has_time };
             match commands.op(index) {
-                0 => self.new_order(&row, &mut turn),
-                1 | 2 => self.cancel_order(&row, commands.op(index) == Op::Reduce as u8, &mut turn),
-                3 => self.replace_order(&row, &mut turn),
-                4 => self.mass_cancel(&row, &mut turn),
-                5 | 6 => self.set_halted(&row, commands.op(index) == Op::Halt as u8, &mut turn),
-                _ => self.refuse(&row, RejectReason::UnknownOp, &mut turn),
+                0 => self.new_order(commands, index, &mut turn),
+                1 => self.cancel_order(commands, index, false, &mut turn),
+                2 => self.cancel_order(commands, index, true, &mut turn),
+                op => self.do_seldom(op, &commands.row(index), &mut turn),
             }
+        }
+    }
+
+    #[inline(never)]
+    fn do_seldom<A: Admission, const ALL: bool>(&mut self, op: u8, row: &Row, turn: &mut Turn<'_, A, ALL>) {
+        match op {
+            3 => self.replace_order(row, turn),
+            4 => self.mass_cancel(row, turn),
+            5 | 6 => self.set_halted(row, op == Op::Halt as u8, turn),
+            _ => self.refuse(row, RejectReason::UnknownOp, turn),
         }
     }
 
@@ -248,12 +265,11 @@ impl OrderBook {
 
     #[cold]
     fn expire<A: Admission, const ALL: bool>(&mut self, id: i64, command: u32, admission: &mut A, events: &mut Events) {
-        let Some(found) = self.desk.ids.get(id) else { return };
-        let (market, place) = places(found);
+        let Some((kept, market, place)) = self.store.find(&self.desk, id) else { return };
         let mut out = Out::<A, ALL> { desk: &mut self.desk, events, admission, command, market };
         kept!(
             self.store,
-            self.markets[market as usize].kept,
+            kept,
             |layout| {
                 let (resting, side) = (layout.resting(place), layout.side(place));
                 layout.remove(place);
@@ -294,18 +310,22 @@ impl OrderBook {
     }
 
     #[inline]
-    fn new_order<A: Admission, const ALL: bool>(&mut self, row: &Row, turn: &mut Turn<'_, A, ALL>) {
-        let mut row = *row;
+    fn new_order<A: Admission, const ALL: bool>(
+        &mut self,
+        commands: &Commands<'_>,
+        index: usize,
+        turn: &mut Turn<'_, A, ALL>,
+    ) {
+        let mut row = commands.row(index);
         if !turn.given.order {
             row.order = self.next_order;
         }
-        match self.take_order(&row, turn) {
-            Ok(()) => {}
-            Err(reason) => self.refuse(&row, reason, turn),
-        }
-        // Also the id of an order that was refused: whoever reads the events can tell the two apart.
+        // Also the id of an order that is refused: whoever reads the events can tell the two apart.
         if row.order >= self.next_order {
             self.next_order = row.order.saturating_add(1);
+        }
+        if let Err(reason) = self.take_order(&row, turn) {
+            self.refuse(&row, reason, turn);
         }
     }
 
@@ -357,7 +377,7 @@ impl OrderBook {
         if state.closed {
             return Err(RejectReason::MarketClosed);
         }
-        if self.desk.ids.get(row.order).is_some() {
+        if self.desk.ids.get(row.order).is_some() && self.store.find(&self.desk, row.order).is_some() {
             return Err(RejectReason::DuplicateOrder);
         }
         if state.halted {
@@ -394,8 +414,8 @@ impl OrderBook {
         if incoming.open > 0 {
             if may_rest && !erases {
                 let expiry = if is_timed { self.desk.expiries.insert(row.expires, row.order) } else { NEVER };
-                let place = self.rest(market, &incoming, shown, expiry);
-                self.desk.ids.insert(row.order, handle(market, place));
+                let handle = self.rest(market, &incoming, shown, expiry);
+                self.desk.ids.insert(row.order, handle);
             } else {
                 let reason = if erases { RejectReason::BookErased } else { RejectReason::NotFilled };
                 incoming.give_up(shown, reason, &mut out);
@@ -408,7 +428,7 @@ impl OrderBook {
     }
 
     #[inline]
-    fn rest(&mut self, market: u32, incoming: &Incoming, price: i32, expiry: u32) -> u32 {
+    fn rest(&mut self, market: u32, incoming: &Incoming, price: i32, expiry: u32) -> u64 {
         let resting = Resting { id: incoming.id, price, quantity: incoming.open, owner: incoming.owner, expiry };
         let kept = &mut self.markets[market as usize].kept;
         self.store.rest(kept, self.rules.small_max, market, incoming.side, &resting, &mut self.desk)
@@ -422,42 +442,51 @@ impl OrderBook {
         kept!(self.store, kept, |layout| clear(layout, Kind::Cancelled, code, |_| true, &mut out), {});
     }
 
-    /// Market and place of the order that a command names.
-    #[inline]
+    /// How its market is kept, market and place of the order that a command names.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "of a row that is cancelled, most cells are never read")]
     fn find<A: Admission, const ALL: bool>(
         &mut self,
         row: &Row,
         turn: &Turn<'_, A, ALL>,
-    ) -> Result<(u32, u32), RejectReason> {
+    ) -> Result<(Kept, u32, u32), RejectReason> {
         if row.order == NULL {
             return Err(RejectReason::IdMissing);
         }
         if !turn.has_time {
             return Err(RejectReason::TimeMissing);
         }
-        let (market, place) = places(self.desk.ids.get(row.order).ok_or(RejectReason::UnknownOrder)?);
-        let state = &self.markets[market as usize];
-        let is_elsewhere = turn.given.market && row.market != NULL && row.market != state.id;
+        let found = self.store.find(&self.desk, row.order).ok_or(RejectReason::UnknownOrder)?;
+        let (kept, market, place) = found;
+        let is_elsewhere = turn.given.market && row.market != NULL && row.market != self.markets[market as usize].id;
         let is_anothers = row.participant != NULL && {
             let owner = self.desk.owners.code(row.participant);
-            owner != kept!(self.store, state.kept, |layout| layout.resting(place).owner, owner)
+            owner != kept!(self.store, kept, |layout| layout.resting(place).owner, owner)
         };
-        if is_elsewhere || is_anothers { Err(RejectReason::UnknownOrder) } else { Ok((market, place)) }
+        if is_elsewhere || is_anothers { Err(RejectReason::UnknownOrder) } else { Ok(found) }
     }
 
-    #[inline]
-    fn cancel_order<A: Admission, const ALL: bool>(&mut self, row: &Row, reduces: bool, turn: &mut Turn<'_, A, ALL>) {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "of a row that is cancelled, most cells are never read")]
+    fn cancel_order<A: Admission, const ALL: bool>(
+        &mut self,
+        commands: &Commands<'_>,
+        index: usize,
+        reduces: bool,
+        turn: &mut Turn<'_, A, ALL>,
+    ) {
+        let row = &commands.row(index);
         if reduces && let Some(reason) = quantity_fault(row.quantity) {
-            return self.refuse(row, reason, turn);
+            return self.refuse(&commands.row(index), reason, turn);
         }
-        let (market, place) = match self.find(row, turn) {
+        let (kept, market, place) = match self.find(row, turn) {
             Ok(found) => found,
-            Err(reason) => return self.refuse(row, reason, turn),
+            Err(reason) => return self.refuse(&commands.row(index), reason, turn),
         };
         let mut out = turn.out(&mut self.desk, market);
         kept!(
             self.store,
-            self.markets[market as usize].kept,
+            kept,
             |layout| {
                 let resting = layout.resting(place);
                 let lots = if reduces { resting.quantity.min(row.quantity as u32) } else { resting.quantity };
@@ -491,12 +520,12 @@ impl OrderBook {
         if row.order != NULL && turn.has_time && row.flags > POST_ONLY {
             return Err(RejectReason::InstructionsInvalid);
         }
-        let (market, place) = self.find(row, turn)?;
+        let (kept, market, place) = self.find(row, turn)?;
         let state = &self.markets[market as usize];
         if state.halted {
             return Err(RejectReason::MarketHalted);
         }
-        let (kept, market_id) = (state.kept, state.id);
+        let market_id = state.id;
         let (side, old) = kept!(self.store, kept, |layout| (layout.side(place), layout.resting(place)), {
             return Err(RejectReason::UnknownOrder);
         });
@@ -535,8 +564,8 @@ impl OrderBook {
             incoming.give_up(price, RejectReason::BookErased, &mut out);
         }
         if incoming.open > 0 {
-            let place = self.rest(market, &incoming, price, old.expiry);
-            self.desk.ids.set(old.id, handle(market, place));
+            let handle = self.rest(market, &incoming, price, old.expiry);
+            self.desk.ids.set(old.id, handle);
         } else {
             out.gone(&old);
         }

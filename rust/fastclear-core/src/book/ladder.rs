@@ -52,8 +52,16 @@ impl Pool {
 
     #[inline]
     fn give_back(&mut self, place: u32) {
-        self.nodes[place as usize].behind = self.free;
+        let node = &mut self.nodes[place as usize];
+        node.behind = self.free;
+        node.quantity = 0;
         self.free = place + 1;
+    }
+
+    /// Whether an order of this id is in a place.
+    #[inline]
+    pub fn has(&self, place: u32, id: i64) -> bool {
+        self.nodes.get(place as usize).is_some_and(|node| node.id == id && node.quantity > 0)
     }
 
     #[inline]
@@ -65,6 +73,8 @@ impl Pool {
 /// Prices and chains of one market.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ladder {
+    /// Whose it is.
+    pub market: u32,
     levels: Levels,
     /// Price and level of the best of each side; the level is [`NO_LEVEL`] where there is none.
     best: [Best; 2],
@@ -79,6 +89,17 @@ struct Best {
 impl Default for Best {
     fn default() -> Self {
         Self { price: 0, level: NO_LEVEL }
+    }
+}
+
+impl Ladder {
+    pub fn new(market: u32) -> Self {
+        Self { market, ..Self::default() }
+    }
+
+    /// Gives up its memory; it has no orders.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.market);
     }
 }
 

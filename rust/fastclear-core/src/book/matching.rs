@@ -3,10 +3,11 @@
 use crate::reject::RejectReason;
 
 use super::command::NULL;
-use super::desk::{Out, places};
+use super::desk::Out;
 use super::event::Kind;
 use super::layout::{Layout, NOBODY, Resting, crosses};
 use super::rules::{Admission, Rules, SelfTrade};
+use super::store::places;
 
 /// An order that has come in and may trade.
 #[derive(Clone, Copy, Debug)]

@@ -36,7 +36,9 @@ pub(super) struct Small {
     most: u32,
     /// Orders that came so far.
     arrivals: u32,
-    rest_of_line: [u64; 4],
+    /// Whose it is.
+    pub market: u32,
+    rest_of_line: [u32; 7],
     /// How good the price is, then how early the order came; 0 where there is none.
     keys: [[u64; SLOTS]; 2],
     bodies: [[Body; SLOTS]; 2],
@@ -73,7 +75,8 @@ impl Small {
             first: [0; 2],
             most: most.min(SLOTS) as u32,
             arrivals: 0,
-            rest_of_line: [0; 4],
+            market: 0,
+            rest_of_line: [0; 7],
             keys: [[0; SLOTS]; 2],
             bodies: [[Body::default(); SLOTS]; 2],
             expiries: [[0; SLOTS]; 2],
@@ -111,6 +114,13 @@ impl Small {
             simd::prefetch_place(&self.bodies[side], free);
             simd::prefetch_place(&self.keys[side], self.first[side] as usize);
         }
+    }
+
+    /// Whether an order of this id is in a place.
+    #[inline]
+    pub fn has(&self, place: u32, id: i64) -> bool {
+        let (side, slot) = slot(place);
+        slot < SLOTS && self.used[side] >> slot & 1 == 1 && self.bodies[side][slot].id == id
     }
 
     fn find_first(&mut self, side: usize) {

@@ -1,6 +1,6 @@
 //! Where the orders of each market are kept, and when they move.
 
-use super::desk::{Desk, handle};
+use super::desk::Desk;
 use super::ladder::{Ladder, OnLadder, Pool};
 use super::layout::{Layout, Resting};
 use super::small::Small;
@@ -13,6 +13,28 @@ pub(super) enum Kept {
     Nowhere,
     Small(u32),
     Ladder(u32),
+}
+
+/// The bit of a handle that says that the market is a ladder.
+const LADDER: u64 = 1 << 63;
+
+impl Kept {
+    /// Where an order is: how its market is kept, and its place there.
+    #[inline]
+    pub fn handle(self, place: u32) -> u64 {
+        match self {
+            Self::Nowhere => LADDER - 1,
+            Self::Small(small) => u64::from(small) << 32 | u64::from(place),
+            Self::Ladder(ladder) => LADDER | u64::from(ladder) << 32 | u64::from(place),
+        }
+    }
+}
+
+/// What a handle says.
+#[inline]
+pub(super) fn places(handle: u64) -> (Kept, u32) {
+    let index = (handle >> 32) as u32 & !(1 << 31);
+    (if handle & LADDER == 0 { Kept::Small(index) } else { Kept::Ladder(index) }, handle as u32)
 }
 
 /// The orders of all markets.
@@ -46,7 +68,24 @@ macro_rules! kept {
 pub(super) use kept;
 
 impl Store {
-    /// Puts an order of a market in, behind all others of its side and price.
+    /// Where an order is: how its market is kept, the market, and its place there.
+    #[inline]
+    pub fn find(&self, desk: &Desk, id: i64) -> Option<(Kept, u32, u32)> {
+        let (kept, place) = places(desk.ids.get(id)?);
+        match kept {
+            Kept::Small(index) => {
+                let small = self.smalls.get(index as usize)?;
+                small.has(place, id).then_some((kept, small.market, place))
+            }
+            Kept::Ladder(index) => {
+                let ladder = self.ladders.get(index as usize)?;
+                self.pool.has(place, id).then_some((kept, ladder.market, place))
+            }
+            Kept::Nowhere => None,
+        }
+    }
+
+    /// Puts an order of a market in, behind all others of its side and price; gives its handle.
     #[inline]
     pub fn rest(
         &mut self,
@@ -56,18 +95,18 @@ impl Store {
         side: u8,
         resting: &Resting,
         desk: &mut Desk,
-    ) -> u32 {
-        if let Kept::Ladder(place) = *kept {
-            let ladder = &mut self.ladders[place as usize];
-            return OnLadder { ladder, pool: &mut self.pool }.insert(side, resting);
+    ) -> u64 {
+        if let Kept::Ladder(index) = *kept {
+            let ladder = &mut self.ladders[index as usize];
+            return kept.handle(OnLadder { ladder, pool: &mut self.pool }.insert(side, resting));
         }
-        if let Kept::Small(place) = *kept
-            && self.smalls[place as usize].has_room(side)
+        if let Kept::Small(index) = *kept
+            && self.smalls[index as usize].has_room(side)
         {
-            return self.smalls[place as usize].insert(side, resting);
+            return kept.handle(self.smalls[index as usize].insert(side, resting));
         }
         self.move_on(kept, most, market, desk);
-        kept!(self, *kept, |layout| layout.insert(side, resting), 0)
+        kept.handle(kept!(self, *kept, |layout| layout.insert(side, resting), 0))
     }
 
     /// Gives a market a place, or one with more room.
@@ -78,17 +117,18 @@ impl Store {
                 self.smalls.push(Small::new(most));
                 self.smalls.len() as u32 - 1
             });
+            self.smalls[place as usize].market = market;
             *kept = Kept::Small(place);
             return;
         }
-        self.ladders.push(Ladder::default());
+        self.ladders.push(Ladder::new(market));
         let ladder = self.ladders.len() - 1;
         if let Kept::Small(place) = *kept {
             let mut to = OnLadder { ladder: &mut self.ladders[ladder], pool: &mut self.pool };
             for side in [1, 0] {
                 self.smalls[place as usize].walk(side, |resting| {
                     let place = to.insert(side, resting);
-                    desk.ids.set(resting.id, handle(market, place));
+                    desk.ids.set(resting.id, Kept::Ladder(ladder as u32).handle(place));
                     true
                 });
             }
@@ -101,7 +141,7 @@ impl Store {
     pub fn leave(&mut self, kept: &mut Kept) {
         match std::mem::take(kept) {
             Kept::Small(place) => self.free(place),
-            Kept::Ladder(place) => self.ladders[place as usize] = Ladder::default(),
+            Kept::Ladder(place) => self.ladders[place as usize].clear(),
             Kept::Nowhere => {}
         }
     }
