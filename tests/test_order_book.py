@@ -2,19 +2,21 @@
 Rust (rust/fastclear-core/tests/book)."""
 
 import copy
+import json
 import pickle
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import cases
 
 import fastclear as fc
 
-CASES = cases.load("book")
+FOLDER = Path(__file__).resolve().parent / "cases" / "book"
+CASES = [json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*/case.json"))]
 NULL = -(2**63)
 
 

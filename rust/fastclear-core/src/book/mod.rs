@@ -59,6 +59,7 @@ mod ladder;
 mod layout;
 mod levels;
 mod matching;
+mod obey;
 mod rules;
 mod small;
 mod store;

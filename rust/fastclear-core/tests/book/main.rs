@@ -1,6 +1,7 @@
 //! The order book against its naive twin, event by event and order by order.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod admission;
 mod cases;
 mod flow;
 mod twin;
