@@ -256,8 +256,22 @@ def test_text_ids_come_back_as_they_were_given():
             book.submit(GOOD | {"market": ["z"], "order": ["o9"], "participant": ["ann"]} | ids)
     with pytest.raises(fc.SchemaError):
         book.best(1)
+    for left_out in ("market", "order"):
+        whole = GOOD | {"market": ["z"], "order": ["o9"], "participant": ["ann"]}
+        with pytest.raises(fc.SchemaError, match="missing") as caught:
+            book.submit({name: column for name, column in whole.items() if name != left_out})
+        assert caught.value.column == left_out
+    with pytest.raises(fc.SchemaError, match="missing"):
+        book.place("buy", 1, 1, market="z")
+    with pytest.raises(fc.SchemaError, match="missing"):
+        book.apply({"op": ["halt"]})
     assert names(book.cancel("o77")) == ["unknown_order"]
     assert kinds(book.cancel(["o3"])) == ["cancelled"]
+    counted = fc.OrderBook()
+    counted.submit(GOOD)
+    for text in ({"market": ["z"]}, {"order": ["o1"]}):
+        with pytest.raises(fc.SchemaError, match="before"):
+            counted.submit(GOOD | text)
 
 
 def test_cancel_and_replace_take_one_id_or_a_column():
@@ -383,6 +397,31 @@ def test_time_goes_by_without_commands():
     for wrong in (None, "now", 1.5):
         with pytest.raises(fc.SchemaError):
             book.advance(wrong)
+
+
+def test_one_order_at_a_time_is_a_row_of_a_column():
+    rng = np.random.default_rng(9)
+    one, other = fc.OrderBook(self_trade="decrement"), fc.OrderBook(self_trade="decrement")
+    words = ["gtc", "gtc", "gtc", "ioc", "fok"]
+    for _ in range(500):
+        side, tif = ("buy", "sell")[rng.integers(2)], words[rng.integers(5)]
+        price, quantity, who = (int(rng.integers(low, high)) for low, high in ((0, 9), (0, 6), (0, 3)))
+        placed = one.place(side, price, quantity, participant=who, tif=tif)
+        row = {"side": [side], "price": [price], "quantity": [quantity], "participant": [who], "tif": [tif]}
+        events = other.submit(row)
+        assert placed.reject == events.reject[0]
+        assert placed.traded == events.trades["quantity"].sum()
+        assert one.snapshot().equals(other.snapshot())
+        open_now = one.snapshot().filter(order=placed.order)["quantity"].sum()
+        assert placed.open == open_now
+    assert one.place("buy", None, 1).traded == 1 or one.best().ask is None
+    named = fc.OrderBook()
+    assert named.place("buy", 5, 2, market="m", participant="p", order="o") == ("o", 0, 0, 2)
+    assert named.snapshot().rows() == [("m", "o", "p", "buy", 5, 2, None)]
+    assert fc.RejectReason(named.place("buy", 2**70, 1, market="m", order="n").reject).name == "PRICE_OUT_OF_RANGE"
+    for wrong in (("hold", 1, 1), ("buy", 1.5, 1), ("buy", 1, None), ("buy", True, 1), ("buy", 1, "2")):
+        with pytest.raises(fc.SchemaError):
+            named.place(*wrong)
 
 
 def test_rules_that_are_none_raise():

@@ -79,6 +79,16 @@ class OrderBook:
         time: NDArray[np.int64] | None,
         trades_only: bool,
     ) -> Events: ...
+    def place(
+        self,
+        buys: bool,
+        price: int | None,
+        quantity: int,
+        market: int,
+        participant: int | None,
+        order: int | None,
+        tif: int,
+    ) -> tuple[int, int, int, int]: ...
     def advance(self, now: int) -> Events: ...
     def set_gates(self, market: NDArray[np.int64], gate: NDArray[np.int64]) -> None: ...
     def depth(

@@ -93,17 +93,12 @@ def encode(given: object, names: Mapping[str, Names], units: Units | None, what:
     lots = None if units is None else (units.lots, units.rounding)
     get = columns.get
     given_sides = get("side")
-    # Text of orders that are refused is remembered as well, so that their events can name them.
-    ids = {
-        name: names[name].encode(columns[name], add=True) if name in columns else None
-        for name in ("market", "order", "participant")
-    }
-    return Encoded(
+    encoded = Encoded(
         rows=rows,
         op=_codes(get("op"), "op", OPS),
-        market=ids["market"],
-        order=ids["order"],
-        participant=ids["participant"],
+        market=None,
+        order=None,
+        participant=None,
         side=None if given_sides is None else sides(given_sides, Flaws(rows)),
         is_market_order=_codes(get("type"), "type", TYPES),
         tif=_codes(get("tif"), "tif", TIFS),
@@ -113,6 +108,18 @@ def encode(given: object, names: Mapping[str, Names], units: Units | None, what:
         flags=_flags(get("flags"), get("post_only")),
         time=_times(get("time"), "time"),
     )
+    # Last, since what was seen is remembered: also text of orders that are refused, so that their events can name them.
+    kinds = {name: ids.kind for name, ids in names.items()}
+    try:
+        encoded["market"], encoded["order"], encoded["participant"] = (
+            names[name].encode(columns[name], add=True) if name in columns else None
+            for name in ("market", "order", "participant")
+        )
+    except SchemaError:
+        for name, kind in kinds.items():
+            names[name].kind = kind
+        raise
+    return encoded
 
 
 def _named(given: object, what: str) -> dict[str, Column]:

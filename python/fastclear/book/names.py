@@ -24,26 +24,31 @@ class Names:
     ----------
     column : {"market", "order", "participant"}
         Which ids.
+
+    Attributes
+    ----------
+    kind : bool or None
+        Whether ids are text; None before the first.
     """
 
-    __slots__ = ("_column", "_is_text", "_known", "_numbers")
+    __slots__ = ("_column", "_known", "_numbers", "kind")
 
     def __init__(self, column: str) -> None:
         self._column = column
-        self._is_text: bool | None = None
+        self.kind: bool | None = None
         self._numbers: dict[str, int] = {}
         self._known: list[str] = []
 
     def copy(self) -> Names:
         """Return names of their own."""
         twin = Names(self._column)
-        twin._is_text, twin._numbers, twin._known = self._is_text, dict(self._numbers), list(self._known)
+        twin.kind, twin._numbers, twin._known = self.kind, dict(self._numbers), list(self._known)
         return twin
 
     @property
     def is_text(self) -> bool:
         """Whether the ids are text."""
-        return bool(self._is_text)
+        return bool(self.kind)
 
     def encode(self, column: Column, *, add: bool) -> NDArray[np.int64]:
         """Ids as integers, null as :data:`NULL`.
@@ -76,11 +81,25 @@ class Names:
             ids = np.where(nowhere, NULL, ids)
         return ids
 
+    def left_out(self) -> None:
+        """Take note of a call that leaves ids to the book, which gives integers.
+
+        Raises
+        ------
+        SchemaError
+            The ids of this book are text.
+        """
+        if self.kind:
+            raise SchemaError(
+                f"column '{self._column}' is missing, and this book's ids are text; name them", column=self._column
+            )
+        self.kind = False
+
     def _settle(self, is_text: bool, *, add: bool) -> None:
-        if self._is_text is None:
-            self._is_text = is_text if add else None
-        elif self._is_text != is_text:
-            was, now = ("text", "integers") if self._is_text else ("integers", "text")
+        if self.kind is None:
+            self.kind = is_text if add else None
+        elif self.kind != is_text:
+            was, now = ("text", "integers") if self.kind else ("integers", "text")
             raise SchemaError(
                 f"column '{self._column}' holds {now} and this book's ids were {was} before; give one kind",
                 column=self._column,
@@ -95,8 +114,15 @@ class Names:
             self._known.append(text)
         return number
 
-    def single(self, name: object) -> int:
+    def single(self, name: object, *, add: bool = False) -> int:
         """Number of one id.
+
+        Parameters
+        ----------
+        name : int or str
+            Id as the caller writes it.
+        add : bool
+            Whether unknown text gets a number; without it, it is an id that nothing has.
 
         Raises
         ------
@@ -104,13 +130,13 @@ class Names:
             Neither text nor an integer of 64 bits, or not the kind that this book's ids are.
         """
         if isinstance(name, str):
-            self._settle(True, add=False)
-            return self._number(name, add=False)
+            self._settle(True, add=add)
+            return self._number(name, add=add)
         if isinstance(name, bool) or not isinstance(name, int | np.integer) or not -(2**63) < int(name) < 2**63:
             raise SchemaError(
                 f"{self._column}={name!r} is no id; give an integer of 64 bits, or text", column=self._column
             )
-        self._settle(False, add=False)
+        self._settle(False, add=add)
         return int(name)
 
     def series(self, name: str, ids: NDArray[np.int64]) -> pl.Series:

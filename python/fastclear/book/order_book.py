@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fastclear import _core
-from fastclear.book.commands import OPS, Encoded, encode
+from fastclear.book.commands import OPS, TIFS, Encoded, encode
 from fastclear.book.events import BookEvents
 from fastclear.book.names import NULL, Names, nulled
 from fastclear.columns import single
@@ -24,6 +24,9 @@ SelfTrade = Literal["off", "cancel_resting", "cancel_incoming", "cancel_both", "
 Keep = Literal["events", "trades"]
 
 _LEVELS_MAX: Final = 2**32
+_UNNAMED: Final = [OPS[name] for name in ("new", "mass_cancel", "halt", "resume")]
+"""Commands that take market 0, or a new order's id, where there is no such column."""
+_FAR_OUT: Final = 2**62  # out of every range, and no null
 
 
 class Best(NamedTuple):
@@ -33,6 +36,15 @@ class Best(NamedTuple):
     bid_quantity: int | None
     ask: int | None
     ask_quantity: int | None
+
+
+class Placed(NamedTuple):
+    """What became of one order."""
+
+    order: int | str
+    reject: int
+    traded: int
+    open: int
 
 
 class OrderBook:
@@ -225,6 +237,76 @@ class OrderBook:
                 columns[name] = [value] * len(ids) if single(value) else value
         return self._apply(self._orders(columns, "replace"), "events")
 
+    def place(
+        self,
+        side: Literal["buy", "sell"],
+        price: int | None,
+        quantity: int,
+        *,
+        market: int | str = 0,
+        participant: int | str | None = None,
+        order: int | str | None = None,
+        tif: Literal["gtc", "ioc", "fok"] = "gtc",
+    ) -> Placed:
+        """Hand in one order, for who writes one at a time.
+
+        Parameters
+        ----------
+        side : {"buy", "sell"}
+            Side.
+        price : int or None
+            Limit in ticks; None takes any price.
+        quantity : int
+            Lots.
+        market, participant, order : int or str, optional
+            Ids, as in :meth:`submit`.
+        tif : {"gtc", "ioc", "fok"}
+            As in :meth:`submit`.
+
+        Returns
+        -------
+        Placed
+            ``order``, ``reject`` (code), ``traded`` (lots) and ``open`` (lots that rest).
+
+        Raises
+        ------
+        SchemaError
+            What is neither; prices and quantities out of range get a reject code.
+
+        Notes
+        -----
+        A microsecond or two; a row of a column costs less than a tenth of it.
+
+        Examples
+        --------
+        >>> import fastclear as fc
+        >>> book = fc.OrderBook()
+        >>> book.place("sell", 20, 5)
+        Placed(order=0, reject=0, traded=0, open=5)
+        >>> book.place("buy", 21, 8)
+        Placed(order=1, reject=0, traded=5, open=3)
+        """
+        if side not in ("buy", "sell") or tif not in ("gtc", "ioc", "fok"):
+            raise SchemaError(f"side={side!r}, tif={tif!r}; give buy or sell, and gtc, ioc or fok")
+        if self._units is not None:
+            raise SchemaError("this book takes units; hand orders to submit(), which reads them")
+        for name, value in (("price", price), ("quantity", quantity)):
+            if not (isinstance(value, int | np.integer) or (value is None and name == "price")) or value is True:
+                raise SchemaError(f"{name}={value!r} is no integer; give ticks and lots", column=name)
+        names = self._names
+        if order is None:
+            names["order"].left_out()
+        placed = self._core.place(
+            side == "buy",
+            None if price is None else max(min(int(price), _FAR_OUT), -_FAR_OUT),
+            max(min(int(quantity), _FAR_OUT), -_FAR_OUT),
+            names["market"].single(market, add=True),
+            None if participant is None else names["participant"].single(participant, add=True),
+            None if order is None else names["order"].single(order, add=True),
+            TIFS[tif],
+        )
+        return Placed(*placed) if order is None else Placed(order, *placed[1:])
+
     def _orders(self, columns: object, op: str) -> Encoded:
         encoded = self._encode(columns, "orders")
         self._need(encoded, ("order",), "orders")
@@ -243,6 +325,11 @@ class OrderBook:
     def _apply(self, encoded: Encoded, keep: Keep) -> BookEvents:
         if keep not in get_args(Keep):
             raise SchemaError(f'keep={keep!r}; give "events" or "trades"')
+        op = encoded["op"]
+        if op is None or np.isin(op, _UNNAMED).any():
+            for name in ("market", "order"):
+                if encoded[name] is None and (name == "market" or op is None or not op.all()):
+                    self._names[name].left_out()
         return BookEvents(self._core.apply(**encoded, trades_only=keep == "trades"), self._names, encoded["rows"])
 
     # -- time

@@ -5,6 +5,7 @@ use fastclear_core::book::{
     Commands, Event, Events, GateError, Kind, Level, NO_GATE, NO_PRICE, NO_SIDE, NOWHERE, NULL, OFF_GRID, Op,
     OrderBook, POST_ONLY, Rules, SelfTrade, Tif, Want,
 };
+use fastclear_core::order::Integers;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
@@ -109,6 +110,40 @@ impl PyOrderBook {
             .apply(&commands, want)
             .map_err(|error| Exception::Schema.with(error.to_string()))?;
         Ok(PyEvents { book: slf.clone().unbind(), events })
+    }
+
+    /// One new order: its id, its reject code, lots that traded, and lots that rest.
+    #[pyo3(signature = (buys, price, quantity, market, participant, order, tif))]
+    #[expect(clippy::too_many_arguments, reason = "one argument a column")]
+    fn place(
+        &mut self,
+        buys: bool,
+        price: Option<i64>,
+        quantity: i64,
+        market: i64,
+        participant: Option<i64>,
+        order: Option<i64>,
+        tif: u8,
+    ) -> PyResult<(i64, u16, u64, u32)> {
+        let commands = Commands {
+            rows: 1,
+            market: Some(&[market]),
+            order: order.as_ref().map(std::slice::from_ref),
+            participant: participant.as_ref().map(std::slice::from_ref),
+            side: Some(&[u8::from(buys)]),
+            is_market_order: Some(&[u8::from(price.is_none())]),
+            tif: Some(&[tif]),
+            price: Some(Integers::Wide(&[price.unwrap_or(NULL)])),
+            quantity: Some(Integers::Wide(&[quantity])),
+            ..Commands::default()
+        };
+        let events =
+            self.book.apply(&commands, Want::Events).map_err(|error| Exception::Schema.with(error.to_string()))?;
+        let first = events.rows.first().copied();
+        let (order, reject) = first.map_or((NULL, 0), |event| (event.order, event.reject));
+        let traded = events.trades().map(|event| u64::from(event.quantity)).sum();
+        let own = events.rows.iter().rev().find(|event| event.order == order);
+        Ok((order, reject, traded, own.map_or(0, |event| event.remaining)))
     }
 
     /// Lets time go by.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::order::ColumnsError;
 use crate::reject::RejectReason;
 
-use super::command::{Commands, NULL, Op};
+use super::command::{Commands, NULL};
 use super::desk::{Desk, Out};
 use super::event::{Events, Kind, NOWHERE, Want};
 use super::ids::Ids;

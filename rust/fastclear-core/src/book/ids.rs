@@ -164,12 +164,10 @@ mod tests {
                     3 => (draw(1 << 31) as i64) << draw(33),
                     _ => [i64::MIN + 2, i64::MAX, -1, 0, 511, 512, 513, 1 << 20, 40_000][draw(9) as usize],
                 };
-                if !twin.contains_key(&id) {
-                    ids.insert(id, step);
-                    twin.insert(id, step);
-                } else if draw(2) == 0 {
-                    ids.set(id, step);
-                    twin.insert(id, step);
+                match twin.insert(id, step) {
+                    None => ids.insert(id, step),
+                    Some(_) if draw(2) == 0 => ids.set(id, step),
+                    Some(was) => _ = twin.insert(id, was),
                 }
                 if draw(3) > 0 {
                     let nth = draw(twin.len() as u64) as usize;

@@ -177,7 +177,7 @@ impl Levels {
 /// The best of the ticks of a side.
 #[inline]
 fn nearest(side: u8, ticks: u64) -> u32 {
-    if side == BUY { 63 - ticks.leading_zeros() } else { ticks.trailing_zeros() }
+    if side == BUY { ticks.ilog2() } else { ticks.trailing_zeros() }
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ fn price(side: u8, key: u64) -> i32 {
 
 #[inline]
 fn slot(place: u32) -> (usize, usize) {
-    (place as usize / 64 & 1, place as usize % 64)
+    ((place as usize / 64) & 1, place as usize % 64)
 }
 
 #[inline]
