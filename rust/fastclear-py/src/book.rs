@@ -45,6 +45,9 @@ pub struct PyOrderBook {
     book: OrderBook,
 }
 
+/// Price and lots.
+type BestLevel = Option<(i64, u64)>;
+
 /// Price, lots and orders, column by column.
 type Levels<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>);
 
@@ -177,7 +180,7 @@ impl PyOrderBook {
     }
 
     /// Price and lots of the best bid and of the best ask.
-    fn best(&mut self, market: i64) -> (Option<(i64, u64)>, Option<(i64, u64)>) {
+    fn best(&mut self, market: i64) -> (BestLevel, BestLevel) {
         let mut best = |side| self.book.best(market, side).map(|level| (level.price, level.quantity));
         (best(1), best(0))
     }

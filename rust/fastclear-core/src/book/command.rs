@@ -166,8 +166,6 @@ impl Commands<'_> {
         self.op.map_or(Op::New as u8, |ops| ops[row])
     }
 
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "cells that nobody asks for are not to be read")]
     pub(super) fn row(&self, row: usize) -> Row {
         let wide = |column: Option<&[i64]>, none: i64| column.map_or(none, |column| column[row]);
         let byte = |column: Option<&[u8]>, none: u8| column.map_or(none, |column| column[row]);

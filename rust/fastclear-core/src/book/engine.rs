@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::order::ColumnsError;
 use crate::reject::RejectReason;
 
+use super::block::{BLOCK, Block};
 use super::command::{Commands, NULL};
 use super::desk::{Desk, Out};
 use super::event::{Events, Kind, NOWHERE, Want};
@@ -212,31 +213,44 @@ impl OrderBook {
             participant: commands.participant.is_some(),
         };
         let looks_ahead = self.looks_ahead();
-        for index in 0..commands.rows {
+        let mut block = Block::new();
+        for from in (0..commands.rows).step_by(BLOCK) {
+            let rows = block.read(commands, from);
             if looks_ahead {
-                self.look_ahead(commands, index);
+                self.look_ahead(rows, given.market);
             }
-            let time = commands.time.map_or(self.clock, |times| times[index]);
-            if time > self.clock {
-                self.tick::<A, ALL>(time, index as u32, admission, events);
-            }
-            let has_time = time != NULL || commands.time.is_none();
-            let mut turn = Turn::<A, ALL> { events, admission, command: index as u32, given, has_time };
-            match commands.op(index) {
-                0 => self.new_order(commands, index, &mut turn),
-                1 => self.cancel_order(commands, index, false, &mut turn),
-                2 => self.cancel_order(commands, index, true, &mut turn),
-                op => self.do_seldom(op, &commands.row(index), &mut turn),
+            for (index, plain) in (from..).zip(rows) {
+                let mut has_time = true;
+                if let Some(times) = commands.time {
+                    has_time = times[index] != NULL;
+                    self.tick::<A, ALL>(times[index], index as u32, admission, events);
+                }
+                let mut turn = Turn::<A, ALL> { events, admission, command: index as u32, given, has_time };
+                let is_done = has_time
+                    && match plain.op {
+                        0 => self.plain_order(plain, &mut turn),
+                        1 => self.plain_cancel(plain, &mut turn),
+                        _ => false,
+                    };
+                if !is_done {
+                    self.obey(commands.op(index), commands.row(index), &mut turn);
+                }
             }
         }
     }
 
     /// Moves the clock on and takes out what is past.
+    #[inline]
     fn tick<A: Admission, const ALL: bool>(&mut self, now: i64, command: u32, admission: &mut A, events: &mut Events) {
         if now <= self.clock {
             return;
         }
         self.clock = now;
+        self.let_go::<A, ALL>(command, admission, events);
+    }
+
+    fn let_go<A: Admission, const ALL: bool>(&mut self, command: u32, admission: &mut A, events: &mut Events) {
+        let now = self.clock;
         loop {
             let order = self.desk.expiries.first().filter(|&(at, _)| at <= now);
             let gate =

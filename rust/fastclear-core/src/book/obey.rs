@@ -4,7 +4,8 @@ use crate::order::BUY;
 use crate::reject::RejectReason;
 use crate::units;
 
-use super::command::{Commands, NULL, Op, POST_ONLY, Row, Tif, price_fault, quantity_fault};
+use super::block::Plain;
+use super::command::{NULL, Op, POST_ONLY, Row, Tif, price_fault, quantity_fault};
 use super::desk::{Desk, Out};
 use super::engine::{NO_SIDE, OrderBook};
 use super::event::{Events, Kind, NO_PRICE, NOWHERE};
@@ -20,6 +21,14 @@ pub(super) struct Given {
     pub market: bool,
     pub order: bool,
     pub participant: bool,
+}
+
+/// Whether an order rests, is to be filled at once or not at all, and until when it is there.
+#[derive(Clone, Copy, Debug)]
+struct Stay {
+    rests: bool,
+    is_fok: bool,
+    until: i64,
 }
 
 /// One command's turn.
@@ -49,14 +58,106 @@ impl OrderBook {
         out.emit(Kind::Rejected, row.order, NULL, price, quantity, 0, reason.code(), side);
     }
 
+    /// A new order that has no fault of its own; says whether it needed no closer look.
     #[inline]
-    pub(super) fn new_order<A: Admission, const ALL: bool>(
+    pub(super) fn plain_order<A: Admission, const ALL: bool>(
         &mut self,
-        commands: &Commands<'_>,
-        index: usize,
+        row: &Plain,
+        turn: &mut Turn<'_, A, ALL>,
+    ) -> bool {
+        let market = self.market_place(row.market);
+        let id = if turn.given.order { row.order } else { self.next_order };
+        let state = &self.markets[market as usize];
+        if state.closed || state.halted || self.store.find(&self.desk, id).is_some() {
+            return false;
+        }
+        let request = Request {
+            market: row.market,
+            order: id,
+            participant: self.desk.owners.participant(row.owner),
+            side: row.side,
+            price: Some(i64::from(row.price)),
+            quantity: i64::from(row.quantity),
+            replaces: None,
+        };
+        if let Err(reason) = turn.admission.admit(&request) {
+            self.turn_away(&request, reason, turn);
+        } else {
+            let Plain { side, price, quantity, owner, tif, .. } = *row;
+            let incoming = Incoming { id, side, limit: price, open: quantity, owner };
+            self.enter(
+                market,
+                incoming,
+                price,
+                Stay { rests: tif == 0, is_fok: tif == Tif::Fok as u8, until: NULL },
+                turn,
+            );
+        }
+        self.next_order = self.next_order.max(id.saturating_add(1));
+        true
+    }
+
+    /// A cancel by id; says whether it needed no closer look.
+    #[inline]
+    pub(super) fn plain_cancel<A: Admission, const ALL: bool>(
+        &mut self,
+        row: &Plain,
+        turn: &mut Turn<'_, A, ALL>,
+    ) -> bool {
+        let Some((kept, market, place)) = self.store.find(&self.desk, row.order) else { return false };
+        if row.market != NULL && row.market != self.markets[market as usize].id {
+            return false;
+        }
+        let mut out = turn.out(&mut self.desk, market);
+        kept!(
+            self.store,
+            kept,
+            |layout| {
+                let resting = layout.resting(place);
+                cancel(layout, place, &resting, resting.quantity, 0, NULL, &mut out);
+            },
+            {}
+        );
+        true
+    }
+
+    /// Any command.
+    #[inline(never)]
+    pub(super) fn obey<A: Admission, const ALL: bool>(&mut self, op: u8, mut row: Row, turn: &mut Turn<'_, A, ALL>) {
+        let row = &mut row;
+        let done = match op {
+            0 => self.new_order(row, turn),
+            1 => self.cancel_order(row, false, turn),
+            2 => self.cancel_order(row, true, turn),
+            3 => self.replace_order(row, turn),
+            4 => self.mass_cancel(row, turn),
+            5 | 6 => self.set_halted(row, op == Op::Halt as u8, turn),
+            _ => Err(RejectReason::UnknownOp),
+        };
+        if let Err(reason) = done {
+            self.refuse(row, reason, turn);
+        }
+    }
+
+    #[cold]
+    fn turn_away<A: Admission, const ALL: bool>(
+        &mut self,
+        request: &Request,
+        reason: RejectReason,
         turn: &mut Turn<'_, A, ALL>,
     ) {
-        let mut row = commands.row(index);
+        let market = self.market_place(request.market);
+        let price = request.price.map_or(NO_PRICE, |price| price as i32);
+        let mut out = turn.out(&mut self.desk, market);
+        let (quantity, code) = (request.quantity as u32, reason.code());
+        out.emit(Kind::Rejected, request.order, NULL, price, quantity, 0, code, request.side);
+    }
+
+    fn new_order<A: Admission, const ALL: bool>(
+        &mut self,
+        row: &mut Row,
+        turn: &mut Turn<'_, A, ALL>,
+    ) -> Result<(), RejectReason> {
         if !turn.given.order {
             row.order = self.next_order;
         }
@@ -64,17 +165,6 @@ impl OrderBook {
         if row.order >= self.next_order {
             self.next_order = row.order.saturating_add(1);
         }
-        if let Err(reason) = self.take_order(&row, turn) {
-            self.refuse(&row, reason, turn);
-        }
-    }
-
-    #[inline]
-    fn take_order<A: Admission, const ALL: bool>(
-        &mut self,
-        row: &Row,
-        turn: &mut Turn<'_, A, ALL>,
-    ) -> Result<(), RejectReason> {
         if row.side > BUY {
             return Err(RejectReason::UnknownSide);
         }
@@ -125,7 +215,7 @@ impl OrderBook {
         }
         let shown = if row.price == NULL { NO_PRICE } else { row.price as i32 };
         let any_price = if row.side == BUY { i32::MAX } else { i32::MIN };
-        let mut incoming = Incoming {
+        let incoming = Incoming {
             id: row.order,
             side: row.side,
             limit: if shown == NO_PRICE { any_price } else { shown },
@@ -144,27 +234,47 @@ impl OrderBook {
             quantity: row.quantity,
             replaces: None,
         })?;
+        let stay = Stay { rests: may_rest, is_fok: row.tif == Tif::Fok as u8, until: row.expires };
+        self.enter(market, incoming, shown, stay, turn);
+        Ok(())
+    }
+
+    /// An order that is taken: it trades, then rests, if there is anything left that may.
+    #[inline]
+    fn enter<A: Admission, const ALL: bool>(
+        &mut self,
+        market: u32,
+        mut incoming: Incoming,
+        price: i32,
+        stay: Stay,
+        turn: &mut Turn<'_, A, ALL>,
+    ) {
+        let kept = self.markets[market as usize].kept;
         let mut out = turn.out(&mut self.desk, market);
-        out.emit(Kind::Accepted, row.order, NULL, shown, incoming.open, incoming.open, 0, row.side);
+        out.emit(Kind::Accepted, incoming.id, NULL, price, incoming.open, incoming.open, 0, incoming.side);
         let rules = &self.rules;
-        let is_killed = row.tif == Tif::Fok as u8
-            && !kept!(self.store, state.kept, |layout| incoming.can_fill(layout, rules), false);
-        let erases =
-            !is_killed && kept!(self.store, state.kept, |layout| incoming.trade(layout, rules, &mut out), false);
+        let erases = kept!(
+            self.store,
+            kept,
+            |layout| incoming.meets(layout)
+                && (!stay.is_fok || incoming.can_fill(layout, rules))
+                && incoming.trade(layout, rules, &mut out),
+            false
+        );
         if incoming.open > 0 {
-            if may_rest && !erases {
-                let expiry = if is_timed { self.desk.expiries.insert(row.expires, row.order) } else { NEVER };
-                let handle = self.rest(market, &incoming, shown, expiry);
-                self.desk.ids.insert(row.order, handle);
+            if stay.rests && !erases {
+                let expiry =
+                    if stay.until == NULL { NEVER } else { self.desk.expiries.insert(stay.until, incoming.id) };
+                let handle = self.rest(market, &incoming, price, expiry);
+                self.desk.ids.insert(incoming.id, handle);
             } else {
                 let reason = if erases { RejectReason::BookErased } else { RejectReason::NotFilled };
-                incoming.give_up(shown, reason, &mut out);
+                incoming.give_up(price, reason, &mut out);
             }
         }
         if erases {
             self.erase(market, turn);
         }
-        Ok(())
     }
 
     #[inline]
@@ -183,8 +293,6 @@ impl OrderBook {
     }
 
     /// How its market is kept, market and place of the order that a command names.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "of a row that is cancelled, most cells are never read")]
     fn find<A: Admission, const ALL: bool>(
         &mut self,
         row: &Row,
@@ -206,23 +314,16 @@ impl OrderBook {
         if is_elsewhere || is_anothers { Err(RejectReason::UnknownOrder) } else { Ok(found) }
     }
 
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "of a row that is cancelled, most cells are never read")]
-    pub(super) fn cancel_order<A: Admission, const ALL: bool>(
+    fn cancel_order<A: Admission, const ALL: bool>(
         &mut self,
-        commands: &Commands<'_>,
-        index: usize,
+        row: &Row,
         reduces: bool,
         turn: &mut Turn<'_, A, ALL>,
-    ) {
-        let row = &commands.row(index);
+    ) -> Result<(), RejectReason> {
         if reduces && let Some(reason) = quantity_fault(row.quantity) {
-            return self.refuse(&commands.row(index), reason, turn);
+            return Err(reason);
         }
-        let (kept, market, place) = match self.find(row, turn) {
-            Ok(found) => found,
-            Err(reason) => return self.refuse(&commands.row(index), reason, turn),
-        };
+        let (kept, market, place) = self.find(row, turn)?;
         let mut out = turn.out(&mut self.desk, market);
         kept!(
             self.store,
@@ -234,15 +335,10 @@ impl OrderBook {
             },
             {}
         );
+        Ok(())
     }
 
-    fn replace_order<A: Admission, const ALL: bool>(&mut self, row: &Row, turn: &mut Turn<'_, A, ALL>) {
-        if let Err(reason) = self.try_replace(row, turn) {
-            self.refuse(row, reason, turn);
-        }
-    }
-
-    fn try_replace<A: Admission, const ALL: bool>(
+    fn replace_order<A: Admission, const ALL: bool>(
         &mut self,
         row: &Row,
         turn: &mut Turn<'_, A, ALL>,
@@ -316,29 +412,32 @@ impl OrderBook {
     }
 
     #[cold]
-    fn mass_cancel<A: Admission, const ALL: bool>(&mut self, row: &Row, turn: &mut Turn<'_, A, ALL>) {
-        match self.find_market(row, turn) {
-            Ok(market) => {
-                let owner = self.desk.owners.code(row.participant);
-                let takes = |resting: &Resting| row.participant == NULL || resting.owner == owner;
-                let mut out = turn.out(&mut self.desk, market);
-                let kept = self.markets[market as usize].kept;
-                kept!(self.store, kept, |layout| clear(layout, Kind::Cancelled, 0, takes, &mut out), {});
-            }
-            Err(reason) => self.refuse(row, reason, turn),
-        }
+    fn mass_cancel<A: Admission, const ALL: bool>(
+        &mut self,
+        row: &Row,
+        turn: &mut Turn<'_, A, ALL>,
+    ) -> Result<(), RejectReason> {
+        let market = self.find_market(row, turn)?;
+        let owner = self.desk.owners.code(row.participant);
+        let takes = |resting: &Resting| row.participant == NULL || resting.owner == owner;
+        let mut out = turn.out(&mut self.desk, market);
+        let kept = self.markets[market as usize].kept;
+        kept!(self.store, kept, |layout| clear(layout, Kind::Cancelled, 0, takes, &mut out), {});
+        Ok(())
     }
 
     #[cold]
-    fn set_halted<A: Admission, const ALL: bool>(&mut self, row: &Row, halted: bool, turn: &mut Turn<'_, A, ALL>) {
-        match self.find_market(row, turn) {
-            Ok(market) => {
-                self.markets[market as usize].halted = halted;
-                let mut out = turn.out(&mut self.desk, market);
-                out.emit(Kind::Phase, NULL, NULL, NO_PRICE, u32::from(!halted), 0, 0, NO_SIDE);
-            }
-            Err(reason) => self.refuse(row, reason, turn),
-        }
+    fn set_halted<A: Admission, const ALL: bool>(
+        &mut self,
+        row: &Row,
+        halted: bool,
+        turn: &mut Turn<'_, A, ALL>,
+    ) -> Result<(), RejectReason> {
+        let market = self.find_market(row, turn)?;
+        self.markets[market as usize].halted = halted;
+        let mut out = turn.out(&mut self.desk, market);
+        out.emit(Kind::Phase, NULL, NULL, NO_PRICE, u32::from(!halted), 0, 0, NO_SIDE);
+        Ok(())
     }
 
     fn find_market<A: Admission, const ALL: bool>(
@@ -354,15 +453,5 @@ impl OrderBook {
         }
         let market = self.market_place(row.market);
         if self.markets[market as usize].closed { Err(RejectReason::MarketClosed) } else { Ok(market) }
-    }
-
-    #[inline(never)]
-    pub(super) fn do_seldom<A: Admission, const ALL: bool>(&mut self, op: u8, row: &Row, turn: &mut Turn<'_, A, ALL>) {
-        match op {
-            3 => self.replace_order(row, turn),
-            4 => self.mass_cancel(row, turn),
-            5 | 6 => self.set_halted(row, op == Op::Halt as u8, turn),
-            _ => self.refuse(row, RejectReason::UnknownOp, turn),
-        }
     }
 }
