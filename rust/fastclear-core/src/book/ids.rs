@@ -93,7 +93,7 @@ impl Ids {
         }
         let index = self.page(id);
         // A page for few ids wastes memory, and so does a long list of pages that are not there.
-        if index > 64 + self.ever / 8 || self.filled_pages > 64 + self.live / 16 {
+        if index > 64 + self.ever / 8 || self.filled_pages > 64 + self.live / 4 {
             self.others.insert(id, value);
             return;
         }
@@ -184,7 +184,7 @@ mod tests {
             for (&id, &value) in &twin {
                 assert_eq!(ids.get(id), Some(value));
             }
-            assert!(ids.filled_pages <= 66 + ids.live / 16, "law {law}: {} pages", ids.filled_pages);
+            assert!(ids.filled_pages <= 66 + ids.live / 4, "law {law}: {} pages", ids.filled_pages);
         }
     }
 }
