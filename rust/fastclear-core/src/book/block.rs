@@ -18,7 +18,6 @@ pub(super) const CLOSER: u8 = 255;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Plain {
     pub order: i64,
-    /// Of a cancel [`NULL`], where it names none.
     pub market: i64,
     pub price: i32,
     pub quantity: u32,
@@ -69,7 +68,6 @@ impl Block {
         let tif = bytes(commands.tif, &NOTHING);
         let flags = bytes(commands.flags, &NOTHING);
         let (has_participants, names_no_order) = (commands.participant.is_some(), commands.order.is_none());
-        let names_no_market = commands.market.is_none();
         for (row, plain) in self.rows[..n].iter_mut().enumerate() {
             let (participant, order, market) = (participant[row], order[row], market[row]);
             let (price, quantity) = (price[row], quantity[row]);
@@ -89,7 +87,7 @@ impl Block {
             let is_cancel = (op[row] == Op::Cancel as u8) & (order != NULL) & is_anybodys;
             *plain = Plain {
                 order,
-                market: if is_cancel & names_no_market { NULL } else { market },
+                market,
                 price: price as i32,
                 quantity: quantity as u32,
                 owner: if is_small { participant as u32 } else { NOBODY },

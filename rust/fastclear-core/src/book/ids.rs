@@ -15,12 +15,18 @@ const PAGE: usize = 512;
 /// What stands where there is no id.
 const NONE: u64 = u64::MAX;
 
-#[derive(Clone, Debug, Default)]
+/// Number of a page that has no cells.
+const NOWHERE: u32 = u32::MAX;
+
+#[derive(Clone, Copy, Debug)]
 struct Page {
-    /// Empty, or [`PAGE`] values.
-    values: Box<[u64]>,
+    /// Which [`PAGE`] cells are its own.
+    cells: u32,
+    /// Ids that are here.
     live: u32,
 }
+
+const EMPTY: Page = Page { cells: NOWHERE, live: 0 };
 
 /// Values of 64 bits but the largest, by id.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +34,9 @@ pub(super) struct Ids {
     /// Number of the first page, that of the first id.
     base: i64,
     pages: Vec<Page>,
+    /// The cells of all pages, side by side, so that they lie on large pages of the system's.
+    cells: Vec<u64>,
+    free: Vec<u32>,
     others: HashMap<i64, u64>,
     /// Ids that are here, ids that were ever put here, and pages that have values.
     live: usize,
@@ -46,18 +55,20 @@ impl Ids {
         (id.div_euclid(PAGE as i64)).wrapping_sub(self.base) as usize
     }
 
+    /// Where the cell of an id is, if its page has any.
     #[inline]
-    fn place(id: i64) -> usize {
-        id.rem_euclid(PAGE as i64) as usize
+    fn cell(&self, id: i64) -> Option<usize> {
+        let page = self.pages.get(self.page(id))?;
+        (page.cells != NOWHERE).then(|| page.cells as usize * PAGE + id.rem_euclid(PAGE as i64) as usize)
     }
 
     /// The value that an id has, or had before it went.
     #[inline]
     pub fn get(&self, id: i64) -> Option<u64> {
-        if let Some(&value) = self.pages.get(self.page(id)).and_then(|page| page.values.get(Self::place(id)))
-            && value != NONE
+        if let Some(cell) = self.cell(id)
+            && self.cells[cell] != NONE
         {
-            return Some(value);
+            return Some(self.cells[cell]);
         }
         if self.others.is_empty() { None } else { self.others.get(&id).copied() }
     }
@@ -65,8 +76,8 @@ impl Ids {
     /// Asks for the cell of an id to be fetched.
     #[inline]
     pub fn prefetch(&self, id: i64) {
-        if let Some(page) = self.pages.get(self.page(id)) {
-            simd::prefetch_place(&page.values, Self::place(id));
+        if let Some(cell) = self.cell(id) {
+            simd::prefetch_place(&self.cells, cell);
         }
     }
 
@@ -76,13 +87,13 @@ impl Ids {
         debug_assert!(value != NONE, "Invariant: a value is none");
         self.live += 1;
         self.ever += 1;
-        let index = self.page(id);
-        match self.pages.get_mut(index) {
-            Some(page) if !page.values.is_empty() => {
-                page.live += 1;
-                page.values[Self::place(id)] = value;
+        match self.cell(id) {
+            Some(cell) => {
+                let page = self.page(id);
+                self.pages[page].live += 1;
+                self.cells[cell] = value;
             }
-            _ => self.insert_far(id, value),
+            None => self.insert_far(id, value),
         }
     }
 
@@ -98,22 +109,27 @@ impl Ids {
             return;
         }
         if index >= self.pages.len() {
-            self.pages.resize(index + 1, Page::default());
+            self.pages.resize(index + 1, EMPTY);
         }
-        let page = &mut self.pages[index];
-        page.values = vec![NONE; PAGE].into_boxed_slice();
-        page.values[Self::place(id)] = value;
-        page.live = 1;
+        let cells = if let Some(cells) = self.free.pop() {
+            let start = cells as usize * PAGE;
+            self.cells[start..start + PAGE].fill(NONE);
+            cells
+        } else {
+            self.cells.resize(self.cells.len() + PAGE, NONE);
+            (self.cells.len() / PAGE - 1) as u32
+        };
+        self.pages[index] = Page { cells, live: 1 };
+        self.cells[cells as usize * PAGE + id.rem_euclid(PAGE as i64) as usize] = value;
         self.filled_pages += 1;
     }
 
     /// Gives an id that is here another value.
     pub fn set(&mut self, id: i64, value: u64) {
-        let index = self.page(id);
-        if let Some(cell) = self.pages.get_mut(index).and_then(|page| page.values.get_mut(Self::place(id)))
-            && *cell != NONE
+        if let Some(cell) = self.cell(id)
+            && self.cells[cell] != NONE
         {
-            *cell = value;
+            self.cells[cell] = value;
         } else if let Some(cell) = self.others.get_mut(&id) {
             *cell = value;
         }
@@ -129,7 +145,8 @@ impl Ids {
                 page.live -= 1;
                 // The last page is where a counter is: it stays.
                 if page.live == 0 && index != last {
-                    page.values = Box::default();
+                    self.free.push(page.cells);
+                    *page = EMPTY;
                     self.filled_pages -= 1;
                 }
             }

@@ -105,7 +105,7 @@ impl OrderBook {
         turn: &mut Turn<'_, A, ALL>,
     ) -> bool {
         let Some((kept, market, place)) = self.store.find(&self.desk, row.order) else { return false };
-        if row.market != NULL && row.market != self.markets[market as usize].id {
+        if turn.given.market && row.market != NULL && row.market != self.markets[market as usize].id {
             return false;
         }
         let mut out = turn.out(&mut self.desk, market);
