@@ -64,7 +64,7 @@ pub(super) struct Out<'a, A, const ALL: bool> {
 }
 
 impl<A: Admission, const ALL: bool> Out<'_, A, ALL> {
-    #[inline]
+    #[inline(always)]
     #[expect(clippy::too_many_arguments, reason = "one argument a column")]
     pub fn emit(
         &mut self,

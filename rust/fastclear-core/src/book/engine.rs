@@ -213,6 +213,8 @@ impl OrderBook {
             participant: commands.participant.is_some(),
         };
         let looks_ahead = self.looks_ahead();
+        // Made once: what is stored anew for every row would be waited for until all stores before it are done.
+        let mut turn = Turn::<A, ALL> { events, admission, command: 0, given, has_time: true };
         let mut block = Block::new();
         for from in (0..commands.rows).step_by(BLOCK) {
             let rows = block.read(commands, from);
@@ -220,13 +222,12 @@ impl OrderBook {
                 self.look_ahead(rows, given.market);
             }
             for (index, plain) in (from..).zip(rows) {
-                let mut has_time = true;
+                turn.command = index as u32;
                 if let Some(times) = commands.time {
-                    has_time = times[index] != NULL;
-                    self.tick::<A, ALL>(times[index], index as u32, admission, events);
+                    turn.has_time = times[index] != NULL;
+                    self.tick::<A, ALL>(times[index], index as u32, turn.admission, turn.events);
                 }
-                let mut turn = Turn::<A, ALL> { events, admission, command: index as u32, given, has_time };
-                let is_done = has_time
+                let is_done = turn.has_time
                     && match plain.op {
                         0 => self.plain_order(plain, &mut turn),
                         1 => self.plain_cancel(plain, &mut turn),

@@ -108,7 +108,6 @@ impl Events {
     }
 
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "what is not wanted must not be made either")]
     pub(super) fn push<const ALL: bool>(&mut self, event: Event) {
         self.count += 1;
         if ALL || event.kind == Kind::Trade {

@@ -38,7 +38,7 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, node: Node) -> u32 {
         if let Some(place) = self.free.checked_sub(1) {
             let free = &mut self.nodes[place as usize];
@@ -50,7 +50,7 @@ impl Pool {
         self.nodes.len() as u32 - 1
     }
 
-    #[inline]
+    #[inline(always)]
     fn give_back(&mut self, place: u32) {
         let node = &mut self.nodes[place as usize];
         node.behind = self.free;
@@ -122,31 +122,31 @@ impl OnLadder<'_> {
 }
 
 impl Layout for OnLadder<'_> {
-    #[inline]
+    #[inline(always)]
     fn best(&self, side: u8) -> Option<(i32, u32)> {
         let Best { price, level } = self.ladder.best[usize::from(side)];
         (level != NO_LEVEL).then(|| (price, self.ladder.levels.chain(level).first))
     }
 
-    #[inline]
+    #[inline(always)]
     fn resting(&self, place: u32) -> Resting {
         let Node { id, quantity, level, owner, expiry, .. } = self.pool.nodes[place as usize];
         Resting { id, price: self.ladder.levels.price(level & !SIDE), quantity, owner, expiry }
     }
 
-    #[inline]
+    #[inline(always)]
     fn side(&self, place: u32) -> u8 {
         (self.pool.nodes[place as usize].level >> 31) as u8
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, place: u32, lots: u32) {
         let node = &mut self.pool.nodes[place as usize];
         node.quantity -= lots;
         self.ladder.levels.chain_mut(node.level & !SIDE).lots -= u64::from(lots);
     }
 
-    #[inline]
+    #[inline(always)]
     fn remove(&mut self, place: u32) {
         let Node { before, behind, quantity, level, .. } = self.pool.nodes[place as usize];
         let (level, side) = (level & !SIDE, level >> 31);
@@ -175,12 +175,12 @@ impl Layout for OnLadder<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn has_room(&self, _: u8) -> bool {
         true
     }
 
-    #[inline]
+    #[inline(always)]
     fn insert(&mut self, side: u8, order: &Resting) -> u32 {
         let level = self.ladder.levels.at(order.price);
         let chain = self.ladder.levels.chain_mut(level);

@@ -34,7 +34,7 @@ impl Incoming {
     }
 
     /// Whether any of it would trade, or meet an order of its own participant, at once.
-    #[inline]
+    #[inline(always)]
     pub fn meets(&self, layout: &impl Layout) -> bool {
         layout.best(self.other_side()).is_some_and(|(price, _)| crosses(self.side, self.limit, price))
     }
@@ -138,7 +138,7 @@ impl Incoming {
 }
 
 /// Takes lots out of an order that rests, and the order out if none remain.
-#[inline]
+#[inline(always)]
 pub(super) fn cancel<L: Layout, A: Admission, const ALL: bool>(
     layout: &mut L,
     place: u32,

@@ -49,6 +49,11 @@
 //! is written once over both (`matching.rs`), and no result depends on which it is. Rows are read some dozens at a time
 //! (`block.rs`), so that memory can be asked for before it is needed (`ahead.rs`).
 
+#![expect(
+    clippy::inline_always,
+    reason = "an order that crosses a call in memory waits for every store before it, which may be to memory far away"
+)]
+
 mod ahead;
 mod block;
 mod command;

@@ -41,7 +41,7 @@ pub(super) struct Turn<'a, A, const ALL: bool> {
 }
 
 impl<A: Admission, const ALL: bool> Turn<'_, A, ALL> {
-    #[inline]
+    #[inline(always)]
     fn out<'a>(&'a mut self, desk: &'a mut Desk, market: u32) -> Out<'a, A, ALL> {
         Out { desk, events: self.events, admission: self.admission, command: self.command, market }
     }
@@ -59,7 +59,7 @@ impl OrderBook {
     }
 
     /// A new order that has no fault of its own; says whether it needed no closer look.
-    #[inline]
+    #[inline(always)]
     pub(super) fn plain_order<A: Admission, const ALL: bool>(
         &mut self,
         row: &Plain,
@@ -98,7 +98,7 @@ impl OrderBook {
     }
 
     /// A cancel by id; says whether it needed no closer look.
-    #[inline]
+    #[inline(always)]
     pub(super) fn plain_cancel<A: Admission, const ALL: bool>(
         &mut self,
         row: &Plain,
@@ -240,7 +240,7 @@ impl OrderBook {
     }
 
     /// An order that is taken: it trades, then rests, if there is anything left that may.
-    #[inline]
+    #[inline(always)]
     fn enter<A: Admission, const ALL: bool>(
         &mut self,
         market: u32,
@@ -277,7 +277,7 @@ impl OrderBook {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn rest(&mut self, market: u32, incoming: &Incoming, price: i32, expiry: u32) -> u64 {
         let resting = Resting { id: incoming.id, price, quantity: incoming.open, owner: incoming.owner, expiry };
         let kept = &mut self.markets[market as usize].kept;

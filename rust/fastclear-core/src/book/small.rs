@@ -163,7 +163,7 @@ impl Small {
 }
 
 impl Layout for Small {
-    #[inline]
+    #[inline(always)]
     fn best(&self, side: u8) -> Option<(i32, u32)> {
         let index = usize::from(side);
         if self.used[index] == 0 {
@@ -173,7 +173,7 @@ impl Layout for Small {
         Some((price(side, self.keys[index][slot]), place(index, slot)))
     }
 
-    #[inline]
+    #[inline(always)]
     fn resting(&self, place: u32) -> Resting {
         let (side, slot) = slot(place);
         let Body { id, quantity, owner } = self.bodies[side][slot];
@@ -181,18 +181,18 @@ impl Layout for Small {
         Resting { id, price, quantity, owner, expiry: self.expiries[side][slot] }
     }
 
-    #[inline]
+    #[inline(always)]
     fn side(&self, place: u32) -> u8 {
         slot(place).0 as u8
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, place: u32, lots: u32) {
         let (side, slot) = slot(place);
         self.bodies[side][slot].quantity -= lots;
     }
 
-    #[inline]
+    #[inline(always)]
     fn remove(&mut self, place: u32) {
         let (side, slot) = slot(place);
         self.used[side] &= !(1 << slot);
@@ -202,12 +202,12 @@ impl Layout for Small {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn has_room(&self, side: u8) -> bool {
         self.used[usize::from(side)].count_ones() < self.most
     }
 
-    #[inline]
+    #[inline(always)]
     fn insert(&mut self, side: u8, order: &Resting) -> u32 {
         if self.arrivals >= ARRIVALS_MAX {
             self.renumber();

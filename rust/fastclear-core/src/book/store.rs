@@ -69,7 +69,7 @@ pub(super) use kept;
 
 impl Store {
     /// Where an order is: how its market is kept, the market, and its place there.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, desk: &Desk, id: i64) -> Option<(Kept, u32, u32)> {
         let (kept, place) = places(desk.ids.get(id)?);
         match kept {
@@ -86,7 +86,7 @@ impl Store {
     }
 
     /// Puts an order of a market in, behind all others of its side and price; gives its handle.
-    #[inline]
+    #[inline(always)]
     pub fn rest(
         &mut self,
         kept: &mut Kept,
