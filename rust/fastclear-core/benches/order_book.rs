@@ -3,7 +3,7 @@
 //! Purpose: the ratios that the book promises. Cost: W1 and W2 a second each, W3 about twenty (`W3=1`), most of it to make
 //! the flows. `cargo bench -p fastclear-core --bench order_book -- [rounds]`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that cannot go on stops")]
-#![allow(clippy::float_arithmetic, reason = "draws of the workloads, and ratios")]
+#![allow(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "draws of the workloads, and ratios")]
 #![allow(dead_code, reason = "the tests use the rest")]
 
 #[path = "../tests/book/workloads.rs"]
@@ -65,14 +65,18 @@ fn measure(workload: &Workload, books: usize, rounds: usize) {
         let mut orders = Orders::new();
         let mut trades: Vec<Trade> = vec![(0, 0, 0, 0); workload.trades as usize];
         trades.clear();
-        preload.iter().for_each(|step| obey(&mut textbooks, &mut orders, step, |trade| trades.push(trade)));
+        for step in &preload {
+            obey(&mut textbooks, &mut orders, step, |trade| trades.push(trade));
+        }
         let start = cpu();
-        timed.iter().for_each(|step| obey(&mut textbooks, &mut orders, step, |trade| trades.push(trade)));
+        for step in &timed {
+            obey(&mut textbooks, &mut orders, step, |trade| trades.push(trade));
+        }
         times[2].push(cpu() - start);
         let mut tally = Tally::default();
-        trades.iter().for_each(|&(maker, taker, price, lots)| {
+        for &(maker, taker, price, lots) in &trades {
             tally.add(u64::from(maker), u64::from(taker), price, lots);
-        });
+        }
         assert_eq!(tally, made, "{}", workload.name);
     }
     let [trades, events, textbook] = times.map(|times| median(times) / timed.len() as f64 * 1e9);
@@ -85,7 +89,7 @@ fn measure(workload: &Workload, books: usize, rounds: usize) {
 }
 
 fn main() {
-    let rounds = std::env::args().filter_map(|text| text.parse().ok()).next().unwrap_or(3);
+    let rounds = std::env::args().find_map(|text| text.parse().ok()).unwrap_or(3);
     if std::env::args().any(|text| text == "--test") {
         return measure(&W2, 1, 1);
     }

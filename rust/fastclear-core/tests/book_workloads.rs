@@ -1,6 +1,10 @@
 //! The seeded flows that order books are measured by come out as they are known to.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
-#![allow(clippy::float_arithmetic, reason = "the draws of the workloads are floating-point numbers")]
+#![allow(
+    clippy::float_arithmetic,
+    clippy::cast_precision_loss,
+    reason = "the draws of the workloads are floating-point numbers"
+)]
 #![allow(dead_code, reason = "the benchmark uses the rest")]
 
 #[path = "book/workloads.rs"]

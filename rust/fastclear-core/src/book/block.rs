@@ -17,7 +17,7 @@ pub(super) const BLOCK: usize = 64;
 pub(super) const CLOSER: u8 = 255;
 
 /// A row, as far as most rows go.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Plain {
     pub order: i64,
     pub market: i64,
@@ -31,25 +31,38 @@ pub(super) struct Plain {
     pub tif: u8,
 }
 
+const NO_ROW: Plain =
+    Plain { order: NULL, market: NULL, price: 0, quantity: 0, owner: NOBODY, op: CLOSER, side: 0, tif: 0 };
+
 static NULLS: [i64; BLOCK] = [NULL; BLOCK];
 static MARKET_0: [i64; BLOCK] = [0; BLOCK];
 static NOTHING: [u8; BLOCK] = [0; BLOCK];
 static NO_SIDES: [u8; BLOCK] = [255; BLOCK];
 
 /// Rows of a call, some at a time.
+#[derive(Clone, Debug)]
 pub(super) struct Block {
+    /// Number of the first row of the call that was read, and how many were.
+    pub from: usize,
+    n: usize,
     rows: [Plain; BLOCK],
     wide: [[i64; BLOCK]; 2],
 }
 
 impl Block {
     pub fn new() -> Self {
-        Self { rows: [Plain::default(); BLOCK], wide: [[0; BLOCK]; 2] }
+        Self { from: 0, n: 0, rows: [NO_ROW; BLOCK], wide: [[0; BLOCK]; 2] }
+    }
+
+    /// The rows that were read.
+    pub fn rows(&self) -> &[Plain] {
+        &self.rows[..self.n]
     }
 
     /// Reads at most [`BLOCK`] rows from `from` on.
-    pub fn read(&mut self, commands: &Commands<'_>, from: usize) -> &[Plain] {
+    pub fn read(&mut self, commands: &Commands<'_>, from: usize) {
         let n = BLOCK.min(commands.rows - from);
+        (self.from, self.n) = (from, n);
         let bytes = |column: Option<&'_ [u8]>, none: &'static [u8; BLOCK]| -> [u8; BLOCK] {
             let mut cells = *none;
             if let Some(column) = column {
@@ -104,7 +117,6 @@ impl Block {
                 tif: tif[row],
             };
         }
-        &self.rows[..n]
     }
 }
 

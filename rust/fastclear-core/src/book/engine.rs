@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::order::ColumnsError;
 use crate::reject::RejectReason;
 
+use super::ahead::STAGES;
 use super::block::{BLOCK, Block};
 use super::command::{Commands, NULL};
 use super::desk::{Desk, Out};
@@ -42,6 +43,8 @@ pub struct OrderBook {
     pub(super) market_places: Ids,
     /// Gates yet to close, and the markets' places.
     gates: BTreeMap<(i64, i64), u32>,
+    /// Rows of the call that is under way; nothing between calls, but for the room.
+    ring: Vec<Block>,
     /// Id and place of the market that was named last.
     last_market: (i64, u32),
     pub(super) clock: i64,
@@ -82,6 +85,7 @@ impl OrderBook {
             markets: Vec::new(),
             market_places: Ids::default(),
             gates: BTreeMap::new(),
+            ring: Vec::new(),
             last_market: (NULL, 0),
             clock: i64::MIN,
             next_order: 0,
@@ -215,27 +219,47 @@ impl OrderBook {
         let looks_ahead = self.looks_ahead();
         // Made once: what is stored anew for every row would be waited for until all stores before it are done.
         let mut turn = Turn::<A, ALL> { events, admission, command: 0, given, has_time: true };
-        let mut block = Block::new();
-        for from in (0..commands.rows).step_by(BLOCK) {
-            let rows = block.read(commands, from);
-            if looks_ahead {
-                self.look_ahead(rows, given.market);
+        let blocks = commands.rows.div_ceil(BLOCK);
+        let mut ring = std::mem::take(&mut self.ring);
+        ring.resize_with(STAGES, Block::new);
+        for step in 0..blocks + STAGES - 1 {
+            if step < blocks {
+                ring[step % STAGES].read(commands, step * BLOCK);
             }
-            for (index, plain) in (from..).zip(rows) {
-                turn.command = index as u32;
-                if let Some(times) = commands.time {
-                    turn.has_time = times[index] != NULL;
-                    self.tick::<A, ALL>(times[index], index as u32, turn.admission, turn.events);
+            if looks_ahead {
+                for (stage, back) in (0..STAGES - 1).zip([0, 1, 2]) {
+                    if back <= step && step - back < blocks {
+                        self.look_ahead(ring[(step - back) % STAGES].rows(), stage, given.market);
+                    }
                 }
-                let is_done = turn.has_time
-                    && match plain.op {
-                        0 => self.plain_order(plain, &mut turn),
-                        1 => self.plain_cancel(plain, &mut turn),
-                        _ => false,
-                    };
-                if !is_done {
-                    self.obey(commands.op(index), commands.row(index), &mut turn);
-                }
+            }
+            if step + 1 >= STAGES {
+                self.obey_block(commands, &ring[(step + 1) % STAGES], &mut turn);
+            }
+        }
+        self.ring = ring;
+    }
+
+    fn obey_block<A: Admission, const ALL: bool>(
+        &mut self,
+        commands: &Commands<'_>,
+        block: &Block,
+        turn: &mut Turn<'_, A, ALL>,
+    ) {
+        for (index, plain) in (block.from..).zip(block.rows()) {
+            turn.command = index as u32;
+            if let Some(times) = commands.time {
+                turn.has_time = times[index] != NULL;
+                self.tick::<A, ALL>(times[index], index as u32, turn.admission, turn.events);
+            }
+            let is_done = turn.has_time
+                && match plain.op {
+                    0 => self.plain_order(plain, turn),
+                    1 => self.plain_cancel(plain, turn),
+                    _ => false,
+                };
+            if !is_done {
+                self.obey(commands.op(index), commands.row(index), turn);
             }
         }
     }

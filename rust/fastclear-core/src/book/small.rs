@@ -6,6 +6,7 @@
 use crate::order::BUY;
 use crate::simd;
 
+use super::expiry::NEVER;
 use super::layout::{Layout, Resting};
 
 /// Orders a side that fit.
@@ -30,6 +31,8 @@ struct Body {
 pub(super) struct Small {
     /// Slots that have an order, by side.
     used: [u64; 2],
+    /// Those whose order expires; of all others the expiry is never looked at.
+    timed: [u64; 2],
     /// The first order of each side; meaningless where there is none.
     first: [u32; 2],
     /// Orders a side that are let in, at most [`SLOTS`].
@@ -38,7 +41,7 @@ pub(super) struct Small {
     arrivals: u32,
     /// Whose it is.
     pub market: u32,
-    rest_of_line: [u32; 7],
+    rest_of_line: [u32; 3],
     /// How good the price is, then how early the order came; 0 where there is none.
     keys: [[u64; SLOTS]; 2],
     bodies: [[Body; SLOTS]; 2],
@@ -72,11 +75,12 @@ impl Small {
     pub fn new(most: usize) -> Self {
         Self {
             used: [0; 2],
+            timed: [0; 2],
             first: [0; 2],
             most: most.min(SLOTS) as u32,
             arrivals: 0,
             market: 0,
-            rest_of_line: [0; 7],
+            rest_of_line: [0; 3],
             keys: [[0; SLOTS]; 2],
             bodies: [[Body::default(); SLOTS]; 2],
             expiries: [[0; SLOTS]; 2],
@@ -178,7 +182,8 @@ impl Layout for Small {
         let (side, slot) = slot(place);
         let Body { id, quantity, owner } = self.bodies[side][slot];
         let price = price(side as u8, self.keys[side][slot]);
-        Resting { id, price, quantity, owner, expiry: self.expiries[side][slot] }
+        let expiry = if (self.timed[side] >> slot) & 1 == 0 { NEVER } else { self.expiries[side][slot] };
+        Resting { id, price, quantity, owner, expiry }
     }
 
     #[inline(always)]
@@ -222,7 +227,12 @@ impl Layout for Small {
         self.used[index] |= 1 << slot;
         self.keys[index][slot] = key;
         self.bodies[index][slot] = Body { id: order.id, quantity: order.quantity, owner: order.owner };
-        self.expiries[index][slot] = order.expiry;
+        if order.expiry == NEVER {
+            self.timed[index] &= !(1 << slot);
+        } else {
+            self.timed[index] |= 1 << slot;
+            self.expiries[index][slot] = order.expiry;
+        }
         place(index, slot)
     }
 

@@ -64,7 +64,9 @@ fn compare(seed: u64, length: i64) -> Vec<String> {
             let gate = 10 + random.below(60) as i64;
             twin.gates.insert(market * 1_000_000_007, gate);
             twin.named.push(market * 1_000_000_007);
-            books.iter_mut().for_each(|book| book.set_gate(market * 1_000_000_007, gate).unwrap());
+            for book in &mut books {
+                book.set_gate(market * 1_000_000_007, gate).unwrap();
+            }
         }
     }
     let before = books.clone();
@@ -82,7 +84,9 @@ fn compare(seed: u64, length: i64) -> Vec<String> {
         twin.obey(0, &next);
         let expected = &twin.told[from..];
         let mut expected_rows = twin.snapshot();
-        expected_rows.iter_mut().for_each(|row| row.turn = 0);
+        for row in &mut expected_rows {
+            row.turn = 0;
+        }
         let columns = Columns::of(std::slice::from_ref(&next), has_participants);
         for (place, book) in books.iter_mut().enumerate() {
             let events = book.apply(&columns.commands(), Want::Events).unwrap();
@@ -108,7 +112,9 @@ fn compare(seed: u64, length: i64) -> Vec<String> {
         let events = one.apply(&columns.commands(), Want::Events).unwrap();
         let mut at_once = told(&one, &events);
         assert!(at_once.windows(2).all(|pair| pair[0].command <= pair[1].command));
-        at_once.iter_mut().for_each(|told| told.command = Some(0));
+        for told in &mut at_once {
+            told.command = Some(0);
+        }
         assert_eq!(at_once, twin.told, "seed {seed}, layout {place}, in one call");
         assert_eq!(resting(&mut one), resting(&mut books[place]), "seed {seed}, layout {place}, in one call");
         let mut other = book.clone();

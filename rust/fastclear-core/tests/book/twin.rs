@@ -323,7 +323,7 @@ impl Twin {
         let erased = if fok && !self.fills(&order, limit) { false } else { self.trade(&mut order, limit) };
         if order.open > 0 {
             if may_rest && !erased {
-                self.rest(order);
+                self.rest(&order);
             } else {
                 let lots = std::mem::take(&mut order.open);
                 self.tell("cancelled", &order, None, lots, if erased { "book_erased" } else { "not_filled" });
@@ -338,9 +338,9 @@ impl Twin {
         Ok(())
     }
 
-    fn rest(&mut self, order: Rests) {
+    fn rest(&mut self, order: &Rests) {
         self.turns += 1;
-        self.orders.push(Rests { turn: self.turns, ..order });
+        self.orders.push(Rests { turn: self.turns, ..order.clone() });
     }
 
     /// Whether a fill-or-kill order is filled: tried out on a copy.
@@ -442,7 +442,7 @@ impl Twin {
             let lots = std::mem::take(&mut order.open);
             self.tell("cancelled", &order, None, lots, "book_erased");
         } else if order.open > 0 {
-            self.rest(order);
+            self.rest(&order);
         }
         if erased {
             self.clear(market, None, "cancelled", "book_erased");
