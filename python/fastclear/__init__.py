@@ -35,6 +35,7 @@ from fastclear.auction import (
 from fastclear.auction.properties import mechanisms
 from fastclear.audit import AuditError, AuditReport
 from fastclear.block import Block, Proof, VerificationError, VerificationReport
+from fastclear.book import BookEvents, OrderBook
 from fastclear.certificates import CertificateCode, Certificates
 from fastclear.community import Community, community_from_frame, load_community
 from fastclear.errors import (
@@ -85,6 +86,7 @@ __all__ = [
     "Block",
     "BlockClearing",
     "Blocks",
+    "BookEvents",
     "Borrower",
     "CcpMargin",
     "CertificateCode",
@@ -110,6 +112,7 @@ __all__ = [
     "Muda",
     "MultiRound",
     "Net",
+    "OrderBook",
     "Orders",
     "Pooled",
     "PostpaidNetting",

@@ -6,6 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "BOOK_KINDS",
+    "BOOK_NULL",
+    "BOOK_OFF_GRID",
+    "BOOK_OPS",
+    "BOOK_POST_ONLY",
+    "BOOK_SELF_TRADE",
+    "BOOK_TIFS",
     "CERTIFICATE_EVENTS",
     "CERTIFICATE_STATES",
     "DEBT_OFFSET",
@@ -26,7 +33,9 @@ __all__ = [
     "Certificates",
     "Chain",
     "Cleared",
+    "Events",
     "Mechanism",
+    "OrderBook",
     "Positions",
     "Postings",
     "Storage",
@@ -50,6 +59,70 @@ __all__ = [
 __version__: str
 DEBUG_BUILD: bool
 SIMD: str
+
+BOOK_KINDS: list[tuple[int, str]]
+BOOK_NULL: int
+BOOK_OFF_GRID: int
+BOOK_OPS: list[str]
+BOOK_POST_ONLY: int
+BOOK_SELF_TRADE: list[str]
+BOOK_TIFS: list[str]
+
+@final
+class OrderBook:
+    def __new__(cls, self_trade: str, erase_after_trade: bool, small_max: int | None = None) -> OrderBook: ...
+    def apply(
+        self,
+        rows: int,
+        op: NDArray[np.uint8] | None,
+        market: NDArray[np.int64] | None,
+        order: NDArray[np.int64] | None,
+        participant: NDArray[np.int64] | None,
+        side: NDArray[np.uint8] | None,
+        is_market_order: NDArray[np.uint8] | None,
+        tif: NDArray[np.uint8] | None,
+        price: NDArray[np.int64] | NDArray[np.int32] | None,
+        quantity: NDArray[np.int64] | NDArray[np.int32] | None,
+        expires: NDArray[np.int64] | None,
+        flags: NDArray[np.uint8] | None,
+        time: NDArray[np.int64] | None,
+        trades_only: bool,
+    ) -> Events: ...
+    def place(
+        self,
+        buys: bool,
+        price: int | None,
+        quantity: int,
+        market: int,
+        participant: int | None,
+        order: int | None,
+        tif: int,
+    ) -> tuple[int, int, int, int]: ...
+    def advance(self, now: int) -> Events: ...
+    def set_gates(self, market: NDArray[np.int64], gate: NDArray[np.int64]) -> None: ...
+    def depth(
+        self, market: int, side: int, most: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]: ...
+    def best(self, market: int) -> tuple[tuple[int, int] | None, tuple[int, int] | None]: ...
+    def snapshot(self, market: int | None) -> dict[str, NDArray[np.int64]]: ...
+    def markets(self) -> dict[str, NDArray[np.int64]]: ...
+    @property
+    def clock(self) -> int | None: ...
+    @property
+    def next_seq(self) -> int: ...
+    def __len__(self) -> int: ...
+    def copy(self) -> OrderBook: ...
+
+@final
+class Events:
+    def get(self, name: str, trades: bool) -> NDArray[np.int64]: ...
+    @property
+    def first_seq(self) -> int: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def trades(self) -> int: ...
+    def __len__(self) -> int: ...
 
 def equal(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool: ...
 def reject_reasons() -> list[tuple[str, int, str]]: ...

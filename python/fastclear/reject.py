@@ -35,6 +35,17 @@ if TYPE_CHECKING:
         START_BEYOND_LIMIT = 19
         BLOCK_INVALID = 20
         ACCOUNT_BLOCKED = 21
+        UNKNOWN_OP = 22
+        UNKNOWN_TIF = 23
+        INSTRUCTIONS_INVALID = 24
+        EXPIRY_INVALID = 25
+        UNKNOWN_ORDER = 26
+        MARKET_CLOSED = 27
+        MARKET_HALTED = 28
+        WOULD_TRADE = 29
+        NOT_FILLED = 30
+        SELF_TRADE = 31
+        BOOK_ERASED = 32
 
 else:
     # The numbers live in Rust; a type checker needs to see the names.

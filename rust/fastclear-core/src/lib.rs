@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`units`], [`ids`], [`order`], [`reject`] | ground floor: ranges, identifiers, one door for an order, one code per refusal |
 //! | [`auction`], [`batch`] | the crossing, rationing, uniform and discriminatory pricing; many markets a call |
+//! | [`book`] | the continuous double auction: resting orders of many markets, commands in, events out |
 //! | [`trade`] | what an auction returns |
 //! | [`simd`] | passes over whole columns, compiled for what the machine can |
 //! | [`memory`] | an allocator for who installs it: large columns on large pages, used again |
@@ -24,6 +25,7 @@
 
 pub mod auction;
 pub mod batch;
+pub mod book;
 pub mod ids;
 pub mod ledger;
 pub mod memory;

@@ -50,13 +50,37 @@ pub enum RejectReason {
     BlockInvalid = 20,
     /// The participant's account is closed, or owes what is overdue or was written off (settlement).
     AccountBlocked = 21,
+    /// `op` is null or no command of an order book.
+    UnknownOp = 22,
+    /// `tif` is null or none of `gtc`, `ioc`, `fok`, `gtt`.
+    UnknownTif = 23,
+    /// `flags`, `type`, `tif` and `expires` contradict each other, or a flag is unknown.
+    InstructionsInvalid = 24,
+    /// `expires` is missing from a good-till-time order, or is not after the book's clock.
+    ExpiryInvalid = 25,
+    /// No order of this id rests, or not in the market or for the participant that the command names.
+    UnknownOrder = 26,
+    /// The market's gate has closed.
+    MarketClosed = 27,
+    /// The market is halted.
+    MarketHalted = 28,
+    /// The order is post-only and would trade at once.
+    WouldTrade = 29,
+    /// What is left of an order that does not rest, or a fill-or-kill order that cannot be filled.
+    NotFilled = 30,
+    /// Bid and ask are of one participant, and the book's rule takes lots out instead of trading them.
+    SelfTrade = 31,
+    /// The book is erased after every trade, as its rules say.
+    BookErased = 32,
 }
 
 impl RejectReason {
     /// Every reason, in precedence.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 32] = [
+        Self::UnknownOp,
         Self::UnknownSide,
         Self::UnknownType,
+        Self::UnknownTif,
         Self::PriceMissing,
         Self::PriceOffGrid,
         Self::PriceOutOfRange,
@@ -69,13 +93,22 @@ impl RejectReason {
         Self::MinQuantityOutOfRange,
         Self::NotOneUnit,
         Self::StartBeyondLimit,
+        Self::InstructionsInvalid,
+        Self::ExpiryInvalid,
+        Self::MarketClosed,
         Self::DuplicateOrder,
+        Self::UnknownOrder,
+        Self::MarketHalted,
         Self::NoReferencePrice,
         Self::BothSides,
         Self::SeveralOrders,
         Self::BlockInvalid,
+        Self::WouldTrade,
         Self::AccountBlocked,
         Self::CreditExceeded,
+        Self::NotFilled,
+        Self::SelfTrade,
+        Self::BookErased,
     ];
 
     /// The number that result frames carry; 0 means accepted.
@@ -107,6 +140,17 @@ impl RejectReason {
             Self::StartBeyondLimit => "start_beyond_limit",
             Self::BlockInvalid => "block_invalid",
             Self::AccountBlocked => "account_blocked",
+            Self::UnknownOp => "unknown_op",
+            Self::UnknownTif => "unknown_tif",
+            Self::InstructionsInvalid => "instructions_invalid",
+            Self::ExpiryInvalid => "expiry_invalid",
+            Self::UnknownOrder => "unknown_order",
+            Self::MarketClosed => "market_closed",
+            Self::MarketHalted => "market_halted",
+            Self::WouldTrade => "would_trade",
+            Self::NotFilled => "not_filled",
+            Self::SelfTrade => "self_trade",
+            Self::BookErased => "book_erased",
         }
     }
 
@@ -138,6 +182,19 @@ impl RejectReason {
             Self::BlockInvalid => {
                 "give a block one sound order a market at most, one parent and one exclusive group, and parents that exist"
             }
+            Self::UnknownOp => "op must be new, cancel, reduce, replace, mass_cancel, halt or resume",
+            Self::UnknownTif => "tif must be gtc, ioc, fok or gtt",
+            Self::InstructionsInvalid => {
+                "post_only needs a limit order that may rest, expires needs tif=\"gtt\", and a market order does not rest"
+            }
+            Self::ExpiryInvalid => "give a good-till-time order an expires after the book's clock",
+            Self::UnknownOrder => "name an order that rests, in its own market and by its own participant",
+            Self::MarketClosed => "the gate of this market has closed; trade another product",
+            Self::MarketHalted => "wait until the market resumes; cancels and reductions are taken meanwhile",
+            Self::WouldTrade => "price a post-only order off the other side's best, or leave post_only out",
+            Self::NotFilled => "the other side had no more at this price; nothing of the rest is kept",
+            Self::SelfTrade => "the other side's order is the participant's own; see the book's self_trade rule",
+            Self::BookErased => "the book starts anew after every trade; send the order again",
         }
     }
 }

@@ -65,7 +65,8 @@ pub fn borrow_any<'py, T: Element>(
 }
 
 impl IntegerColumn<'_> {
-    fn integers(&self) -> PyResult<Integers<'_>> {
+    /// The column as the core reads it.
+    pub fn integers(&self) -> PyResult<Integers<'_>> {
         Ok(match self {
             Self::Wide(column) => Integers::Wide(column.as_slice()?),
             Self::Narrow(column) => Integers::Narrow(column.as_slice()?),

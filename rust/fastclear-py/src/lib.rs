@@ -25,6 +25,7 @@ use fastclear_core::simd;
 use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 
+mod book;
 mod certificates;
 mod clearing;
 mod columns;
@@ -56,6 +57,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
         PyErr::warn(m.py(), &m.py().get_type::<PyRuntimeWarning>(), &message, 1)?;
     }
     m.add("SIMD", runs)?;
+    book::register(m)?;
     clearing::register(m)?;
     settlement::register(m)?;
     transfers::register(m)?;

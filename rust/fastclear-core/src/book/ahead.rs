@@ -1,0 +1,79 @@
+//! What the commands of a block will touch is fetched blocks before they are obeyed: with many orders, or many markets,
+//! nothing else costs as much as to wait for memory. Nothing here changes anything.
+
+use super::block::Plain;
+use super::command::Op;
+use super::engine::OrderBook;
+use super::store::{Kept, places};
+use crate::simd;
+
+/// Blocks under way: one is obeyed, and memory is asked for for the others.
+pub(super) const STAGES: usize = 4;
+/// Orders from which on memory is worth looking after.
+const WORTH: usize = 1 << 12;
+
+impl OrderBook {
+    /// Whether there are orders enough that memory matters.
+    pub(super) fn looks_ahead(&self) -> bool {
+        self.len() >= WORTH
+    }
+
+    /// Fetches what these rows will touch, in stages, each of which goes by what the one before has fetched while another
+    /// block was obeyed: cells of ids; markets, and orders that are named; books, and what is in them.
+    pub(super) fn look_ahead(&self, rows: &[Plain], stage: usize, many: bool) {
+        match stage {
+            0 => {
+                for row in rows {
+                    self.desk.ids.prefetch(row.order);
+                    if many {
+                        self.market_places.prefetch(row.market);
+                    }
+                }
+            }
+            1 => {
+                for row in rows {
+                    if row.op == Op::Cancel as u8 {
+                        self.fetch_order(row.order);
+                    } else if many
+                        && row.op == Op::New as u8
+                        && let Some(place) = self.market_places.get(row.market)
+                    {
+                        simd::prefetch_place(&self.markets, place as usize);
+                        // Most markets are kept in the order in which they were named.
+                        simd::prefetch_place(&self.store.smalls, place as usize);
+                    }
+                }
+            }
+            _ => {
+                for row in rows.iter().filter(|row| many && row.op == Op::New as u8) {
+                    if let Some(small) = self.small_of(row.market) {
+                        self.store.smalls[small].prefetch_side(row.side, row.tif != 0);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The order that a row names.
+    #[inline]
+    fn fetch_order(&self, order: i64) {
+        let Some(found) = self.desk.ids.get(order) else { return };
+        match places(found) {
+            (Kept::Small(small), place) => {
+                simd::prefetch_place(&self.store.smalls, small as usize);
+                if let Some(book) = self.store.smalls.get(small as usize) {
+                    book.prefetch_place(place);
+                }
+            }
+            (_, place) => self.store.pool.prefetch(place),
+        }
+    }
+
+    #[inline]
+    fn small_of(&self, market: i64) -> Option<usize> {
+        match self.markets[self.market_places.get(market)? as usize].kept {
+            Kept::Small(small) => Some(small as usize),
+            _ => None,
+        }
+    }
+}

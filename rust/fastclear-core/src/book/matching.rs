@@ -1,0 +1,186 @@
+//! An order that comes in against those that rest: the same for every layout.
+
+use crate::reject::RejectReason;
+
+use super::command::NULL;
+use super::desk::Out;
+use super::event::Kind;
+use super::layout::{Layout, NOBODY, Resting, crosses};
+use super::rules::{Admission, Rules, SelfTrade};
+use super::store::places;
+
+/// An order that has come in and may trade.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Incoming {
+    pub id: i64,
+    pub side: u8,
+    /// The worst price that it takes.
+    pub limit: i32,
+    /// Lots that it still wants.
+    pub open: u32,
+    pub owner: u32,
+}
+
+impl Incoming {
+    #[inline]
+    fn other_side(&self) -> u8 {
+        1 - self.side
+    }
+
+    /// Whether the two would be one participant's trade with himself, and the rules forbid it.
+    #[inline]
+    fn is_own(&self, resting: &Resting, rules: &Rules) -> bool {
+        rules.self_trade != SelfTrade::Off && self.owner != NOBODY && self.owner == resting.owner
+    }
+
+    /// Whether any of it would trade, or meet an order of its own participant, at once.
+    #[inline(always)]
+    pub fn meets(&self, layout: &impl Layout) -> bool {
+        layout.best(self.other_side()).is_some_and(|(price, _)| crosses(self.side, self.limit, price))
+    }
+
+    /// Whether all of it would trade at once.
+    pub fn can_fill(&self, layout: &impl Layout, rules: &Rules) -> bool {
+        let mut found = 0_u64;
+        let wanted = u64::from(self.open);
+        layout.walk(self.other_side(), |resting| {
+            if !crosses(self.side, self.limit, resting.price) {
+                return false;
+            }
+            if self.is_own(resting, rules) {
+                // An order that is cancelled makes room for those behind it; any other rule takes lots from this one.
+                return rules.self_trade == SelfTrade::CancelResting;
+            }
+            found += u64::from(resting.quantity);
+            found < wanted && !rules.erase_after_trade
+        });
+        found >= wanted
+    }
+
+    /// Trades until nothing crosses any more, or nothing is left of it. Says whether the book is to be erased.
+    #[inline]
+    pub fn trade<L: Layout, A: Admission, const ALL: bool>(
+        &mut self,
+        layout: &mut L,
+        rules: &Rules,
+        out: &mut Out<'_, A, ALL>,
+    ) -> bool {
+        while self.open > 0 {
+            let Some((price, place)) = layout.best(self.other_side()) else { break };
+            if !crosses(self.side, self.limit, price) {
+                break;
+            }
+            let resting = Resting { price, ..layout.resting(place) };
+            if self.is_own(&resting, rules) {
+                self.meet_own(layout, place, &resting, rules, out);
+                continue;
+            }
+            let lots = self.open.min(resting.quantity);
+            self.open -= lots;
+            out.emit(Kind::Trade, self.id, resting.id, price, lots, self.open, 0, self.side);
+            if lots == resting.quantity {
+                layout.remove(place);
+                out.gone(&resting);
+                out.emit(Kind::Filled, resting.id, self.id, price, lots, 0, 0, self.other_side());
+            } else {
+                layout.take(place, lots);
+            }
+            if self.open == 0 {
+                out.emit(Kind::Filled, self.id, resting.id, price, lots, 0, 0, self.side);
+            }
+            if rules.erase_after_trade {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Takes lots out of what must not trade with itself.
+    #[cold]
+    fn meet_own<L: Layout, A: Admission, const ALL: bool>(
+        &mut self,
+        layout: &mut L,
+        place: u32,
+        resting: &Resting,
+        rules: &Rules,
+        out: &mut Out<'_, A, ALL>,
+    ) {
+        let (from_resting, from_self) = match rules.self_trade {
+            SelfTrade::Off => (0, 0),
+            SelfTrade::CancelResting => (resting.quantity, 0),
+            SelfTrade::CancelIncoming => (0, self.open),
+            SelfTrade::CancelBoth => (resting.quantity, self.open),
+            SelfTrade::Decrement => {
+                let lots = self.open.min(resting.quantity);
+                (lots, lots)
+            }
+        };
+        if from_resting > 0 {
+            cancel(layout, place, resting, from_resting, RejectReason::SelfTrade.code(), self.id, out);
+        }
+        if from_self > 0 {
+            self.open -= from_self;
+            let code = RejectReason::SelfTrade.code();
+            out.emit(Kind::Cancelled, self.id, resting.id, resting.price, from_self, self.open, code, self.side);
+        }
+    }
+
+    /// Gives up what is left of it.
+    pub fn give_up<A: Admission, const ALL: bool>(
+        &mut self,
+        price: i32,
+        reason: RejectReason,
+        out: &mut Out<'_, A, ALL>,
+    ) {
+        let lots = std::mem::take(&mut self.open);
+        out.emit(Kind::Cancelled, self.id, NULL, price, lots, 0, reason.code(), self.side);
+    }
+}
+
+/// Takes lots out of an order that rests, and the order out if none remain.
+#[inline(always)]
+pub(super) fn cancel<L: Layout, A: Admission, const ALL: bool>(
+    layout: &mut L,
+    place: u32,
+    resting: &Resting,
+    lots: u32,
+    code: u16,
+    counter: i64,
+    out: &mut Out<'_, A, ALL>,
+) {
+    let side = layout.side(place);
+    let remaining = resting.quantity - lots;
+    if remaining == 0 {
+        layout.remove(place);
+        out.gone(resting);
+    } else {
+        layout.take(place, lots);
+    }
+    out.emit(Kind::Cancelled, resting.id, counter, resting.price, lots, remaining, code, side);
+}
+
+/// Takes every order out that `takes` says, bids first, each side first to last.
+pub(super) fn clear<L: Layout, A: Admission, const ALL: bool>(
+    layout: &mut L,
+    kind: Kind,
+    code: u16,
+    takes: impl Fn(&Resting) -> bool,
+    out: &mut Out<'_, A, ALL>,
+) {
+    let mut taken = Vec::new();
+    for side in [1, 0] {
+        layout.walk(side, |resting| {
+            if takes(resting) {
+                taken.push((side, *resting));
+            }
+            true
+        });
+    }
+    for (side, resting) in taken {
+        if let Some(found) = out.desk.ids.get(resting.id) {
+            layout.remove(places(found).1);
+            out.gone(&resting);
+            out.emit(kind, resting.id, NULL, resting.price, resting.quantity, 0, code, side);
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! What each command does.
+
+use crate::order::BUY;
+use crate::reject::RejectReason;
+use crate::units;
+
+use super::block::Plain;
+use super::command::{NULL, Op, POST_ONLY, Row, Tif, price_fault, quantity_fault};
+use super::desk::{Desk, Out};
+use super::engine::{NO_SIDE, OrderBook};
+use super::event::{Events, Kind, NO_PRICE, NOWHERE};
+use super::expiry::NEVER;
+use super::layout::{Layout, Resting};
+use super::matching::{Incoming, cancel, clear};
+use super::rules::{Admission, Request};
+use super::store::{Kept, kept};
+
+/// Which id columns a call has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Given {
+    pub market: bool,
+    pub order: bool,
+    pub participant: bool,
+}
+
+/// Whether an order rests, is to be filled at once or not at all, and until when it is there.
+#[derive(Clone, Copy, Debug)]
+struct Stay {
+    rests: bool,
+    is_fok: bool,
+    until: i64,
+}
+
+/// One command's turn.
+pub(super) struct Turn<'a, A, const ALL: bool> {
+    pub events: &'a mut Events,
+    pub admission: &'a mut A,
+    pub command: u32,
+    pub given: Given,
+    pub has_time: bool,
+}
+
+impl<A: Admission, const ALL: bool> Turn<'_, A, ALL> {
+    #[inline(always)]
+    fn out<'a>(&'a mut self, desk: &'a mut Desk, market: u32) -> Out<'a, A, ALL> {
+        Out { desk, events: self.events, admission: self.admission, command: self.command, market }
+    }
+}
+
+impl OrderBook {
+    #[cold]
+    fn refuse<A: Admission, const ALL: bool>(&mut self, row: &Row, reason: RejectReason, turn: &mut Turn<'_, A, ALL>) {
+        let market = self.market_places.get(row.market).map_or(NOWHERE, |place| place as u32);
+        let mut out = turn.out(&mut self.desk, market);
+        let price = if units::price_in_range(row.price) { row.price as i32 } else { NO_PRICE };
+        let quantity = if units::quantity_in_range(row.quantity) { row.quantity as u32 } else { 0 };
+        let side = if row.side > BUY { NO_SIDE } else { row.side };
+        out.emit(Kind::Rejected, row.order, NULL, price, quantity, 0, reason.code(), side);
+    }
+
+    /// A new order that has no fault of its own; says whether it needed no closer look.
+    #[inline(always)]
+    pub(super) fn plain_order<A: Admission, const ALL: bool>(
+        &mut self,
+        row: &Plain,
+        turn: &mut Turn<'_, A, ALL>,
+    ) -> bool {
+        let market = self.market_place(row.market);
+        let id = if turn.given.order { row.order } else { self.next_order };
+        let state = &self.markets[market as usize];
+        if state.closed || state.halted || self.store.find(&self.desk, id).is_some() {
+            return false;
+        }
+        let request = Request {
+            market: row.market,
+            order: id,
+            participant: self.desk.owners.participant(row.owner),
+            side: row.side,
+            price: Some(i64::from(row.price)),
+            quantity: i64::from(row.quantity),
+            replaces: None,
+        };
+        if let Err(reason) = turn.admission.admit(&request) {
+            self.turn_away(&request, reason, turn);
+        } else {
+            let Plain { side, price, quantity, owner, tif, .. } = *row;
+            let incoming = Incoming { id, side, limit: price, open: quantity, owner };
+            self.enter(
+                market,
+                incoming,
+                price,
+                Stay { rests: tif == 0, is_fok: tif == Tif::Fok as u8, until: NULL },
+                turn,
+            );
+        }
+        self.next_order = self.next_order.max(id.saturating_add(1));
+        true
+    }
+
+    /// A cancel by id; says whether it needed no closer look.
+    #[inline(always)]
+    pub(super) fn plain_cancel<A: Admission, const ALL: bool>(
+        &mut self,
+        row: &Plain,
+        turn: &mut Turn<'_, A, ALL>,
+    ) -> bool {
+        let Some((kept, market, place)) = self.store.find(&self.desk, row.order) else { return false };
+        if turn.given.market && row.market != NULL && row.market != self.markets[market as usize].id {
+            return false;
+        }
+        let mut out = turn.out(&mut self.desk, market);
+        kept!(
+            self.store,
+            kept,
+            |layout| {
+                let resting = layout.resting(place);
+                cancel(layout, place, &resting, resting.quantity, 0, NULL, &mut out);
+            },
+            {}
+        );
+        true
+    }
+
+    /// Any command.
+    #[inline(never)]
+    pub(super) fn obey<A: Admission, const ALL: bool>(&mut self, op: u8, mut row: Row, turn: &mut Turn<'_, A, ALL>) {
+        let row = &mut row;
+        let done = match op {
+            0 => self.new_order(row, turn),
+            1 => self.cancel_order(row, false, turn),
+            2 => self.cancel_order(row, true, turn),
+            3 => self.replace_order(row, turn),
+            4 => self.mass_cancel(row, turn),
+            5 | 6 => self.set_halted(row, op == Op::Halt as u8, turn),
+            _ => Err(RejectReason::UnknownOp),
+        };
+        if let Err(reason) = done {
+            self.refuse(row, reason, turn);
+        }
+    }
+
+    #[cold]
+    fn turn_away<A: Admission, const ALL: bool>(
+        &mut self,
+        request: &Request,
+        reason: RejectReason,
+        turn: &mut Turn<'_, A, ALL>,
+    ) {
+        let market = self.market_place(request.market);
+        let price = request.price.map_or(NO_PRICE, |price| price as i32);
+        let mut out = turn.out(&mut self.desk, market);
+        let (quantity, code) = (request.quantity as u32, reason.code());
+        out.emit(Kind::Rejected, request.order, NULL, price, quantity, 0, code, request.side);
+    }
+
+    fn new_order<A: Admission, const ALL: bool>(
+        &mut self,
+        row: &mut Row,
+        turn: &mut Turn<'_, A, ALL>,
+    ) -> Result<(), RejectReason> {
+        if !turn.given.order {
+            row.order = self.next_order;
+        }
+        // Also the id of an order that is refused: whoever reads the events can tell the two apart.
+        if row.order >= self.next_order {
+            self.next_order = row.order.saturating_add(1);
+        }
+        if row.side > BUY {
+            return Err(RejectReason::UnknownSide);
+        }
+        let is_limit = row.is_market_order == 0;
+        if row.is_market_order > 1 {
+            return Err(RejectReason::UnknownType);
+        }
+        if row.tif > Tif::Gtt as u8 {
+            return Err(RejectReason::UnknownTif);
+        }
+        if let Some(reason) = price_fault(row.price)
+            && (is_limit || row.price != NULL)
+        {
+            return Err(reason);
+        }
+        if let Some(reason) = quantity_fault(row.quantity) {
+            return Err(reason);
+        }
+        let has_ids = row.market != NULL && row.order != NULL && (row.participant != NULL || !turn.given.participant);
+        if !has_ids {
+            return Err(RejectReason::IdMissing);
+        }
+        if !turn.has_time {
+            return Err(RejectReason::TimeMissing);
+        }
+        let may_rest = is_limit && (row.tif == Tif::Gtc as u8 || row.tif == Tif::Gtt as u8);
+        let is_timed = row.tif == Tif::Gtt as u8;
+        if row.flags > POST_ONLY || (row.flags == POST_ONLY && !may_rest) || (is_timed && !is_limit) {
+            return Err(RejectReason::InstructionsInvalid);
+        }
+        if is_timed {
+            if row.expires <= self.clock || row.expires == NULL {
+                return Err(RejectReason::ExpiryInvalid);
+            }
+        } else if row.expires != NULL {
+            return Err(RejectReason::InstructionsInvalid);
+        }
+        let market = self.market_place(row.market);
+        let state = &self.markets[market as usize];
+        if state.closed {
+            return Err(RejectReason::MarketClosed);
+        }
+        if self.desk.ids.get(row.order).is_some() && self.store.find(&self.desk, row.order).is_some() {
+            return Err(RejectReason::DuplicateOrder);
+        }
+        if state.halted {
+            return Err(RejectReason::MarketHalted);
+        }
+        let shown = if row.price == NULL { NO_PRICE } else { row.price as i32 };
+        let any_price = if row.side == BUY { i32::MAX } else { i32::MIN };
+        let incoming = Incoming {
+            id: row.order,
+            side: row.side,
+            limit: if shown == NO_PRICE { any_price } else { shown },
+            open: row.quantity as u32,
+            owner: self.desk.owners.code(row.participant),
+        };
+        if row.flags == POST_ONLY && kept!(self.store, state.kept, |layout| incoming.meets(layout), false) {
+            return Err(RejectReason::WouldTrade);
+        }
+        turn.admission.admit(&Request {
+            market: row.market,
+            order: row.order,
+            participant: row.participant,
+            side: row.side,
+            price: (row.price != NULL).then_some(row.price),
+            quantity: row.quantity,
+            replaces: None,
+        })?;
+        let stay = Stay { rests: may_rest, is_fok: row.tif == Tif::Fok as u8, until: row.expires };
+        self.enter(market, incoming, shown, stay, turn);
+        Ok(())
+    }
+
+    /// An order that is taken: it trades, then rests, if there is anything left that may.
+    #[inline(always)]
+    fn enter<A: Admission, const ALL: bool>(
+        &mut self,
+        market: u32,
+        mut incoming: Incoming,
+        price: i32,
+        stay: Stay,
+        turn: &mut Turn<'_, A, ALL>,
+    ) {
+        let kept = self.markets[market as usize].kept;
+        let mut out = turn.out(&mut self.desk, market);
+        out.emit(Kind::Accepted, incoming.id, NULL, price, incoming.open, incoming.open, 0, incoming.side);
+        let rules = &self.rules;
+        let erases = kept!(
+            self.store,
+            kept,
+            |layout| incoming.meets(layout)
+                && (!stay.is_fok || incoming.can_fill(layout, rules))
+                && incoming.trade(layout, rules, &mut out),
+            false
+        );
+        if incoming.open > 0 {
+            if stay.rests && !erases {
+                let expiry =
+                    if stay.until == NULL { NEVER } else { self.desk.expiries.insert(stay.until, incoming.id) };
+                let handle = self.rest(market, &incoming, price, expiry);
+                self.desk.ids.insert(incoming.id, handle);
+            } else {
+                let reason = if erases { RejectReason::BookErased } else { RejectReason::NotFilled };
+                incoming.give_up(price, reason, &mut out);
+            }
+        }
+        if erases {
+            self.erase(market, turn);
+        }
+    }
+
+    #[inline(always)]
+    fn rest(&mut self, market: u32, incoming: &Incoming, price: i32, expiry: u32) -> u64 {
+        let resting = Resting { id: incoming.id, price, quantity: incoming.open, owner: incoming.owner, expiry };
+        let kept = &mut self.markets[market as usize].kept;
+        self.store.rest(kept, self.rules.small_max, market, incoming.side, &resting, &mut self.desk)
+    }
+
+    #[cold]
+    fn erase<A: Admission, const ALL: bool>(&mut self, market: u32, turn: &mut Turn<'_, A, ALL>) {
+        let mut out = turn.out(&mut self.desk, market);
+        let kept = self.markets[market as usize].kept;
+        let code = RejectReason::BookErased.code();
+        kept!(self.store, kept, |layout| clear(layout, Kind::Cancelled, code, |_| true, &mut out), {});
+    }
+
+    /// How its market is kept, market and place of the order that a command names.
+    fn find<A: Admission, const ALL: bool>(
+        &mut self,
+        row: &Row,
+        turn: &Turn<'_, A, ALL>,
+    ) -> Result<(Kept, u32, u32), RejectReason> {
+        if row.order == NULL {
+            return Err(RejectReason::IdMissing);
+        }
+        if !turn.has_time {
+            return Err(RejectReason::TimeMissing);
+        }
+        let found = self.store.find(&self.desk, row.order).ok_or(RejectReason::UnknownOrder)?;
+        let (kept, market, place) = found;
+        let is_elsewhere = turn.given.market && row.market != NULL && row.market != self.markets[market as usize].id;
+        let is_anothers = row.participant != NULL && {
+            let owner = self.desk.owners.code(row.participant);
+            owner != kept!(self.store, kept, |layout| layout.resting(place).owner, owner)
+        };
+        if is_elsewhere || is_anothers { Err(RejectReason::UnknownOrder) } else { Ok(found) }
+    }
+
+    fn cancel_order<A: Admission, const ALL: bool>(
+        &mut self,
+        row: &Row,
+        reduces: bool,
+        turn: &mut Turn<'_, A, ALL>,
+    ) -> Result<(), RejectReason> {
+        if reduces && let Some(reason) = quantity_fault(row.quantity) {
+            return Err(reason);
+        }
+        let (kept, market, place) = self.find(row, turn)?;
+        let mut out = turn.out(&mut self.desk, market);
+        kept!(
+            self.store,
+            kept,
+            |layout| {
+                let resting = layout.resting(place);
+                let lots = if reduces { resting.quantity.min(row.quantity as u32) } else { resting.quantity };
+                cancel(layout, place, &resting, lots, 0, NULL, &mut out);
+            },
+            {}
+        );
+        Ok(())
+    }
+
+    fn replace_order<A: Admission, const ALL: bool>(
+        &mut self,
+        row: &Row,
+        turn: &mut Turn<'_, A, ALL>,
+    ) -> Result<(), RejectReason> {
+        if row.price != NULL
+            && let Some(reason) = price_fault(row.price)
+        {
+            return Err(reason);
+        }
+        if row.quantity != NULL
+            && let Some(reason) = quantity_fault(row.quantity)
+        {
+            return Err(reason);
+        }
+        if row.order != NULL && turn.has_time && row.flags > POST_ONLY {
+            return Err(RejectReason::InstructionsInvalid);
+        }
+        let (kept, market, place) = self.find(row, turn)?;
+        let state = &self.markets[market as usize];
+        if state.halted {
+            return Err(RejectReason::MarketHalted);
+        }
+        let market_id = state.id;
+        let (side, old) = kept!(self.store, kept, |layout| (layout.side(place), layout.resting(place)), {
+            return Err(RejectReason::UnknownOrder);
+        });
+        let price = if row.price == NULL { old.price } else { row.price as i32 };
+        let quantity = if row.quantity == NULL { old.quantity } else { row.quantity as u32 };
+        let mut incoming = Incoming { id: old.id, side, limit: price, open: quantity, owner: old.owner };
+        if row.flags == POST_ONLY && kept!(self.store, kept, |layout| incoming.meets(layout), false) {
+            return Err(RejectReason::WouldTrade);
+        }
+        turn.admission.admit(&Request {
+            market: market_id,
+            order: old.id,
+            participant: self.desk.owners.participant(old.owner),
+            side,
+            price: Some(i64::from(price)),
+            quantity: i64::from(quantity),
+            replaces: Some((i64::from(old.price), i64::from(old.quantity))),
+        })?;
+        let rules = &self.rules;
+        let mut out = turn.out(&mut self.desk, market);
+        out.emit(Kind::Replaced, old.id, NULL, price, quantity, quantity, 0, side);
+        if price == old.price && quantity < old.quantity {
+            kept!(self.store, kept, |layout| layout.take(place, old.quantity - quantity), {});
+            return Ok(());
+        }
+        let erases = kept!(
+            self.store,
+            kept,
+            |layout| {
+                layout.remove(place);
+                incoming.trade(layout, rules, &mut out)
+            },
+            false
+        );
+        if incoming.open > 0 && erases {
+            incoming.give_up(price, RejectReason::BookErased, &mut out);
+        }
+        if incoming.open > 0 {
+            let handle = self.rest(market, &incoming, price, old.expiry);
+            self.desk.ids.set(old.id, handle);
+        } else {
+            out.gone(&old);
+        }
+        if erases {
+            self.erase(market, turn);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn mass_cancel<A: Admission, const ALL: bool>(
+        &mut self,
+        row: &Row,
+        turn: &mut Turn<'_, A, ALL>,
+    ) -> Result<(), RejectReason> {
+        let market = self.find_market(row, turn)?;
+        let owner = self.desk.owners.code(row.participant);
+        let takes = |resting: &Resting| row.participant == NULL || resting.owner == owner;
+        let mut out = turn.out(&mut self.desk, market);
+        let kept = self.markets[market as usize].kept;
+        kept!(self.store, kept, |layout| clear(layout, Kind::Cancelled, 0, takes, &mut out), {});
+        Ok(())
+    }
+
+    #[cold]
+    fn set_halted<A: Admission, const ALL: bool>(
+        &mut self,
+        row: &Row,
+        halted: bool,
+        turn: &mut Turn<'_, A, ALL>,
+    ) -> Result<(), RejectReason> {
+        let market = self.find_market(row, turn)?;
+        self.markets[market as usize].halted = halted;
+        let mut out = turn.out(&mut self.desk, market);
+        out.emit(Kind::Phase, NULL, NULL, NO_PRICE, u32::from(!halted), 0, 0, NO_SIDE);
+        Ok(())
+    }
+
+    fn find_market<A: Admission, const ALL: bool>(
+        &mut self,
+        row: &Row,
+        turn: &Turn<'_, A, ALL>,
+    ) -> Result<u32, RejectReason> {
+        if row.market == NULL {
+            return Err(RejectReason::IdMissing);
+        }
+        if !turn.has_time {
+            return Err(RejectReason::TimeMissing);
+        }
+        let market = self.market_place(row.market);
+        if self.markets[market as usize].closed { Err(RejectReason::MarketClosed) } else { Ok(market) }
+    }
+}
