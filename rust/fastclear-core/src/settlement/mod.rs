@@ -11,6 +11,8 @@
 //! | [`amount`] | money over a denominator in whole nano-currency |
 //! | [`bank`] | open, deposit, withdraw, reserve, settle: calls in, postings out |
 //! | `open_orders` | which reservations each order has open |
+//! | `cleared` | what was cleared for a slot, looked at before anything is posted |
+//! | `claims` | what its buy orders owe, and the reservations that they are paid from |
 //! | [`slot`] | the lines of one slot, in the order the ledger hashes them |
 //! | [`delivery`] | meter readings against trades, after the lines of the trades |
 //! | `allocation` | a seller's shortfall over its trades, losses over who traded, deviations over a pool |
@@ -40,6 +42,8 @@ pub mod bank;
 pub mod bill;
 mod by_id;
 pub mod certificates;
+mod claims;
+mod cleared;
 pub mod credit;
 pub mod delivery;
 pub mod disputes;
