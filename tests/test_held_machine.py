@@ -184,7 +184,7 @@ class EscrowPair(Pair):
         self.model = Escrow(MEMBERS, minimum, Fraction(ppm, 10**6), penalty, timeout)
 
     def after(self, name: str) -> None:
-        self.model.start_clock(self.bank._bank.time_ns())
+        self.model.start_clock(self.bank._bank.now())
 
     def compare(self, name: str) -> None:
         super().compare(name)
@@ -260,7 +260,7 @@ class EscrowPair(Pair):
         return lambda: self.bank.refund(deal), lambda: self.model.refund(deal)
 
     def advance(self) -> Any:
-        to = self.bank._bank.time_ns() + self.random.choice([1, 50, 500])
+        to = self.bank._bank.now() + self.random.choice([1, 50, 500])
         return lambda: self.bank.advance(to), lambda: None
 
 

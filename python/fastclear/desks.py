@@ -34,6 +34,10 @@ class Desk:
         """Money comes in."""
         bank._bank.deposit(accounts, amounts)
 
+    def withdraw(self, bank: Settlement, accounts: NDArray[Any], amounts: NDArray[Any]) -> None:
+        """Money goes out."""
+        bank._bank.withdraw(accounts, amounts)
+
     def close_cycle(self, bank: Settlement, failed: NDArray[Any]) -> list[CycleRow]:
         """A cycle ends."""
         return bank._bank.close_cycle(failed)
@@ -47,6 +51,9 @@ class Desk:
 
     def after_slot(self, bank: Settlement, receipts: Receipts, /) -> None:
         """A slot has been settled."""
+
+    def check(self, bank: Settlement, /) -> None:
+        """Hold what the desk keeps against the accounts; raises AuditError where they differ."""
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -15,8 +16,9 @@ from fastclear.audit.deals import DEALS
 from fastclear.audit.report import broken
 from fastclear.columns import Participant, checked_name, int64, items
 from fastclear.credit_desk import CreditDesk
+from fastclear.desks import Desk
 from fastclear.errors import SettlementError
-from fastclear.escrow_deals import OPEN, PRICE_MAX, Deal, Deals, Line
+from fastclear.escrow_deals import OPEN, PRICE_MAX, Deal, Deals, Escrow2of3, Line
 from fastclear.members import participant_series
 from fastclear.netting import money as money_series
 from fastclear.profile_terms import HOUSE, line
@@ -35,13 +37,41 @@ Integers = int | Iterable[int]
 Words = str | Iterable[str]
 
 
+class DealBook(Desk):
+    """The deals of a bank; those that a slot funds begin when it is settled."""
+
+    def __init__(self, profile: Escrow2of3) -> None:
+        self.deals = Deals(profile)
+        self._first = 0
+
+    def __copy__(self) -> DealBook:
+        """Return a book of its own."""
+        twin = DealBook(self.deals.profile)
+        twin.deals = copy(self.deals)
+        return twin
+
+    def before_slot(self, bank: Settlement) -> None:
+        """Note where the postings of the slot begin."""
+        self._first = bank._bank.postings()
+
+    def after_slot(self, bank: Settlement, receipts: Receipts) -> None:
+        """Begin the deals that it has funded."""
+        bank._begin_deals(receipts, self._first)
+
+    def check(self, bank: Settlement) -> None:
+        """What deals hold is in escrow."""
+        posted = int(bank._bank.available(HOUSE["escrow"]) or 0)
+        if (held := sum(deal.held for deal in self.deals.by_number.values())) > posted:
+            raise broken(DEALS, f"deals hold {held}, {posted} is in escrow")
+
+
 class EscrowDesk(CreditDesk):
     """What a bank with the profile ``escrow_2of3`` can do beside what every bank does.
 
     Columns are one value or one value a row. A call with a row that cannot be raises and changes nothing.
     """
 
-    _deals: Deals | None
+    _desk: Desk
 
     def offer(
         self,
@@ -297,13 +327,6 @@ class EscrowDesk(CreditDesk):
                 raise SettlementError(f"participant {participant}: deal {deal.number} is {deal.state}; end it first")
         super().close(participant)
 
-    def _check_held(self) -> None:
-        """What deals hold is in escrow."""
-        if self._deals is not None:
-            posted = int(self._bank.available(HOUSE["escrow"]) or 0)
-            if (held := sum(deal.held for deal in self._deals.by_number.values())) > posted:
-                raise broken(DEALS, f"deals hold {held}, {posted} is in escrow")
-
     # -- steps
     # --------------------------------------------------------------------------------------------------
 
@@ -337,9 +360,7 @@ class EscrowDesk(CreditDesk):
 
     def _begin_deals(self, receipts: Receipts, first: int, agreed: list[Deal] | None = None) -> None:
         """Note the deals that postings from ``first`` on have funded: those agreed, or new ones."""
-        deals = self._deals
-        if deals is None:
-            return
+        deals = self._escrow()
         columns = receipts.columns
         new = columns["seq"] >= first
         of = {
@@ -363,6 +384,10 @@ class EscrowDesk(CreditDesk):
             deals.by_number[deal.number] = replace(
                 deal, state="funded", seq=seq, buyer_bond=buyer_bond, seller_bond=seller_bond, deadline=deadline
             )
+
+    @property
+    def _deals(self) -> Deals | None:
+        return self._desk.deals if isinstance(self._desk, DealBook) else None
 
     def _escrow(self) -> Deals:
         if self._deals is None:

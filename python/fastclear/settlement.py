@@ -28,7 +28,7 @@ from fastclear.clearing_columns import Cleared, Settled, cleared_columns, ids, m
 from fastclear.columns import INT64_MAX, Participant, whole
 from fastclear.disputes import Dispute, Disputes
 from fastclear.errors import SettlementError
-from fastclear.escrow_deals import Deals, Escrow2of3
+from fastclear.escrow_deals import Escrow2of3
 from fastclear.escrow_desk import EscrowDesk
 from fastclear.imbalance import Backup, Imbalance, ShortfallAllocation, encoded
 from fastclear.invoices.desk import InvoiceDesk
@@ -49,7 +49,6 @@ from fastclear.tariffs.in_force import InForce
 from fastclear.tariffs.local_time import slot_ns
 from fastclear.tariffs.plan import TariffPlan
 from fastclear.tariffs.subscriptions import Subscriptions
-from fastclear.token_bonds import Bonds, DualToken
 from fastclear.token_desk import TokenDesk
 from fastclear.units import Units
 
@@ -133,8 +132,6 @@ class Settlement(
         set_up(core, self.profile, terms)
         if isinstance(terms, Escrow2of3) and isinstance(self.imbalance, ShortfallAllocation):
             raise SettlementError("under escrow_2of3 a deal says itself what a shortfall costs; use another imbalance")
-        self._deals = Deals(terms) if isinstance(terms, Escrow2of3) else None
-        self._bonds = Bonds(terms) if isinstance(terms, DualToken) else None
         self._desk = desk_of(terms)
         self.confirm_after = delay(confirm_after, self.profile)
         core.set_confirm_after(self.confirm_after)
@@ -159,7 +156,6 @@ class Settlement(
         twin._disputes = self._disputes.copy()
         twin._office = None if self._office is None else self._office.copy(twin)
         twin._plan, twin._subscriptions, twin._desk = copy(self._plan), copy(self._subscriptions), copy(self._desk)
-        twin._deals, twin._bonds = copy(self._deals), copy(self._bonds)
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Settlement:
@@ -227,11 +223,7 @@ class Settlement(
             A stranger, a negative amount, a float, or columns of different lengths; then nothing is
             deposited.
         """
-        accounts, amounts = self._members.money(participant, amount)
-        if self._bonds is None:
-            self._desk.deposit(self, accounts, amounts)
-        else:
-            self._issue(accounts, amounts)
+        self._desk.deposit(self, *self._members.money(participant, amount))
 
     def withdraw(self, participant: Participant | Iterable[Participant], amount: int | Iterable[int]) -> None:
         """Pay money out: balance, never credit, and as much as leaves every open bid covered.
@@ -243,7 +235,7 @@ class Settlement(
         SettlementError
             As in :meth:`deposit`, and more than is free; then nothing is paid out.
         """
-        self._redeem(*self._members.money(participant, amount))
+        self._desk.withdraw(self, *self._members.money(participant, amount))
 
     def account(self, participant: Participant) -> int:
         """Return the account id of ``participant``.
@@ -406,13 +398,11 @@ class Settlement(
         versions = reading_versions(meter)
         self._plan.tell(self._bank, terms)
         self._desk.before_slot(self)
-        first = self._bank.postings()
         self._bank.settle(columns, accounts, energy, meter is not None, whole("losses", losses))
         self._settled.remember(clearings, len(self._slots) if self.confirm_after else None)
         self._slots.add(start, accounts, versions)
         receipts = self._hand_out(slot_number=len(self._slots) - 1)
         self._desk.after_slot(self, receipts)
-        self._begin_deals(receipts, first)
         return receipts
 
     def receipts(self) -> Receipts:
@@ -500,8 +490,7 @@ class Settlement(
         SettlementError
             Receipts are missing.
         """
-        self._check_issued()
-        self._check_held()
+        self._desk.check(self)
         if isinstance(self._bank, Watched):
             return self._bank.check()
         return audited(self._bank, [receipts] if isinstance(receipts, Receipts) else receipts, self._handed_out)

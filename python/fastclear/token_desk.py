@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from fractions import Fraction
 from math import ceil
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import polars as pl
@@ -14,12 +15,13 @@ from numpy.typing import NDArray
 from fastclear import _core
 from fastclear.audit.report import broken
 from fastclear.columns import INT64_MAX, Participant, checked_name, items, whole
+from fastclear.desks import Desk
 from fastclear.errors import SettlementError
 from fastclear.members import participant_series
 from fastclear.netting import money as money_series
 from fastclear.profile_terms import HOUSE, line
 from fastclear.ratio import Ratio
-from fastclear.token_bonds import Bonds, token_price
+from fastclear.token_bonds import Bonds, DualToken, token_price
 
 if TYPE_CHECKING:
     from fastclear.settlement import Settlement
@@ -32,11 +34,43 @@ _PURSE: Final = {name: number for number, name in _core.PURSES}["bond"] * _core.
 ISSUED: Final = "what hosts have outstanding is what was paid in and not redeemed"
 
 
+class BondBook(Desk):
+    """The bonds of a bank, within which money is issued."""
+
+    def __init__(self, profile: DualToken) -> None:
+        self.bonds = Bonds(profile)
+
+    def __copy__(self) -> BondBook:
+        """Return a book of its own."""
+        twin = BondBook(self.bonds.profile)
+        twin.bonds = copy(self.bonds)
+        return twin
+
+    def deposit(self, bank: Settlement, accounts: NDArray[Any], amounts: NDArray[Any]) -> None:
+        """Money is issued, within what bonds carry."""
+        rows = list(zip(accounts.tolist(), amounts.tolist(), strict=True))
+        after = self.bonds.issued(rows, bank._bonded, lambda account: bank.names([account])[0])
+        bank._bank.deposit(accounts, amounts)
+        self.bonds.outstanding = after
+
+    def withdraw(self, bank: Settlement, accounts: NDArray[Any], amounts: NDArray[Any]) -> None:
+        """Money is burnt."""
+        after = self.bonds.burnt(zip(accounts.tolist(), amounts.tolist(), strict=True))
+        bank._bank.withdraw(accounts, amounts)
+        self.bonds.outstanding = after
+
+    def check(self, bank: Settlement) -> None:
+        """What hosts have outstanding is what came in from outside less what went out."""
+        outside = -int(bank._bank.available(HOUSE["boundary"]) or 0)
+        if outside != (issued := sum(self.bonds.outstanding.values())):
+            raise broken(ISSUED, f"{issued} is outstanding, {outside} came in")
+
+
 class TokenDesk:
     """What a bank with the profile ``dual_token`` can do beside what every bank does."""
 
     _bank: _core.Bank
-    _bonds: Bonds | None
+    _desk: Desk
 
     def join(self, participant: Participant | Iterable[Participant], host: Participant) -> None:
         """Say whose customers members are: their deposits are issued against the bond of their host.
@@ -167,37 +201,6 @@ class TokenDesk:
         bonds = self._tokens()
         return bonds.reserve(sum(bonds.outstanding.values()))
 
-    # -- issue and redemption
-    # ---------------------------------------------------------------------------------------------
-
-    def _issue(self, accounts: NDArray[np.uint64], amounts: NDArray[np.int64]) -> None:
-        """Bring money in, and under this profile issue it within what bonds carry."""
-        bonds = self._bonds
-        if bonds is None:
-            return self._bank.deposit(accounts, amounts)
-        rows = list(zip(accounts.tolist(), amounts.tolist(), strict=True))
-        after = bonds.issued(rows, self._bonded, lambda account: self._self.names([account])[0])
-        self._bank.deposit(accounts, amounts)
-        bonds.outstanding = after
-        return None
-
-    def _redeem(self, accounts: NDArray[np.uint64], amounts: NDArray[np.int64]) -> None:
-        """Pay money out, and under this profile burn it."""
-        bonds = self._bonds
-        if bonds is None:
-            return self._bank.withdraw(accounts, amounts)
-        after = bonds.burnt(zip(accounts.tolist(), amounts.tolist(), strict=True))
-        self._bank.withdraw(accounts, amounts)
-        bonds.outstanding = after
-        return None
-
-    def _check_issued(self) -> None:
-        """What hosts have outstanding is what came in from outside less what went out."""
-        if self._bonds is not None:
-            outside = -int(self._bank.available(HOUSE["boundary"]) or 0)
-            if outside != (issued := sum(self._bonds.outstanding.values())):
-                raise broken(ISSUED, f"{issued} is outstanding, {outside} came in")
-
     def _bonded(self, account: int) -> int:
         return int(self._bank.available(_PURSE + account) or 0)
 
@@ -214,6 +217,10 @@ class TokenDesk:
                 np.array([credit], np.uint64),
                 np.array([tokens], np.int64),
             )
+
+    @property
+    def _bonds(self) -> Bonds | None:
+        return self._desk.bonds if isinstance(self._desk, BondBook) else None
 
     def _tokens(self) -> Bonds:
         if self._bonds is None:
