@@ -204,7 +204,7 @@ class CcpMargin:
     days: int = 30
     haircut_ppm: int = 0
     penalty_ppm: int = 0
-    core: ClassVar[str] = "postpaid_netting"
+    stands_on: ClassVar[str] = "postpaid_netting"
 
     def __post_init__(self) -> None:
         self.margin([])

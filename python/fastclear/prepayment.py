@@ -96,7 +96,7 @@ class Prepayment:
     (Decimal('0'), Decimal('1800000000'), 'emergency')
     """
 
-    core: ClassVar[str] = "prepaid"
+    stands_on: ClassVar[str] = "prepaid"
 
     def __init__(self, **fields: object) -> None:
         self._read(fields, "prepayment")

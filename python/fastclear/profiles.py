@@ -198,7 +198,7 @@ def named(profile: object) -> tuple[str, Profile]:
 
 def set_up(core: _core.Bank, name: str, profile: Profile) -> None:
     """Give a new bank its profile: the one of the core that it stands on, with its terms and rules."""
-    stands_on = name if isinstance(profile, _LENDING) else getattr(profile, "core", "prepaid")
+    stands_on = name if isinstance(profile, _LENDING) else getattr(profile, "stands_on", "prepaid")
     core.set_profile(stands_on, profile.terms)
     core.set_rules(*getattr(profile, "rules", NO_RULES))
 
