@@ -85,8 +85,8 @@ def test_balances_move_by_what_is_invoiced(policy: Any, slots: Any, rule: str, f
     for day, trades, meter in slots:
         receipts = bank.settle(scaled(trades).clearings, columns(meter), slot=MARCH + timedelta(days=day))
         billed.update(dict(receipts.by_participant().select("participant", "net").rows()))
-    if fixed:
-        bank.advance(MARCH + timedelta(days=30))
+    if fixed:  # in the month after it: what counts is the month that it is for
+        bank.advance(MARCH + timedelta(days=35))
         receipts = bank.charge_subscriptions("2026-03")
         billed.update(dict(receipts.by_participant().select("participant", "net").rows()))
     settled = members(bank)

@@ -410,14 +410,19 @@ class Settlement(
         return self._hand_out()
 
     def _hand_out(
-        self, slot_number: int | None = None, subscription_ppm: Sequence[int] = (), *, reverses: bool = False
+        self,
+        slot_number: int | None = None,
+        subscription_ppm: Sequence[int] = (),
+        *,
+        period: object = None,
+        reverses: bool = False,
     ) -> Receipts:
         """What is new, with what its postings do not say: the slot that it settles, the tax of fixed charges."""
         self._last = Receipts(self._bank.take(), self)
         self._last.slot_number = slot_number
         self._handed_out += len(self._last)
         if self._office is not None:
-            self._office.add(self._last, list(subscription_ppm), reverses=reverses)
+            self._office.add(self._last, list(subscription_ppm), period, reverses=reverses)
         return self._last
 
     @property

@@ -78,10 +78,11 @@ class InvoiceDesk:
         """Write the invoices of a billing period: one a member, and what has changed since they were written.
 
         A line sums what the member paid or was owed (signs as on a bill: + it pays) for one thing at one rate of tax
-        over the slots that began in the period; what belongs to no slot (fixed charges, rulings) counts where it was
-        posted. The gross amount of each line is rounded to cents, and its tax; net is their difference. This is the one
-        place where money is rounded to cents: what that changes is booked between the member and the account
-        ``rounding`` (``correction``, ``cents``), so that the balance moves by the invoice, exactly.
+        over the slots that began in the period; fixed charges count where the period begins that they were charged for,
+        rulings where they were posted. The gross amount of each line is rounded to cents, and its tax; net is their
+        difference. This is the one place where money is rounded to cents: what that changes is booked between the
+        member and the account ``rounding`` (``correction``, ``cents``), so that the balance moves by the invoice,
+        exactly.
 
         Issued again for the same period, it writes only what is missing: for a member whose lines have changed (later
         readings, rulings) a credit note that takes back the invoice, and a new invoice. What has not changed has its

@@ -13,7 +13,17 @@ from fastclear import _core
 from fastclear.columns import Participant
 from fastclear.errors import SettlementError
 from fastclear.imbalance import ShortfallAllocation
-from fastclear.invoices.charges import BOUGHT, LINES, SELF_BILLED, Charges, Rates, charges, joined, sellers_of
+from fastclear.invoices.charges import (
+    BOUGHT,
+    LINES,
+    SELF_BILLED,
+    SUBSCRIPTION,
+    Charges,
+    Rates,
+    charges,
+    joined,
+    sellers_of,
+)
 from fastclear.invoices.period import span
 from fastclear.invoices.rounding import CENT, Rule, checked_rule, part_of, to_cents
 from fastclear.statements.sums import sums
@@ -118,8 +128,10 @@ class Office:
     # -- what comes in
     # -----------------------------------------------------------------------------------------------
 
-    def add(self, receipts: Receipts, subscription_ppm: list[int], *, reverses: bool = False) -> None:
-        """Follow receipts; they settle one slot at most, or take it back."""
+    def add(
+        self, receipts: Receipts, subscription_ppm: list[int], period: object = None, *, reverses: bool = False
+    ) -> None:
+        """Follow receipts; they settle one slot at most, or take it back, or charge what is fixed for a period."""
         slot = receipts.slot_number
         if reverses:
             for index in [index for index, of in enumerate(self._slots) if of == slot]:
@@ -141,6 +153,8 @@ class Office:
         if slot is not None and start is not None:
             _, first, end, *_ = self.bank._bank.versions(slot)[-1]
             times = np.where((new.seq >= first) & (new.seq < end), start, times)
+        if period is not None:
+            times = np.where(new.line == SUBSCRIPTION, span(period, self.time_zone)[0], times)
         self._parts.append(new)
         self._times.append(times)
         self._slots.append(slot)

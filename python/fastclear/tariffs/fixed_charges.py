@@ -33,7 +33,12 @@ class FixedCharges(ABC):
 
     @abstractmethod
     def _hand_out(
-        self, slot_number: int | None = None, subscription_ppm: Sequence[int] = (), *, reverses: bool = False
+        self,
+        slot_number: int | None = None,
+        subscription_ppm: Sequence[int] = (),
+        *,
+        period: object = None,
+        reverses: bool = False,
     ) -> Receipts:
         """What is new, with what its postings do not say."""
 
@@ -103,4 +108,4 @@ class FixedCharges(ABC):
         amounts = np.array([charge.amount for charge in charges], np.int64)
         self._bank.charge(accounts, amounts, np.array([charge.tax_ppm for charge in charges], np.uint32))
         self._subscriptions.charged(period)
-        return self._hand_out(subscription_ppm=[charge.tax_ppm for charge in charges if charge.amount])
+        return self._hand_out(subscription_ppm=[charge.tax_ppm for charge in charges if charge.amount], period=period)
