@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import numpy as np
 import polars as pl
 
 from fastclear import _core
 from fastclear.columns import INT64_MAX, Participant, plain, whole
+from fastclear.entries import Entry, enter
 from fastclear.errors import SettlementError
 from fastclear.resettlement import Slot
-from fastclear.statements.words import KIND_NUMBERS, LINE_CODES
 from fastclear.tariffs.local_time import slot_ns
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ _NEXT: Final = {
     "posted": ("ruled",),
     "rejected": ("ruled",),
 }
-_Line = tuple[str, str, int, int, int, int]  # kind, line, debit, credit, amount, group
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +138,10 @@ class Disputes:
             raise SettlementError("a deadline has passed already; give a later time, or none")
         available = self._bank.available(payer) if payer >= _core.FIRST_MEMBER else None
         held = max(0, min(value, available or 0, INT64_MAX))
-        lines: list[_Line] = [("dispute", "opened", payer, payee, value, -1)]
+        lines: list[Entry] = [Entry("dispute", "opened", payer, payee, value)]
         if held:
-            lines.append(("reserve", "disputed", payer, payee, held, -2))
-        seqs = self._enter_record(lines)
+            lines.append(Entry("reserve", "disputed", payer, payee, held, -2))
+        seqs = enter(self._bank, lines, forced=True)
         self._disputes[seqs[0]] = Dispute(
             seqs[0],
             payee,
@@ -172,7 +170,7 @@ class Disputes:
             raise SettlementError("evidence is no text; say what it is, or where it is kept")
         if dispute.evidence_until is not None and self._bank.now() >= dispute.evidence_until:
             raise SettlementError(f"dispute {number}: evidence was due before {dispute.evidence_until} ns")
-        self._enter_record([("dispute", "evidence", dispute.respondent, dispute.claimant, 0, number)])
+        enter(self._bank, [Entry("dispute", "evidence", dispute.respondent, dispute.claimant, 0, number)], forced=True)
         self._disputes[number] = replace(dispute, state="evidence", evidence=(*dispute.evidence, evidence))
 
     def rule(self, number: int, amount: int) -> None:
@@ -190,7 +188,7 @@ class Disputes:
             raise SettlementError(f"amount = {value}; {dispute.amount} nano-currency is disputed, rule 0 or as much")
         if self._lapsed(dispute):
             raise SettlementError(f"dispute {number}: a ruling was due before {dispute.ruling_until} ns; reject it")
-        self._enter_record([("dispute", "ruled", dispute.respondent, dispute.claimant, value, number)])
+        enter(self._bank, [Entry("dispute", "ruled", dispute.respondent, dispute.claimant, value, number)], forced=True)
         self._disputes[number] = replace(dispute, state="ruled", ruled=value)
 
     def post_ruling(self, number: int) -> None:
@@ -207,12 +205,12 @@ class Disputes:
         if not dispute.ruled:
             raise SettlementError(f"dispute {number}: nothing is owed by the ruling; reject it")
         parties = (dispute.respondent, dispute.claimant)
-        lines: list[_Line] = [
+        lines: list[Entry] = [
             *self._released(dispute),
-            ("correction", "ruled", *parties, dispute.ruled, number),
-            ("dispute", "posted", *parties, dispute.ruled, number),
+            Entry("correction", "ruled", *parties, dispute.ruled, number),
+            Entry("dispute", "posted", *parties, dispute.ruled, number),
         ]
-        self._enter_record(lines)
+        enter(self._bank, lines, forced=True)
         self._disputes[number] = replace(dispute, state="posted", held=0, hold=None)
 
     def reject(self, number: int) -> None:
@@ -229,8 +227,8 @@ class Disputes:
             self._disputed(number, "rejected")
         if dispute.ruled:
             raise SettlementError(f"dispute {number}: {dispute.ruled} nano-currency is owed by the ruling; post it")
-        record: _Line = ("dispute", "rejected", dispute.respondent, dispute.claimant, 0, number)
-        self._enter_record([*self._released(dispute), record])
+        record = Entry("dispute", "rejected", dispute.respondent, dispute.claimant, 0, number)
+        enter(self._bank, [*self._released(dispute), record], forced=True)
         self._disputes[number] = replace(dispute, state="rejected", held=0, hold=None)
 
     @property
@@ -305,24 +303,10 @@ class Disputes:
     def _lapsed(self, dispute: Dispute) -> bool:
         return dispute.ruling_until is not None and self._bank.now() >= dispute.ruling_until
 
-    def _released(self, dispute: Dispute) -> list[_Line]:
+    def _released(self, dispute: Dispute) -> list[Entry]:
         if dispute.hold is None:
             return []
-        return [("void", "disputed", dispute.respondent, dispute.claimant, dispute.held, dispute.hold)]
-
-    def _enter_record(self, lines: list[_Line]) -> list[int]:
-        kinds, names, debit, credit, amount, group = zip(*lines, strict=True)
-        codes = [LINE_CODES[key] for key in zip(kinds, names, strict=True)]
-        seqs = self._bank.enter(
-            np.array([KIND_NUMBERS[kind] for kind in kinds], np.uint8),
-            np.array(codes, np.uint16),
-            np.array(debit, np.uint64),
-            np.array(credit, np.uint64),
-            np.array(amount, np.int64),
-            group=np.array(group, np.int64),
-            forced=True,
-        )
-        return cast("list[int]", seqs.tolist())
+        return [Entry("void", "disputed", dispute.respondent, dispute.claimant, dispute.held, dispute.hold)]
 
     def _in_dispute(self, account: int) -> Dispute | None:
         """A dispute of this account that has not ended."""

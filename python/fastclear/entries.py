@@ -9,11 +9,18 @@ import numpy as np
 
 from fastclear import _core
 
-_KINDS: Final = {name: number for number, name in _core.KIND_NAMES}
-_CODES: Final = {(kind, name): code for kind, code, name in _core.LINE_NAMES}
+KINDS: Final = {name: number for number, name in _core.KIND_NAMES}
+"""Number of each kind."""
+CODES: Final = {(kind, name): code for kind, code, name in _core.LINE_NAMES}
+"""Code of each line, by number of its kind and name."""
 _PURPOSES: Final = {name: number for number, name in _core.PURSES}
 HOUSE: Final = {name: number for number, name in _core.HOUSE_ACCOUNTS}
 """Number of each house account."""
+
+
+def line(kind: str, name: str) -> tuple[int, int]:
+    """Numbers of a kind and of a line within it."""
+    return KINDS[kind], CODES[KINDS[kind], name]
 
 
 class Entry(NamedTuple):
@@ -43,8 +50,7 @@ def enter(core: _core.Bank, entries: Sequence[Entry], *, forced: bool = False) -
     """
     if not entries:
         return []
-    kinds = [_KINDS[entry.kind] for entry in entries]
-    codes = [_CODES[kind, entry.line] for kind, entry in zip(kinds, entries, strict=True)]
+    kinds, codes = zip(*(line(entry.kind, entry.line) for entry in entries), strict=True)
     seqs = core.enter(
         np.array(kinds, np.uint8),
         np.array(codes, np.uint16),

@@ -13,8 +13,9 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from fastclear.columns import INT64_MAX, whole
+from fastclear.entries import HOUSE, line
 from fastclear.errors import SettlementError
-from fastclear.profile_terms import HOUSE, NO_LOANS, Rules, Terms, check_minimum, line, within
+from fastclear.profile_terms import NO_LOANS, Rules, Terms, check_minimum, within
 
 PRICE_MAX: Final = 2**31 - 1
 BOND_MOST: Final = 10_000_000

@@ -17,11 +17,11 @@ from fastclear.audit.report import broken
 from fastclear.columns import Participant, checked_name, int64, items
 from fastclear.credit_desk import CreditDesk
 from fastclear.desks import Desk
+from fastclear.entries import HOUSE, line
 from fastclear.errors import SettlementError
 from fastclear.escrow_deals import OPEN, PRICE_MAX, Deal, Deals, Escrow2of3, Line
 from fastclear.members import participant_series
 from fastclear.netting import money as money_series
-from fastclear.profile_terms import HOUSE, line
 from fastclear.tariffs.local_time import slot_ns
 
 if TYPE_CHECKING:

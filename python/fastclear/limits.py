@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastclear import _core
 from fastclear.columns import Participant, whole
+from fastclear.entries import CODES, HOUSE, KINDS
 from fastclear.errors import SettlementError
 from fastclear.ratio import Ratio, ratio
 
@@ -23,11 +23,8 @@ Income = Callable[["Settlement", Participant, date, date], int]
 """What a participant of a bank earned from one day (UTC) to before another, in nano-currency."""
 
 _DAYS_MAX: Final = 3_660
-_KINDS: Final = {name: number for number, name in _core.KIND_NAMES}
-_CODES: Final = {(kind, name): code for kind, code, name in _core.LINE_NAMES}
-_HOUSE: Final = {name: number for number, name in _core.HOUSE_ACCOUNTS}
-_CLEARING: Final = _HOUSE["clearing"]
-_BACKSTOP: Final = _HOUSE["backstop"]
+_CLEARING: Final = HOUSE["clearing"]
+_BACKSTOP: Final = HOUSE["backstop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +129,8 @@ def slot_of(columns: Mapping[str, NDArray[Any]]) -> Slot:
     amount, quantity = columns["amount"], columns["quantity"]
 
     def rows_of(of: str, *names: str) -> NDArray[np.intp]:
-        number = _KINDS[of]
-        return np.flatnonzero((kind == number) & np.isin(code, [_CODES[number, name] for name in names]))
+        number = KINDS[of]
+        return np.flatnonzero((kind == number) & np.isin(code, [CODES[number, name] for name in names]))
 
     def signed(rows: NDArray[np.intp], house: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """Member and what it received: at a negative price it pays."""
@@ -144,14 +141,14 @@ def slot_of(columns: Mapping[str, NDArray[Any]]) -> Slot:
     seller, received = signed(sale, _CLEARING)
     income = _sums(seller, received)
     income.update(_sums(*signed(rows_of("imbalance", "feed_in"), _BACKSTOP)))
-    meter = np.flatnonzero((kind == _KINDS["meter"]) & (code != _CODES[_KINDS["meter"], "missing"]))
+    meter = np.flatnonzero((kind == KINDS["meter"]) & (code != CODES[KINDS["meter"], "missing"]))
     metered = dict(zip(debit[meter].tolist(), quantity[meter].tolist(), strict=True))
     reader = dict(zip(columns["seq"][meter].tolist(), debit[meter].tolist(), strict=True))
     for row in rows_of("imbalance", "undelivered").tolist():
         given_back = reader[int(columns["group"][row])]
         income[given_back] -= int(amount[row]) * (1 if int(debit[row]) == given_back else -1)
     sold = _sums(seller, quantity[sale])
-    post = np.flatnonzero(kind == _KINDS["post"])
+    post = np.flatnonzero(kind == KINDS["post"])
     bought = _sums(debit[post], quantity[post])
     promised = {account: wh for account, wh in sorted(sold.items()) if wh > 0 and account in metered}
     delivered = {account: min(max(bought[account] - metered[account], 0), wh) for account, wh in promised.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from fastclear import _core
 from fastclear.columns import whole
 from fastclear.errors import SettlementError
 
@@ -16,14 +15,6 @@ Rules = tuple[int, int | None, tuple[int, int]]
 
 NO_LOANS: Final[Terms] = (0, 1, 0, 0)
 NO_RULES: Final[Rules] = (0, None, (0, 0))
-CODE: Final = {(kind, name): code for kind, code, name in _core.LINE_NAMES}
-KIND: Final = {name: number for number, name in _core.KIND_NAMES}
-HOUSE: Final = {name: number for number, name in _core.HOUSE_ACCOUNTS}
-
-
-def line(kind: str, name: str) -> tuple[int, int]:
-    """Numbers of a kind and of a line within it."""
-    return KIND[kind], CODE[KIND[kind], name]
 
 
 def within(name: str, value: object, most: int) -> None:

@@ -8,7 +8,6 @@ from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
@@ -16,10 +15,10 @@ from fastclear import _core
 from fastclear.audit.report import broken
 from fastclear.columns import INT64_MAX, Participant, checked_name, items, whole
 from fastclear.desks import Desk
+from fastclear.entries import HOUSE, Entry, enter, purse
 from fastclear.errors import SettlementError
 from fastclear.members import participant_series
 from fastclear.netting import money as money_series
-from fastclear.profile_terms import HOUSE, line
 from fastclear.ratio import Ratio
 from fastclear.token_bonds import Bonds, DualToken, token_price
 
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from fastclear.settlement import Settlement
 
 _SHOWN: Final = 10**38 - 1  # the largest number of Decimal(38, 0)
-_BONDED, _UNBONDED = line("net", "bonded"), line("net", "unbonded")
-_PURSE: Final = {name: number for number, name in _core.PURSES}["bond"] * _core.PURSE_STEP
 
 
 ISSUED: Final = "what hosts have outstanding is what was paid in and not redeemed"
@@ -113,7 +110,7 @@ class TokenDesk:
             raise SettlementError(
                 f"participant {host}: {tokens} tokens more do not fit 64 bits; count them in larger units"
             )
-        self._move_tokens(_BONDED, HOUSE["tokens"], _PURSE + account, tokens)
+        self._move_tokens("bonded", HOUSE["tokens"], purse("bond", account), tokens)
 
     def release_bond(self, host: Participant, tokens: int) -> None:
         """Give bonded tokens back to a host, down to what carries the credit that it has outstanding.
@@ -137,7 +134,7 @@ class TokenDesk:
                 f"participant {host}: {tokens} tokens cannot be released; {free} of {self._bonded(account)} can, the "
                 "others carry what is outstanding; have credit redeemed first"
             )
-        self._move_tokens(_UNBONDED, _PURSE + account, HOUSE["tokens"], tokens)
+        self._move_tokens("unbonded", purse("bond", account), HOUSE["tokens"], tokens)
 
     def set_token_price(self, price: Ratio) -> None:
         """Say what one access token is worth now, in outside currency, as an oracle attests it.
@@ -202,21 +199,15 @@ class TokenDesk:
         return bonds.reserve(sum(bonds.outstanding.values()))
 
     def _bonded(self, account: int) -> int:
-        return int(self._bank.available(_PURSE + account) or 0)
+        return int(self._bank.available(purse("bond", account)) or 0)
 
     def _releasable(self, bonds: Bonds, account: int) -> int:
         needed = bonds.needed(bonds.outstanding.get(account, 0))
         return 0 if needed is None else max(self._bonded(account) - needed, 0)
 
-    def _move_tokens(self, kind: tuple[int, int], debit: int, credit: int, tokens: int) -> None:
+    def _move_tokens(self, line: str, debit: int, credit: int, tokens: int) -> None:
         if tokens:
-            self._bank.enter(
-                np.array(kind[:1], np.uint8),
-                np.array(kind[1:], np.uint16),
-                np.array([debit], np.uint64),
-                np.array([credit], np.uint64),
-                np.array([tokens], np.int64),
-            )
+            enter(self._bank, [Entry("net", line, debit, credit, tokens)])
 
     @property
     def _bonds(self) -> Bonds | None:

@@ -6,7 +6,6 @@ cannot be read is handed on as null, or as off the grid; only columns that make 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any, Final, TypedDict
 
@@ -17,9 +16,9 @@ from numpy.typing import NDArray
 from fastclear import _core
 from fastclear.book.names import NULL, Names
 from fastclear.errors import SchemaError
-from fastclear.orders.column import Column, array_or_series, wrong_type
+from fastclear.orders.column import Column, wrong_type
 from fastclear.orders.flaws import Flaws
-from fastclear.orders.frames import ALIASES, items
+from fastclear.orders.frames import by_own_names, items
 from fastclear.orders.grid import PRICE, QUANTITY, Field, whole_numbers
 from fastclear.orders.times import nanoseconds
 from fastclear.orders.words import sides
@@ -38,7 +37,6 @@ KNOWN: Final[frozenset[str]] = frozenset(
 """Columns that a command may have."""
 
 _UNKNOWN: Final = 255
-_warned_of: set[str] = set()
 
 
 class Encoded(TypedDict):
@@ -123,18 +121,7 @@ def encode(given: object, names: Mapping[str, Names], units: Units | None, what:
 
 
 def _named(given: object, what: str) -> dict[str, Column]:
-    columns: dict[str, Column] = {}
-    for written, column in items(given, what):
-        name = ALIASES.get(written, written)
-        if name not in KNOWN:
-            if written not in _warned_of:
-                _warned_of.add(written)
-                warnings.warn(f"column '{written}' is no column of {what} and is ignored", UserWarning, stacklevel=5)
-            continue
-        if name in columns:
-            raise SchemaError(f"column '{name}' is given twice, once as '{written}'; leave one out", column=name)
-        columns[name] = array_or_series(name, column)
-    return columns
+    return by_own_names(items(given, what), what, KNOWN)
 
 
 def _codes(column: Column | None, name: str, codes: Mapping[str, int]) -> NDArray[np.uint8] | None:

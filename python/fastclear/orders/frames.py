@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 import polars as pl
@@ -26,27 +26,33 @@ KNOWN: Final[frozenset[str]] = frozenset(
     {"side", "price", "quantity", "type", "market", "order", "participant", "time", "min_quantity", "start_price"}
 )
 
-_warned_of: set[str] = set()
+_warned_of: set[tuple[frozenset[str], str]] = set()
 
 
 def named_columns(orders: object) -> dict[str, Column]:
     """Columns by their own names, aliases resolved, unknown ones left out."""
-    columns: dict[str, Column] = {}
     given_columns = items(orders)
-    for given, column in given_columns:
-        name = ALIASES.get(given, given)
-        if name not in KNOWN:
-            if given not in _warned_of:
-                _warned_of.add(given)
-                warnings.warn(f"column '{given}' is no column of orders and is ignored", UserWarning, stacklevel=5)
-            continue
-        if name in columns:
-            raise SchemaError(f"column '{name}' is given twice, once as '{given}'; leave one out", column=name)
-        columns[name] = array_or_series(name, column)
+    columns = by_own_names(given_columns, "orders", KNOWN)
     for name in ("side", "price", "quantity"):
         if name not in columns:
             have = ", ".join(given for given, _ in given_columns) or "none"
             raise SchemaError(f"column '{name}' is missing (columns given: {have})", column=name)
+    return columns
+
+
+def by_own_names(given: Sequence[tuple[str, Any]], what: str, known: frozenset[str]) -> dict[str, Column]:
+    """Columns of ``what`` by their own names: aliases resolved, unknown ones left out with a warning, once."""
+    columns: dict[str, Column] = {}
+    for written, column in given:
+        name = ALIASES.get(written, written)
+        if name not in known:
+            if (known, written) not in _warned_of:
+                _warned_of.add((known, written))
+                warnings.warn(f"column '{written}' is no column of {what} and is ignored", UserWarning, stacklevel=6)
+            continue
+        if name in columns:
+            raise SchemaError(f"column '{name}' is given twice, once as '{written}'; leave one out", column=name)
+        columns[name] = array_or_series(name, column)
     return columns
 
 
