@@ -16,6 +16,7 @@
 //! | [`memory`] | an allocator for who installs it: large columns on large pages, used again |
 //! | [`settlement`] | accounts, reservations, postings, the settlement of a slot |
 //! | [`ledger`] | canonical bytes, RFC 9162 trees, blocks, chain, proofs |
+//! | [`machine`] | what a store can keep: commands in, replies out, state = fold(commands) |
 //!
 //! # Invariants
 //! - Nothing priced, metered or paid is a float. Prices are ticks, quantities are lots, money is ticks × lots.
@@ -28,6 +29,7 @@ pub mod batch;
 pub mod book;
 pub mod ids;
 pub mod ledger;
+pub mod machine;
 pub mod memory;
 pub mod order;
 pub mod reject;
