@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 
+use fastclear_core::ledger::consortium;
 use fastclear_core::settlement::accounts::{DEBT_OFFSET, FIRST_MEMBER, MONEY, is_member};
 use fastclear_core::settlement::credit::loan::{Loan, Part};
 use fastclear_core::settlement::credit::terms::LoanTerms;
@@ -547,7 +548,8 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
         .chain(&resettlement::LINES)
         .chain(&provisional::LINES)
         .chain(&profile_lines::LINES)
-        .chain(&disputes::LINES);
+        .chain(&disputes::LINES)
+        .chain(&consortium::LINES);
     m.add("LINE_NAMES", lines.map(|&(kind, code, name)| (kind as u8, code, name)).collect::<Vec<_>>())?;
     Ok(())
 }
