@@ -86,7 +86,7 @@ class Signer:
     >>> ann
     Signer(name='ann.example')
     >>> ann.public.as_validator
-    'ann.example+0a9b3d04+BAOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4'
+    'ann.example+c28c28b7+BAOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4'
     """
 
     name: str
