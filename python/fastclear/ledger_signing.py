@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from fastclear import _core, light_client
 from fastclear.block import RECORD_ENTRY_LEN, Block, Proof
 from fastclear.checkpoints import Checkpoint
@@ -273,23 +271,11 @@ class LedgerSigning:
         self, kind: str, name: str, hashes: list[bytes], bank: Settlement | None, slot: int, time: int
     ) -> Block:
         numbers = line(kind, name)
+        rows = [(*numbers, item) for item in hashes]
         if bank is None:
-            header, digest = self._chain.seal_hashes([(*numbers, item) for item in hashes], slot, time)
+            header, digest = self._chain.seal_hashes(rows, slot, time)
             return Block(header, digest.hex())
-        words = np.frombuffer(b"".join(hashes), "<u8").reshape(-1, 4).astype(np.uint64)
-        count, none = len(hashes), np.zeros(len(hashes), np.uint64)
-        bank._bank.enter(
-            np.full(count, numbers[0], np.uint8),
-            np.full(count, numbers[1], np.uint16),
-            none,
-            none,
-            np.zeros(count, np.int64),
-            quantity=np.ascontiguousarray(words[:, 3]).view(np.int64),
-            market=np.ascontiguousarray(words[:, 0]),
-            buy_order=np.ascontiguousarray(words[:, 1]),
-            sell_order=np.ascontiguousarray(words[:, 2]),
-            forced=True,
-        )
+        bank._bank.enter_hashes(rows)
         return self.seal(None, bank.receipts(), slot=slot, time=time or None)
 
 

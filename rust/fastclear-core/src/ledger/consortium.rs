@@ -20,19 +20,13 @@ use super::bytes::{put, take, u16_at};
 use super::merkle::Hash;
 use super::record::VERSION;
 use super::signature::{self, KEY_LEN};
+use crate::settlement::hash_lines::{self, MEMBERSHIP_VALIDATORS};
 use crate::settlement::posting::{Kind, Posting};
 
 /// First bytes of a consortium.
 pub const CONSORTIUM_TAG: [u8; 4] = *b"FCV1";
 /// Most validators of a consortium.
 pub const MAX_VALIDATORS: usize = 100;
-/// `code` of a [`Kind::Membership`]: other validators from the next height on.
-pub const MEMBERSHIP_VALIDATORS: u16 = 2;
-/// `code` of a [`Kind::Parameter`]: where the log of a sub-chain stands.
-pub const PARAMETER_SUBCHAIN: u16 = 2;
-/// The lines that carry a hash instead of money, by kind, code and name.
-pub const LINES: [(Kind, u16, &str); 2] =
-    [(Kind::Membership, MEMBERSHIP_VALIDATORS, "validators"), (Kind::Parameter, PARAMETER_SUBCHAIN, "subchain")];
 
 const WHAT: &str = "consortium";
 const HEAD_LEN: usize = 16;
@@ -175,7 +169,7 @@ pub fn subchain_digest(chain_id: &Hash, size: u64, root: &Hash) -> Hash {
 
 /// Whether a posting carries a hash instead of money.
 pub fn carries_hash(posting: &Posting) -> bool {
-    LINES.iter().any(|&(kind, code, _)| posting.kind == kind && posting.code == code)
+    hash_lines::carries_hash(posting.kind, posting.code)
 }
 
 /// The hash that a posting carries: in the fields market, buy order, sell order and quantity, 8 bytes each.
@@ -190,6 +184,7 @@ pub fn hash_of(posting: &Posting) -> Hash {
 
 /// The posting of this kind and code that carries a hash and stands alone.
 pub fn posting_of(kind: Kind, code: u16, hash: &Hash, seq: u64, time_ns: u64) -> Posting {
+    let (market, buy_order, sell_order, quantity) = hash_lines::fields(hash);
     Posting {
         kind,
         flags: 0,
@@ -197,12 +192,12 @@ pub fn posting_of(kind: Kind, code: u16, hash: &Hash, seq: u64, time_ns: u64) ->
         asset: 0,
         seq,
         time_ns,
-        market: u64::from_le_bytes(take(hash, 0)),
-        buy_order: u64::from_le_bytes(take(hash, 8)),
-        sell_order: u64::from_le_bytes(take(hash, 16)),
+        market,
+        buy_order,
+        sell_order,
         debit: 0,
         credit: 0,
-        quantity: i64::from_le_bytes(take(hash, 24)),
+        quantity,
         price: 0,
         amount: 0,
         group: seq,
