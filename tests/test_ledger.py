@@ -652,14 +652,14 @@ def test_a_ledger_in_memory_is_copied_and_pickled_whole(tmp_path):
 def test_a_pickle_that_was_tampered_with_is_refused():
     ledger = fc.Ledger(seed=1)
     ledger.seal(stand_in(), slot=3)
-    rebuild, (cls, contents, key) = ledger.__reduce__()
+    rebuild, (cls, contents, *rest) = ledger.__reduce__()
     for place in range(4):
         content = bytearray(contents[place])
         content[len(content) // 2] ^= 1
         with pytest.raises(fc.LedgerError):
-            rebuild(cls, (*contents[:place], bytes(content), *contents[place + 1 :]), key)
+            rebuild(cls, (*contents[:place], bytes(content), *contents[place + 1 :]), *rest)
     with pytest.raises(fc.LedgerError):
-        rebuild(cls, (contents[0], contents[1][:-1], *contents[2:]), key)
+        rebuild(cls, (contents[0], contents[1][:-1], *contents[2:]), *rest)
 
 
 @pytest.mark.parametrize("place", ["memory", "directory"])

@@ -37,7 +37,9 @@ from fastclear.audit import AuditError, AuditReport
 from fastclear.block import Block, Proof, VerificationError, VerificationReport
 from fastclear.book import BookEvents, OrderBook
 from fastclear.certificates import CertificateCode, Certificates
+from fastclear.checkpoints import Checkpoint, Equivocation, equivocations
 from fastclear.community import Community, community_from_frame, load_community
+from fastclear.consortium import Consortium
 from fastclear.errors import (
     FastclearError,
     LedgerError,
@@ -51,6 +53,7 @@ from fastclear.errors import (
 from fastclear.escrow_deals import Escrow2of3
 from fastclear.imbalance import Backup, DualPrice, Pooled, ShortfallAllocation, SinglePrice
 from fastclear.invoices import Invoices
+from fastclear.keys import PublicKey, Signer
 from fastclear.ledger import Ledger, verify, verify_directory
 from fastclear.lending import Borrower, LoanPrice, credit_limit, credit_score, loan_price
 from fastclear.limits import LimitPolicy
@@ -74,6 +77,7 @@ from fastclear.token_bonds import DualToken
 from fastclear.trades import Clearing
 from fastclear.transfers import Accounts, TransferCode
 from fastclear.units import Units
+from fastclear.validator import CosignError, Validator
 
 __version__: str = _core.__version__
 
@@ -91,12 +95,16 @@ __all__ = [
     "CcpMargin",
     "CertificateCode",
     "Certificates",
+    "Checkpoint",
     "Clearing",
     "Community",
+    "Consortium",
+    "CosignError",
     "CreditBank",
     "Discriminatory",
     "DualPrice",
     "DualToken",
+    "Equivocation",
     "Escrow2of3",
     "FastclearError",
     "History",
@@ -121,6 +129,7 @@ __all__ = [
     "Preset",
     "PresetError",
     "Proof",
+    "PublicKey",
     "RandomMatching",
     "Receipts",
     "RejectReason",
@@ -130,6 +139,7 @@ __all__ = [
     "Settlement",
     "SettlementError",
     "ShortfallAllocation",
+    "Signer",
     "SinglePrice",
     "Storage",
     "StorageCode",
@@ -140,6 +150,7 @@ __all__ = [
     "TransferCode",
     "Uniform",
     "Units",
+    "Validator",
     "VerificationError",
     "VerificationReport",
     "Vickrey",
@@ -149,6 +160,7 @@ __all__ = [
     "community_from_frame",
     "credit_limit",
     "credit_score",
+    "equivocations",
     "initial_margin",
     "load_community",
     "load_preset",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from fastclear import light_client
 from fastclear.errors import LedgerError
@@ -56,6 +56,10 @@ class VerificationReport:
         Hash of the last header in hexadecimal digits, zeros before the first block.
     has_state : bool
         Whether the account states were replayed and agree with every block's state root.
+    cosigned : int
+        How many of the blocks the checkpoint in the directory covers, its signatures checked; 0 without a checkpoint.
+    signers : tuple of str
+        Who has signed it, as consortium or policy name them.
     """
 
     blocks: int
@@ -64,6 +68,8 @@ class VerificationReport:
     accounts: int
     head: str
     has_state: bool
+    cosigned: int = 0
+    signers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,11 @@ class Block:
         return self.fields.orders_root.hex()
 
     @property
+    def validators_hash(self) -> str | None:
+        """Hash of the consortium that cosigns the log up to this block, hexadecimal; None where there is none."""
+        return self.fields.validators_hash.hex() if any(self.fields.validators_hash) else None
+
+    @property
     def records_root(self) -> str:
         """Root over the records, hexadecimal."""
         return self.fields.records_root.hex()
@@ -152,6 +163,12 @@ class Proof:
         The block's header.
     log_size, log_root, log_path
         Number of headers in the log, its root, and the hashes from the header to it.
+    checkpoint : str or None
+        A signed checkpoint of that log.
+    growth : tuple or None
+        Number of headers of an earlier log, and the hashes that show that it is the beginning of this one.
+    main : Proof or None
+        That a main chain says where the log stands, if the block is one of a sub-chain.
     """
 
     leaf: bytes
@@ -161,11 +178,26 @@ class Proof:
     log_size: int
     log_root: bytes
     log_path: tuple[bytes, ...]
+    checkpoint: str | None = None
+    growth: tuple[int, tuple[bytes, ...]] | None = None
+    main: Proof | None = None
 
     def to_json(self) -> str:
         """Write the proof as the text that ``light_client.py`` reads."""
+        return json.dumps(self._document(), indent=1) + "\n"
+
+    def within(self, main: Proof) -> Proof:
+        """Return the proof of a sub-chain's leaf, led on into the main chain.
+
+        What signs the whole is a checkpoint of the main chain: that of ``main`` takes the place of this proof's own.
+        """
+        return replace(
+            self, main=replace(main, checkpoint=None, growth=None), checkpoint=main.checkpoint, growth=main.growth
+        )
+
+    def _document(self) -> dict[str, Any]:
         kind = "record" if len(self.leaf) == RECORD_ENTRY_LEN else "order"
-        document = {
+        document: dict[str, Any] = {
             "format": "fastclear proof",
             "version": 1,
             "kind": kind,
@@ -179,7 +211,13 @@ class Proof:
                 "path": [item.hex() for item in self.log_path],
             },
         }
-        return json.dumps(document, indent=1) + "\n"
+        if self.checkpoint is not None:
+            document["checkpoint"] = self.checkpoint
+        if self.growth is not None:
+            document["growth"] = {"old": self.growth[0], "path": [item.hex() for item in self.growth[1]]}
+        if self.main is not None:
+            document["main"] = self.main._document()
+        return document
 
     @classmethod
     def from_json(cls, text: str) -> Proof:
@@ -191,16 +229,25 @@ class Proof:
             The text is no proof.
         """
         try:
-            document = json.loads(text)
-            log = document["log"]
-            return cls(
-                leaf=bytes.fromhex(document["leaf"]),
-                index=int(document["index"]),
-                path=tuple(bytes.fromhex(item) for item in document["path"]),
-                header=bytes.fromhex(document["header"]),
-                log_size=int(log["size"]),
-                log_root=bytes.fromhex(log["root"]),
-                log_path=tuple(bytes.fromhex(item) for item in log["path"]),
-            )
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            return cls._read(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise LedgerError(f"this text is no fastclear proof: {error!r}") from error
+
+    @classmethod
+    def _read(cls, document: dict[str, Any]) -> Proof:
+        log, growth, main = document["log"], document.get("growth"), document.get("main")
+        checkpoint = document.get("checkpoint")
+        return cls(
+            leaf=bytes.fromhex(document["leaf"]),
+            index=int(document["index"]),
+            path=tuple(bytes.fromhex(item) for item in document["path"]),
+            header=bytes.fromhex(document["header"]),
+            log_size=int(log["size"]),
+            log_root=bytes.fromhex(log["root"]),
+            log_path=tuple(bytes.fromhex(item) for item in log["path"]),
+            checkpoint=None if checkpoint is None else str(checkpoint),
+            growth=None
+            if growth is None
+            else (int(growth["old"]), tuple(bytes.fromhex(item) for item in growth["path"])),
+            main=None if main is None else cls._read(main),
+        )

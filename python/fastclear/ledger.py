@@ -21,6 +21,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 import numpy as np
@@ -28,6 +30,8 @@ import polars as pl
 
 from fastclear import _core, light_client
 from fastclear.block import ORDER_ENTRY_LEN, RECORD_ENTRY_LEN, Block, Proof, VerificationError, VerificationReport
+from fastclear.checkpoints import Checkpoint
+from fastclear.consortium import Consortium
 from fastclear.errors import LedgerError
 from fastclear.leaves import (
     ORDER_DTYPE,
@@ -39,12 +43,13 @@ from fastclear.leaves import (
     pseudonyms,
     trade_columns,
 )
+from fastclear.ledger_signing import CHECKPOINT, LedgerSigning, read_checkpoint, read_consortia
 from fastclear.light_client import Refused
 
 _KIND: Final = pl.Enum(light_client.KINDS)
 
 
-class Ledger:
+class Ledger(LedgerSigning):
     """A chain of sealed blocks, in memory; :meth:`open` keeps one in a directory.
 
     Parameters
@@ -54,6 +59,8 @@ class Ledger:
     seed : int, optional
         Makes the salts, and with them every hash, repeatable: for simulations. Without it salts are random, which
         is what keeps members' records from being guessed.
+    consortium : Consortium, optional
+        Who vouches for the blocks, from the first one on.
 
     Examples
     --------
@@ -62,11 +69,19 @@ class Ledger:
     0
     """
 
-    def __init__(self, params: Mapping[str, object] | None = None, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        params: Mapping[str, object] | None = None,
+        seed: int | None = None,
+        *,
+        consortium: Consortium | None = None,
+    ) -> None:
         self._key = _key(seed)
         self._place: tuple[str, bool] | None = None
-        self._known = 0, b""
+        self._last = 0, b""
         self._open: _core.Chain | None = _core.Chain(None, _canonical(params), self._key, False)
+        self._load_signing()
+        self._found(consortium)
 
     @classmethod
     def open(
@@ -75,6 +90,8 @@ class Ledger:
         params: Mapping[str, object] | None = None,
         seed: int | None = None,
         durability: Literal["sync", "none"] = "sync",
+        *,
+        consortium: Consortium | None = None,
     ) -> Ledger:
         """Open the ledger in a directory, or begin one where there is none.
 
@@ -89,20 +106,25 @@ class Ledger:
         durability : {"sync", "none"}
             Whether :meth:`seal` returns only when the block is on disk, or leaves that to the operating system
             (simulations).
+        consortium : Consortium, optional
+            As for :class:`Ledger`. An existing ledger knows its consortium; another one is refused.
 
         Raises
         ------
         LedgerError
-            The directory does not verify (block, file and offset are named), or was begun with other parameters.
+            The directory does not verify (block, file and offset are named), or was begun with other parameters or
+            another consortium.
         StoreError
             It has other content, is open elsewhere, or cannot be read or written.
         """
         if durability not in ("sync", "none"):
             raise LedgerError(f"durability is {durability!r}; give 'sync' or 'none'")
         ledger = cls.__new__(cls)
-        ledger._key, ledger._known = _key(seed), (0, b"")
+        ledger._key, ledger._last = _key(seed), (0, b"")
         ledger._place = place = _path(path), durability == "sync"
         ledger._open = _core.Chain(place[0], _canonical(params), ledger._key, place[1])
+        ledger._load_signing()
+        ledger._found(consortium)
         return ledger
 
     def reopen(self) -> None:
@@ -126,12 +148,12 @@ class Ledger:
             raise LedgerError("this ledger lives in memory; there is nothing to open again")
         path, sync = self._place
         if self._open is not None:
-            self._known = self._open.height, self._open.head
+            self._last = self._open.height, self._open.head
         self._open = None  # lets go of the lock
         if not os.path.isfile(os.path.join(path, "head")):  # noqa: PTH113, PTH118 - else an empty ledger would be begun
             raise LedgerError(f"{path} holds no ledger any more; was the directory moved?")
         found = _core.Chain(path, None, self._key, sync)
-        height, head = self._known
+        height, head = self._last
         last = found.header(height - 1) if height else None
         if height and (last is None or last[1] != head):
             raise LedgerError(f"{path} holds another ledger, or one without its last blocks")
@@ -153,11 +175,16 @@ class Ledger:
                 "a ledger in a directory cannot be pickled or copied, because it has one writer; open its directory, "
                 "or a copy of the directory"
             )
-        return _restored, (type(self), self._chain.contents(), self._key)
+        return _restored, (type(self), self._chain.contents(), self._key, self._signing())
 
     def _in_memory(self) -> Ledger:
         """A ledger in memory that holds the same blocks."""
-        return _restored(type(self), self._chain.contents(), self._key)
+        return _restored(type(self), self._chain.contents(), self._key, self._signing())
+
+    def _signing(self) -> tuple[list[bytes], bytes, str | None, str | None]:
+        """Consortia, the validators hash of the next block, what was signed last, and the cosigned checkpoint."""
+        accepted = None if self._accepted is None else self._accepted.text
+        return [item.encoded for item in self._consortia.values()], self._chain.validators, self._chain.signed, accepted
 
     # -- what there is -----------------------------------------------------------------------------------------
 
@@ -271,7 +298,16 @@ class Ledger:
 
     # -- proving -----------------------------------------------------------------------------------------------
 
-    def prove(self, height: int, leaf: int | bytes, *, tree: Literal["records", "orders"] = "records") -> Proof:
+    def prove(
+        self,
+        height: int,
+        leaf: int | bytes,
+        *,
+        tree: Literal["records", "orders"] = "records",
+        size: int | None = None,
+        checkpoint: Checkpoint | None = None,
+        since: int | None = None,
+    ) -> Proof:
         """Prove that a leaf stands in a block.
 
         Parameters
@@ -283,11 +319,17 @@ class Ledger:
             (64 bytes, 80 with salt).
         tree : {"records", "orders"}
             Which tree a place is counted in.
+        size : int, optional
+            Number of blocks of the log that the proof leads to; all by default.
+        checkpoint : Checkpoint, optional
+            Put into the proof, which then leads to its size: with a policy, ``light_client.py`` needs nothing else.
+        since : int, optional
+            Number of blocks that the reader has seen: the proof then shows too that nothing of them was rewritten.
 
         Raises
         ------
         LedgerError
-            There is no such block or leaf.
+            There is no such block or leaf, or the log does not have this size or checkpoint.
         """
         block = self.block(height)
         if tree not in ("records", "orders"):
@@ -296,18 +338,24 @@ class Ledger:
             tree = "orders" if len(leaf) in (ORDER_ENTRY_LEN, light_client.ORDER_LEN) else "records"
         of_orders = tree == "orders"
         entries = self._chain.orders(height) if of_orders else self._chain.records(height)
-        size = ORDER_ENTRY_LEN if of_orders else RECORD_ENTRY_LEN
-        index = _find(entries, size, leaf, height) if isinstance(leaf, bytes) else _natural(leaf, "leaf")
+        width = ORDER_ENTRY_LEN if of_orders else RECORD_ENTRY_LEN
+        index = _find(entries, width, leaf, height) if isinstance(leaf, bytes) else _natural(leaf, "leaf")
         path = self._chain.prove(height, index, of_orders)
-        log_size = self.height
+        log_size = self.height if size is None else _natural(size, "size")
+        if checkpoint is not None:
+            log_size = checkpoint.size if size is None else log_size
+            if log_size != checkpoint.size or self.log_root(log_size) != checkpoint.root:
+                raise LedgerError(f"the checkpoint of {checkpoint.size} blocks is not one of this log at {log_size}")
         return Proof(
-            leaf=entries[index * size : (index + 1) * size],
+            leaf=entries[index * width : (index + 1) * width],
             index=index,
             path=tuple(path),
             header=block.header,
             log_size=log_size,
             log_root=self._chain.log_root(log_size),
             log_path=tuple(self._chain.prove_header(height, log_size)),
+            checkpoint=None if checkpoint is None else checkpoint.text,
+            growth=None if since is None else (since, tuple(self._chain.prove_growth(since, log_size))),
         )
 
     def log_root(self, size: int | None = None) -> str:
@@ -366,7 +414,9 @@ def verify(leaf: bytes, proof: Proof, header: bytes | Block) -> bool:
     return True
 
 
-def verify_directory(path: str | os.PathLike[str], *, head: str | None = None) -> VerificationReport:
+def verify_directory(
+    path: str | os.PathLike[str], *, head: str | None = None, policy: str | bytes | None = None
+) -> VerificationReport:
     """Verify a ledger directory: every hash, every leaf, and the account states by replaying every posting.
 
     Parameters
@@ -376,6 +426,9 @@ def verify_directory(path: str | os.PathLike[str], *, head: str | None = None) -
     head : str, optional
         A header hash that you remember, hexadecimal. It must be in the chain: only that shows that the last blocks
         were not cut off or replaced.
+    policy : str or bytes, optional
+        Whose signatures you ask for, as the text that :meth:`fastclear.Consortium.policy` writes. The checkpoint in the
+        directory has to satisfy it. Without a policy it is held against the consortium that its last block names.
 
     Raises
     ------
@@ -389,13 +442,43 @@ def verify_directory(path: str | os.PathLike[str], *, head: str | None = None) -
     if len(found) == 5:
         raise VerificationError(*found)
     report = VerificationReport(*found)
-    if head is not None:
-        with open(os.path.join(where, "headers.bin"), "rb") as file:  # noqa: PTH118, PTH123
-            hashes = [item.hex() for item in light_client.check_headers(file.read())]
-        if head not in hashes:
-            reason = "no header has the hash that you remember: blocks were cut off or replaced"
-            raise VerificationError(max(report.blocks - 1, 0), None, "headers.bin", 0, reason)
-    return report
+    with open(os.path.join(where, "headers.bin"), "rb") as file:  # noqa: PTH118, PTH123
+        headers = file.read()[: report.blocks * light_client.HEADER_LEN]
+    last = max(report.blocks - 1, 0)
+    hashes = light_client.check_headers(headers)
+    if head is not None and head not in [item.hex() for item in hashes]:
+        reason = "no header has the hash that you remember: blocks were cut off or replaced"
+        raise VerificationError(last, None, "headers.bin", 0, reason)
+    try:
+        checkpoint = read_checkpoint(Path(where))
+        if checkpoint is None and policy is None:
+            return report
+        if checkpoint is not None:
+            last = min(max(checkpoint.size - 1, 0), last)
+        size, signers = _check_signatures(checkpoint, headers, hashes, Path(where), policy)
+    except (Refused, LedgerError) as error:
+        raise VerificationError(last, None, CHECKPOINT, 0, str(error)) from error
+    return replace(report, cosigned=size, signers=tuple(sorted(signers)))
+
+
+def _check_signatures(
+    checkpoint: Checkpoint | None, headers: bytes, hashes: list[bytes], folder: Path, policy: str | bytes | None
+) -> tuple[int, dict[str, int]]:
+    """Hold a cosigned checkpoint against the blocks, and against a policy or the consortium that they name."""
+    if checkpoint is None:
+        raise Refused("there is no cosigned checkpoint")
+    size, root = checkpoint.size, bytes.fromhex(checkpoint.root)
+    if not 1 <= size <= len(hashes) or light_client.tree_root(hashes[:size]) != root:
+        raise Refused(f"the checkpoint of {size} blocks is not one of these: they were cut off or replaced")
+    if policy is not None:
+        rules = light_client.parse_policy(policy.encode() if isinstance(policy, str) else policy)
+        return size, light_client.check_checkpoint(checkpoint.text.encode(), rules).witnesses
+    start = (size - 1) * light_client.HEADER_LEN
+    named = light_client.parse_header(headers[start : start + light_client.HEADER_LEN]).validators_hash.hex()
+    consortium = read_consortia(folder).get(named)
+    if consortium is None:
+        raise Refused(f"the consortium of block {size - 1} is not known here: its file is missing")
+    return size, checkpoint.verify(consortium)
 
 
 def _canonical(params: Mapping[str, object] | None) -> bytes | None:
@@ -409,10 +492,22 @@ def _canonical(params: Mapping[str, object] | None) -> bytes | None:
         raise LedgerError(f"params cannot be written as JSON in UTF-8: {error}") from error
 
 
-def _restored(cls: type[Ledger], contents: tuple[bytes, bytes, bytes, bytes], key: int | bytes) -> Ledger:
+def _restored(
+    cls: type[Ledger],
+    contents: tuple[bytes, bytes, bytes, bytes],
+    key: int | bytes,
+    signing: tuple[list[bytes], bytes, str | None, str | None],
+) -> Ledger:
     ledger = cls.__new__(cls)
-    ledger._key, ledger._place, ledger._known = key, None, (0, b"")
-    ledger._open = _core.Chain.restore(*contents, key)
+    ledger._key, ledger._place, ledger._last = key, None, (0, b"")
+    ledger._open = chain = _core.Chain.restore(*contents, key)
+    consortia, validators, signed, accepted = signing
+    ledger._consortia = {item.hash: item for item in map(Consortium.decode, consortia)}
+    ledger._accepted = None if accepted is None else Checkpoint(accepted)
+    if chain.height == 0:
+        chain.found(validators)
+    if signed is not None:
+        chain.restore_signed(signed.encode())
     return ledger
 
 

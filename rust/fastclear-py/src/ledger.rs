@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use fastclear_core::ids::text_id;
 use fastclear_core::ledger::head::hex;
 use fastclear_core::ledger::order_leaf::{ORDER_ENTRY_LEN, OrderLeaf, UNKNOWN};
-use fastclear_core::ledger::plain::{PlainTrade, trade_postings};
+use fastclear_core::ledger::plain::{PlainTrade, hash_postings, trade_postings};
 use fastclear_core::ledger::record::RECORD_ENTRY_LEN;
 use fastclear_core::ledger::salt::SaltKey;
 use fastclear_core::ledger::{Block, Draft, Hash, Header, merkle};
@@ -196,6 +196,10 @@ fn raised(error: &StoreError) -> PyErr {
         StoreError::Ledger(_)
         | StoreError::Corrupt { .. }
         | StoreError::OtherParams { .. }
+        | StoreError::NothingToSign
+        | StoreError::Origin { .. }
+        | StoreError::OtherOrigin { .. }
+        | StoreError::Inconsistent { .. }
         | StoreError::NoBlock { .. } => Exception::Ledger,
         _ => Exception::Store,
     };
@@ -334,6 +338,63 @@ impl Chain {
             })?
             .map_err(|error| raised(&error))?;
         Ok(sealed_bytes(py, &block))
+    }
+
+    /// Seals postings that carry hashes, `(kind, code, hash)` each, without account states.
+    fn seal_hashes<'py>(
+        &self,
+        py: Python<'py>,
+        rows: Vec<(u8, u16, Hash)>,
+        slot: u64,
+        not_before: u64,
+    ) -> PyResult<Sealed<'py>> {
+        let rows = rows.into_iter().map(|(kind, code, hash)| Some((Kind::from_number(kind)?, code, hash)));
+        let rows: Option<Vec<_>> = rows.collect();
+        let rows = rows.ok_or_else(|| Exception::Ledger.with("a kind that no record has".to_owned()))?;
+        let sealed = py.detach(|| {
+            let mut ledger = self.lock();
+            let postings = hash_postings(ledger.chain().position(), &rows, not_before)?;
+            let draft = Draft { orders: Vec::new(), postings: &postings, with_state: false, slot, not_before };
+            Some(ledger.seal(draft))
+        });
+        let block = sealed
+            .ok_or_else(|| Exception::Ledger.with("seq or engine time would leave 64 bits".to_owned()))?
+            .map_err(|error| raised(&error))?;
+        Ok(sealed_bytes(py, &block))
+    }
+
+    /// The chain's id.
+    #[getter]
+    fn chain_id<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.lock().chain().id())
+    }
+
+    /// Hash of the consortium that cosigns the next block, zero where there is none.
+    #[getter]
+    fn validators<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.lock().chain().validators())
+    }
+
+    /// Sets the validators hash of block 0.
+    fn found(&self, validators: Hash) -> PyResult<()> {
+        self.lock().found(validators).map_err(|error| refused(&error))
+    }
+
+    /// The three lines of a checkpoint of all blocks, for the log to sign; they are kept before this returns.
+    fn release(&self, py: Python<'_>, origin: &str) -> PyResult<String> {
+        let released = py.detach(|| self.lock().release(origin)).map_err(|error| raised(&error))?;
+        Ok(released.encode())
+    }
+
+    /// The three lines that the log signed last.
+    #[getter]
+    fn signed(&self) -> Option<String> {
+        self.lock().signed().map(fastclear_core::ledger::Checkpoint::encode)
+    }
+
+    /// Gives a copy in memory what the log had signed.
+    fn restore_signed(&self, text: &[u8]) -> PyResult<()> {
+        self.lock().restore_signed(text).map_err(|error| raised(&error))
     }
 
     /// The 280 bytes of each header, one after another.

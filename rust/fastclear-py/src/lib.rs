@@ -29,6 +29,7 @@ mod book;
 mod certificates;
 mod clearing;
 mod columns;
+mod consortium;
 mod errors;
 mod ledger;
 mod mechanism;
@@ -64,5 +65,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     storage::register(m)?;
     certificates::register(m)?;
     ledger::register(m)?;
+    consortium::register(m)?;
     Ok(())
 }

@@ -20,8 +20,8 @@ use fastclear_core::settlement::purses::{PURSE_STEP, PURSES, house_names, owner}
 use fastclear_core::settlement::resettlement::{SettledSlot, Version};
 use fastclear_core::settlement::{
     Bank, Bill, ClearedSlot, Entries, FeeShare, Imbalance, Kind, Meter, Orders, Owner, Posting, Profile, Rules,
-    SettleError, Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, disputes, profile_lines, provisional,
-    resettlement, rules, slot,
+    SettleError, Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, disputes, hash_lines, profile_lines,
+    provisional, resettlement, rules, slot,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -320,6 +320,14 @@ impl PyBank {
         Ok(seqs.into_pyarray(py))
     }
 
+    /// Enters lines that carry hashes, `(kind, code, hash)` each, all or none, and returns the seq of each.
+    fn enter_hashes(&mut self, rows: Vec<(u8, u16, [u8; 32])>) -> PyResult<Vec<u64>> {
+        let kinds = rows.iter().map(|&(kind, code, hash)| Some((Kind::from_number(kind)?, code, hash)));
+        let rows: Option<Vec<_>> = kinds.collect();
+        let rows = rows.ok_or_else(|| Exception::Settlement.with("a kind that no posting has".to_owned()))?;
+        self.bank.enter_hashes(&rows).map_err(|error| self.error(&error))
+    }
+
     /// Engine time of the next posting.
     fn now(&self) -> u64 {
         self.bank.now()
@@ -547,7 +555,8 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
         .chain(&resettlement::LINES)
         .chain(&provisional::LINES)
         .chain(&profile_lines::LINES)
-        .chain(&disputes::LINES);
+        .chain(&disputes::LINES)
+        .chain(&hash_lines::LINES);
     m.add("LINE_NAMES", lines.map(|&(kind, code, name)| (kind as u8, code, name)).collect::<Vec<_>>())?;
     Ok(())
 }

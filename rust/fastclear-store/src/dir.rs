@@ -9,10 +9,11 @@ use fastclear_core::ledger::order_leaf::ORDER_ENTRY_LEN;
 use fastclear_core::ledger::record::RECORD_ENTRY_LEN;
 use fastclear_core::ledger::salt::SaltKey;
 use fastclear_core::ledger::verify::{Fault, Files, Part, Reason, Replay};
-use fastclear_core::ledger::{Block, Chain, Draft, verify};
+use fastclear_core::ledger::{Block, Chain, Checkpoint, Draft, Hash, LedgerError, verify};
 
 use crate::StoreError;
 use crate::files::{self, Named};
+use crate::signed;
 
 /// When a sealed block is safe from a power cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +35,7 @@ pub struct LedgerDir {
     order_starts: Vec<u64>,
     params: Vec<u8>,
     chain: Chain,
+    signed: Option<Checkpoint>,
     durability: Durability,
     poisoned: bool,
 }
@@ -69,6 +71,8 @@ impl LedgerDir {
         let corrupt = |fault| StoreError::Corrupt { path: path.to_owned(), fault };
         let replay = recover(&bytes).map_err(corrupt)?;
 
+        let signed = bytes.signed(&replay).map_err(corrupt)?;
+
         let mut order_starts = vec![0];
         let mut end = 0;
         for header in replay.headers() {
@@ -82,6 +86,7 @@ impl LedgerDir {
             orders: Named::open(path.join(Part::Orders.file()), false)?,
             order_starts,
             params: bytes.params.clone(),
+            signed,
             durability,
             poisoned: false,
             chain: replay.clone().into_chain(key),
@@ -117,6 +122,39 @@ impl LedgerDir {
     /// The chain as it stands.
     pub const fn chain(&self) -> &Chain {
         &self.chain
+    }
+
+    /// See [`Chain::found`].
+    ///
+    /// # Errors
+    /// Those of [`Chain::found`].
+    pub fn found(&mut self, validators: Hash) -> Result<(), LedgerError> {
+        self.chain.found(validators)
+    }
+
+    /// The checkpoint of all blocks, for the log to sign; it is on disk before this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Poisoned`], `NothingToSign`, `Origin`, `OtherOrigin`, `Inconsistent` or `Io`.
+    pub fn release(&mut self, origin: &str) -> Result<Checkpoint, StoreError> {
+        if self.poisoned {
+            return Err(StoreError::Poisoned { path: self.path.clone() });
+        }
+        let checkpoint = signed::next(origin, self.chain.hashes(), self.signed.as_ref())?;
+        if self.signed.as_ref() != Some(&checkpoint) {
+            let sync = self.durability == Durability::Sync;
+            files::replace(&self.path.join(Part::Signed.file()), checkpoint.encode().as_bytes(), sync)?;
+            if sync {
+                files::sync_dir(&self.path)?;
+            }
+            self.signed = Some(checkpoint.clone());
+        }
+        Ok(checkpoint)
+    }
+
+    /// What the log signed last.
+    pub const fn signed(&self) -> Option<&Checkpoint> {
+        self.signed.as_ref()
     }
 
     /// The parameters' text.
@@ -209,7 +247,9 @@ pub fn verify_dir(path: &Path) -> Result<Replay, StoreError> {
         return Err(StoreError::NotALedger { path: path.to_owned() });
     }
     let bytes = Bytes::read(path)?;
-    verify(&bytes.files()).map_err(|fault| StoreError::Corrupt { path: path.to_owned(), fault })
+    verify(&bytes.files())
+        .and_then(|replay| bytes.signed(&replay).map(|_| replay))
+        .map_err(|fault| StoreError::Corrupt { path: path.to_owned(), fault })
 }
 
 /// The five files in memory; a missing one is empty, which never verifies once a head names a block.
@@ -219,12 +259,15 @@ struct Bytes {
     records: Vec<u8>,
     orders: Vec<u8>,
     head: Vec<u8>,
+    signed: Option<Vec<u8>>,
 }
 
 impl Bytes {
     fn read(path: &Path) -> Result<Self, StoreError> {
         let read = |part: Part| files::read_if_there(&path.join(part.file())).map(Option::unwrap_or_default);
         Ok(Self {
+            // Before the head: what the log has signed was sealed.
+            signed: files::read_if_there(&path.join(Part::Signed.file()))?,
             // The head first: a writer at work only ever adds bytes behind what it names.
             head: read(Part::Head)?,
             params: read(Part::Params)?,
@@ -232,6 +275,11 @@ impl Bytes {
             records: read(Part::Records)?,
             orders: read(Part::Orders)?,
         })
+    }
+
+    /// The checkpoint signed last, which has to be one of these blocks.
+    fn signed(&self, replay: &Replay) -> Result<Option<Checkpoint>, Fault> {
+        self.signed.as_deref().map(|text| signed::check(text, replay.hashes())).transpose()
     }
 
     fn files(&self) -> Files<'_> {

@@ -48,6 +48,23 @@ pub enum StoreError {
         /// The directory.
         path: PathBuf,
     },
+    /// A log without blocks has no checkpoint.
+    NothingToSign,
+    /// A name that no log can have.
+    Origin {
+        /// The name.
+        origin: String,
+    },
+    /// The log has signed under another name.
+    OtherOrigin {
+        /// That name.
+        origin: String,
+    },
+    /// The log has signed another history.
+    Inconsistent {
+        /// Number of headers that it signed.
+        size: u64,
+    },
     /// No such block.
     NoBlock {
         /// What was asked for.
@@ -77,6 +94,18 @@ impl fmt::Display for StoreError {
             Self::Poisoned { path } => {
                 write!(f, "an earlier write to {} failed; open the ledger again before sealing", path.display())
             }
+            Self::NothingToSign => f.write_str("there is no block to sign yet; seal one first"),
+            Self::Origin { origin } => {
+                write!(f, "{origin:?} cannot be the name of a log; give one line of visible characters")
+            }
+            Self::OtherOrigin { origin } => {
+                write!(f, "this log has signed under the name {origin:?}, and a log has one name")
+            }
+            Self::Inconsistent { size } => write!(
+                f,
+                "this log has signed a checkpoint of {size} blocks that is not part of these blocks; it never signs \
+                 two histories"
+            ),
             Self::NoBlock { height, blocks } => {
                 write!(f, "there is no block {height}; the ledger has {blocks} blocks")
             }

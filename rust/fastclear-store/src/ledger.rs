@@ -6,9 +6,9 @@ use std::path::Path;
 use fastclear_core::ledger::header::HEADER_LEN;
 use fastclear_core::ledger::salt::SaltKey;
 use fastclear_core::ledger::verify::Replay;
-use fastclear_core::ledger::{Block, Chain, Draft, Header};
+use fastclear_core::ledger::{Block, Chain, Checkpoint, Draft, Hash, Header, LedgerError};
 
-use crate::{Durability, LedgerDir, StoreError};
+use crate::{Durability, LedgerDir, StoreError, signed};
 
 /// A ledger in memory or in a directory: the same blocks either way.
 pub struct Ledger(Place);
@@ -21,6 +21,7 @@ enum Place {
 struct Memory {
     params: Vec<u8>,
     chain: Chain,
+    signed: Option<Checkpoint>,
     records: Vec<u8>,
     orders: Vec<u8>,
     /// Where each block's records and orders stand.
@@ -33,6 +34,7 @@ impl Ledger {
         let params = params.unwrap_or(b"{}").to_vec();
         Self(Place::Memory(Box::new(Memory {
             chain: Replay::new(&params).into_chain(key),
+            signed: None,
             params,
             records: Vec::new(),
             orders: Vec::new(),
@@ -64,6 +66,7 @@ impl Ledger {
         Ok(Self(Place::Memory(Box::new(Memory {
             params: params.to_vec(),
             chain: replay.into_chain(key),
+            signed: None,
             records: records[..records_len].to_vec(),
             orders: orders[..orders_len].to_vec(),
             ranges,
@@ -100,6 +103,52 @@ impl Ledger {
             Place::Memory(memory) => &memory.chain,
             Place::Dir(dir) => dir.chain(),
         }
+    }
+
+    /// See [`Chain::found`].
+    ///
+    /// # Errors
+    /// Those of [`Chain::found`].
+    pub fn found(&mut self, validators: Hash) -> Result<(), LedgerError> {
+        match &mut self.0 {
+            Place::Memory(memory) => memory.chain.found(validators),
+            Place::Dir(dir) => dir.found(validators),
+        }
+    }
+
+    /// See [`LedgerDir::release`].
+    ///
+    /// # Errors
+    /// Those of [`LedgerDir::release`].
+    pub fn release(&mut self, origin: &str) -> Result<Checkpoint, StoreError> {
+        match &mut self.0 {
+            Place::Memory(memory) => {
+                let checkpoint = signed::next(origin, memory.chain.hashes(), memory.signed.as_ref())?;
+                memory.signed = Some(checkpoint.clone());
+                Ok(checkpoint)
+            }
+            Place::Dir(dir) => dir.release(origin),
+        }
+    }
+
+    /// What the log signed last.
+    pub const fn signed(&self) -> Option<&Checkpoint> {
+        match &self.0 {
+            Place::Memory(memory) => memory.signed.as_ref(),
+            Place::Dir(dir) => dir.signed(),
+        }
+    }
+
+    /// Gives a ledger in memory what it had signed before it was copied.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if that is no checkpoint of these blocks.
+    pub fn restore_signed(&mut self, text: &[u8]) -> Result<(), StoreError> {
+        if let Place::Memory(memory) = &mut self.0 {
+            let corrupt = |fault| StoreError::Corrupt { path: "a ledger in memory".into(), fault };
+            memory.signed = Some(signed::check(text, memory.chain.hashes()).map_err(corrupt)?);
+        }
+        Ok(())
     }
 
     /// The parameters' text.

@@ -7,6 +7,7 @@
 //! | `records.bin` | record entries, 112 bytes each |
 //! | `orders.bin` | order entries, 80 bytes each |
 //! | `head` | text that names the last header |
+//! | `signed` | the checkpoint that the log signed last, once it has signed one |
 //!
 //! A block is appended in three steps: entries, then the header, then the head (a new file renamed over the old).
 //! With [`Durability::Sync`] each step is on disk before the next begins, so that a crash leaves at most one block
@@ -17,6 +18,7 @@ mod dir;
 mod error;
 mod files;
 mod ledger;
+mod signed;
 
 pub use dir::{Durability, LedgerDir, verify_dir};
 pub use error::StoreError;

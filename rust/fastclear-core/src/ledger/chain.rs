@@ -4,6 +4,7 @@
 //! the store writes the block to disk, so that a full disk or a refused posting leaves the chain as it was.
 
 use super::account_leaf::state_root;
+use super::consortium::next_validators;
 use super::merkle::{self, Hash};
 use super::order_leaf::{ORDER_ENTRY_LEN, ORDER_LEN, OrderLeaf};
 use super::record::{self, RECORD_ENTRY_LEN, RECORD_LEN};
@@ -40,6 +41,7 @@ pub struct Block {
     /// Order entries, [`ORDER_ENTRY_LEN`] bytes each.
     pub orders: Vec<u8>,
     after: Position,
+    validators_after: Hash,
 }
 
 /// Where a history stands: what the next record is checked against.
@@ -100,13 +102,22 @@ pub struct Chain {
     headers: Vec<Header>,
     hashes: Vec<Hash>,
     position: Position,
+    validators: Hash,
 }
 
 impl Chain {
     /// A chain without blocks.
     pub fn new(params_hash: Hash, key: SaltKey) -> Self {
         let id = key.chain_id(&params_hash);
-        Self { params_hash, id, key, headers: Vec::new(), hashes: Vec::new(), position: Position::default() }
+        Self {
+            params_hash,
+            id,
+            key,
+            headers: Vec::new(),
+            hashes: Vec::new(),
+            position: Position::default(),
+            validators: Hash::default(),
+        }
     }
 
     /// A chain whose blocks [`super::verify`] has replayed.
@@ -116,9 +127,32 @@ impl Chain {
         headers: Vec<Header>,
         hashes: Vec<Hash>,
         position: Position,
+        validators: Hash,
     ) -> Self {
         let id = headers.first().map_or_else(|| key.chain_id(&params_hash), |first| first.chain_id);
-        Self { params_hash, id, key, headers, hashes, position }
+        Self { params_hash, id, key, headers, hashes, position, validators }
+    }
+
+    /// Sets the validators hash of block 0.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotNext`] once there is a block: from then on a membership record changes it.
+    pub fn found(&mut self, validators: Hash) -> Result<(), LedgerError> {
+        if !self.headers.is_empty() {
+            return Err(LedgerError::NotNext);
+        }
+        self.validators = validators;
+        Ok(())
+    }
+
+    /// The chain's id.
+    pub const fn id(&self) -> &Hash {
+        &self.id
+    }
+
+    /// Hash of the consortium that cosigns the next block; zero where there is none.
+    pub const fn validators(&self) -> &Hash {
+        &self.validators
     }
 
     /// SHA-256 of the parameters' text.
@@ -183,6 +217,7 @@ impl Chain {
             records_root: merkle::root(merkle::leaf_hashes(&records, RECORD_ENTRY_LEN)),
             state_root: if with_state { state_root(&after.accounts) } else { Hash::default() },
             params_hash: self.params_hash,
+            validators_hash: self.validators,
             orders: u32::try_from(orders.len()).map_err(|_| LedgerError::TooMany { what: "orders" })?,
             records: u32::try_from(postings.len()).map_err(|_| LedgerError::TooMany { what: "records" })?,
             first_seq: self.position.next_seq,
@@ -190,7 +225,8 @@ impl Chain {
             slot,
             gross: gross(postings)?,
         };
-        Ok(Block { hash: header.hash(), header, records, orders: orders_bytes, after })
+        let validators_after = next_validators(self.validators, postings);
+        Ok(Block { hash: header.hash(), header, records, orders: orders_bytes, after, validators_after })
     }
 
     /// Accepts a block that [`Chain::draft`] made of this chain as it stands.
@@ -208,6 +244,7 @@ impl Chain {
         self.headers.push(block.header);
         self.hashes.push(block.hash);
         self.position = block.after.clone();
+        self.validators = block.validators_after;
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 //! | offset | type | field | offset | type | field |
 //! |---|---|---|---|---|---|
 //! | 0 | 4 bytes | tag `FCB1` | 176 | hash | params hash |
-//! | 4 | u16 | version 1 | 208 | hash | validators hash (zero in version 1) |
+//! | 4 | u16 | version 1 | 208 | hash | validators hash, zero without a consortium |
 //! | 6 | u16 | flags: bit 0 = state root present | 240 | u32 | orders |
 //! | 8 | u64 | height | 244 | u32 | records |
 //! | 16 | hash | chain id | 248 | u64 | seq of the first record |
@@ -48,6 +48,8 @@ pub struct Header {
     pub state_root: Hash,
     /// SHA-256 of the parameters' text.
     pub params_hash: Hash,
+    /// Hash of the consortium that cosigns this block; zero where there is none.
+    pub validators_hash: Hash,
     /// Number of order leaves.
     pub orders: u32,
     /// Number of records.
@@ -76,6 +78,7 @@ impl Header {
         put(&mut out, 112, self.records_root);
         put(&mut out, 144, self.state_root);
         put(&mut out, 176, self.params_hash);
+        put(&mut out, 208, self.validators_hash);
         put(&mut out, 240, self.orders.to_le_bytes());
         put(&mut out, 244, self.records.to_le_bytes());
         put(&mut out, 248, self.first_seq.to_le_bytes());
@@ -89,7 +92,7 @@ impl Header {
     ///
     /// # Errors
     /// [`LedgerError::Length`], `Tag`, `Version`, or `Field` for undefined flags, a state root without its flag, a
-    /// validators hash, a previous hash in block 0 or a negative gross.
+    /// previous hash in block 0 or a negative gross.
     pub fn decode(bytes: &[u8]) -> Result<Self, LedgerError> {
         if bytes.len() != HEADER_LEN {
             return Err(LedgerError::Length { what: WHAT, expected: HEADER_LEN, got: bytes.len() });
@@ -114,6 +117,7 @@ impl Header {
             records_root: take(bytes, 112),
             state_root: take(bytes, 144),
             params_hash: take(bytes, 176),
+            validators_hash: take(bytes, 208),
             orders: u32_at(bytes, 240),
             records: u32_at(bytes, 244),
             first_seq: u64_at(bytes, 248),
@@ -126,9 +130,6 @@ impl Header {
         }
         if !header.has_state && header.state_root != ZERO {
             return Err(field("state_root", 144));
-        }
-        if take::<32>(bytes, 208) != ZERO {
-            return Err(field("validators_hash", 208));
         }
         if header.gross < 0 {
             return Err(field("gross", 272));
@@ -160,6 +161,7 @@ mod tests {
         records_root: [4; 32],
         state_root: [5; 32],
         params_hash: [6; 32],
+        validators_hash: [7; 32],
         orders: 50,
         records: 200,
         first_seq: 600,
@@ -184,8 +186,6 @@ mod tests {
             (7, 1, field("flags", 6)),
             (6, 0, field("state_root", 144)),
             (8, 0, field("prev", 48)),
-            (208, 1, field("validators_hash", 208)),
-            (239, 1, field("validators_hash", 208)),
             (279, 0x80, field("gross", 272)),
         ] {
             let mut bytes = SAMPLE.encode();

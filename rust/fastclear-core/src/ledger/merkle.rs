@@ -11,6 +11,9 @@ use super::LedgerError;
 /// A SHA-256 hash.
 pub type Hash = [u8; 32];
 
+/// Most leaves of a tree that a verifier takes: 2^63 - 1.
+pub const MAX_SIZE: u64 = (1 << 63) - 1;
+
 /// SHA-256(`0x00` ‖ entry).
 pub fn leaf_hash(entry: &[u8]) -> Hash {
     let mut hasher = Sha256::new();
@@ -124,7 +127,7 @@ pub fn consistency_proof(leaves: &[Hash], old: u64) -> Result<Vec<Hash>, LedgerE
 /// # Errors
 /// [`LedgerError::Index`], `ProofLength` (hashes missing or left over) or `RootMismatch`.
 pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, path: &[Hash], expected: &Hash) -> Result<(), LedgerError> {
-    if index >= size {
+    if index >= size || size > MAX_SIZE {
         return Err(LedgerError::Index { index, size });
     }
     let (mut node, mut last, mut hash) = (index, size - 1, *leaf);
@@ -164,7 +167,7 @@ pub fn verify_consistency(
     old_root: &Hash,
     new_root: &Hash,
 ) -> Result<(), LedgerError> {
-    if old == 0 || old > new {
+    if old == 0 || old > new || new > MAX_SIZE {
         return Err(LedgerError::Sizes { old, new });
     }
     if old == new {

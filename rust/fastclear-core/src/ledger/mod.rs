@@ -11,6 +11,9 @@
 //! | [`account_leaf`] | account → 96 bytes, state root |
 //! | [`header`] | block header ↔ 280 bytes |
 //! | [`merkle`] | RFC 9162 tree: roots, inclusion and consistency proofs, strict verifiers |
+//! | [`signature`] | Ed25519, strictly |
+//! | [`consortium`] | who vouches for the blocks ↔ bytes; the records that carry a hash |
+//! | [`note`] | checkpoints of the header log and their (co)signatures, C2SP |
 //! | [`salt`] | the 16 bytes that keep a leaf from being guessed |
 //! | [`chain`] | appends blocks; the only place that makes a header |
 //! | [`plain`] | postings of a clearing that no bank has settled |
@@ -23,19 +26,24 @@
 pub mod account_leaf;
 mod bytes;
 pub mod chain;
+pub mod consortium;
 mod error;
 pub mod head;
 pub mod header;
 pub mod merkle;
+pub mod note;
 pub mod order_leaf;
 pub mod plain;
 pub mod record;
 pub mod salt;
+pub mod signature;
 pub mod verify;
 
 pub use chain::{Block, Chain, Draft};
+pub use consortium::Consortium;
 pub use error::LedgerError;
 pub use header::Header;
 pub use merkle::Hash;
+pub use note::{Checkpoint, Note, NoteError};
 pub use order_leaf::OrderLeaf;
 pub use verify::{Fault, verify};

@@ -1,6 +1,8 @@
 //! Postings of a clearing that no bank has settled: the trades themselves, between accounts 0.
 
 use super::chain::Position;
+use super::consortium;
+use super::merkle::Hash;
 use crate::settlement::amount::{owed, received, whole_price};
 use crate::settlement::posting::{Kind, Posting};
 use crate::settlement::slot::{FEE_DEFICIT, FEE_ROUNDING, FEE_SPREAD, TRADE_SELLER, TRADE_SUM, TRADE_SUM_PAID};
@@ -68,11 +70,7 @@ impl PlainTrade {
 /// Returns `None` if an amount, `seq` or time leaves 64 bits, which prices and quantities in range cannot reach, or an
 /// amount is not price × quantity.
 pub fn trade_postings(position: &Position, trades: &[PlainTrade], not_before: u64) -> Option<Vec<Posting>> {
-    let mut seq = position.next_seq();
-    let mut time_ns = match position.last_time() {
-        Some(last) => last.checked_add(1)?.max(not_before),
-        None => not_before,
-    };
+    let (mut seq, mut time_ns) = next(position, not_before)?;
     let mut out = Vec::with_capacity(trades.len());
     for trade in trades {
         let group = seq;
@@ -102,6 +100,25 @@ pub fn trade_postings(position: &Position, trades: &[PlainTrade], not_before: u6
         }
     }
     Some(out)
+}
+
+/// The postings that carry hashes, one each; `None` if seq or engine time would leave 64 bits.
+pub fn hash_postings(position: &Position, rows: &[(Kind, u16, Hash)], not_before: u64) -> Option<Vec<Posting>> {
+    let (seq, time_ns) = next(position, not_before)?;
+    let rows = rows.iter().zip(0_u64..);
+    rows.map(|((kind, code, hash), row)| {
+        Some(consortium::posting_of(*kind, *code, hash, seq.checked_add(row)?, time_ns.checked_add(row)?))
+    })
+    .collect()
+}
+
+/// Seq and engine time of the next posting.
+fn next(position: &Position, not_before: u64) -> Option<(u64, u64)> {
+    let time_ns = match position.last_time() {
+        Some(last) => last.checked_add(1)?.max(not_before),
+        None => not_before,
+    };
+    Some((position.next_seq(), time_ns))
 }
 
 #[cfg(test)]

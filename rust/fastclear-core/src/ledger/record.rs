@@ -13,8 +13,8 @@
 //! | 24 | u64 | market | | | |
 //! | 32 | u64 | buy order | | | |
 
-use super::LedgerError;
 use super::bytes::{i64_at, put, u16_at, u64_at};
+use super::{LedgerError, consortium};
 use crate::settlement::posting::{Kind, Posting};
 use crate::settlement::slot::{TRADE_BUYER, TRADE_SUM, TRADE_SUM_PAID};
 
@@ -100,13 +100,29 @@ pub fn decode(bytes: &[u8]) -> Result<Posting, LedgerError> {
 /// Refuses a posting that has no valid record.
 ///
 /// # Errors
-/// [`LedgerError::Field`] for undefined flag bits, a negative amount or a sum with a price a unit.
+/// [`LedgerError::Field`] for undefined flag bits, a negative amount, a sum with a price a unit, or a record that carries
+/// a hash and money too.
 pub fn check(posting: &Posting) -> Result<(), LedgerError> {
     if posting.flags & !FLAGS_DEFINED != 0 {
         return Err(field("flags", 3));
     }
     if posting.amount < 0 {
         return Err(field("amount", 80));
+    }
+    if consortium::carries_hash(posting) {
+        // Four fields are the hash; what else could hold money or a place is zero.
+        for (used, name, offset) in [
+            (posting.flags != 0, "flags", 3),
+            (posting.asset != 0, "asset", 6),
+            (posting.debit != 0, "debit", 48),
+            (posting.credit != 0, "credit", 56),
+            (posting.price != 0, "price", 72),
+            (posting.amount != 0, "amount", 80),
+        ] {
+            if used {
+                return Err(field(name, offset));
+            }
+        }
     }
     if posting.kind == Kind::Trade && matches!(posting.code, TRADE_SUM | TRADE_SUM_PAID) && posting.price != 0 {
         return Err(field("price", 72));
@@ -139,9 +155,10 @@ mod tests {
         let small = (1_u8..=19, 0_u8..4, any::<u16>(), any::<u16>());
         (small, ids, any::<i64>(), any::<i64>(), 0..=i64::MAX, any::<u64>()).prop_map(
             |((kind, flags, code, asset), ids, quantity, price, amount, group)| Posting {
+                // Lines that carry a hash are in the tests of `consortium`.
+                code: if kind > 16 && code == 2 { 3 } else { code },
                 kind: Kind::from_number(kind).unwrap(),
                 flags,
-                code,
                 asset,
                 seq: ids.0,
                 time_ns: ids.1,
@@ -215,6 +232,32 @@ mod tests {
             assert_eq!(trade_amount_holds(&decode(&bytes).unwrap()), sum || code == TRADE_BUYER, "code {code}");
             bytes[72] = 1;
             assert_eq!(decode(&bytes).err(), sum.then_some(field("price", 72)), "code {code}");
+        }
+    }
+
+    #[test]
+    fn a_record_that_carries_a_hash_carries_nothing_else() {
+        for kind in [17, 18] {
+            let mut hash = sample();
+            hash[2] = kind;
+            hash[4] = 2;
+            hash[24..48].fill(0xFF);
+            hash[64..72].fill(0xFF);
+            assert!(decode(&hash).is_ok());
+            for (offset, name, start) in [
+                (3, "flags", 3),
+                (6, "asset", 6),
+                (55, "debit", 48),
+                (56, "credit", 56),
+                (72, "price", 72),
+                (80, "amount", 80),
+            ] {
+                let mut wrong = hash;
+                wrong[offset] = 1;
+                assert_eq!(decode(&wrong), Err(field(name, start)), "kind {kind}, byte {offset}");
+                wrong[4] = 1;
+                assert!(decode(&wrong).is_ok(), "another code, byte {offset}");
+            }
         }
     }
 

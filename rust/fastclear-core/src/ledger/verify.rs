@@ -5,12 +5,15 @@
 //! `seq` and rising time of records, trade amounts, the gross sum, and the state root after folding every record
 //! with the same function that settlement uses. The head covers the last header.
 
+use core::mem::replace;
+
 use sha2::{Digest, Sha256};
 
 use super::Header;
 use super::account_leaf::state_root;
 use super::bytes::take;
 use super::chain::{self, Chain, Position};
+use super::consortium::next_validators;
 use super::head::Head;
 use super::header::{HEADER_LEN, PREV_OFFSET};
 use super::merkle::{self, Hash};
@@ -44,6 +47,8 @@ pub struct Replay {
     headers: Vec<Header>,
     hashes: Vec<Hash>,
     position: Position,
+    /// Validators hash of the next header; `None` before block 0, which sets it.
+    validators: Option<Hash>,
     records_len: usize,
     orders_len: usize,
 }
@@ -130,6 +135,7 @@ impl Replay {
             headers: Vec::new(),
             hashes: Vec::new(),
             position: Position::default(),
+            validators: None,
             records_len: 0,
             orders_len: 0,
         }
@@ -164,9 +170,47 @@ impl Replay {
         }
     }
 
+    /// Hash of the consortium that cosigns the next block; `None` before block 0, which sets it.
+    pub const fn validators(&self) -> Option<Hash> {
+        self.validators
+    }
+
+    /// Checks the next block, given alone: header, then record entries, then order entries. A refused block changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// The [`Fault`]; offsets count from the start of the header, the records or the orders.
+    pub fn append(&mut self, block: &[u8]) -> Result<(), Fault> {
+        let height = self.headers.len() as u64;
+        let fault = |part, offset: usize, reason| Fault { height, record: None, part, offset: offset as u64, reason };
+        let header = block.get(..HEADER_LEN).ok_or(fault(Part::Headers, block.len(), Reason::Truncated))?;
+        let decoded = Header::decode(header).map_err(|error| fault(Part::Headers, 0, Reason::Malformed(error)))?;
+        let entries = &block[HEADER_LEN..];
+        let records_len = decoded.records as usize * RECORD_ENTRY_LEN;
+        let used = records_len + decoded.orders as usize * ORDER_ENTRY_LEN;
+        if entries.len() < used {
+            return Err(fault(Part::Records, entries.len(), Reason::Truncated));
+        }
+        if entries.len() > used {
+            return Err(fault(Part::Orders, used, Reason::Trailing { bytes: (entries.len() - used) as u64 }));
+        }
+        let (records, orders) = entries.split_at(records_len);
+        let (position, validators) = (self.position.clone(), self.validators);
+        let lengths = (replace(&mut self.records_len, 0), replace(&mut self.orders_len, 0));
+        let checked = self.block(header, records, orders);
+        if checked.is_err() {
+            (self.position, self.validators) = (position, validators);
+            (self.records_len, self.orders_len) = (0, 0);
+        }
+        self.records_len += lengths.0;
+        self.orders_len += lengths.1;
+        checked
+    }
+
     /// The chain, ready for its next block.
     pub fn into_chain(self, key: SaltKey) -> Chain {
-        Chain::resume(self.params_hash, key, self.headers, self.hashes, self.position)
+        let validators = self.validators.unwrap_or_default();
+        Chain::resume(self.params_hash, key, self.headers, self.hashes, self.position, validators)
     }
 
     /// Checks the next block: `header` is its 280 bytes, `records` and `orders` are the whole files.
@@ -215,6 +259,7 @@ impl Replay {
             (last.is_none_or(|last| last.has_state == header.has_state), Reason::Place("state flag")),
             (last.is_none_or(|last| last.time_ns < header.time_ns), Reason::Place("engine time")),
             (header.first_seq == self.position.next_seq(), Reason::Place("first seq")),
+            (self.validators.is_none_or(|hash| hash == header.validators_hash), Reason::Place("validators hash")),
         ];
         checks.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, reason)| Err(reason))
     }
@@ -274,7 +319,10 @@ impl Replay {
             return Err(Fault { part: Part::Headers, ..fault(None, Reason::Place("engine time")) });
         }
         match chain::gross(&postings) {
-            Ok(sum) if sum == header.gross => Ok(()),
+            Ok(sum) if sum == header.gross => {
+                self.validators = Some(next_validators(header.validators_hash, &postings));
+                Ok(())
+            }
             Ok(_) => Err(fault(None, Reason::Gross)),
             Err(error) => Err(fault(None, Reason::Malformed(error))),
         }

@@ -49,6 +49,7 @@ pub mod delivery;
 pub mod disputes;
 mod draft;
 pub mod error;
+pub mod hash_lines;
 pub mod imbalance;
 pub mod netting;
 mod open_orders;

@@ -17,6 +17,8 @@ pub enum Part {
     Orders,
     /// `head`.
     Head,
+    /// `signed`.
+    Signed,
 }
 
 impl Part {
@@ -28,6 +30,7 @@ impl Part {
             Self::Records => "records.bin",
             Self::Orders => "orders.bin",
             Self::Head => "head",
+            Self::Signed => "signed",
         }
     }
 }
@@ -65,6 +68,10 @@ pub enum Reason {
     StateRoot,
     /// The trades have another sum.
     Gross,
+    /// What the log signed last is no checkpoint.
+    SignedMalformed,
+    /// What the log signed last is not what it holds.
+    SignedDiffers,
 }
 
 impl fmt::Display for Reason {
@@ -89,6 +96,10 @@ impl fmt::Display for Reason {
             }
             Self::StateRoot => f.write_str("replaying the records gives another state root"),
             Self::Gross => f.write_str("the trades do not sum to the header's gross"),
+            Self::SignedMalformed => f.write_str("what the log signed last is cut or altered"),
+            Self::SignedDiffers => {
+                f.write_str("the log signed a checkpoint that these blocks do not have: they were cut off or replaced")
+            }
         }
     }
 }
