@@ -243,7 +243,7 @@ impl Replay {
                 break;
             }
         }
-        let root = merkle::root(merkle::leaf_hashes(entries, ORDER_ENTRY_LEN));
+        let root = merkle::root_of_entries(entries, ORDER_ENTRY_LEN);
         match (root == header.orders_root, first_bad) {
             (_, Some((index, reason))) => Err(fault(Some(index), reason)),
             (false, None) => Err(fault(None, Reason::OrdersRoot)),
@@ -267,7 +267,7 @@ impl Replay {
             self.position.admit(index as u64, &posting, header.has_state).map_err(bad)?;
             postings.push(posting);
         }
-        if merkle::root(merkle::leaf_hashes(entries, RECORD_ENTRY_LEN)) != header.records_root {
+        if merkle::root_of_entries(entries, RECORD_ENTRY_LEN) != header.records_root {
             return Err(fault(None, Reason::RecordsRoot));
         }
         if postings.last().is_some_and(|last| last.time_ns > header.time_ns) {
