@@ -36,8 +36,16 @@ from fastclear.auction.properties import mechanisms
 from fastclear.audit import AuditError, AuditReport
 from fastclear.block import Block, Proof, VerificationError, VerificationReport
 from fastclear.book import BookEvents, OrderBook
+from fastclear.certificate import (
+    CertificateRefusedError,
+    ClearingCertificate,
+    NoCertificateError,
+    certify_block,
+    sealed_parameters,
+)
 from fastclear.certificates import CertificateCode, Certificates
 from fastclear.community import Community, community_from_frame, load_community
+from fastclear.erasure import Erasure
 from fastclear.errors import (
     FastclearError,
     LedgerError,
@@ -63,8 +71,11 @@ from fastclear.platforms.result import RunResult
 from fastclear.platforms.simulation import run
 from fastclear.prepayment import Prepayment
 from fastclear.profiles import CreditBank, PostpaidNetting, Prepaid
+from fastclear.proof_desk import BalanceProof, verify_balance
+from fastclear.pseudonyms import Pseudonyms
 from fastclear.receipts import Receipts
 from fastclear.reject import RejectReason
+from fastclear.sealed_bids import SealedBidCode, SealedBids
 from fastclear.settlement import Settlement
 from fastclear.statements import History
 from fastclear.storage import Storage, StorageCode
@@ -83,6 +94,7 @@ __all__ = [
     "AuditReport",
     "Average",
     "Backup",
+    "BalanceProof",
     "Block",
     "BlockClearing",
     "Blocks",
@@ -90,13 +102,16 @@ __all__ = [
     "Borrower",
     "CcpMargin",
     "CertificateCode",
+    "CertificateRefusedError",
     "Certificates",
     "Clearing",
+    "ClearingCertificate",
     "Community",
     "CreditBank",
     "Discriminatory",
     "DualPrice",
     "DualToken",
+    "Erasure",
     "Escrow2of3",
     "FastclearError",
     "History",
@@ -112,6 +127,7 @@ __all__ = [
     "Muda",
     "MultiRound",
     "Net",
+    "NoCertificateError",
     "OrderBook",
     "Orders",
     "Pooled",
@@ -121,12 +137,15 @@ __all__ = [
     "Preset",
     "PresetError",
     "Proof",
+    "Pseudonyms",
     "RandomMatching",
     "Receipts",
     "RejectReason",
     "RunResult",
     "Sbba",
     "SchemaError",
+    "SealedBidCode",
+    "SealedBids",
     "Settlement",
     "SettlementError",
     "ShortfallAllocation",
@@ -145,6 +164,7 @@ __all__ = [
     "Vickrey",
     "Waterfall",
     "__version__",
+    "certify_block",
     "clear",
     "community_from_frame",
     "credit_limit",
@@ -158,7 +178,9 @@ __all__ = [
     "net",
     "network_losses",
     "run",
+    "sealed_parameters",
     "verify",
+    "verify_balance",
     "verify_directory",
     "waterfall",
 ]

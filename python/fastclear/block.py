@@ -56,6 +56,8 @@ class VerificationReport:
         Hash of the last header in hexadecimal digits, zeros before the first block.
     has_state : bool
         Whether the account states were replayed and agree with every block's state root.
+    erased : int
+        Leaves whose content is gone: of these only the hash was verified.
     """
 
     blocks: int
@@ -64,6 +66,7 @@ class VerificationReport:
     accounts: int
     head: str
     has_state: bool
+    erased: int = 0
 
 
 @dataclass(frozen=True)

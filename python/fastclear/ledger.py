@@ -26,8 +26,9 @@ from typing import Any, Final, Literal, cast
 import numpy as np
 import polars as pl
 
-from fastclear import _core, light_client
+from fastclear import _core, clearing_proof, light_client
 from fastclear.block import ORDER_ENTRY_LEN, RECORD_ENTRY_LEN, Block, Proof, VerificationError, VerificationReport
+from fastclear.erasure import ErasureDesk, erased_leaves, present
 from fastclear.errors import LedgerError
 from fastclear.leaves import (
     ORDER_DTYPE,
@@ -40,11 +41,12 @@ from fastclear.leaves import (
     trade_columns,
 )
 from fastclear.light_client import Refused
+from fastclear.proof_desk import ProofDesk
 
 _KIND: Final = pl.Enum(light_client.KINDS)
 
 
-class Ledger:
+class Ledger(ProofDesk, ErasureDesk):
     """A chain of sealed blocks, in memory; :meth:`open` keeps one in a directory.
 
     Parameters
@@ -63,10 +65,10 @@ class Ledger:
     """
 
     def __init__(self, params: Mapping[str, object] | None = None, seed: int | None = None) -> None:
-        self._key = _key(seed)
+        self._seed = _seed(seed)
         self._place: tuple[str, bool] | None = None
         self._known = 0, b""
-        self._open: _core.Chain | None = _core.Chain(None, _canonical(params), self._key, False)
+        self._open: _core.Chain | None = _core.Chain(None, _canonical(params), _key(self._seed), False)
 
     @classmethod
     def open(
@@ -100,9 +102,9 @@ class Ledger:
         if durability not in ("sync", "none"):
             raise LedgerError(f"durability is {durability!r}; give 'sync' or 'none'")
         ledger = cls.__new__(cls)
-        ledger._key, ledger._known = _key(seed), (0, b"")
+        ledger._seed, ledger._known = _seed(seed), (0, b"")
         ledger._place = place = _path(path), durability == "sync"
-        ledger._open = _core.Chain(place[0], _canonical(params), ledger._key, place[1])
+        ledger._open = _core.Chain(place[0], _canonical(params), _key(ledger._seed), place[1])
         return ledger
 
     def reopen(self) -> None:
@@ -130,7 +132,7 @@ class Ledger:
         self._open = None  # lets go of the lock
         if not os.path.isfile(os.path.join(path, "head")):  # noqa: PTH113, PTH118 - else an empty ledger would be begun
             raise LedgerError(f"{path} holds no ledger any more; was the directory moved?")
-        found = _core.Chain(path, None, self._key, sync)
+        found = _core.Chain(path, None, _key(self._seed), sync)
         height, head = self._known
         last = found.header(height - 1) if height else None
         if height and (last is None or last[1] != head):
@@ -144,7 +146,7 @@ class Ledger:
         return self._open
 
     def __reduce__(self) -> Any:
-        """Pickle or copy a ledger in memory as its bytes, which are verified again; salts and their key go along.
+        """Pickle or copy a ledger in memory as its bytes, which are verified again, with their salts and its seed.
 
         A ledger in a directory has one writer: it refuses.
         """
@@ -153,11 +155,11 @@ class Ledger:
                 "a ledger in a directory cannot be pickled or copied, because it has one writer; open its directory, "
                 "or a copy of the directory"
             )
-        return _restored, (type(self), self._chain.contents(), self._key)
+        return _restored, (type(self), self._chain.contents(), self._seed)
 
     def _in_memory(self) -> Ledger:
         """A ledger in memory that holds the same blocks."""
-        return _restored(type(self), self._chain.contents(), self._key)
+        return _restored(type(self), self._chain.contents(), self._seed)
 
     # -- what there is -----------------------------------------------------------------------------------------
 
@@ -194,15 +196,21 @@ class Ledger:
         return Block(found[0], found[1].hex())
 
     def records(self, height: int) -> pl.DataFrame:
-        """Read the records of one block: every field of the format by name, ``kind`` as text, one row a record."""
-        table = np.frombuffer(self._chain.records(_natural(height, "height")), RECORD_DTYPE)
+        """Read the records of one block: every field of the format by name, ``kind`` as text, one row a record.
+
+        Erased ones are left out.
+        """
+        table = present(self._chain.records(_natural(height, "height")), RECORD_DTYPE)
         names = [name for name in POSTING_DTYPES if name != "kind"]
         kinds = pl.Series("kind", [light_client.KINDS[kind - 1] for kind in table["kind"].tolist()], dtype=_KIND)
         return pl.DataFrame([kinds, *(pl.Series(name, np.ascontiguousarray(table[name])) for name in names)])
 
     def orders(self, height: int) -> pl.DataFrame:
-        """Read the order leaves of one block, one row an order, in leaf order: market, order, then everything else."""
-        table = np.frombuffer(self._chain.orders(_natural(height, "height")), ORDER_DTYPE)
+        """Read the order leaves of one block, one row an order, in leaf order: market, order, then everything else.
+
+        Erased ones are left out.
+        """
+        table = present(self._chain.orders(_natural(height, "height")), ORDER_DTYPE)
         names = ["market", "order", "participant", "side", "type", "price", "quantity", "time", "reject"]
         return pl.DataFrame([pl.Series(name, np.ascontiguousarray(table[name])) for name in names])
 
@@ -299,6 +307,8 @@ class Ledger:
         size = ORDER_ENTRY_LEN if of_orders else RECORD_ENTRY_LEN
         index = _find(entries, size, leaf, height) if isinstance(leaf, bytes) else _natural(leaf, "leaf")
         path = self._chain.prove(height, index, of_orders)
+        if entries[index * size] == clearing_proof.ERASED:
+            raise LedgerError(f"leaf {index} of block {height} has been erased: only its hash is left")
         log_size = self.height
         return Proof(
             leaf=entries[index * size : (index + 1) * size],
@@ -388,7 +398,7 @@ def verify_directory(path: str | os.PathLike[str], *, head: str | None = None) -
     found = _core.verify_ledger(where)
     if len(found) == 5:
         raise VerificationError(*found)
-    report = VerificationReport(*found)
+    report = VerificationReport(*found, erased=erased_leaves(where))
     if head is not None:
         with open(os.path.join(where, "headers.bin"), "rb") as file:  # noqa: PTH118, PTH123
             hashes = [item.hex() for item in light_client.check_headers(file.read())]
@@ -409,10 +419,10 @@ def _canonical(params: Mapping[str, object] | None) -> bytes | None:
         raise LedgerError(f"params cannot be written as JSON in UTF-8: {error}") from error
 
 
-def _restored(cls: type[Ledger], contents: tuple[bytes, bytes, bytes, bytes], key: int | bytes) -> Ledger:
+def _restored(cls: type[Ledger], contents: tuple[bytes, bytes, bytes, bytes], seed: int | None) -> Ledger:
     ledger = cls.__new__(cls)
-    ledger._key, ledger._place, ledger._known = key, None, (0, b"")
-    ledger._open = _core.Chain.restore(*contents, key)
+    ledger._seed, ledger._place, ledger._known = seed, None, (0, b"")
+    ledger._open = _core.Chain.restore(*contents, _key(seed))
     return ledger
 
 
@@ -424,8 +434,13 @@ def _path(path: object) -> str:
         raise LedgerError(f"path is a {type(path).__name__}; give text or a path") from error
 
 
+def _seed(seed: int | None) -> int | None:
+    return None if seed is None else _natural(seed, "seed")
+
+
 def _key(seed: int | None) -> int | bytes:
-    return os.urandom(32) if seed is None else _natural(seed, "seed")
+    """The seed, or fresh randomness, of which no copy is kept here: whoever has it can make salts again."""
+    return os.urandom(32) if seed is None else seed
 
 
 def _natural(value: int, name: str) -> int:

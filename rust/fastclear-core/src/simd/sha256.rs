@@ -107,6 +107,8 @@ const START: [u32; 8] = [
 
 #[cfg(target_arch = "x86_64")]
 mod lanes {
+    #![expect(clippy::many_single_char_names, reason = "the names of FIPS 180-4")]
+
     use std::arch::x86_64::{
         __m128i, _mm_add_epi32, _mm_alignr_epi8, _mm_blend_epi16, _mm_loadu_si128, _mm_or_si128, _mm_set_epi32,
         _mm_set_epi64x, _mm_setzero_si128, _mm_sha256msg1_epu32, _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32,
@@ -268,6 +270,9 @@ mod lanes {
 
 #[cfg(target_arch = "x86_64")]
 mod wide {
+    #![expect(clippy::many_single_char_names, reason = "the names of FIPS 180-4")]
+    #![expect(clippy::large_types_passed_by_value, reason = "inlined, so that vectors stay in registers")]
+
     use std::arch::x86_64::{
         __m512i, _mm512_add_epi32, _mm512_loadu_si512, _mm512_maskz_loadu_epi8, _mm512_or_si512, _mm512_ror_epi32,
         _mm512_set_epi8, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_shuffle_i32x4,
