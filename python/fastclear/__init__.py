@@ -36,10 +36,18 @@ from fastclear.auction.properties import mechanisms
 from fastclear.audit import AuditError, AuditReport
 from fastclear.block import Block, Proof, VerificationError, VerificationReport
 from fastclear.book import BookEvents, OrderBook
+from fastclear.certificate import (
+    CertificateRefusedError,
+    ClearingCertificate,
+    NoCertificateError,
+    certify_block,
+    sealed_parameters,
+)
 from fastclear.certificates import CertificateCode, Certificates
 from fastclear.checkpoints import Checkpoint, Equivocation, equivocations
 from fastclear.community import Community, community_from_frame, load_community
 from fastclear.consortium import Consortium
+from fastclear.erasure import Erasure
 from fastclear.errors import (
     FastclearError,
     LedgerError,
@@ -66,8 +74,11 @@ from fastclear.platforms.result import RunResult
 from fastclear.platforms.simulation import run
 from fastclear.prepayment import Prepayment
 from fastclear.profiles import CreditBank, PostpaidNetting, Prepaid
+from fastclear.proof_desk import BalanceProof, verify_balance
+from fastclear.pseudonyms import Pseudonyms
 from fastclear.receipts import Receipts
 from fastclear.reject import RejectReason
+from fastclear.sealed_bids import SealedBidCode, SealedBids
 from fastclear.settlement import Settlement
 from fastclear.statements import History
 from fastclear.storage import Storage, StorageCode
@@ -87,6 +98,7 @@ __all__ = [
     "AuditReport",
     "Average",
     "Backup",
+    "BalanceProof",
     "Block",
     "BlockClearing",
     "Blocks",
@@ -94,9 +106,11 @@ __all__ = [
     "Borrower",
     "CcpMargin",
     "CertificateCode",
+    "CertificateRefusedError",
     "Certificates",
     "Checkpoint",
     "Clearing",
+    "ClearingCertificate",
     "Community",
     "Consortium",
     "CosignError",
@@ -105,6 +119,7 @@ __all__ = [
     "DualPrice",
     "DualToken",
     "Equivocation",
+    "Erasure",
     "Escrow2of3",
     "FastclearError",
     "History",
@@ -120,6 +135,7 @@ __all__ = [
     "Muda",
     "MultiRound",
     "Net",
+    "NoCertificateError",
     "OrderBook",
     "Orders",
     "Pooled",
@@ -129,6 +145,7 @@ __all__ = [
     "Preset",
     "PresetError",
     "Proof",
+    "Pseudonyms",
     "PublicKey",
     "RandomMatching",
     "Receipts",
@@ -136,6 +153,8 @@ __all__ = [
     "RunResult",
     "Sbba",
     "SchemaError",
+    "SealedBidCode",
+    "SealedBids",
     "Settlement",
     "SettlementError",
     "ShortfallAllocation",
@@ -156,6 +175,7 @@ __all__ = [
     "Vickrey",
     "Waterfall",
     "__version__",
+    "certify_block",
     "clear",
     "community_from_frame",
     "credit_limit",
@@ -170,7 +190,9 @@ __all__ = [
     "net",
     "network_losses",
     "run",
+    "sealed_parameters",
     "verify",
+    "verify_balance",
     "verify_directory",
     "waterfall",
 ]

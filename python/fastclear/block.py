@@ -60,6 +60,8 @@ class VerificationReport:
         How many of the blocks the checkpoint in the directory covers, its signatures checked; 0 without a checkpoint.
     signers : tuple of str
         Who has signed it, as consortium or policy name them.
+    erased : int
+        Leaves whose content is gone: of these only the hash was verified.
     """
 
     blocks: int
@@ -70,6 +72,7 @@ class VerificationReport:
     has_state: bool
     cosigned: int = 0
     signers: tuple[str, ...] = ()
+    erased: int = 0
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,11 @@ from typing import Any, Final, Literal, cast
 import numpy as np
 import polars as pl
 
-from fastclear import _core, light_client
+from fastclear import _core, clearing_proof, light_client
 from fastclear.block import ORDER_ENTRY_LEN, RECORD_ENTRY_LEN, Block, Proof, VerificationError, VerificationReport
 from fastclear.checkpoints import Checkpoint
 from fastclear.consortium import Consortium
+from fastclear.erasure import ErasureDesk, erased_leaves, present
 from fastclear.errors import LedgerError
 from fastclear.leaves import (
     ORDER_DTYPE,
@@ -45,11 +46,12 @@ from fastclear.leaves import (
 )
 from fastclear.ledger_signing import CHECKPOINT, LedgerSigning, read_checkpoint, read_consortia
 from fastclear.light_client import Refused
+from fastclear.proof_desk import ProofDesk
 
 _KIND: Final = pl.Enum(light_client.KINDS)
 
 
-class Ledger(LedgerSigning):
+class Ledger(LedgerSigning, ProofDesk, ErasureDesk):
     """A chain of sealed blocks, in memory; :meth:`open` keeps one in a directory.
 
     Parameters
@@ -76,10 +78,10 @@ class Ledger(LedgerSigning):
         *,
         consortium: Consortium | None = None,
     ) -> None:
-        self._key = _key(seed)
+        self._seed = _seed(seed)
         self._place: tuple[str, bool] | None = None
         self._last = 0, b""
-        self._open: _core.Chain | None = _core.Chain(None, _canonical(params), self._key, False)
+        self._open: _core.Chain | None = _core.Chain(None, _canonical(params), _key(self._seed), False)
         self._load_signing()
         self._found(consortium)
 
@@ -120,9 +122,9 @@ class Ledger(LedgerSigning):
         if durability not in ("sync", "none"):
             raise LedgerError(f"durability is {durability!r}; give 'sync' or 'none'")
         ledger = cls.__new__(cls)
-        ledger._key, ledger._last = _key(seed), (0, b"")
+        ledger._seed, ledger._last = _seed(seed), (0, b"")
         ledger._place = place = _path(path), durability == "sync"
-        ledger._open = _core.Chain(place[0], _canonical(params), ledger._key, place[1])
+        ledger._open = _core.Chain(place[0], _canonical(params), _key(ledger._seed), place[1])
         ledger._load_signing()
         ledger._found(consortium)
         return ledger
@@ -152,7 +154,7 @@ class Ledger(LedgerSigning):
         self._open = None  # lets go of the lock
         if not os.path.isfile(os.path.join(path, "head")):  # noqa: PTH113, PTH118 - else an empty ledger would be begun
             raise LedgerError(f"{path} holds no ledger any more; was the directory moved?")
-        found = _core.Chain(path, None, self._key, sync)
+        found = _core.Chain(path, None, _key(self._seed), sync)
         height, head = self._last
         last = found.header(height - 1) if height else None
         if height and (last is None or last[1] != head):
@@ -166,7 +168,7 @@ class Ledger(LedgerSigning):
         return self._open
 
     def __reduce__(self) -> Any:
-        """Pickle or copy a ledger in memory as its bytes, which are verified again; salts and their key go along.
+        """Pickle or copy a ledger in memory as its bytes, which are verified again, with their salts and its seed.
 
         A ledger in a directory has one writer: it refuses.
         """
@@ -175,11 +177,11 @@ class Ledger(LedgerSigning):
                 "a ledger in a directory cannot be pickled or copied, because it has one writer; open its directory, "
                 "or a copy of the directory"
             )
-        return _restored, (type(self), self._chain.contents(), self._key, self._signing())
+        return _restored, (type(self), self._chain.contents(), self._seed, self._signing())
 
     def _in_memory(self) -> Ledger:
         """A ledger in memory that holds the same blocks."""
-        return _restored(type(self), self._chain.contents(), self._key, self._signing())
+        return _restored(type(self), self._chain.contents(), self._seed, self._signing())
 
     def _signing(self) -> tuple[list[bytes], bytes, str | None, str | None]:
         """Consortia, the validators hash of the next block, what was signed last, and the cosigned checkpoint."""
@@ -221,15 +223,21 @@ class Ledger(LedgerSigning):
         return Block(found[0], found[1].hex())
 
     def records(self, height: int) -> pl.DataFrame:
-        """Read the records of one block: every field of the format by name, ``kind`` as text, one row a record."""
-        table = np.frombuffer(self._chain.records(_natural(height, "height")), RECORD_DTYPE)
+        """Read the records of one block: every field of the format by name, ``kind`` as text, one row a record.
+
+        Erased ones are left out.
+        """
+        table = present(self._chain.records(_natural(height, "height")), RECORD_DTYPE)
         names = [name for name in POSTING_DTYPES if name != "kind"]
         kinds = pl.Series("kind", [light_client.KINDS[kind - 1] for kind in table["kind"].tolist()], dtype=_KIND)
         return pl.DataFrame([kinds, *(pl.Series(name, np.ascontiguousarray(table[name])) for name in names)])
 
     def orders(self, height: int) -> pl.DataFrame:
-        """Read the order leaves of one block, one row an order, in leaf order: market, order, then everything else."""
-        table = np.frombuffer(self._chain.orders(_natural(height, "height")), ORDER_DTYPE)
+        """Read the order leaves of one block, one row an order, in leaf order: market, order, then everything else.
+
+        Erased ones are left out.
+        """
+        table = present(self._chain.orders(_natural(height, "height")), ORDER_DTYPE)
         names = ["market", "order", "participant", "side", "type", "price", "quantity", "time", "reject"]
         return pl.DataFrame([pl.Series(name, np.ascontiguousarray(table[name])) for name in names])
 
@@ -341,6 +349,8 @@ class Ledger(LedgerSigning):
         width = ORDER_ENTRY_LEN if of_orders else RECORD_ENTRY_LEN
         index = _find(entries, width, leaf, height) if isinstance(leaf, bytes) else _natural(leaf, "leaf")
         path = self._chain.prove(height, index, of_orders)
+        if entries[index * width] == clearing_proof.ERASED:
+            raise LedgerError(f"leaf {index} of block {height} has been erased: only its hash is left")
         log_size = self.height if size is None else _natural(size, "size")
         if checkpoint is not None:
             log_size = checkpoint.size if size is None else log_size
@@ -441,7 +451,7 @@ def verify_directory(
     found = _core.verify_ledger(where)
     if len(found) == 5:
         raise VerificationError(*found)
-    report = VerificationReport(*found)
+    report = VerificationReport(*found, erased=erased_leaves(where))
     with open(os.path.join(where, "headers.bin"), "rb") as file:  # noqa: PTH118, PTH123
         headers = file.read()[: report.blocks * light_client.HEADER_LEN]
     last = max(report.blocks - 1, 0)
@@ -495,12 +505,12 @@ def _canonical(params: Mapping[str, object] | None) -> bytes | None:
 def _restored(
     cls: type[Ledger],
     contents: tuple[bytes, bytes, bytes, bytes],
-    key: int | bytes,
+    seed: int | None,
     signing: tuple[list[bytes], bytes, str | None, str | None],
 ) -> Ledger:
     ledger = cls.__new__(cls)
-    ledger._key, ledger._place, ledger._last = key, None, (0, b"")
-    ledger._open = chain = _core.Chain.restore(*contents, key)
+    ledger._seed, ledger._place, ledger._last = seed, None, (0, b"")
+    ledger._open = chain = _core.Chain.restore(*contents, _key(seed))
     consortia, validators, signed, accepted = signing
     ledger._consortia = {item.hash: item for item in map(Consortium.decode, consortia)}
     ledger._accepted = None if accepted is None else Checkpoint(accepted)
@@ -519,8 +529,13 @@ def _path(path: object) -> str:
         raise LedgerError(f"path is a {type(path).__name__}; give text or a path") from error
 
 
+def _seed(seed: int | None) -> int | None:
+    return None if seed is None else _natural(seed, "seed")
+
+
 def _key(seed: int | None) -> int | bytes:
-    return os.urandom(32) if seed is None else _natural(seed, "seed")
+    """The seed, or fresh randomness, of which no copy is kept here: whoever has it can make salts again."""
+    return os.urandom(32) if seed is None else seed
 
 
 def _natural(value: int, name: str) -> int:

@@ -8,12 +8,13 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fastclear_core::ids::text_id;
+use fastclear_core::ledger::chain::Position;
 use fastclear_core::ledger::head::hex;
 use fastclear_core::ledger::order_leaf::{ORDER_ENTRY_LEN, OrderLeaf, UNKNOWN};
 use fastclear_core::ledger::plain::{PlainTrade, hash_postings, trade_postings};
 use fastclear_core::ledger::record::RECORD_ENTRY_LEN;
 use fastclear_core::ledger::salt::SaltKey;
-use fastclear_core::ledger::{Block, Draft, Hash, Header, merkle};
+use fastclear_core::ledger::{Block, Draft, Hash, Header, account_leaf, erased, merkle};
 use fastclear_core::settlement::amount::DENOMINATORS;
 use fastclear_core::settlement::posting::{Kind, Posting};
 use fastclear_store::{Durability, Ledger, StoreError, verify_dir};
@@ -435,9 +436,33 @@ impl Chain {
                 }
             })
             .map_err(|error| raised(&error))?;
-        let leaves = merkle::leaf_hashes(&bytes, len);
+        let leaves = erased::leaf_hashes(&bytes, len);
         let path = merkle::inclusion_proof(&leaves, index).map_err(|error| refused(&error))?;
         hashes(py, &path)
+    }
+
+    /// Takes the content out of entries of one block, for good; gives their leaf hashes.
+    fn erase<'py>(&self, py: Python<'py>, height: u64, order: bool, indices: Vec<u64>) -> PyResult<Bound<'py, PyList>> {
+        let erased = py.detach(|| self.lock().erase(height, order, &indices)).map_err(|error| raised(&error))?;
+        hashes(py, &erased)
+    }
+
+    /// The 96 bytes of every account after the block at `height`, ascending; replayed from the first record on.
+    fn account_leaves<'py>(&self, py: Python<'py>, height: u64) -> PyResult<Bound<'py, PyBytes>> {
+        let leaves = py.detach(|| {
+            let mut ledger = self.lock();
+            if height + 1 == ledger.chain().height() {
+                return Ok(account_leaf::leaves(ledger.chain().position().accounts()));
+            }
+            let mut position = Position::default();
+            for block in 0..=height {
+                let entries = ledger.records(block)?;
+                position.admit_entries(&entries)?;
+            }
+            Ok(account_leaf::leaves(position.accounts()))
+        });
+        let leaves = leaves.map_err(|error: StoreError| raised(&error))?;
+        Ok(PyBytes::new(py, &leaves))
     }
 
     /// Root of the header log over the first `size` headers.

@@ -33,6 +33,7 @@ mod consortium;
 mod errors;
 mod ledger;
 mod mechanism;
+mod proofs;
 mod settlement;
 mod storage;
 mod trades;
@@ -66,5 +67,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     certificates::register(m)?;
     ledger::register(m)?;
     consortium::register(m)?;
+    proofs::register(m)?;
     Ok(())
 }

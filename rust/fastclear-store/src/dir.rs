@@ -12,6 +12,7 @@ use fastclear_core::ledger::verify::{Fault, Files, Part, Reason, Replay};
 use fastclear_core::ledger::{Block, Chain, Checkpoint, Draft, Hash, LedgerError, verify};
 
 use crate::StoreError;
+use crate::erasing;
 use crate::files::{self, Named};
 use crate::signed;
 
@@ -64,6 +65,7 @@ impl LedgerDir {
         if new && is_new(path)? {
             begin(path, params.unwrap_or(b"{}"), durability)?;
         }
+        erasing::finish(path)?;
         let bytes = Bytes::read(path)?;
         if params.is_some_and(|params| params != bytes.params) {
             return Err(StoreError::OtherParams { path: path.to_owned() });
@@ -232,6 +234,29 @@ impl LedgerDir {
         self.orders.read_at(self.order_starts[height as usize], len)
     }
 
+    /// Puts other bytes in the place of one block's entries, as many as there are: all of them or none, whatever happens.
+    /// The old bytes are overwritten where they stand.
+    ///
+    /// # Errors
+    /// [`StoreError::NoBlock`], `Poisoned` or `Io`. After `Io` the ledger is closed for writing; opening it finishes what
+    /// was begun.
+    pub fn overwrite(&mut self, height: u64, orders: bool, entries: &[u8]) -> Result<(), StoreError> {
+        if self.poisoned {
+            return Err(StoreError::Poisoned { path: self.path.clone() });
+        }
+        let header = self.chain.headers().get(height as usize).ok_or(self.no_block(height))?;
+        let (part, offset) = if orders {
+            (Part::Orders, self.order_starts[height as usize])
+        } else {
+            (Part::Records, header.first_seq * RECORD_ENTRY_LEN as u64)
+        };
+        self.poisoned = true;
+        erasing::begin(&self.path, part, offset, entries)?;
+        erasing::finish(&self.path)?;
+        self.poisoned = false;
+        Ok(())
+    }
+
     fn no_block(&self, height: u64) -> StoreError {
         StoreError::NoBlock { height, blocks: self.chain.height() }
     }
@@ -265,7 +290,7 @@ struct Bytes {
 impl Bytes {
     fn read(path: &Path) -> Result<Self, StoreError> {
         let read = |part: Part| files::read_if_there(&path.join(part.file())).map(Option::unwrap_or_default);
-        Ok(Self {
+        let mut bytes = Self {
             // Before the head: what the log has signed was sealed.
             signed: files::read_if_there(&path.join(Part::Signed.file()))?,
             // The head first: a writer at work only ever adds bytes behind what it names.
@@ -274,7 +299,11 @@ impl Bytes {
             headers: read(Part::Headers)?,
             records: read(Part::Records)?,
             orders: read(Part::Orders)?,
-        })
+        };
+        if let Some(begun) = erasing::read(path)? {
+            begun.lay_over(&mut bytes.records, &mut bytes.orders);
+        }
+        Ok(bytes)
     }
 
     /// The checkpoint signed last, which has to be one of these blocks.

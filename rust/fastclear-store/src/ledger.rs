@@ -8,7 +8,7 @@ use fastclear_core::ledger::salt::SaltKey;
 use fastclear_core::ledger::verify::Replay;
 use fastclear_core::ledger::{Block, Chain, Checkpoint, Draft, Hash, Header, LedgerError};
 
-use crate::{Durability, LedgerDir, StoreError, signed};
+use crate::{Durability, LedgerDir, StoreError, erasing, signed};
 
 /// A ledger in memory or in a directory: the same blocks either way.
 pub struct Ledger(Place);
@@ -193,7 +193,34 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// Takes the content of entries of one block out of every file; only their leaf hashes are left, which are given
+    /// back.
+    ///
+    /// # Errors
+    /// [`StoreError::NoBlock`], `Ledger` (no such entry, or one that is kept), `Poisoned` or `Io`. Where an error comes
+    /// before the writing, nothing has changed.
+    pub fn erase(&mut self, height: u64, orders: bool, indices: &[u64]) -> Result<Vec<Hash>, StoreError> {
+        let entries = if orders { self.orders(height)? } else { self.records(height)? };
+        let (erased, hashes) = erasing::erased_entries(entries, orders, indices)?;
+        match &mut self.0 {
+            Place::Memory(memory) => memory.overwrite(height, orders, &erased)?,
+            Place::Dir(dir) => dir.overwrite(height, orders, &erased)?,
+        }
+        Ok(hashes)
+    }
+}
+
 impl Memory {
+    fn overwrite(&mut self, height: u64, orders: bool, entries: &[u8]) -> Result<(), StoreError> {
+        let (records_at, orders_at) = self.ranges(height)?;
+        let place = if orders { self.orders.get_mut(orders_at) } else { self.records.get_mut(records_at) };
+        if let Some(place) = place.filter(|place| place.len() == entries.len()) {
+            place.copy_from_slice(entries);
+        }
+        Ok(())
+    }
+
     fn seal(&mut self, draft: Draft<'_>) -> Result<Block, StoreError> {
         let block = self.chain.draft(draft)?;
         self.chain.push(&block)?;

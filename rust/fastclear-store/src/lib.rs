@@ -15,6 +15,7 @@
 //! everything else that does not verify is refused, with file and offset, and nothing is changed.
 
 mod dir;
+mod erasing;
 mod error;
 mod files;
 mod ledger;

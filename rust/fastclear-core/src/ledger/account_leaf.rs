@@ -39,7 +39,14 @@ pub fn encode(id: u64, account: &Account) -> [u8; ACCOUNT_LEN] {
 
 /// RFC 9162 root over the account leaves in ascending id; SHA-256 of nothing where there is no account.
 pub fn state_root(accounts: &Accounts) -> Hash {
-    merkle::root(accounts.iter().map(|(id, account)| merkle::leaf_hash(&encode(id, account))).collect())
+    merkle::root_of_entries(&leaves(accounts), ACCOUNT_LEN)
+}
+
+/// The account leaves in ascending id, one after another: what the state root is over.
+pub fn leaves(accounts: &Accounts) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(accounts.len() * ACCOUNT_LEN);
+    bytes.extend(accounts.iter().flat_map(|(id, account)| encode(id, account)));
+    bytes
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use super::account_leaf::state_root;
 use super::consortium::next_validators;
+use super::erased::{self, Erased};
 use super::merkle::{self, Hash};
 use super::order_leaf::{ORDER_ENTRY_LEN, ORDER_LEN, OrderLeaf};
 use super::record::{self, RECORD_ENTRY_LEN, RECORD_LEN};
@@ -89,6 +90,33 @@ impl Position {
         }
         self.next_seq += 1;
         self.last_time = Some(posting.time_ns);
+        Ok(())
+    }
+
+    /// Accepts the next record where only its leaf hash is left: it moved nothing, and its time is not known any more.
+    ///
+    /// # Errors
+    /// [`LedgerError::Sequence`].
+    pub fn admit_erased(&mut self, index: u64, erased: &Erased) -> Result<(), LedgerError> {
+        if erased.seq != self.next_seq || erased.seq == u64::MAX {
+            return Err(LedgerError::Sequence { record: index, expected: self.next_seq, got: erased.seq });
+        }
+        self.next_seq += 1;
+        Ok(())
+    }
+
+    /// Accepts the next records of a history that has been verified, folding them into account states.
+    ///
+    /// # Errors
+    /// Those of [`Position::admit`], or of a malformed record.
+    pub fn admit_entries(&mut self, entries: &[u8]) -> Result<(), LedgerError> {
+        for (index, entry) in entries.chunks_exact(RECORD_ENTRY_LEN).enumerate() {
+            if erased::is_erased(entry) {
+                self.admit_erased(index as u64, &erased::decode(entry)?)?;
+            } else {
+                self.admit(index as u64, &record::decode(&entry[..RECORD_LEN])?, true)?;
+            }
+        }
         Ok(())
     }
 }
@@ -213,8 +241,8 @@ impl Chain {
             height,
             chain_id: self.id,
             prev: self.head(),
-            orders_root: merkle::root(merkle::leaf_hashes(&orders_bytes, ORDER_ENTRY_LEN)),
-            records_root: merkle::root(merkle::leaf_hashes(&records, RECORD_ENTRY_LEN)),
+            orders_root: merkle::root_of_entries(&orders_bytes, ORDER_ENTRY_LEN),
+            records_root: merkle::root_of_entries(&records, RECORD_ENTRY_LEN),
             state_root: if with_state { state_root(&after.accounts) } else { Hash::default() },
             params_hash: self.params_hash,
             validators_hash: self.validators,
@@ -241,6 +269,7 @@ impl Chain {
         if !next {
             return Err(LedgerError::NotNext);
         }
+        self.key.advance();
         self.headers.push(block.header);
         self.hashes.push(block.hash);
         self.position = block.after.clone();

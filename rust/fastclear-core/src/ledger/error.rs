@@ -103,6 +103,11 @@ pub enum LedgerError {
     ProofLength,
     /// A proof that leads to another root.
     RootMismatch,
+    /// A record that must be kept, asked to be erased.
+    Kept {
+        /// Its seq.
+        seq: u64,
+    },
 }
 
 impl fmt::Display for LedgerError {
@@ -140,6 +145,12 @@ impl fmt::Display for LedgerError {
             Self::Sizes { old, new } => write!(f, "a tree of {old} leaves cannot be shown to grow into {new}"),
             Self::ProofLength => f.write_str("the proof has the wrong number of hashes for this tree"),
             Self::RootMismatch => f.write_str("the proof leads to another root"),
+            Self::Kept { seq } => {
+                write!(
+                    f,
+                    "record {seq} moves money or rights and is kept; only orders and meter readings can be erased"
+                )
+            }
         }
     }
 }

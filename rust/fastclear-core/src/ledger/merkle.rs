@@ -2,11 +2,16 @@
 //!
 //! Leaf hash SHA-256(`0x00` ‖ entry), node hash SHA-256(`0x01` ‖ left ‖ right), root of nothing SHA-256(""). The left
 //! half of n leaves is the largest power of two below n; pairing hashes level by level and carrying an odd last one
-//! up unchanged gives the same tree, in place and without an allocation a node.
+//! up unchanged gives the same tree. Leaves and levels are hashed several at once ([`crate::simd::sha256_each`]).
 
 use sha2::{Digest, Sha256};
 
 use super::LedgerError;
+use super::account_leaf::ACCOUNT_LEN;
+use super::header::HEADER_LEN;
+use super::order_leaf::ORDER_ENTRY_LEN;
+use super::record::RECORD_ENTRY_LEN;
+use crate::simd::sha256_each;
 
 /// A SHA-256 hash.
 pub type Hash = [u8; 32];
@@ -37,20 +42,21 @@ pub fn empty_root() -> Hash {
 
 /// The root over leaf hashes.
 pub fn root(mut level: Vec<Hash>) -> Hash {
-    if level.is_empty() {
-        return empty_root();
+    let mut above = Vec::new();
+    while level.len() > 1 {
+        climb(&level, &mut above);
+        core::mem::swap(&mut level, &mut above);
     }
-    let mut count = level.len();
-    while count > 1 {
-        for pair in 0..count / 2 {
-            level[pair] = node_hash(&level[2 * pair], &level[2 * pair + 1]);
-        }
-        if count % 2 == 1 {
-            level[count / 2] = level[count - 1];
-        }
-        count = count.div_ceil(2);
-    }
-    level[0]
+    level.first().copied().unwrap_or_else(empty_root)
+}
+
+/// The level above: each pair's node, an odd last hash unchanged.
+fn climb(level: &[Hash], above: &mut Vec<Hash>) {
+    let pairs = level.len() / 2;
+    above.clear();
+    above.resize(pairs, Hash::default());
+    sha256_each::<64>(0x01, level[..2 * pairs].as_flattened(), above);
+    above.extend(&level[2 * pairs..]);
 }
 
 /// The leaf hashes of entries of `entry_len` bytes that stand one after another.
@@ -58,10 +64,108 @@ pub fn root(mut level: Vec<Hash>) -> Hash {
 /// # Panics
 /// Never: bytes beyond the last whole entry are ignored, a length of 0 gives no leaves.
 pub fn leaf_hashes(entries: &[u8], entry_len: usize) -> Vec<Hash> {
-    if entry_len == 0 {
-        return Vec::new();
+    let mut hashes = Vec::new();
+    leaf_hashes_into(entries, entry_len, &mut hashes);
+    hashes
+}
+
+fn leaf_hashes_into(entries: &[u8], entry_len: usize, hashes: &mut Vec<Hash>) {
+    let count = entries.len().checked_div(entry_len).unwrap_or(0);
+    hashes.clear();
+    hashes.resize(count, Hash::default());
+    match entry_len {
+        0 => {}
+        RECORD_ENTRY_LEN => sha256_each::<RECORD_ENTRY_LEN>(0x00, entries, hashes),
+        ORDER_ENTRY_LEN => sha256_each::<ORDER_ENTRY_LEN>(0x00, entries, hashes),
+        ACCOUNT_LEN => sha256_each::<ACCOUNT_LEN>(0x00, entries, hashes),
+        HEADER_LEN => sha256_each::<HEADER_LEN>(0x00, entries, hashes),
+        _ => {
+            for (hash, entry) in hashes.iter_mut().zip(entries.chunks_exact(entry_len)) {
+                *hash = leaf_hash(entry);
+            }
+        }
     }
-    entries.chunks_exact(entry_len).map(leaf_hash).collect()
+}
+
+/// Leaves whose hashes and nodes stay in the first cache; a power of two, so that the trees over them are whole
+/// subtrees.
+const SUBTREE: usize = 512;
+
+/// The root over the entries of `entry_len` bytes that stand one after another, without a tree being kept.
+pub fn root_of_entries(entries: &[u8], entry_len: usize) -> Hash {
+    if entry_len == 0 {
+        return empty_root();
+    }
+    let whole = entries.len() - entries.len() % entry_len;
+    let (mut level, mut above) = (Vec::new(), Vec::new());
+    let mut roots = Vec::with_capacity(whole.div_ceil(SUBTREE * entry_len));
+    for subtree in entries[..whole].chunks(SUBTREE * entry_len) {
+        leaf_hashes_into(subtree, entry_len, &mut level);
+        while level.len() > 1 {
+            climb(&level, &mut above);
+            core::mem::swap(&mut level, &mut above);
+        }
+        roots.extend(level.first());
+    }
+    root(roots)
+}
+
+/// A tree with all its levels kept, so that a path is read off and not hashed anew.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    /// From the leaves to the root; an odd last hash stands again in the level above.
+    levels: Vec<Vec<Hash>>,
+}
+
+impl Tree {
+    /// The tree over leaf hashes.
+    pub fn new(leaves: Vec<Hash>) -> Self {
+        let mut levels = vec![leaves];
+        while let Some(level) = levels.last().filter(|level| level.len() > 1) {
+            let mut above = Vec::with_capacity(level.len().div_ceil(2));
+            climb(level, &mut above);
+            levels.push(above);
+        }
+        Self { levels }
+    }
+
+    /// Number of leaves.
+    pub fn len(&self) -> usize {
+        self.levels.first().map_or(0, Vec::len)
+    }
+
+    /// Whether it has no leaf.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The root.
+    pub fn root(&self) -> Hash {
+        self.levels.last().and_then(|top| top.first()).copied().unwrap_or_else(empty_root)
+    }
+
+    /// The hash of one leaf.
+    pub fn leaf(&self, index: u64) -> Option<Hash> {
+        self.levels.first()?.get(usize::try_from(index).ok()?).copied()
+    }
+
+    /// What [`inclusion_proof`] gives, read off.
+    ///
+    /// # Errors
+    /// [`LedgerError::Index`] if there is no such leaf.
+    pub fn inclusion_proof(&self, index: u64) -> Result<Vec<Hash>, LedgerError> {
+        let size = self.len() as u64;
+        if index >= size {
+            return Err(LedgerError::Index { index, size });
+        }
+        let mut place = index as usize;
+        let mut path = Vec::with_capacity(self.levels.len());
+        for level in &self.levels {
+            path.extend(level.get(place ^ 1));
+            place /= 2;
+        }
+        Ok(path)
+    }
 }
 
 /// The hashes that lead from leaf `index` to the root, lowest first (RFC 9162 2.1.3.1).
@@ -216,4 +320,59 @@ pub fn verify_consistency(
 /// The largest power of two below `count`, for `count` ≥ 2.
 const fn left_size(count: usize) -> usize {
     1 << (usize::BITS - 1 - (count - 1).leading_zeros())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    /// RFC 9162 2.1.1, word by word.
+    fn slow_root(leaves: &[Hash]) -> Hash {
+        match leaves {
+            [] => empty_root(),
+            [one] => *one,
+            _ => {
+                let (left, right) = leaves.split_at(left_size(leaves.len()));
+                node_hash(&slow_root(left), &slow_root(right))
+            }
+        }
+    }
+
+    fn entries(count: usize, len: usize) -> Vec<u8> {
+        (0..count * len).map(|i| (i * i % 251 + i / 7 % 5) as u8).collect()
+    }
+
+    #[test]
+    fn every_way_to_a_root_is_the_one_of_the_standard() {
+        for count in (0..70).chain([127, 128, 129, SUBTREE - 1, SUBTREE, SUBTREE + 1, 3 * SUBTREE + 5]) {
+            for len in [RECORD_ENTRY_LEN, ORDER_ENTRY_LEN, ACCOUNT_LEN, HEADER_LEN, 33] {
+                let mut bytes = entries(count, len);
+                bytes.extend([1, 2, 3]); // no whole entry
+                let leaves: Vec<Hash> = bytes.chunks_exact(len).map(leaf_hash).collect();
+                assert_eq!(leaf_hashes(&bytes, len), leaves, "{count} of {len} bytes");
+                let expected = slow_root(&leaves);
+                assert_eq!(root(leaves.clone()), expected, "{count} of {len} bytes");
+                assert_eq!(root_of_entries(&bytes, len), expected, "{count} of {len} bytes");
+                assert_eq!(Tree::new(leaves).root(), expected, "{count} of {len} bytes");
+            }
+        }
+        assert_eq!((root_of_entries(&[1, 2], 0), leaf_hashes(&[1, 2], 0).len()), (empty_root(), 0));
+    }
+
+    #[test]
+    fn a_kept_tree_gives_the_paths_of_the_standard_and_they_verify() {
+        for count in (1..40).chain([200, 513]) {
+            let leaves = leaf_hashes(&entries(count, RECORD_ENTRY_LEN), RECORD_ENTRY_LEN);
+            let tree = Tree::new(leaves.clone());
+            for index in 0..count as u64 {
+                let path = tree.inclusion_proof(index).unwrap();
+                assert_eq!(path, inclusion_proof(&leaves, index).unwrap(), "leaf {index} of {count}");
+                let leaf = tree.leaf(index).unwrap();
+                verify_inclusion(&leaf, index, count as u64, &path, &tree.root()).unwrap();
+            }
+            assert!(tree.inclusion_proof(count as u64).is_err() && tree.leaf(count as u64).is_none());
+        }
+        assert!(Tree::new(Vec::new()).inclusion_proof(0).is_err());
+    }
 }

@@ -9,12 +9,14 @@
 //! | [`record`] | posting ↔ 96 bytes |
 //! | [`order_leaf`] | order ↔ 64 bytes, and the order of leaves |
 //! | [`account_leaf`] | account → 96 bytes, state root |
+//! | [`erased`] | what is left of a leaf whose content is gone |
 //! | [`header`] | block header ↔ 280 bytes |
 //! | [`merkle`] | RFC 9162 tree: roots, inclusion and consistency proofs, strict verifiers |
 //! | [`signature`] | Ed25519, strictly |
 //! | [`consortium`] | who vouches for the blocks ↔ bytes; the records that carry a hash |
 //! | [`note`] | checkpoints of the header log and their (co)signatures, C2SP |
 //! | [`salt`] | the 16 bytes that keep a leaf from being guessed |
+//! | [`certificate`] | whether a block was cleared right, from the block alone |
 //! | [`chain`] | appends blocks; the only place that makes a header |
 //! | [`plain`] | postings of a clearing that no bank has settled |
 //! | [`head`] | the text that names the last block |
@@ -25,8 +27,10 @@
 
 pub mod account_leaf;
 mod bytes;
+pub mod certificate;
 pub mod chain;
 pub mod consortium;
+pub mod erased;
 mod error;
 pub mod head;
 pub mod header;

@@ -2,7 +2,8 @@
 //!
 //! One `ChaCha8` stream a block and tree: stream = height for records, height + 2⁶³ for orders. The key is never
 //! written anywhere. In a simulation it comes from the run's seed, which makes salts repeatable and therefore not
-//! secret; else the caller gives 32 bytes of the operating system's randomness.
+//! secret; else the caller gives 32 bytes of the operating system's randomness, and behind every block the key is
+//! replaced by its hash, so that nobody who finds the key can make the salts of earlier blocks again.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -12,7 +13,11 @@ use super::merkle::Hash;
 
 /// The 32 bytes that all salts of one ledger come from.
 #[derive(Clone)]
-pub struct SaltKey([u8; 32]);
+pub struct SaltKey {
+    key: [u8; 32],
+    /// Whether salts have to be the same in every run.
+    is_repeatable: bool,
+}
 
 /// Heights stay below this, so that the streams of records and orders never meet.
 pub const ORDERS_STREAM: u64 = 1 << 63;
@@ -21,7 +26,7 @@ const CHAIN_STREAM: u64 = u64::MAX;
 impl SaltKey {
     /// From 32 random bytes.
     pub const fn new(key: [u8; 32]) -> Self {
-        Self(key)
+        Self { key, is_repeatable: false }
     }
 
     /// From a run's seed: SHA-256(`0x04` ‖ seed, 8 bytes little-endian).
@@ -29,7 +34,18 @@ impl SaltKey {
         let mut hasher = Sha256::new();
         hasher.update([0x04]);
         hasher.update(seed.to_le_bytes());
-        Self(hasher.finalize().into())
+        Self { key: hasher.finalize().into(), is_repeatable: true }
+    }
+
+    /// Forgets the key of the block that has been sealed: SHA-256(`0x05` ‖ key) takes its place. That of a simulation
+    /// stays.
+    pub fn advance(&mut self) {
+        if !self.is_repeatable {
+            let mut hasher = Sha256::new();
+            hasher.update([0x05]);
+            hasher.update(self.key);
+            self.key = hasher.finalize().into();
+        }
     }
 
     /// The generator of the salts of a block's records.
@@ -55,7 +71,7 @@ impl SaltKey {
     }
 
     fn stream(&self, stream: u64) -> Salts {
-        let mut generator = ChaCha8Rng::from_seed(self.0);
+        let mut generator = ChaCha8Rng::from_seed(self.key);
         generator.set_stream(stream);
         Salts(generator)
     }
@@ -85,6 +101,16 @@ mod tests {
     fn one_seed_gives_the_same_salts_and_another_seed_others() {
         assert_eq!(first(SaltKey::from_seed(1).records(5)), first(SaltKey::from_seed(1).records(5)));
         assert_ne!(first(SaltKey::from_seed(1).records(5)), first(SaltKey::from_seed(2).records(5)));
+    }
+
+    #[test]
+    fn the_key_of_a_sealed_block_is_forgotten_unless_it_comes_from_a_seed() {
+        let (mut random, mut seeded) = (SaltKey::new([7; 32]), SaltKey::from_seed(1));
+        let (before, repeatable) = (first(random.records(5)), first(seeded.records(5)));
+        random.advance();
+        seeded.advance();
+        assert_ne!(first(random.records(5)), before);
+        assert_eq!(first(seeded.records(5)), repeatable);
     }
 
     #[test]

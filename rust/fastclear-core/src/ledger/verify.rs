@@ -14,6 +14,7 @@ use super::account_leaf::state_root;
 use super::bytes::take;
 use super::chain::{self, Chain, Position};
 use super::consortium::next_validators;
+use super::erased;
 use super::head::Head;
 use super::header::{HEADER_LEN, PREV_OFFSET};
 use super::merkle::{self, Hash};
@@ -275,6 +276,13 @@ impl Replay {
         let mut previous: Option<OrderLeaf> = None;
         let mut first_bad = None;
         for (index, entry) in entries.chunks_exact(ORDER_ENTRY_LEN).enumerate() {
+            if erased::is_erased(entry) {
+                if let Err(error) = erased::decode(entry) {
+                    first_bad = Some((index, Reason::Malformed(error)));
+                    break;
+                }
+                continue; // where it stood among the others only its hash tells
+            }
             let problem = match OrderLeaf::decode(&entry[..ORDER_LEN]) {
                 Err(error) => Some(Reason::Malformed(error)),
                 Ok(leaf) => {
@@ -288,7 +296,7 @@ impl Replay {
                 break;
             }
         }
-        let root = merkle::root(merkle::leaf_hashes(entries, ORDER_ENTRY_LEN));
+        let root = erased::root_of_entries(entries, ORDER_ENTRY_LEN);
         match (root == header.orders_root, first_bad) {
             (_, Some((index, reason))) => Err(fault(Some(index), reason)),
             (false, None) => Err(fault(None, Reason::OrdersRoot)),
@@ -308,11 +316,16 @@ impl Replay {
         let mut postings = Vec::with_capacity(header.records as usize);
         for (index, entry) in entries.chunks_exact(RECORD_ENTRY_LEN).enumerate() {
             let bad = |error| fault(Some(index), Reason::Malformed(error));
+            if erased::is_erased(entry) {
+                let erased = erased::decode(entry).map_err(bad)?;
+                self.position.admit_erased(index as u64, &erased).map_err(bad)?;
+                continue;
+            }
             let posting = record::decode(&entry[..RECORD_LEN]).map_err(bad)?;
             self.position.admit(index as u64, &posting, header.has_state).map_err(bad)?;
             postings.push(posting);
         }
-        if merkle::root(merkle::leaf_hashes(entries, RECORD_ENTRY_LEN)) != header.records_root {
+        if erased::root_of_entries(entries, RECORD_ENTRY_LEN) != header.records_root {
             return Err(fault(None, Reason::RecordsRoot));
         }
         if postings.last().is_some_and(|last| last.time_ns > header.time_ns) {
