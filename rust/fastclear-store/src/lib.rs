@@ -32,6 +32,8 @@ mod files;
 mod host;
 mod journal;
 mod ledger;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod snapshot;
 mod vfs;
 
