@@ -29,6 +29,7 @@ mod book;
 mod certificates;
 mod clearing;
 mod columns;
+mod durable_transfers;
 mod errors;
 mod ledger;
 mod mechanism;
@@ -61,6 +62,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     clearing::register(m)?;
     settlement::register(m)?;
     transfers::register(m)?;
+    durable_transfers::register(m)?;
     storage::register(m)?;
     certificates::register(m)?;
     ledger::register(m)?;

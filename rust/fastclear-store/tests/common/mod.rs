@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use fastclear_core::machine::{LoadError, Machine};
 use fastclear_store::sim::{SimClock, SimVfs};
@@ -148,9 +148,4 @@ pub fn last_segment(files: &BTreeMap<PathBuf, Vec<u8>>) -> PathBuf {
 /// `name=number` of the environment, or a default.
 pub fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
-/// Whether a path is there.
-pub fn exists(path: &Path) -> bool {
-    path.exists()
 }
