@@ -1,7 +1,7 @@
-"""`fc.Accounts(path)`: what was answered is there after any end, once; who may open it; what it costs in syncs and bytes.
+"""`fc.Accounts(path)`: what was answered is there after any end, once; who may open it; its syncs and bytes.
 
-The faults of disks are tested in Rust (`rust/fastclear-store/tests`); here it is the accounts in the files. `FASTCLEAR_KILLS=200`
-kills 200 processes instead of 3.
+The faults of disks are tested in Rust (`rust/fastclear-store/tests`); here it is the accounts in the files.
+`FASTCLEAR_KILLS=200` kills 200 processes instead of 3.
 """
 
 import copy
@@ -20,6 +20,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
+from reference.transfer_model import Transfer
 from test_transfers_model import TRANSFER, Ledger, columns
 
 import fastclear as fc
@@ -113,8 +114,6 @@ def frames(directory):
 
 
 def test_a_batch_is_sealed_over_its_rows_refused_ones_too(tmp_path):
-    from test_transfers_model import Transfer
-
     house = prepared(tmp_path / "bank")
     rows = [Transfer(7, 1, 1000, 90, code=5), Transfer(8, 1001, 1002, 60), Transfer(9, 1000, 1001, 40, 1, timeout=3)]
     codes = house.submit(columns(rows))
@@ -157,15 +156,15 @@ def test_everything_survives_a_drop(tmp_path):
 def test_a_refused_call_raises_as_in_memory_and_changes_nothing(tmp_path):
     house, memory = prepared(tmp_path), fc.Accounts()
     memory.open([1, 1000, 1001, 1002])
-    root = house.state_root()
+    root, legs = house.state_root(), {"debit": [1, 1], "credit": [1000, 1000], "amount": [1, 1]}
     for call in (
         lambda bank: bank.open([5, 5]),
         lambda bank: bank.open([0]),
         lambda bank: bank.open([1000]),
         lambda bank: bank.set_limit(77, 1),
         lambda bank: bank.close([1000, 78]),
-        lambda bank: bank.settle_net({"debit": [1], "credit": [1000], "amount": [1]}, on_failure="operator", operator=9),
-        lambda bank: bank.settle_net({"debit": [1, 1], "credit": [1000, 1000], "amount": [1, 1]}, first_id=2**128 - 1),
+        lambda bank: bank.settle_net(legs, on_failure="operator", operator=9),
+        lambda bank: bank.settle_net(legs, first_id=2**128 - 1),
         lambda bank: bank.submit({"debit": [1], "credit": [1000], "amount": [1, 2]}),
         lambda bank: bank.advance(-1),
         lambda bank: bank.available(4),
@@ -290,12 +289,12 @@ while True:
 def test_killed_processes_lose_nothing_that_was_answered(tmp_path):
     done = 0
     for kill in range(int(os.environ.get("FASTCLEAR_KILLS", "3"))):
-        child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path / "bank")], stdout=subprocess.PIPE)
-        child.stdout.readline()  # it has begun
-        time.sleep((kill * 37 % 50) / 1000)
-        child.kill()
-        answered = [int(line) for line in child.stdout.read().split()]
-        child.wait()
+        command = [sys.executable, "-c", CHILD, str(tmp_path / "bank")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+            child.stdout.readline()  # it has begun
+            time.sleep((kill * 37 % 50) / 1000)
+            child.kill()
+            answered = [int(line) for line in child.stdout.read().split()]
         house = fc.Accounts(tmp_path / "bank", segment_bytes=1 << 16)
         ids = house.audit()["ids"]
         assert ids % 5 == 0, "a part of a call"

@@ -33,6 +33,7 @@ __all__ = [
     "Certificates",
     "Chain",
     "Cleared",
+    "DurableAccounts",
     "Events",
     "Mechanism",
     "OrderBook",

@@ -7,15 +7,15 @@ import re
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from fastclear import _core
+from fastclear._core import Accounts as _Memory
+from fastclear._core import DurableAccounts as _Directory
 from fastclear.errors import StoreError
 
 if TYPE_CHECKING:
     from typing import Self
 
 _GROUP: Final = re.compile(r"group\((\d{1,5})\)")
-_MEBIBYTE: Final = 2**20
-SEGMENT_BYTES: Final = 64 * _MEBIBYTE
+SEGMENT_BYTES: Final = 64 * 2**20
 """Size of a file of the journal."""
 
 
@@ -48,26 +48,24 @@ def wait_of(durability: str) -> int:
     return int(found[1])
 
 
-def begin(
-    path: str | os.PathLike[str] | None, durability: str, segment_bytes: int
-) -> _core.Accounts | _core.DurableAccounts:
+def begin(path: str | os.PathLike[str] | None, durability: str, segment_bytes: int) -> _Memory | _Directory:
     """Accounts in memory, or those of a directory."""
     wait = wait_of(durability)
     if path is None:
-        return _core.Accounts()
+        return _Memory()
     if isinstance(segment_bytes, bool) or not isinstance(segment_bytes, int) or not 4096 <= segment_bytes <= 2**32:
         raise StoreError(f"segment_bytes is {segment_bytes!r}; give an integer of 4096 to 2^32")
-    return _core.DurableAccounts(os.fspath(path), wait, segment_bytes, 4 * segment_bytes)
+    return _Directory(os.fspath(path), wait, segment_bytes, 4 * segment_bytes)
 
 
 class Kept:
     """What accounts of a directory can do beside what those in memory do."""
 
-    _core: _core.Accounts | _core.DurableAccounts
+    _core: _Memory | _Directory
     _path: str | None
 
-    def _kept(self) -> _core.DurableAccounts:
-        if isinstance(self._core, _core.DurableAccounts):
+    def _kept(self) -> _Directory:
+        if isinstance(self._core, _Directory):
             return self._core
         raise StoreError("these accounts are in memory; open them with fc.Accounts(path)")
 
@@ -153,5 +151,5 @@ class Kept:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Shut the directory."""
-        if isinstance(self._core, _core.DurableAccounts):
+        if isinstance(self._core, _Directory):
             self.shut()

@@ -123,9 +123,9 @@ class Accounts(Kept):
 
     Notes
     -----
-    No clock, no names, and in memory no I/O: time moves by :meth:`advance`, accounts and ids are integers. The order of the rows
-    of a call is the order of the transfers. Balances have 128 bits, amounts 64. Calls hold the interpreter. Memory is
-    about 90 bytes an account and 75 an id; no id is ever forgotten.
+    No clock, no names, and in memory no I/O: time moves by :meth:`advance`, accounts and ids are integers. The order of
+    the rows of a call is the order of the transfers. Balances have 128 bits, amounts 64. Calls hold the interpreter,
+    but not while they write. Memory is about 90 bytes an account and 75 an id; no id is ever forgotten.
 
     Examples
     --------

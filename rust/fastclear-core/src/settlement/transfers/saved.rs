@@ -195,15 +195,14 @@ fn record(reader: &mut Reader<'_>, accounts: usize, place: usize) -> Option<Reco
         named,
     };
     let resolves = matches!(kind, TransferKind::Post | TransferKind::Void);
-    let fits = match fate {
-        Fate::Failed => (debit, credit, reference, amount) == (NONE, NONE, NONE, 0),
-        _ => {
-            let is_pending = kind == TransferKind::Pending;
-            let at_accounts = (debit as usize) < accounts && (credit as usize) < accounts && debit != credit;
-            let resolved = if resolves { (reference as usize) < place } else { reference == NONE };
-            let positive = amount > 0 || (amount == 0 && kind == TransferKind::Void);
-            at_accounts && resolved && positive && is_pending != (fate == Fate::Moved)
-        }
+    let fits = if fate == Fate::Failed {
+        (debit, credit, reference, amount) == (NONE, NONE, NONE, 0)
+    } else {
+        let is_pending = kind == TransferKind::Pending;
+        let at_accounts = (debit as usize) < accounts && (credit as usize) < accounts && debit != credit;
+        let resolved = if resolves { (reference as usize) < place } else { reference == NONE };
+        let positive = amount > 0 || (amount == 0 && kind == TransferKind::Void);
+        at_accounts && resolved && positive && is_pending != (fate == Fate::Moved)
     };
     (id != 0 && fits && flags < 8 && zeros == [0; 7]).then_some(record)
 }
