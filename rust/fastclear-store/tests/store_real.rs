@@ -203,7 +203,9 @@ fn files_of_version_1_are_written_and_read_byte_by_byte() {
     let files = golden();
     if setting("FASTCLEAR_WRITE_GOLDEN", 0) == 1 {
         std::fs::create_dir_all(&place).unwrap();
-        files.iter().for_each(|(path, bytes)| std::fs::write(place.join(path.file_name().unwrap()), bytes).unwrap());
+        for (path, bytes) in &files {
+            std::fs::write(place.join(path.file_name().unwrap()), bytes).unwrap();
+        }
     }
     let kept: BTreeMap<PathBuf, Vec<u8>> = std::fs::read_dir(&place)
         .unwrap()
