@@ -30,6 +30,7 @@ mod certificates;
 mod clearing;
 mod columns;
 mod consortium;
+mod durable_transfers;
 mod errors;
 mod ledger;
 mod mechanism;
@@ -63,6 +64,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     clearing::register(m)?;
     settlement::register(m)?;
     transfers::register(m)?;
+    durable_transfers::register(m)?;
     storage::register(m)?;
     certificates::register(m)?;
     ledger::register(m)?;

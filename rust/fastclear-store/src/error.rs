@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use fastclear_core::ledger::{Fault, LedgerError};
 
+use crate::clock::Jump;
+
 /// What can go wrong with a ledger directory.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -26,6 +28,11 @@ pub enum StoreError {
     },
     /// A directory with other content.
     NotALedger {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A directory with other content.
+    NotAStore {
         /// The directory.
         path: PathBuf,
     },
@@ -65,6 +72,40 @@ pub enum StoreError {
         /// Number of headers that it signed.
         size: u64,
     },
+    /// A journal or snapshot is not what was written, and it is no broken append at the end either.
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        offset: u64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// The store was written for another machine, or by another version of this library.
+    OtherFormat {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: String,
+        /// What it should be.
+        expected: String,
+    },
+    /// There is no room for another journal segment. Nothing was changed; what is there can be read.
+    DiskFull {
+        /// The directory.
+        path: PathBuf,
+        /// How much room is needed.
+        bytes: u64,
+    },
+    /// A batch that is larger than a journal segment.
+    TooLarge {
+        /// Its size as a frame.
+        bytes: u64,
+        /// The largest frame.
+        most: u64,
+    },
+    /// The wall clock has jumped ahead: engine time would never come back from there.
+    ClockJump(Jump),
     /// No such block.
     NoBlock {
         /// What was asked for.
@@ -79,10 +120,13 @@ impl fmt::Display for StoreError {
         match self {
             Self::Io { action, path, source } => write!(f, "cannot {action} {}: {source}", path.display()),
             Self::Locked { path } => {
-                write!(f, "{} is open for writing elsewhere; close that ledger first", path.display())
+                write!(f, "{} is open for writing elsewhere; close it there first", path.display())
             }
             Self::NotALedger { path } => {
                 write!(f, "{} exists and is not a ledger directory; choose a new or empty directory", path.display())
+            }
+            Self::NotAStore { path } => {
+                write!(f, "{} exists and is not a store; choose a new or empty directory", path.display())
             }
             Self::OtherParams { path } => write!(
                 f,
@@ -92,7 +136,7 @@ impl fmt::Display for StoreError {
             Self::Corrupt { path, fault } => write!(f, "{}: {fault}", path.display()),
             Self::Ledger(error) => error.fmt(f),
             Self::Poisoned { path } => {
-                write!(f, "an earlier write to {} failed; open the ledger again before sealing", path.display())
+                write!(f, "an earlier write to {} failed; open it again before writing more", path.display())
             }
             Self::NothingToSign => f.write_str("there is no block to sign yet; seal one first"),
             Self::Origin { origin } => {
@@ -105,6 +149,26 @@ impl fmt::Display for StoreError {
                 f,
                 "this log has signed a checkpoint of {size} blocks that is not part of these blocks; it never signs \
                  two histories"
+            ),
+            Self::Damaged { path, offset, reason } => write!(
+                f,
+                "{} is damaged at byte {offset}: {reason}; nothing was changed, restore the directory from a copy",
+                path.display()
+            ),
+            Self::OtherFormat { path, found, expected } => {
+                write!(f, "{} is of {found} and this is {expected}; open it with what wrote it", path.display())
+            }
+            Self::DiskFull { path, bytes } => write!(
+                f,
+                "disk_full: no room for {bytes} bytes of journal in {}; nothing was changed, make room and try again",
+                path.display()
+            ),
+            Self::TooLarge { bytes, most } => {
+                write!(f, "a batch of {bytes} bytes leaves a journal segment of {most}; give smaller ones")
+            }
+            Self::ClockJump(Jump { wall_ns, expected_ns }) => write!(
+                f,
+                "the clock says {wall_ns} ns and should say about {expected_ns}; set it right, or accept the jump"
             ),
             Self::NoBlock { height, blocks } => {
                 write!(f, "there is no block {height}; the ledger has {blocks} blocks")
@@ -120,6 +184,24 @@ impl std::error::Error for StoreError {
             Self::Corrupt { fault, .. } => Some(fault),
             Self::Ledger(error) => Some(error),
             _ => None,
+        }
+    }
+}
+
+impl StoreError {
+    /// The same error for another caller of the same batch.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Io { action, path, source } => {
+                let source = io::Error::new(source.kind(), source.to_string());
+                Self::Io { action, path: path.clone(), source }
+            }
+            Self::DiskFull { path, bytes } => Self::DiskFull { path: path.clone(), bytes: *bytes },
+            &Self::TooLarge { bytes, most } => Self::TooLarge { bytes, most },
+            &Self::ClockJump(jump) => Self::ClockJump(jump),
+            Self::Poisoned { path } => Self::Poisoned { path: path.clone() },
+            // A batch fails in no other way; whoever asks again is told more.
+            other => Self::Poisoned { path: other.to_string().into() },
         }
     }
 }
