@@ -11,18 +11,8 @@ use fastclear_core::ledger::salt::SaltKey;
 use fastclear_core::ledger::verify::{Fault, Files, Part, Reason, Replay};
 use fastclear_core::ledger::{Block, Chain, Draft, verify};
 
-use crate::StoreError;
 use crate::files::{self, Named};
-
-/// When a sealed block is safe from a power cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// Before `seal` returns.
-    #[default]
-    Sync,
-    /// When the operating system gets to it: for simulations.
-    None,
-}
+use crate::{Durability, StoreError};
 
 /// A ledger directory, open for writing by this object alone.
 pub struct LedgerDir {
@@ -148,7 +138,7 @@ impl LedgerDir {
     }
 
     fn write(&mut self, block: &Block) -> Result<(), StoreError> {
-        let sync = self.durability == Durability::Sync;
+        let sync = self.durability.syncs();
         let records_at = block.header.first_seq * RECORD_ENTRY_LEN as u64;
         self.records.write_at(records_at, &block.records)?;
         let orders_at = self.orders_end();
@@ -302,7 +292,7 @@ fn is_new(path: &Path) -> Result<bool, StoreError> {
 
 /// Writes the files of a ledger without blocks. The head comes last: without it there is no ledger yet.
 fn begin(path: &Path, params: &[u8], durability: Durability) -> Result<(), StoreError> {
-    let sync = durability == Durability::Sync;
+    let sync = durability.syncs();
     files::replace(&path.join(Part::Params.file()), params, sync)?;
     for part in [Part::Records, Part::Orders] {
         Named::open(path.join(part.file()), true)?;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use fastclear_core::ledger::{Fault, LedgerError};
 
+use crate::clock::Jump;
+
 /// What can go wrong with a ledger directory.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -29,6 +31,11 @@ pub enum StoreError {
         /// The directory.
         path: PathBuf,
     },
+    /// A directory with other content.
+    NotAStore {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The ledger was begun with other parameters.
     OtherParams {
         /// The directory.
@@ -48,6 +55,40 @@ pub enum StoreError {
         /// The directory.
         path: PathBuf,
     },
+    /// A journal or snapshot is not what was written, and it is no broken append at the end either.
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        offset: u64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// The store was written for another machine, or by another version of this library.
+    OtherFormat {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: String,
+        /// What it should be.
+        expected: String,
+    },
+    /// There is no room for another journal segment. Nothing was changed; what is there can be read.
+    DiskFull {
+        /// The directory.
+        path: PathBuf,
+        /// How much room is needed.
+        bytes: u64,
+    },
+    /// A batch that is larger than a journal segment.
+    TooLarge {
+        /// Its size as a frame.
+        bytes: u64,
+        /// The largest frame.
+        most: u64,
+    },
+    /// The wall clock has jumped ahead: engine time would never come back from there.
+    ClockJump(Jump),
     /// No such block.
     NoBlock {
         /// What was asked for.
@@ -62,10 +103,13 @@ impl fmt::Display for StoreError {
         match self {
             Self::Io { action, path, source } => write!(f, "cannot {action} {}: {source}", path.display()),
             Self::Locked { path } => {
-                write!(f, "{} is open for writing elsewhere; close that ledger first", path.display())
+                write!(f, "{} is open for writing elsewhere; close it there first", path.display())
             }
             Self::NotALedger { path } => {
                 write!(f, "{} exists and is not a ledger directory; choose a new or empty directory", path.display())
+            }
+            Self::NotAStore { path } => {
+                write!(f, "{} exists and is not a store; choose a new or empty directory", path.display())
             }
             Self::OtherParams { path } => write!(
                 f,
@@ -75,8 +119,28 @@ impl fmt::Display for StoreError {
             Self::Corrupt { path, fault } => write!(f, "{}: {fault}", path.display()),
             Self::Ledger(error) => error.fmt(f),
             Self::Poisoned { path } => {
-                write!(f, "an earlier write to {} failed; open the ledger again before sealing", path.display())
+                write!(f, "an earlier write to {} failed; open it again before writing more", path.display())
             }
+            Self::Damaged { path, offset, reason } => write!(
+                f,
+                "{} is damaged at byte {offset}: {reason}; nothing was changed, restore the directory from a copy",
+                path.display()
+            ),
+            Self::OtherFormat { path, found, expected } => {
+                write!(f, "{} is of {found} and this is {expected}; open it with what wrote it", path.display())
+            }
+            Self::DiskFull { path, bytes } => write!(
+                f,
+                "disk_full: no room for {bytes} bytes of journal in {}; nothing was changed, make room and try again",
+                path.display()
+            ),
+            Self::TooLarge { bytes, most } => {
+                write!(f, "a batch of {bytes} bytes leaves a journal segment of {most}; give smaller ones")
+            }
+            Self::ClockJump(Jump { wall_ns, expected_ns }) => write!(
+                f,
+                "the clock says {wall_ns} ns and should say about {expected_ns}; set it right, or accept the jump"
+            ),
             Self::NoBlock { height, blocks } => {
                 write!(f, "there is no block {height}; the ledger has {blocks} blocks")
             }

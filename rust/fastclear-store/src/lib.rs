@@ -1,5 +1,16 @@
-//! The only part of fastclear that touches a disk: the ledger directory.
+//! The only part of fastclear that touches a disk: the ledger directory, and the store of any state machine.
 //!
+//! # The store of a machine
+//! [`Host`] keeps a [`fastclear_core::machine::Machine`]: commands in a journal, the state in snapshots. Files, in a
+//! directory of their own:
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `journal-N.fcj` | frames of commands (`journal/frame.rs`), in segments of one size |
+//! | `snapshot-LSN.fcs` | the state after a frame (`snapshot.rs`) |
+//! | `lock` | nothing; it is locked |
+//!
+//! # The ledger directory
 //! | file | what it holds |
 //! |---|---|
 //! | `params.json` | the parameters' text, whose SHA-256 every header carries |
@@ -13,11 +24,23 @@
 //! beyond the head. [`LedgerDir::open`] keeps that block if it is whole and valid and cuts it off otherwise;
 //! everything else that does not verify is refused, with file and offset, and nothing is changed.
 
+mod clock;
 mod dir;
+mod durability;
 mod error;
 mod files;
+mod host;
+mod journal;
 mod ledger;
+mod snapshot;
+mod vfs;
 
-pub use dir::{Durability, LedgerDir, verify_dir};
+pub use clock::{Clock, Jump, STEP_MAX_NS, WallClock};
+pub use dir::{LedgerDir, verify_dir};
+pub use durability::Durability;
 pub use error::StoreError;
+pub use host::{Answer, Host, Opened, Options, Replayed};
+pub use journal::Counts;
+pub use journal::recover::Tail;
 pub use ledger::Ledger;
+pub use vfs::{OsVfs, Vfs, VfsFile};
