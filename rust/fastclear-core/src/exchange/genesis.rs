@@ -2,7 +2,7 @@
 
 use super::bytes::{Malformed, Reader, put_count};
 use super::mechanism;
-use crate::auction::Mechanism;
+use crate::auction::{Mechanism, Uniform};
 use crate::settlement::accounts::{BACKSTOP, DSO, PLATFORM};
 use crate::settlement::{Imbalance, Owner, Shortfall, Tariff};
 
@@ -79,6 +79,22 @@ const fn imbalance_terms(policy: Imbalance) -> (u8, i64, i64, u64) {
     }
 }
 const IMBALANCES: [&str; 6] = ["backup", "single", "dual", "pooled", "buyer_made_whole", "buyer_pays_retail"];
+
+impl Default for Genesis {
+    /// A uniform price, quarter-hours, no gate but the command that closes it, and nothing that costs anything.
+    fn default() -> Self {
+        Self {
+            platform: String::new(),
+            mechanism: Mechanism::from(Uniform::default()),
+            deficit_to: PLATFORM,
+            tariff: Tariff::default(),
+            imbalance: Imbalance::default(),
+            slot_ns: 900_000_000_000,
+            gate: None,
+            remember: 10_000,
+        }
+    }
+}
 
 impl Genesis {
     /// Refuses terms that cannot be.
