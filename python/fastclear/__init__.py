@@ -39,6 +39,7 @@ from fastclear.book import BookEvents, OrderBook
 from fastclear.certificates import CertificateCode, Certificates
 from fastclear.community import Community, community_from_frame, load_community
 from fastclear.errors import (
+    ExchangeError,
     FastclearError,
     LedgerError,
     MechanismError,
@@ -49,6 +50,7 @@ from fastclear.errors import (
     StoreError,
 )
 from fastclear.escrow_deals import Escrow2of3
+from fastclear.exchange import Exchange, Gate
 from fastclear.imbalance import Backup, DualPrice, Pooled, ShortfallAllocation, SinglePrice
 from fastclear.invoices import Invoices
 from fastclear.ledger import Ledger, verify, verify_directory
@@ -98,7 +100,10 @@ __all__ = [
     "DualPrice",
     "DualToken",
     "Escrow2of3",
+    "Exchange",
+    "ExchangeError",
     "FastclearError",
+    "Gate",
     "History",
     "Huang",
     "Invoices",

@@ -30,6 +30,7 @@ mod certificates;
 mod clearing;
 mod columns;
 mod errors;
+mod exchange;
 mod ledger;
 mod mechanism;
 mod settlement;
@@ -64,5 +65,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     storage::register(m)?;
     certificates::register(m)?;
     ledger::register(m)?;
+    exchange::register(m)?;
     Ok(())
 }

@@ -226,11 +226,15 @@ impl House {
         }
     }
 
-    /// Says that this is the end. Dropping a house loses nothing either.
+    /// Says that this is the end, and lets go of the directory: whoever still reads the ledger finds it empty. Dropping
+    /// a house loses nothing either.
     ///
     /// # Errors
     /// Those of [`Host::close`].
     pub fn close(self) -> Result<(), StoreError> {
+        if matches!(self.place, Place::Kept { .. }) {
+            *self.lock() = Ledger::in_memory(None, no_key());
+        }
         match self.place {
             Place::Memory { .. } => Ok(()),
             Place::Kept { host, .. } => host.close(),

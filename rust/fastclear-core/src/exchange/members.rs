@@ -18,6 +18,11 @@ impl Members {
         &self.names
     }
 
+    /// The name of an account.
+    pub fn name(&self, account: u64) -> Option<&Name> {
+        self.names.get(usize::try_from(account.checked_sub(FIRST_MEMBER)?).ok()?)
+    }
+
     /// Whether this is the account of a member.
     pub fn has(&self, account: u64) -> bool {
         account.checked_sub(FIRST_MEMBER).is_some_and(|place| place < self.names.len() as u64)

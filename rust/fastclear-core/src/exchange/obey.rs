@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use super::command::{Command, Name, OrderBatch};
 use super::mechanism;
+use super::members::Members;
 use super::reply::{Event, EventKind, Leaves, Reply, Status};
 use super::slot::{self, Gated, Phase, Slot, SlotOrder};
 use super::state::Exchange;
 use crate::ledger::salt::SaltKey;
 use crate::ledger::{Chain, Draft};
 use crate::reject::RejectReason;
-use crate::settlement::{ClearedSlot, Meter, Orders};
+use crate::settlement::{ClearedSlot, Meter, Orders, SettleError};
 use crate::units::{PRICE_MAX, QUANTITY_MAX};
 
 /// What came of a command: an answer, or a refusal that changed nothing.
@@ -18,6 +19,17 @@ type Answer = Result<Reply, Reply>;
 
 fn refuse<T>(status: Status, message: impl Into<String>) -> Result<T, Reply> {
     Err(Reply::refusal(status, message))
+}
+
+/// A refusal of the bank, with the member's name in front.
+fn told(members: &Members, error: &SettleError) -> Reply {
+    let name = error.account().and_then(|account| members.name(account));
+    let who = match name {
+        Some(Name::Number(number)) => format!("participant {number}: "),
+        Some(Name::Text(text)) => format!("participant {text}: "),
+        None => error.account().map_or(String::new(), |account| format!("account {account}: ")),
+    };
+    Reply::refusal(Status::Settlement, format!("{who}{error}"))
 }
 
 fn done(events: Vec<Event>) -> Answer {
@@ -29,15 +41,15 @@ impl Exchange {
         match command {
             Command::Open { limit, names } => self.open(*limit, names),
             Command::Deposit { accounts, amounts } => {
-                self.bank.deposit(accounts, amounts)?;
+                self.bank.deposit(accounts, amounts).map_err(|error| told(&self.members, &error))?;
                 done(Vec::new())
             }
             Command::Withdraw { accounts, amounts } => {
-                self.bank.withdraw(accounts, amounts)?;
+                self.bank.withdraw(accounts, amounts).map_err(|error| told(&self.members, &error))?;
                 done(Vec::new())
             }
             Command::SetLimit { account, limit } => {
-                self.bank.set_limit(*account, *limit)?;
+                self.bank.set_limit(*account, *limit).map_err(|error| told(&self.members, &error))?;
                 done(Vec::new())
             }
             Command::Submit { slot, orders } => self.submit(*slot, orders),
@@ -46,7 +58,7 @@ impl Exchange {
             Command::Meter { slot, accounts, energy } => self.meter(*slot, accounts, energy),
             Command::Settle { slot, losses } => self.settle(*slot, *losses),
             Command::CloseCycle => {
-                let cycle = self.bank.close_cycle(&[])?;
+                let cycle = self.bank.close_cycle(&[]).map_err(|error| told(&self.members, &error))?;
                 Ok(Reply { cycle, events: vec![Event::new(EventKind::CycleClosed)], ..Reply::default() })
             }
             Command::Seal { slot, key } => self.seal(*slot, *key),
@@ -61,7 +73,7 @@ impl Exchange {
             };
             return refuse(Status::NameTaken, format!("participant {name} is open already; open each one once"));
         }
-        let first = self.bank.open(names.len(), limit)?;
+        let first = self.bank.open(names.len(), limit).map_err(|error| told(&self.members, &error))?;
         self.members.add(names);
         let opened =
             |row: usize| Event { row: row as u32, account: first + row as u64, ..Event::new(EventKind::Opened) };
@@ -179,7 +191,7 @@ impl Exchange {
             network_fee: None,
         };
         self.bank.set_terms(terms);
-        self.bank.reserve(&orders, &mut codes)?;
+        self.bank.reserve(&orders, &mut codes).map_err(|error| told(&self.members, &error))?;
         for (&row, &code) in sound.iter().zip(&codes) {
             read[row].0.reject = code;
         }
@@ -237,13 +249,14 @@ impl Exchange {
         self.bank.set_terms(self.terms(start));
         if let Some(slot) = self.slots.get_mut(&start) {
             let columns = OrderColumns::of(rows.iter().map(|&row| &slot.orders()[row]));
-            self.bank.release(&Orders {
+            let released = self.bank.release(&Orders {
                 side: &columns.side,
                 account: &columns.account,
                 market: &columns.market,
                 order: &columns.order,
                 ..Orders::default()
-            })?;
+            });
+            released.map_err(|error| told(&self.members, &error))?;
             rows.iter().for_each(|&row| slot.cancel(row));
         }
         done(events)
@@ -355,7 +368,7 @@ impl Exchange {
         let (accounts, energy): (Vec<u64>, Vec<i64>) =
             slot.readings().into_iter().flatten().map(|(&account, &energy)| (account, energy)).unzip();
         let meter = Meter { account: &accounts, energy: &energy, due: slot.readings().is_some(), losses };
-        self.bank.settle_for_good(&[cleared], &meter)?;
+        self.bank.settle_for_good(&[cleared], &meter).map_err(|error| told(&self.members, &error))?;
         slot.settled();
         done(vec![Event::new(EventKind::Settled)])
     }

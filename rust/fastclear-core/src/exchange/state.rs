@@ -14,7 +14,7 @@ use super::slot::Slot;
 use crate::ledger::{Chain, Hash};
 use crate::machine::{LoadError, Machine};
 use crate::settlement::posting::Posting;
-use crate::settlement::{Bank, SettleError, Tariff, TaxRates, Terms};
+use crate::settlement::{Bank, Tariff, TaxRates, Terms};
 
 /// A clearing house: accounts, books of slots, and a chain of blocks, changed by commands alone.
 ///
@@ -190,12 +190,6 @@ impl Exchange {
 /// SHA-256 of the canonical text.
 pub(super) fn params_hash(genesis: &Genesis) -> Hash {
     Sha256::digest(genesis.text().as_bytes()).into()
-}
-
-impl From<SettleError> for Reply {
-    fn from(error: SettleError) -> Self {
-        Self { message: error.to_string(), status: Status::Settlement, ..Self::default() }
-    }
 }
 
 impl Machine for Exchange {

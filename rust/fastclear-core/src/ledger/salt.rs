@@ -32,6 +32,11 @@ impl SaltKey {
         Self(hasher.finalize().into())
     }
 
+    /// The 32 bytes.
+    pub const fn bytes(&self) -> [u8; 32] {
+        self.0
+    }
+
     /// The generator of the salts of a block's records.
     pub fn records(&self, height: u64) -> Salts {
         self.stream(height)
