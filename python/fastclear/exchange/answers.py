@@ -50,8 +50,8 @@ class Answer:
     def events(self) -> pl.DataFrame:
         """One row an event: ``kind`` by name, ``reject`` by name (null: none), then every field of the format."""
         columns = self.event_columns()
-        # of a market that was cleared the code says whether it has a price
-        rejects = np.where(columns["kind"] == _CLEARED, 0, columns["code"])
+        # of markets and trades the code says what their prices are
+        rejects = np.where(np.isin(columns["kind"], _PRICED), 0, columns["code"])
         return pl.DataFrame(
             [
                 pl.Series("kind", [_KINDS[kind] for kind in columns["kind"].tolist()], dtype=pl.String),
@@ -167,14 +167,16 @@ class GateResult(Answer):
         """One row a trade.
 
         ``market``, ``trade``, ``buy_order``, ``sell_order``, ``buyer``, ``seller``, ``quantity``, ``buy_price``,
-        ``sell_price``; where a mechanism pays sums, the sums instead of prices.
+        ``sell_price`` (ticks; null where a mechanism pays sums), ``buy_amount``, ``sell_amount`` (what the buyer pays and
+        the seller receives, nano-currency); prices and amounts over ``den`` of the markets.
         """
         rows, orders = self.event_columns("trade"), self.event_columns("filled")
         keys = zip(orders["market"].tolist(), orders["order"].tolist(), strict=True)
         whose = dict(zip(keys, orders["account"].tolist(), strict=True))
         pairs = zip(rows["market"].tolist(), rows["counter_order"].tolist(), strict=True)
         sellers = np.array([whose[pair] for pair in pairs], np.uint64)
-        shown = self._exchange._shown
+        shown, sums = self._exchange._shown, pl.Series(rows["code"] == 1)
+        lots = np.where(rows["code"] == 1, 1, rows["quantity"])
         return pl.DataFrame(
             [
                 shown("market", rows["market"]),
@@ -184,8 +186,10 @@ class GateResult(Answer):
                 self._exchange._participants("buyer", rows["account"]),
                 self._exchange._participants("seller", sellers),
                 pl.Series("quantity", rows["quantity"]),
-                pl.Series("buy_price", rows["price"]),
-                pl.Series("sell_price", rows["counter_price"]),
+                pl.Series("buy_price", rows["price"]).set(sums, None),
+                pl.Series("sell_price", rows["counter_price"]).set(sums, None),
+                pl.Series("buy_amount", rows["price"] * lots),
+                pl.Series("sell_amount", rows["counter_price"] * lots),
             ]
         )
 
@@ -198,7 +202,7 @@ class GateResult(Answer):
         )
 
 
-_CLEARED: Final = next(number for number, name in _core.EXCHANGE_EVENTS if name == "cleared")
+_PRICED: Final = [number for number, name in _core.EXCHANGE_EVENTS if name in ("cleared", "trade")]
 
 
 def shown_ids(name: str, ids: NDArray[np.uint64], texts: Mapping[int, str]) -> pl.Series:

@@ -125,8 +125,8 @@ pub enum EventKind {
     Cleared = 5,
     /// What an order came to: `quantity` filled, `amount` paid (− received), over the same; `code` its reject code.
     Filled = 6,
-    /// A trade: buy `order`, sell `counter_order`, `price` of the buyer, `counter_price` of the seller, `quantity`;
-    /// `amount` what the buyer pays.
+    /// A trade: buy `order`, sell `counter_order`, `price` of the buyer, `counter_price` of the seller (what they pay and
+    /// receive in all where `code` is 1), `quantity`; `account` and `amount` of the buyer.
     Trade = 7,
     /// A gate was closed: `quantity` orders stood in its book.
     GateClosed = 8,

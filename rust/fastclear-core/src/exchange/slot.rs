@@ -291,6 +291,7 @@ impl Slot {
                 let (buy, sell) = (of(trades.buy_row[trade]), of(trades.sell_row[trade]));
                 events.push(Event {
                     detail: den,
+                    code: u16::from(trades.are_sums),
                     row: trade as u32,
                     market: buy.market,
                     order: buy.order,
