@@ -234,7 +234,9 @@ impl Command {
             Self::Open { limit, names } => {
                 out.extend(limit.to_le_bytes());
                 put_count(&mut out, names.len());
-                names.iter().for_each(|name| name.encode(&mut out));
+                for name in names {
+                    name.encode(&mut out);
+                }
             }
             Self::Deposit { accounts, amounts } | Self::Withdraw { accounts, amounts } => {
                 put_pairs(&mut out, accounts, amounts);

@@ -188,10 +188,9 @@ pub(super) fn text(mechanism: &Mechanism) -> String {
         let comma = if place == 0 { "" } else { "," };
         let _ = match shown {
             Shown::Word(words) => write!(out, "{comma}\"{name}\":\"{}\"", words[value as usize]),
-            Shown::Number => write!(out, "{comma}\"{name}\":{value}"),
             Shown::YesNo => write!(out, "{comma}\"{name}\":{}", value == 1),
             Shown::Price if value == i64::MIN => write!(out, "{comma}\"{name}\":null"),
-            Shown::Price => write!(out, "{comma}\"{name}\":{value}"),
+            Shown::Number | Shown::Price => write!(out, "{comma}\"{name}\":{value}"),
             Shown::Seed => write!(out, "{comma}\"{name}\":{}", value as u64),
         };
     }
@@ -352,14 +351,14 @@ pub(super) fn with_caps(mut mechanism: Mechanism) -> Mechanism {
 
 /// The mechanism of one gate: what draws lots draws other ones in every slot, from its seed + the slot, mod 2⁶⁴.
 pub(super) fn of_slot(mut mechanism: Mechanism, slot: i64) -> Mechanism {
-    let seed = match &mut mechanism.rule {
-        Rule::Uniform(Uniform { rationing: Rationing::Lottery { seed }, .. })
-        | Rule::Ranked(
-            RankedRule::RandomMatching(RandomMatching { seed, .. })
-            | RankedRule::Sbba(Sbba { seed, .. })
-            | RankedRule::Muda(Muda { seed, .. }),
-        ) => seed,
-        _ => return mechanism,
+    let (Rule::Uniform(Uniform { rationing: Rationing::Lottery { seed }, .. })
+    | Rule::Ranked(
+        RankedRule::RandomMatching(RandomMatching { seed, .. })
+        | RankedRule::Sbba(Sbba { seed, .. })
+        | RankedRule::Muda(Muda { seed, .. }),
+    )) = &mut mechanism.rule
+    else {
+        return mechanism;
     };
     *seed = seed.wrapping_add(slot as u64);
     mechanism

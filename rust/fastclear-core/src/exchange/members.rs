@@ -1,6 +1,6 @@
 //! Who has which account: names that the operator gave, in the order of opening.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::command::Name;
 use crate::settlement::accounts::FIRST_MEMBER;
@@ -30,8 +30,8 @@ impl Members {
 
     /// The first of `fresh` that is open already or stands there twice.
     pub(super) fn taken<'a>(&self, fresh: &'a [Name]) -> Option<&'a Name> {
-        let mut seen = BTreeMap::new();
-        fresh.iter().find(|&name| self.accounts.contains_key(name) || seen.insert(name, ()).is_some())
+        let mut seen = BTreeSet::new();
+        fresh.iter().find(|&name| self.accounts.contains_key(name) || !seen.insert(name))
     }
 
     /// Adds members that are not there yet.

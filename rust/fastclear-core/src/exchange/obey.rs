@@ -14,26 +14,32 @@ use crate::reject::RejectReason;
 use crate::settlement::{ClearedSlot, Meter, Orders, SettleError};
 use crate::units::{PRICE_MAX, QUANTITY_MAX};
 
-/// What came of a command: an answer, or a refusal that changed nothing.
-type Answer = Result<Reply, Reply>;
+/// Why a command is refused; nothing has changed.
+pub(super) struct Refusal {
+    pub status: Status,
+    pub message: String,
+}
 
-fn refuse<T>(status: Status, message: impl Into<String>) -> Result<T, Reply> {
-    Err(Reply::refusal(status, message))
+/// What came of a command.
+type Answer = Result<Reply, Refusal>;
+
+fn refuse<T>(status: Status, message: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal { status, message: message.into() })
 }
 
 /// A refusal of the bank, with the member's name in front.
-fn told(members: &Members, error: &SettleError) -> Reply {
+fn told(members: &Members, error: &SettleError) -> Refusal {
     let name = error.account().and_then(|account| members.name(account));
     let who = match name {
         Some(Name::Number(number)) => format!("participant {number}: "),
         Some(Name::Text(text)) => format!("participant {text}: "),
         None => error.account().map_or(String::new(), |account| format!("account {account}: ")),
     };
-    Reply::refusal(Status::Settlement, format!("{who}{error}"))
+    Refusal { status: Status::Settlement, message: format!("{who}{error}") }
 }
 
-fn done(events: Vec<Event>) -> Answer {
-    Ok(Reply { events, ..Reply::default() })
+fn done(events: Vec<Event>) -> Reply {
+    Reply { events, ..Reply::default() }
 }
 
 impl Exchange {
@@ -42,15 +48,15 @@ impl Exchange {
             Command::Open { limit, names } => self.open(*limit, names),
             Command::Deposit { accounts, amounts } => {
                 self.bank.deposit(accounts, amounts).map_err(|error| told(&self.members, &error))?;
-                done(Vec::new())
+                Ok(done(Vec::new()))
             }
             Command::Withdraw { accounts, amounts } => {
                 self.bank.withdraw(accounts, amounts).map_err(|error| told(&self.members, &error))?;
-                done(Vec::new())
+                Ok(done(Vec::new()))
             }
             Command::SetLimit { account, limit } => {
                 self.bank.set_limit(*account, *limit).map_err(|error| told(&self.members, &error))?;
-                done(Vec::new())
+                Ok(done(Vec::new()))
             }
             Command::Submit { slot, orders } => self.submit(*slot, orders),
             Command::Cancel { slot, markets, orders, accounts } => self.cancel(*slot, markets, orders, accounts),
@@ -77,10 +83,10 @@ impl Exchange {
         self.members.add(names);
         let opened =
             |row: usize| Event { row: row as u32, account: first + row as u64, ..Event::new(EventKind::Opened) };
-        done((0..names.len()).map(opened).collect())
+        Ok(done((0..names.len()).map(opened).collect()))
     }
 
-    fn check_slot(&self, slot: i64) -> Result<(), Reply> {
+    fn check_slot(&self, slot: i64) -> Result<(), Refusal> {
         if self.genesis.is_slot(slot) {
             return Ok(());
         }
@@ -216,7 +222,7 @@ impl Exchange {
                 if order.reject == 0 { slot.accept(order) } else { slot.refuse(order) }
             }
         }
-        done(events)
+        Ok(done(events))
     }
 
     fn cancel(&mut self, start: i64, markets: &[u64], orders: &[u64], accounts: &[u64]) -> Answer {
@@ -257,9 +263,11 @@ impl Exchange {
                 ..Orders::default()
             });
             released.map_err(|error| told(&self.members, &error))?;
-            rows.iter().for_each(|&row| slot.cancel(row));
+            for row in rows {
+                slot.cancel(row);
+            }
         }
-        done(events)
+        Ok(done(events))
     }
 
     fn close_gate(&mut self, start: i64) -> Answer {
@@ -313,7 +321,7 @@ impl Exchange {
             quantity,
             ..Event::new(EventKind::Metered)
         });
-        done(metered.collect())
+        Ok(done(metered.collect()))
     }
 
     fn settle(&mut self, start: i64, losses: i64) -> Answer {
@@ -331,7 +339,7 @@ impl Exchange {
         self.bank.set_terms(self.terms(start));
         let deficit_to = self.genesis.deficit_to;
         let per_unit = !mechanism::of_slot(self.genesis.mechanism, start).pays_sums();
-        let Some(slot) = self.slots.get_mut(&start) else { return done(Vec::new()) };
+        let Some(slot) = self.slots.get_mut(&start) else { return Ok(done(Vec::new())) };
         let (mut columns, mut trades) = (OrderColumns::default(), TradeSums::default());
         let mut den = 1;
         if let Some(Gated { rows, clearing, .. }) = slot.gated() {
@@ -370,7 +378,7 @@ impl Exchange {
         let meter = Meter { account: &accounts, energy: &energy, due: slot.readings().is_some(), losses };
         self.bank.settle_for_good(&[cleared], &meter).map_err(|error| told(&self.members, &error))?;
         slot.settled();
-        done(vec![Event::new(EventKind::Settled)])
+        Ok(done(vec![Event::new(EventKind::Settled)]))
     }
 
     fn seal(&mut self, start: Option<i64>, key: [u8; 32]) -> Answer {
@@ -396,12 +404,11 @@ impl Exchange {
             not_before: self.time_ns,
         };
         let fresh;
-        let chain = match &self.chain {
-            Some(chain) => chain,
-            None => {
-                fresh = Chain::new(self.params_hash, key.clone());
-                &fresh
-            }
+        let chain = if let Some(chain) = &self.chain {
+            chain
+        } else {
+            fresh = Chain::new(self.params_hash, key.clone());
+            &fresh
         };
         let block = match chain.draft_salted(draft, &key) {
             Ok(block) => block,

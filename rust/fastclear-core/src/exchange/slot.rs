@@ -312,7 +312,9 @@ impl Slot {
         out.push(self.phase as u8);
         for orders in [&self.orders, &self.refused] {
             put_count(out, orders.len());
-            orders.iter().for_each(|order| order.save(out));
+            for order in orders {
+                order.save(out);
+            }
         }
         out.push(u8::from(self.readings.is_some()));
         if let Some(readings) = &self.readings {
@@ -393,7 +395,9 @@ impl Gated {
         let trades = trades.iter().flat_map(|t| [t.buy_row, t.sell_row, t.quantity, t.buy_price, t.sell_price]);
         for column in std::iter::once(&self.filled[..]).chain(trades) {
             put_count(&mut bytes, column.len());
-            column.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
+            for value in column {
+                bytes.extend(value.to_le_bytes());
+            }
         }
         bytes.push(self.clearing.den);
         merkle::leaf_hash(&bytes)

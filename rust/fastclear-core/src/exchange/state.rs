@@ -9,6 +9,7 @@ use super::command::Command;
 use super::genesis::Genesis;
 use super::keys::Keys;
 use super::members::Members;
+use super::obey::Refusal;
 use super::reply::{Reply, Status};
 use super::slot::Slot;
 use crate::ledger::{Chain, Hash};
@@ -179,7 +180,8 @@ impl Exchange {
     /// Obeys a command; a refusal has changed nothing.
     fn obey(&mut self, command: &Command) -> Reply {
         let mut reply = match self.try_to(command) {
-            Ok(reply) | Err(reply) => reply,
+            Ok(reply) => reply,
+            Err(Refusal { status, message }) => Reply::refusal(status, message),
         };
         reply.postings = self.bank.take();
         self.unsealed.extend_from_slice(&reply.postings);
