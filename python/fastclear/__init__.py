@@ -49,6 +49,7 @@ from fastclear.community import Community, community_from_frame, load_community
 from fastclear.consortium import Consortium
 from fastclear.erasure import Erasure
 from fastclear.errors import (
+    ExchangeError,
     FastclearError,
     LedgerError,
     MechanismError,
@@ -59,6 +60,7 @@ from fastclear.errors import (
     StoreError,
 )
 from fastclear.escrow_deals import Escrow2of3
+from fastclear.exchange import Exchange, Gate
 from fastclear.imbalance import Backup, DualPrice, Pooled, ShortfallAllocation, SinglePrice
 from fastclear.invoices import Invoices
 from fastclear.keys import PublicKey, Signer
@@ -121,7 +123,10 @@ __all__ = [
     "Equivocation",
     "Erasure",
     "Escrow2of3",
+    "Exchange",
+    "ExchangeError",
     "FastclearError",
+    "Gate",
     "History",
     "Huang",
     "Invoices",

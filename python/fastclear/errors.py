@@ -40,6 +40,20 @@ class LedgerError(FastclearError, ValueError):
     """A block, record, proof or chain that is malformed or does not verify."""
 
 
+class ExchangeError(FastclearError, ValueError):
+    """A command that an exchange refuses; nothing has changed.
+
+    Attributes
+    ----------
+    status : str
+        Why, in one stable word, such as ``"gate_open"``; ``"invalid"`` where the call itself makes no sense.
+    """
+
+    def __init__(self, message: str, status: str = "invalid") -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class StoreError(FastclearError, OSError):
     """A directory or file that cannot be opened, read or written."""
 

@@ -46,6 +46,9 @@ if TYPE_CHECKING:
         NOT_FILLED = 30
         SELF_TRADE = 31
         BOOK_ERASED = 32
+        GATE_NOT_OPEN = 33
+        UNKNOWN_PARTICIPANT = 34
+        CANCELLED = 35
 
 else:
     # The numbers live in Rust; a type checker needs to see the names.

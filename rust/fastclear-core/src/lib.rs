@@ -16,6 +16,7 @@
 //! | [`memory`] | an allocator for who installs it: large columns on large pages, used again |
 //! | [`settlement`] | accounts, reservations, postings, the settlement of a slot |
 //! | [`ledger`] | canonical bytes, RFC 9162 trees, blocks, chain, proofs |
+//! | [`exchange`] | the whole house behind commands: state = fold(commands), nothing touches a disk |
 //! | [`machine`] | what a store can keep: commands in, replies out, state = fold(commands) |
 //!
 //! # Invariants
@@ -27,6 +28,7 @@
 pub mod auction;
 pub mod batch;
 pub mod book;
+pub mod exchange;
 pub mod ids;
 pub mod ledger;
 pub mod machine;

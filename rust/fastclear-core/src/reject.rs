@@ -72,11 +72,17 @@ pub enum RejectReason {
     SelfTrade = 31,
     /// The book is erased after every trade, as its rules say.
     BookErased = 32,
+    /// The gate of the slot has not opened yet (exchange).
+    GateNotOpen = 33,
+    /// The participant has no account (exchange).
+    UnknownParticipant = 34,
+    /// Its participant took the order back before the gate closed (exchange).
+    Cancelled = 35,
 }
 
 impl RejectReason {
     /// Every reason, in precedence.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 35] = [
         Self::UnknownOp,
         Self::UnknownSide,
         Self::UnknownType,
@@ -95,7 +101,9 @@ impl RejectReason {
         Self::StartBeyondLimit,
         Self::InstructionsInvalid,
         Self::ExpiryInvalid,
+        Self::GateNotOpen,
         Self::MarketClosed,
+        Self::UnknownParticipant,
         Self::DuplicateOrder,
         Self::UnknownOrder,
         Self::MarketHalted,
@@ -109,6 +117,7 @@ impl RejectReason {
         Self::NotFilled,
         Self::SelfTrade,
         Self::BookErased,
+        Self::Cancelled,
     ];
 
     /// The number that result frames carry; 0 means accepted.
@@ -151,6 +160,9 @@ impl RejectReason {
             Self::NotFilled => "not_filled",
             Self::SelfTrade => "self_trade",
             Self::BookErased => "book_erased",
+            Self::GateNotOpen => "gate_not_open",
+            Self::UnknownParticipant => "unknown_participant",
+            Self::Cancelled => "cancelled",
         }
     }
 
@@ -195,6 +207,9 @@ impl RejectReason {
             Self::NotFilled => "the other side had no more at this price; nothing of the rest is kept",
             Self::SelfTrade => "the other side's order is the participant's own; see the book's self_trade rule",
             Self::BookErased => "the book starts anew after every trade; send the order again",
+            Self::GateNotOpen => "the gate of this slot has not opened yet; send the order once it has",
+            Self::UnknownParticipant => "open an account for the participant first",
+            Self::Cancelled => "its participant took it back; send another one if that was a mistake",
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum Exception {
     Settlement,
     /// A block, proof or chain that is wrong.
     Ledger,
+    /// A command that an exchange refuses.
+    Exchange,
     /// A directory that cannot be read or written.
     Store,
 }
@@ -26,6 +28,7 @@ impl Exception {
             Self::Mechanism => "MechanismError",
             Self::Settlement => "SettlementError",
             Self::Ledger => "LedgerError",
+            Self::Exchange => "ExchangeError",
             Self::Store => "StoreError",
         }
     }

@@ -5,7 +5,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "arguments of Python functions arrive by value")]
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fastclear_core::ids::text_id;
 use fastclear_core::ledger::chain::Position;
@@ -192,7 +192,7 @@ impl TradeColumns<'_> {
 }
 
 /// The exception of a store error: what does not verify is a `LedgerError`, what cannot be read a `StoreError`.
-fn raised(error: &StoreError) -> PyErr {
+pub fn raised(error: &StoreError) -> PyErr {
     let class = match error {
         StoreError::Ledger(_)
         | StoreError::Corrupt { .. }
@@ -201,6 +201,7 @@ fn raised(error: &StoreError) -> PyErr {
         | StoreError::Origin { .. }
         | StoreError::OtherOrigin { .. }
         | StoreError::Inconsistent { .. }
+        | StoreError::LedgerDiffers { .. }
         | StoreError::NoBlock { .. } => Exception::Ledger,
         _ => Exception::Store,
     };
@@ -217,7 +218,7 @@ fn hashes<'py>(py: Python<'py>, path: &[Hash]) -> PyResult<Bound<'py, PyList>> {
 
 /// A ledger in memory or in a directory.
 #[pyclass(frozen, module = "fastclear._core")]
-pub struct Chain(Mutex<Ledger>);
+pub struct Chain(pub Arc<Mutex<Ledger>>);
 
 impl Chain {
     /// A panic while the lock was held would leave a poisoned, but whole, ledger: the store marks broken writes.
@@ -251,7 +252,7 @@ impl Chain {
             Some(path) => Ledger::open(&path, params.as_deref(), key, durability),
             None => Ok(Ledger::in_memory(params.as_deref(), key)),
         });
-        opened.map(|ledger| Self(Mutex::new(ledger))).map_err(|error| raised(&error))
+        opened.map(|ledger| Self(Arc::new(Mutex::new(ledger)))).map_err(|error| raised(&error))
     }
 
     /// The ledger in memory whose [`Chain::contents`] these are; every block is verified.
@@ -265,7 +266,7 @@ impl Chain {
         key: Key,
     ) -> PyResult<Self> {
         let restored = py.detach(|| Ledger::restore(params, headers, records, orders, key.salts()));
-        restored.map(|ledger| Self(Mutex::new(ledger))).map_err(|error| raised(&error))
+        restored.map(|ledger| Self(Arc::new(Mutex::new(ledger)))).map_err(|error| raised(&error))
     }
 
     /// Parameters, headers, records and orders, whole.
@@ -498,13 +499,14 @@ impl Chain {
 
 /// Where salts come from.
 #[derive(FromPyObject)]
-enum Key {
+pub enum Key {
     Seed(u64),
     Random([u8; 32]),
 }
 
 impl Key {
-    fn salts(self) -> SaltKey {
+    /// The key that they stand for.
+    pub fn salts(self) -> SaltKey {
         match self {
             Self::Seed(seed) => SaltKey::from_seed(seed),
             Self::Random(bytes) => SaltKey::new(bytes),

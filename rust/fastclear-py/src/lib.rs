@@ -32,6 +32,7 @@ mod columns;
 mod consortium;
 mod durable_transfers;
 mod errors;
+mod exchange;
 mod ledger;
 mod mechanism;
 mod proofs;
@@ -70,5 +71,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     ledger::register(m)?;
     consortium::register(m)?;
     proofs::register(m)?;
+    exchange::register(m)?;
     Ok(())
 }

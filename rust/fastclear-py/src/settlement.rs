@@ -87,17 +87,7 @@ impl PyBank {
     #[new]
     fn new(tariff_values: (i64, i64, i64, i64, u32), policy: &str, terms: (i64, i64, u64)) -> PyResult<Self> {
         let (retail, feed_in, platform_fee, network_fee, tax_ppm) = tariff_values;
-        let (penalty, dead_band, account) = terms;
-        let residual_to = if account == 0 { Owner::Members } else { Owner::House(account) };
-        let imbalance = match policy {
-            "backup" => Imbalance::Backup { residual_to },
-            "single" => Imbalance::SinglePrice,
-            "dual" => Imbalance::DualPrice { penalty, dead_band, to: residual_to },
-            "pooled" => Imbalance::Pooled,
-            "buyer_made_whole" => Imbalance::ShortfallAllocation { rule: Shortfall::BuyerMadeWhole, residual_to },
-            "buyer_pays_retail" => Imbalance::ShortfallAllocation { rule: Shortfall::BuyerPaysRetail, residual_to },
-            _ => return Err(Exception::Settlement.with(format!("imbalance policy {policy:?} is unknown"))),
-        };
+        let imbalance = imbalance(policy, terms)?;
         let tariff = tariff(retail, feed_in, platform_fee, network_fee, tax_ppm)?;
         let bank = Bank::new(tariff).map_err(|error| Exception::Settlement.with(error.to_string()))?;
         Ok(Self { bank: bank.with_imbalance(imbalance), names: Vec::new() })
@@ -449,8 +439,9 @@ impl PyBank {
 
 /// A run of postings.
 #[pyclass(frozen, module = "fastclear._core", name = "Postings")]
-struct PyPostings {
-    postings: Vec<Posting>,
+pub struct PyPostings {
+    /// In order.
+    pub postings: Vec<Posting>,
 }
 
 #[pymethods]
@@ -531,7 +522,22 @@ fn check_tariff(retail: i64, feed_in: i64, platform_fee: i64, network_fee: i64, 
     tariff(retail, feed_in, platform_fee, network_fee, tax_ppm).map(|_| ())
 }
 
-fn tariff(retail: i64, feed_in: i64, platform_fee: i64, network_fee: i64, tax_ppm: u32) -> PyResult<Tariff> {
+/// The policy of this word; see `Bank`.
+pub fn imbalance(policy: &str, (penalty, dead_band, account): (i64, i64, u64)) -> PyResult<Imbalance> {
+    let residual_to = if account == 0 { Owner::Members } else { Owner::House(account) };
+    Ok(match policy {
+        "backup" => Imbalance::Backup { residual_to },
+        "single" => Imbalance::SinglePrice,
+        "dual" => Imbalance::DualPrice { penalty, dead_band, to: residual_to },
+        "pooled" => Imbalance::Pooled,
+        "buyer_made_whole" => Imbalance::ShortfallAllocation { rule: Shortfall::BuyerMadeWhole, residual_to },
+        "buyer_pays_retail" => Imbalance::ShortfallAllocation { rule: Shortfall::BuyerPaysRetail, residual_to },
+        _ => return Err(Exception::Settlement.with(format!("imbalance policy {policy:?} is unknown"))),
+    })
+}
+
+/// The tariff of these prices and fees, in ticks, and this tax.
+pub fn tariff(retail: i64, feed_in: i64, platform_fee: i64, network_fee: i64, tax_ppm: u32) -> PyResult<Tariff> {
     Tariff::new(retail, feed_in, platform_fee, network_fee, tax_ppm)
         .map_err(|error| Exception::Settlement.with(error.to_string()))
 }

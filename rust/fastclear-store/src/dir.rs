@@ -9,7 +9,7 @@ use fastclear_core::ledger::order_leaf::ORDER_ENTRY_LEN;
 use fastclear_core::ledger::record::RECORD_ENTRY_LEN;
 use fastclear_core::ledger::salt::SaltKey;
 use fastclear_core::ledger::verify::{Fault, Files, Part, Reason, Replay};
-use fastclear_core::ledger::{Block, Chain, Checkpoint, Draft, Hash, LedgerError, verify};
+use fastclear_core::ledger::{Block, Chain, Checkpoint, Draft, Hash, Header, LedgerError, verify};
 
 use crate::erasing;
 use crate::files::{self, Named};
@@ -175,6 +175,23 @@ impl LedgerDir {
         self.order_starts.push(self.orders_end() + block.orders.len() as u64);
         self.poisoned = false;
         Ok(block)
+    }
+
+    /// Appends a block that was made elsewhere; one that does not follow, or does not fit its leaves, changes nothing.
+    ///
+    /// # Errors
+    /// Those of [`LedgerDir::seal`].
+    pub fn append(&mut self, header: Header, records: Vec<u8>, orders: Vec<u8>) -> Result<(), StoreError> {
+        if self.poisoned {
+            return Err(StoreError::Poisoned { path: self.path.clone() });
+        }
+        let block = self.chain.next_block(header, records, orders)?;
+        self.poisoned = true;
+        self.write(&block)?;
+        self.chain.push_next(&block)?;
+        self.order_starts.push(self.orders_end() + block.orders.len() as u64);
+        self.poisoned = false;
+        Ok(())
     }
 
     fn write(&mut self, block: &Block) -> Result<(), StoreError> {

@@ -106,6 +106,22 @@ pub enum StoreError {
     },
     /// The wall clock has jumped ahead: engine time would never come back from there.
     ClockJump(Jump),
+    /// An exchange that is to be begun, and terms that cannot be, or none.
+    NoTerms {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The ledger of an exchange does not hold the blocks that its journal makes.
+    LedgerDiffers {
+        /// The ledger's directory.
+        path: PathBuf,
+        /// The first such block.
+        height: u64,
+        /// What is wrong.
+        reason: &'static str,
+    },
     /// No such block.
     NoBlock {
         /// What was asked for.
@@ -169,6 +185,12 @@ impl fmt::Display for StoreError {
             Self::ClockJump(Jump { wall_ns, expected_ns }) => write!(
                 f,
                 "the clock says {wall_ns} ns and should say about {expected_ns}; set it right, or accept the jump"
+            ),
+            Self::NoTerms { path, reason } => write!(f, "{}: {reason}", path.display()),
+            Self::LedgerDiffers { path, height, reason } => write!(
+                f,
+                "{}, block {height}: {reason}; nothing was changed, restore journal and ledger from one copy",
+                path.display()
             ),
             Self::NoBlock { height, blocks } => {
                 write!(f, "there is no block {height}; the ledger has {blocks} blocks")

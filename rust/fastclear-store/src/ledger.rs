@@ -170,6 +170,17 @@ impl Ledger {
         }
     }
 
+    /// Appends a block that was made elsewhere; one that does not follow, or does not fit its leaves, changes nothing.
+    ///
+    /// # Errors
+    /// Those of [`LedgerDir::append`].
+    pub fn append(&mut self, header: Header, records: Vec<u8>, orders: Vec<u8>) -> Result<(), StoreError> {
+        match &mut self.0 {
+            Place::Memory(memory) => memory.append(header, records, orders),
+            Place::Dir(dir) => dir.append(header, records, orders),
+        }
+    }
+
     /// The record entries of one block.
     ///
     /// # Errors
@@ -224,11 +235,22 @@ impl Memory {
     fn seal(&mut self, draft: Draft<'_>) -> Result<Block, StoreError> {
         let block = self.chain.draft(draft)?;
         self.chain.push(&block)?;
+        self.keep(&block);
+        Ok(block)
+    }
+
+    fn append(&mut self, header: Header, records: Vec<u8>, orders: Vec<u8>) -> Result<(), StoreError> {
+        let block = self.chain.next_block(header, records, orders)?;
+        self.chain.push_next(&block)?;
+        self.keep(&block);
+        Ok(())
+    }
+
+    fn keep(&mut self, block: &Block) {
         let (records, orders) = (self.records.len(), self.orders.len());
         self.records.extend_from_slice(&block.records);
         self.orders.extend_from_slice(&block.orders);
         self.ranges.push((records..self.records.len(), orders..self.orders.len()));
-        Ok(block)
     }
 
     fn ranges(&self, height: u64) -> Result<(Range<usize>, Range<usize>), StoreError> {

@@ -36,6 +36,11 @@ impl Share {
         }
     }
 
+    /// Numerator and denominator, as they were given.
+    pub const fn parts(self) -> (i64, i64) {
+        (self.numerator, self.denominator)
+    }
+
     /// `low + share × (high − low)`, rounded; `low ≤ high`, less than 2³³ apart, as competing prices are.
     pub fn of(self, low: i64, high: i64, round: PriceRound) -> i64 {
         debug_assert!(low <= high, "Invariant: an interval is not empty");

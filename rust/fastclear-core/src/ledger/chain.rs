@@ -3,6 +3,8 @@
 //! [`Chain::draft`] computes the next block without changing anything, [`Chain::push`] accepts it. Between the two
 //! the store writes the block to disk, so that a full disk or a refused posting leaves the chain as it was.
 
+mod kept;
+
 use super::account_leaf::state_root;
 use super::consortium::next_validators;
 use super::erased::{self, Erased};
@@ -218,6 +220,14 @@ impl Chain {
     /// # Errors
     /// Whatever [`Position::admit`] refuses, an order without a valid leaf, `StateChange`, `TooMany` or `Gross`.
     pub fn draft(&self, draft: Draft<'_>) -> Result<Block, LedgerError> {
+        self.draft_salted(draft, &self.key)
+    }
+
+    /// [`Chain::draft`] with salts from a key of its own.
+    ///
+    /// # Errors
+    /// Those of [`Chain::draft`].
+    pub fn draft_salted(&self, draft: Draft<'_>, key: &SaltKey) -> Result<Block, LedgerError> {
         let Draft { mut orders, postings, with_state, slot, not_before } = draft;
         let last = self.headers.last();
         if let Some(last) = last.filter(|last| last.has_state != with_state) {
@@ -233,9 +243,8 @@ impl Chain {
         let height = self.height();
         let earliest = last.map_or(Some(0), |last| last.time_ns.checked_add(1)).ok_or(LedgerError::NotNext)?;
         let last_record = postings.last().map_or(0, |posting| posting.time_ns);
-        let records = entries::<RECORD_LEN, RECORD_ENTRY_LEN, _>(postings, self.key.records(height), record::encode);
-        let orders_bytes =
-            entries::<ORDER_LEN, ORDER_ENTRY_LEN, _>(&orders, self.key.orders(height), OrderLeaf::encode);
+        let records = entries::<RECORD_LEN, RECORD_ENTRY_LEN, _>(postings, key.records(height), record::encode);
+        let orders_bytes = entries::<ORDER_LEN, ORDER_ENTRY_LEN, _>(&orders, key.orders(height), OrderLeaf::encode);
         let header = Header {
             has_state: with_state,
             height,

@@ -48,6 +48,11 @@ impl SaltKey {
         }
     }
 
+    /// The 32 bytes.
+    pub const fn bytes(&self) -> [u8; 32] {
+        self.key
+    }
+
     /// The generator of the salts of a block's records.
     pub fn records(&self, height: u64) -> Salts {
         self.stream(height)

@@ -13,6 +13,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+mod kept;
+
 use super::by_id::ById;
 use super::posting::{Kind, Posting};
 

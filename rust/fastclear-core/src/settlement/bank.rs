@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub(crate) mod kept;
+
 use super::accounts::{Account, Accounts, BOUNDARY, CLEARING, FIRST_MEMBER, HOUSE, MONEY};
 use super::credit::{Cover, Credit, desk};
 use super::draft::{Draft, Line, Position};

@@ -70,6 +70,15 @@ impl OpenOrders {
         oldest.into_iter().chain(later.into_iter().flatten()).filter(move |&seq| seq >= from)
     }
 
+    /// Every reservation: account, market, order, seq, slot; ascending.
+    pub fn sorted(&self) -> Vec<(u64, u64, u64, u64, Option<i64>)> {
+        let all = self.oldest.iter().map(|(&order, &seq)| (order, seq)).chain(self.later.iter().copied());
+        let mut sorted: Vec<_> =
+            all.map(|((account, market, order), seq)| (account, market, order, seq, self.slot(seq))).collect();
+        sorted.sort_unstable();
+        sorted
+    }
+
     /// The slot that a reservation was made for.
     pub fn slot(&self, seq: u64) -> Option<i64> {
         self.slot_of.get(&seq).copied()
