@@ -66,6 +66,7 @@ from fastclear.profiles import CreditBank, PostpaidNetting, Prepaid
 from fastclear.receipts import Receipts
 from fastclear.reject import RejectReason
 from fastclear.settlement import Settlement
+from fastclear.sharing import BillSharing, FixedPrice, MidMarketRate, SharingClearing, SupplyDemandRatio
 from fastclear.statements import History
 from fastclear.storage import Storage, StorageCode
 from fastclear.tariff import Tariff
@@ -83,6 +84,7 @@ __all__ = [
     "AuditReport",
     "Average",
     "Backup",
+    "BillSharing",
     "Block",
     "BlockClearing",
     "Blocks",
@@ -99,6 +101,7 @@ __all__ = [
     "DualToken",
     "Escrow2of3",
     "FastclearError",
+    "FixedPrice",
     "History",
     "Huang",
     "Invoices",
@@ -109,6 +112,7 @@ __all__ = [
     "MaximalVolume",
     "MechanismError",
     "MissingLibraryError",
+    "MidMarketRate",
     "Muda",
     "MultiRound",
     "Net",
@@ -129,11 +133,13 @@ __all__ = [
     "SchemaError",
     "Settlement",
     "SettlementError",
+    "SharingClearing",
     "ShortfallAllocation",
     "SinglePrice",
     "Storage",
     "StorageCode",
     "StoreError",
+    "SupplyDemandRatio",
     "Tariff",
     "TariffPlan",
     "TradeReduction",
