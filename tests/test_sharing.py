@@ -727,5 +727,5 @@ def test_the_command_settles_pools(tmp_path):
     assert pl.read_parquet(tmp_path / "out" / "fills.parquet")["payment"].to_list() == [-56, -28, 85, 119]
     fixed = ["--mechanism", "fixed_price", "--price", "14", "--retail", "20", "--feed-in", "8", "--key", "static"]
     wrong = CliRunner().invoke(app, ["clear", str(path), *fixed])
-    assert wrong.exit_code == 1
+    assert wrong.exit_code == 2
     assert "share" in wrong.output

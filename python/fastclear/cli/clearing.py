@@ -207,7 +207,7 @@ def _show_refused(clearing: Any, refused: int) -> None:
 
 def _clearing_summary(clearing: Any, refused: int, out: Path | None) -> dict[str, Any]:
     markets = clearing.markets
-    money = ("welfare", "buyer_payment", "seller_revenue", "surplus")
+    money = ("welfare", "buyer_payment", "seller_revenue", "surplus", "grid_payment")
     return {
         "fastclear": fastclear.__version__,
         "orders": clearing.orders.n,

@@ -473,7 +473,7 @@ class SharingClearing(Clearing):
         >>> for sentence in clearing.explain(2).split(". "):
         ...     print(sentence)
         Load 2 imports 5 lots and pays 85 nano-currency: 17 ticks a lot
-        2 lots come from the community, 3 lots from the grid
+        3 lots come from the community, 2 lots from the grid
         Alone it would pay 100 nano-currency: it saves 15 nano-currency.
         """
         return super().explain(order, market)

@@ -99,9 +99,11 @@ class BillSharing(_Pooled):
     ...     "net_load": [-5, -1, 4, 2, 3, 4, -3, 1, 5],
     ... }
     >>> clearing = fc.clear(loads, fc.BillSharing(retail=20, feed_in=8))
-    >>> clearing.members.select("participant", "payment", "alone", "worse_off").rows()
-    [('C1', Decimal('164'), Decimal('260'), False), ('P1', Decimal('11'), Decimal('-24'), True), \
-('P2', Decimal('49'), Decimal('72'), False)]
+    >>> for member in clearing.members.select("participant", "payment", "alone", "worse_off").rows():
+    ...     print(*member)
+    C1 164 260 False
+    P1 11 -24 True
+    P2 49 72 False
     """
 
     retail: int | None = None

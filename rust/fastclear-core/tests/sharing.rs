@@ -1,10 +1,11 @@
 //! Pools without bids against a naive twin, the worked examples of `tests/cases/sharing`, and the theorems.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use fastclear_core::reject::RejectReason;
-use fastclear_core::sharing::{CostKey, Flaw, GridPrice, Key, Loads, Rule, Shared, Unusable, share};
+use fastclear_core::sharing::{CostKey, Flaw, GridPrice, Key, Loads, MarketShare, Rule, Shared, Unusable, share};
 use fastclear_core::units::{PRICE_MAX, QUANTITY_MAX};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -16,7 +17,7 @@ fn settled(loads: &Loads<'_>, rule: &Rule, threads: usize) -> Result<(Shared, Ve
     Ok((shared, filled, payment))
 }
 
-fn loads<'a>(net: &'a [i64], retail: i64, feed_in: i64) -> Loads<'a> {
+fn loads(net: &[i64], retail: i64, feed_in: i64) -> Loads<'_> {
     Loads {
         net,
         market: None,
@@ -182,7 +183,7 @@ proptest! {
             for at in 0..net.len() {
                 prop_assert_eq!((filled[at], payment[at]), expected[&(market[at], order[at])], "{:?}", rule);
             }
-            let balance = shared.markets.iter().map(|market| market.grid_payment()).sum::<i128>();
+            let balance = shared.markets.iter().map(MarketShare::grid_payment).sum::<i128>();
             let local: i128 = shared.markets.iter().map(|market| i128::from(market.volume)).sum();
             let on_top = match rule {
                 Rule::BillSharing { fixed_cost, .. } => i128::from(fixed_cost) * shared.markets.len() as i128,
@@ -341,7 +342,7 @@ fn check(case: &Value) {
         assert_eq!(bills[name.as_str()].0, stated.as_i64().unwrap(), "{}: {name}", case["id"]);
     }
     if let Some(stated) = expected["grid_bill"].as_i64() {
-        assert_eq!(shared.markets.iter().map(|market| market.grid_payment()).sum::<i128>(), stated.into());
+        assert_eq!(shared.markets.iter().map(MarketShare::grid_payment).sum::<i128>(), stated.into());
     }
     let saving: i128 = shared
         .markets
