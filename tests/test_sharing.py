@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from reference import pools_twin as twin
 
 import fastclear as fc
@@ -672,6 +674,52 @@ def test_columns_that_a_mechanism_needs():
         fc.clear({"net_load": [1]}, fc.MidMarketRate(20, 8), threads=0)
     with pytest.warns(UserWarning, match="column 'colour' is no column of loads"):
         fc.clear({"net_load": [1], "colour": ["red"]}, fc.MidMarketRate(20, 8))
+
+
+NUMBERS = st.one_of(
+    st.none(), st.integers(-9, 9), st.sampled_from([2**31 - 1, -(2**31), 2**63 - 1, -(2**63), 2**70, 10**40])
+)
+HOSTILE = {
+    "net_load": NUMBERS,
+    "side": st.sampled_from(["buy", "sell", "ask", "", None]),
+    "quantity": NUMBERS,
+    "market": st.sampled_from(["a", "b", "", None]),
+    "order": st.one_of(st.none(), st.integers(0, 5)),
+    "participant": st.sampled_from(["p", "q", None]),
+    "period": st.sampled_from([1, 2, None]),
+    "share": st.one_of(st.none(), st.integers(-1, 1_000_001)),
+    "retail_price": NUMBERS,
+    "feed_in_price": NUMBERS,
+}
+MECHANISMS = st.sampled_from(
+    [
+        *(fc.MidMarketRate(), fc.MidMarketRate(20, 8), fc.SupplyDemandRatio(), fc.SupplyDemandRatio(20, 8, 3, 1)),
+        *(fc.BillSharing(), fc.BillSharing(20, 8, 7, "equal"), fc.FixedPrice(9), fc.FixedPrice(9, 20, 8)),
+        *(fc.FixedPrice(9, 20, 8, key="static"), fc.FixedPrice(9, 20, 8, key="hybrid")),
+    ]
+)
+
+
+@st.composite
+def hostile_loads(draw):
+    n = draw(st.integers(0, 8))
+    energy = draw(st.sampled_from([("net_load",), ("side", "quantity")]))
+    others = draw(st.sets(st.sampled_from(sorted(set(HOSTILE) - {"net_load", "side", "quantity"}))))
+    return {name: draw(st.lists(HOSTILE[name], min_size=n, max_size=n)) for name in (*energy, *sorted(others))}
+
+
+@settings(max_examples=400, deadline=None)
+@given(hostile_loads(), MECHANISMS)
+def test_whatever_comes_is_settled_or_refused_by_a_typed_error(loads, mechanism):
+    try:
+        clearing = fc.clear(loads, mechanism)
+    except (fc.SchemaError, fc.MechanismError):
+        return
+    clearing.audit()
+    assert clearing.members.height <= len(clearing)
+    assert clearing.periods["payment"].sum() == sum(clearing.payment.tolist())
+    for row in range(len(clearing) if "order" not in loads else 0):
+        assert clearing.explain(row)
 
 
 # -- the table of claims, and the command line ------------------------------------------------------------------------

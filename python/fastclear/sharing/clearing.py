@@ -362,39 +362,35 @@ class SharingClearing(Clearing):
 
     @cached_property
     def periods(self) -> pl.DataFrame:
-        """One row a pool (a period of bill sharing; else a market), ascending id, money in Decimal(38, 0).
+        """One row a pool (a period of bill sharing; else a market) with loads, ascending id, money in Decimal(38, 0).
 
         ``period``, ``payment`` (what its members pay in all), ``grid_payment`` (what the grid gets), ``surplus`` (the
         difference: fees and fixed cost), ``alone`` (what members would pay alone), ``saving``.
         """
         columns = self.market_columns
-        names = ("buyer_payment", "seller_revenue", "grid_payment")
-        sums: dict[int, list[int]] = {}
-        for period, *amounts in zip(
-            columns["period"].tolist(), *(columns[name].tolist() for name in names), strict=True
-        ):
-            row = sums.setdefault(period, [0, 0, 0])
-            for place, amount in enumerate((amounts[0] - amounts[1], amounts[2])):
-                row[place] += amount
-        pools = columns["period"][self.market_of] if len(columns["market"]) else np.zeros(0, np.int64)
-        alone = pl.DataFrame({"period": pools, "alone": self.alone}).cast({"alone": pl.Int128}).group_by("period")
-        for period, total in alone.agg(pl.col("alone").sum()).rows():
-            sums[period][2] = int(total)
-        ids = np.array(sorted(sums), np.int64)
-        rows = [sums[period] for period in ids.tolist()]
-        source = "period" if "period" in self.loads.texts and self.pools_are_periods else "market"
-        named: pl.Series = ids if source not in self.loads.texts else self.loads.texts[source].gather(ids)  # type: ignore[assignment]
-        paid, grid, before = ([Decimal(row[place]) for row in rows] for place in range(3))
-        return pl.DataFrame(
-            {
-                "period": named,
-                "payment": pl.Series(paid, dtype=MONEY),
-                "grid_payment": pl.Series(grid, dtype=MONEY),
-                "surplus": pl.Series([p - g for p, g in zip(paid, grid, strict=True)], dtype=MONEY),
-                "alone": pl.Series(before, dtype=MONEY),
-                "saving": pl.Series([b - p for b, p in zip(before, paid, strict=True)], dtype=MONEY),
-            }
+        of_market = columns["period"]
+        rows = np.flatnonzero(self.reject == 0)
+        loads = pl.DataFrame(
+            {"period": of_market[self.market_of[rows]], "payment": self.payment[rows], "alone": self.alone[rows]}
         )
+        wide = pl.col("payment", "alone").cast(pl.Int128).sum()
+        sums = {period: totals for period, *totals in loads.group_by("period").agg(wide).iter_rows()}
+        grid = dict.fromkeys(of_market[columns["loads"] > 0].tolist(), 0)
+        for period, amount in zip(of_market.tolist(), columns["grid_payment"].tolist(), strict=True):
+            if period in grid:  # else nobody of the market was accepted
+                grid[period] += amount
+        ids = sorted(grid)
+        texts = self.loads.texts.get("period" if self.pools_are_periods else "market")
+        named = pl.Series(ids, dtype=pl.Int64)
+        table = {
+            "payment": [sums[period][0] for period in ids],
+            "grid_payment": [grid[period] for period in ids],
+            "surplus": [sums[period][0] - grid[period] for period in ids],
+            "alone": [sums[period][1] for period in ids],
+            "saving": [sums[period][1] - sums[period][0] for period in ids],
+        }
+        money = [pl.Series(name, [Decimal(one) for one in column], dtype=MONEY) for name, column in table.items()]
+        return pl.DataFrame([(named if texts is None else texts.gather(named)).alias("period"), *money])
 
     @property
     def pools_are_periods(self) -> bool:
