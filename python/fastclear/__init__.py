@@ -82,6 +82,7 @@ from fastclear.receipts import Receipts
 from fastclear.reject import RejectReason
 from fastclear.sealed_bids import SealedBidCode, SealedBids
 from fastclear.settlement import Settlement
+from fastclear.sharing import BillSharing, FixedPrice, MidMarketRate, SharingClearing, SupplyDemandRatio
 from fastclear.statements import History
 from fastclear.storage import Storage, StorageCode
 from fastclear.tariff import Tariff
@@ -101,6 +102,7 @@ __all__ = [
     "Average",
     "Backup",
     "BalanceProof",
+    "BillSharing",
     "Block",
     "BlockClearing",
     "Blocks",
@@ -126,6 +128,7 @@ __all__ = [
     "Exchange",
     "ExchangeError",
     "FastclearError",
+    "FixedPrice",
     "Gate",
     "History",
     "Huang",
@@ -136,6 +139,7 @@ __all__ = [
     "LoanPrice",
     "MaximalVolume",
     "MechanismError",
+    "MidMarketRate",
     "MissingLibraryError",
     "Muda",
     "MultiRound",
@@ -162,12 +166,14 @@ __all__ = [
     "SealedBids",
     "Settlement",
     "SettlementError",
+    "SharingClearing",
     "ShortfallAllocation",
     "Signer",
     "SinglePrice",
     "Storage",
     "StorageCode",
     "StoreError",
+    "SupplyDemandRatio",
     "Tariff",
     "TariffPlan",
     "TradeReduction",

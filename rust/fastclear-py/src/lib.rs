@@ -37,6 +37,7 @@ mod ledger;
 mod mechanism;
 mod proofs;
 mod settlement;
+mod sharing;
 mod storage;
 mod trades;
 mod transfers;
@@ -64,6 +65,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     book::register(m)?;
     clearing::register(m)?;
     settlement::register(m)?;
+    sharing::register(m)?;
     transfers::register(m)?;
     durable_transfers::register(m)?;
     storage::register(m)?;
