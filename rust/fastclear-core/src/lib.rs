@@ -11,6 +11,7 @@
 //! | [`units`], [`ids`], [`order`], [`reject`] | ground floor: ranges, identifiers, one door for an order, one code per refusal |
 //! | [`auction`], [`batch`] | the crossing, rationing, uniform and discriminatory pricing; many markets a call |
 //! | [`book`] | the continuous double auction: resting orders of many markets, commands in, events out |
+//! | [`preference`] | staged matching by contract, named source, type and place; fees between zones; bilateral offers |
 //! | [`trade`] | what an auction returns |
 //! | [`simd`] | passes over whole columns, compiled for what the machine can |
 //! | [`memory`] | an allocator for who installs it: large columns on large pages, used again |
@@ -32,6 +33,7 @@ pub mod ledger;
 pub mod machine;
 pub mod memory;
 pub mod order;
+pub mod preference;
 pub mod reject;
 pub mod settlement;
 pub mod simd;

@@ -11,7 +11,7 @@ mod job;
 mod layout;
 mod market;
 mod payment;
-mod threads;
+pub(crate) mod threads;
 
 use crate::auction::Mechanism;
 use crate::auction::book::Number;
