@@ -45,6 +45,7 @@ __all__ = [
     "clear",
     "clear_columns",
     "equal",
+    "match_preferences",
     "net",
     "reject_reasons",
     "storage_codes",
@@ -214,6 +215,14 @@ class Cleared:
 MARKET_VALUES: list[str]
 MARKET_COUNTS: list[str]
 
+def match_preferences(
+    orders: dict[str, Any],
+    zones: tuple[int, NDArray[np.int64], NDArray[np.int64] | None],
+    stages: list[dict[str, Any]],
+    participants: int,
+    markets: int,
+    threads: int | None,
+) -> dict[str, NDArray[Any]]: ...
 def clear(
     side: NDArray[np.uint8],
     price: NDArray[np.int64] | NDArray[np.int32],

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
-import fastclear.auction
+import fastclear
 from fastclear.auction.engines import ENGINES
 from fastclear.auction.parameters import Mechanism
 from fastclear.auction.properties import PROPERTIES
 from fastclear.errors import MechanismError
 
-_TABLES = ("partition", "permutation")  # parameters that no command line should hold
+_TABLES = ("partition", "permutation", "distances")  # parameters that no command line should hold
 
 
 def name_of(mechanism: str) -> str:
@@ -28,7 +28,7 @@ def name_of(mechanism: str) -> str:
 def classes() -> dict[str, type[Any]]:
     """Every mechanism class by its name on the command line, in the order of the documentation."""
     names = dict.fromkeys(row.mechanism for row in PROPERTIES)
-    return {name_of(name): getattr(fastclear.auction, name) for name in names if hasattr(fastclear.auction, name)}
+    return {name_of(name): getattr(fastclear, name) for name in names if hasattr(fastclear, name)}
 
 
 def options_of(name: str) -> dict[str, bool]:
