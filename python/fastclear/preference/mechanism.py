@@ -63,7 +63,7 @@ class Preference:
     ``strict``
         Bids that trade with those whom they named, and with types that they want, and else not at all.
     ``essential``
-        Bids that :class:`~fastclear.preference.Essential` serves.
+        Bids that :class:`~fastclear.preference.Essential` serves, and no other stage; without that stage, bids like any.
     ``quality``
         Class of bid and ask (``Qualities``).
     ``slot``

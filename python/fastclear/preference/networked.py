@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.auction.double_auction import Discriminatory, Uniform
-from fastclear.auction.parameters import Mechanism, receiver
+from fastclear.auction.parameters import Mechanism, fraction, receiver
 from fastclear.errors import MechanismError
 from fastclear.preference.mechanism import with_one_fee
 from fastclear.preference.network import COLUMNS, Charges, Network
-from fastclear.preference.reading import PreferenceOrders, encode_preferences
+from fastclear.preference.reading import Book, PreferenceOrders, encode_preferences, read
+from fastclear.preference.result import Deals, Matched
 from fastclear.preference.zones import Zones
 from fastclear.trades import Clearing, run
 
 if TYPE_CHECKING:
+    from fastclear.audit import AuditReport
     from fastclear.units import Units
 
 
@@ -72,6 +74,109 @@ class NetworkedClearing(Clearing):
         return self._charges.revenue
 
 
+class FeeClearing(NetworkedClearing):
+    """The outcome of ``Discriminatory`` with fees from zone to zone inside: the largest sum of bid - ask - fee."""
+
+    def __init__(
+        self,
+        given: PreferenceOrders,
+        book: Book,
+        mechanism: Discriminatory,
+        network: Network,
+        deals: Deals,
+        filled: NDArray[np.int64],
+        threads: int | None,
+    ) -> None:
+        result = Matched(book, deals)
+        filled[:] = result.filled
+        super().__init__(given.orders, mechanism, cast("Any", result), filled, threads)
+        self.preference_orders = given
+        self.network = network
+        self.book = book
+
+    @classmethod
+    def cleared(
+        cls,
+        given: PreferenceOrders,
+        mechanism: Discriminatory,
+        network: Network,
+        threads: int | None,
+        out: NDArray[np.int64] | None = None,
+    ) -> FeeClearing:
+        """Clear; see :func:`clear_networked`.
+
+        Raises
+        ------
+        MechanismError
+            The auction has a reserve, caps, a fee, a receiver of the spread or another rounding of its own.
+        """
+        beside = (mechanism.reserve, mechanism.cap_low, mechanism.cap_high, mechanism.spread_to)
+        if mechanism.fee or mechanism.price_round != "floor" or any(limit is not None for limit in beside):
+            raise MechanismError(
+                "fees from zone to zone inside take no fee=, reserve=, caps, spread_to= or price_round= beside them; leave "
+                "them out"
+            )
+        filled = receiver(out, given.orders)
+        book = read(given, threads)
+        zones = Zones(given.extras.get("zone"), given.orders.n)
+        columns = {
+            "side": np.ascontiguousarray(book.is_bid).view(np.uint8),
+            "limit": book.limit,
+            "left": book.quantity,
+            "market": book.market,
+            "time": given.orders.time,
+            "order": given.orders.order,
+            "zone": zones.rank,
+        }
+        fee = np.ascontiguousarray(network.matrix(zones).reshape(-1))
+        share = fraction("k", mechanism.k)
+        rule = {
+            "rate": None,
+            "k": {"bid": (1, 1), "ask": (0, 1)}.get(mechanism.rule, (share.numerator, share.denominator)),
+            "earlier": mechanism.rule == "earlier",
+        }
+        done = _core.clear_with_fees(columns, (len(zones), np.zeros_like(fee), fee), rule, len(book.markets), threads)
+        rows = {name: done[name].astype(np.int64) for name in ("buy_row", "sell_row")}
+        deals = Deals(done["market"], done["stage"], **rows, **{name: done[name] for name in ("quantity", "price", "fee")})
+        clearing = cls(given, book, mechanism, network, deals, filled, threads)
+        if out is None:
+            filled.flags.writeable = False
+        return clearing
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        """Pickle as orders, mechanism and network: clearing them again gives the same bytes."""
+        return FeeClearing.cleared, (self.preference_orders, cast("Any", self.mechanism), self.network, self._threads)
+
+    @cached_property
+    def _own_filled(self) -> NDArray[np.int64]:
+        return cast("Matched", self._cleared).filled
+
+    def audit(self) -> AuditReport:
+        """Recompute every invariant from the orders and this result, sharing no code with the core.
+
+        That no allocation has more net welfare is shown by prices from zone to zone that support this one.
+
+        Returns
+        -------
+        AuditReport
+            What was checked, over how many orders, markets and trades.
+
+        Raises
+        ------
+        AuditError
+            The first invariant that does not hold.
+        """
+        from fastclear.audit.networked import check_fees
+
+        return check_fees(self)
+
+    def teller(self, story: Any) -> list[str]:
+        """Why an order did or did not trade, in words."""
+        from fastclear.explanation.networked import networked
+
+        return networked(story)
+
+
 def clear_networked(
     orders: object,
     mechanism: Any,
@@ -97,6 +202,8 @@ def clear_networked(
             mechanism = with_one_fee(mechanism, fee)
         elif isinstance(mechanism, Discriminatory) and int(fee.min()) == int(fee.max()):
             mechanism = with_one_fee(mechanism, fee)
+        elif isinstance(mechanism, Discriminatory):
+            return FeeClearing.cleared(given, mechanism, network, threads, out)
         else:
             raise MechanismError(
                 f"{type(mechanism).__name__} takes no fees from zone to zone inside; use Uniform, Discriminatory or "

@@ -15,13 +15,30 @@ from fastclear.orders.frames import items
 
 NO_CAP: Final = 2**63 - 1
 NO_PRICE: Final = -(2**63)
+WHOLE_PPM: Final = 1_000_000
 ALWAYS: Final = (-(2**63), 2**63 - 1)
 
 _IDS: Final = ("buyer", "source")
-_INTEGERS: Final = {"rank": 0, "cap_price": NO_CAP, "cap_quantity": NO_CAP, "price": NO_PRICE}
+_INTEGERS: Final = {
+    "rank": 0,
+    "cap_price": NO_CAP,
+    "cap_quantity": NO_CAP,
+    "share_ppm": WHOLE_PPM,
+    "price": NO_PRICE,
+}
+_RANGES: Final = {"rank": (-(2**31), 2**31), "cap_quantity": (0, NO_CAP), "share_ppm": (0, WHOLE_PPM)}
 _TIMES: Final = {"valid_from": ALWAYS[0], "valid_to": ALWAYS[1]}
 _COLUMNS: Final = (*_IDS, *_INTEGERS, *_TIMES, "consent")
 _PRICE_MAX: Final = 2**31 - 1
+
+
+def places_in(names: pl.Series, values: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Places of values among sorted names, and which of them are there."""
+    if not len(names) or not len(values):
+        return np.zeros(len(values), np.int64), np.zeros(len(values), bool)
+    place = names.search_sorted(values.fill_null(names[0])).to_numpy().astype(np.int64)
+    place = np.minimum(place, len(names) - 1)
+    return place, (names.gather(place) == values).fill_null(value=False).to_numpy()
 
 
 class PairTable:
@@ -40,6 +57,8 @@ class PairTable:
             Most that the buyer pays this source a unit, network fee included, in ticks; null: its bid.
         ``cap_quantity`` (optional)
             Most lots that one bid takes from this source; null: any.
+        ``share_ppm`` (optional)
+            Most that one bid takes of what this source asks in the market, in parts per million, rounded down; null: all.
         ``valid_from``, ``valid_to`` (optional)
             Slots for which the row stands, first included, last not: int64 nanoseconds since 1970 UTC, or datetimes with
             a time zone; null: without end.
@@ -88,7 +107,7 @@ class PairTable:
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         """Pickle as the frame."""
-        return PairTable, (self.frame,)
+        return _whole, (self.frame,)
 
     @property
     def dated(self) -> bool:
@@ -124,9 +143,7 @@ class PairTable:
     def agreed(self, accepts: PairTable) -> PairTable:
         """Pairs whose source has named the buyer too, while both rows stand."""
         if not len(self) or not len(accepts):
-            table = object.__new__(PairTable)
-            table.frame = self.frame.clear()
-            return table
+            return _whole(self.frame.clear())
         other = accepts.frame
         if other["buyer"].dtype != self.frame["buyer"].dtype:
             raise SchemaError("accepts: ids are of another type than those of pairs; write them alike", column="buyer")
@@ -135,10 +152,9 @@ class PairTable:
             valid_from=pl.max_horizontal("valid_from", "valid_from_of_source"),
             valid_to=pl.min_horizontal("valid_to", "valid_to_of_source"),
             cap_quantity=pl.min_horizontal("cap_quantity", "cap_quantity_of_source"),
+            share_ppm=pl.min_horizontal("share_ppm", "share_ppm_of_source"),
         ).filter(pl.col("valid_from") < pl.col("valid_to"))
-        table = object.__new__(PairTable)
-        table.frame = both.select(self.frame.columns)
-        return table
+        return _whole(both.select(self.frame.columns))
 
     def columns(self, orders: Orders, people: People) -> dict[str, NDArray[Any]]:
         """What the core reads, with participants by rank; pairs of participants without an order are left out."""
@@ -158,6 +174,13 @@ class PairTable:
         for name in (*_INTEGERS, *_TIMES):
             columns[name] = np.ascontiguousarray(frame[name].to_numpy()[rows])
         return columns
+
+
+def _whole(frame: pl.DataFrame) -> PairTable:
+    """A table of rows that have been checked, with every column filled."""
+    table = object.__new__(PairTable)
+    table.frame = frame
+    return table
 
 
 class People:
@@ -196,10 +219,7 @@ class People:
                 f"column '{column}' of pairs is {names.dtype} and participants are {kind}; name them alike", column=column
             )
         if self._texts is not None:
-            places = self._texts.search_sorted(names).to_numpy().astype(np.int64)
-            places = np.minimum(places, max(len(self._texts) - 1, 0))
-            found = (self._texts.gather(places) == names).to_numpy() if len(self._texts) else np.zeros(len(names), bool)
-            return places, found
+            return places_in(self._texts, names)
         ids = names.to_numpy()
         if self._known is None:
             found = (ids >= 0) & (ids < self.count)
@@ -267,7 +287,7 @@ def _integers(name: str, series: pl.Series | None, n: int, default: int, what: s
     if not series.dtype.is_integer() or series.dtype == pl.UInt64:
         raise SchemaError(f"column '{name}' is {series.dtype}; give whole numbers (ticks, lots, ranks)", column=name)
     series = series.cast(pl.Int64)
-    low, high = {"rank": (-(2**31), 2**31), "cap_quantity": (0, NO_CAP)}.get(name, (-_PRICE_MAX, _PRICE_MAX))
+    low, high = _RANGES.get(name, (-_PRICE_MAX, _PRICE_MAX))
     wrong = ((series < low) | (series > high)).fill_null(value=False)
     if wrong.any():
         row = int(wrong.arg_max() or 0)

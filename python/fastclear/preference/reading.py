@@ -16,7 +16,7 @@ from fastclear.errors import SchemaError
 from fastclear.orders import Orders, encode
 from fastclear.orders.column import array_or_series
 from fastclear.orders.frames import items
-from fastclear.preference.pairs import instants
+from fastclear.preference.pairs import instants, places_in
 from fastclear.reject import RejectReason
 from fastclear.trades import run
 from fastclear.units import Units
@@ -48,7 +48,7 @@ class PreferenceOrders:
 
 
 def encode_preferences(orders: object, units: Units | None, wanted: Iterable[str]) -> PreferenceOrders:
-    """Read orders and those of the columns :data:`COLUMNS` that are ``wanted``; others warn, as in any auction.
+    """Read orders and those of the columns :data:`COLUMNS` that are ``wanted``; the others of them are left out.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def encode_preferences(orders: object, units: Units | None, wanted: Iterable[str
             raise SchemaError(f"column '{name}' is given twice; leave one out", column=name)
         if name in names:
             extras[name] = _extra(name, column)
-        else:
+        elif name not in COLUMNS:
             rest[name] = column
     encoded = encode(rest, units)
     for name, series in extras.items():
@@ -265,15 +265,10 @@ def _types(book: Book) -> dict[str, Any]:
             column="source",
         )
     nothing = len(names)  # a type of its own, which nobody wants
-    kind = source.replace_strict(names, pl.Series(range(nothing), dtype=pl.Int64), default=nothing, return_dtype=pl.Int64)
-    kind = kind.fill_null(nothing).to_numpy().astype(np.uint8)
+    place, known = places_in(names, source)
+    kind = np.where(known, place, nothing).astype(np.uint8)
     rows = pl.DataFrame([wants.alias("wants")]).with_row_index("row").explode("wants", empty_as_null=True).drop_nulls()
-    bit = rows["wants"].replace_strict(
-        names, pl.Series(range(nothing), dtype=pl.Int64), default=None, return_dtype=pl.Int64
-    )
-    known = bit.is_not_null().to_numpy()
+    place, known = places_in(names, rows["wants"])
     mask = np.zeros(book.orders.n, np.uint64)
-    np.bitwise_or.at(
-        mask, rows["row"].to_numpy()[known], np.uint64(1) << bit.drop_nulls().to_numpy().astype(np.uint64)
-    )
+    np.bitwise_or.at(mask, rows["row"].to_numpy()[known], np.uint64(1) << place[known].astype(np.uint64))
     return {"source": kind, "wants": mask}

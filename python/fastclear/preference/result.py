@@ -174,10 +174,11 @@ class Matched:
         shown = {"best_bid": quiet & (counts["buy"] > 0), "best_ask": quiet & (counts["sell"] > 0)}
         never = np.zeros(n, bool)
         rows = [np.asarray(values.get(name, nothing), np.int64) for name in _core.MARKET_VALUES]
+        numbers = [counts[name.removesuffix("_orders")] for name in _core.MARKET_COUNTS]
         return (
             np.array(rows, np.int64).reshape(len(rows), n),
             np.array([shown.get(name, never) for name in _core.MARKET_VALUES[:_SHOWN]], bool).reshape(_SHOWN, n),
-            np.array([counts[name.removesuffix("_orders")] for name in _core.MARKET_COUNTS], np.uint32).reshape(-1, n),
+            np.array(numbers, np.uint32).reshape(len(numbers), n),
             {},
             wide,
         )

@@ -30,7 +30,7 @@ class Contracts:
     ----------
     pairs : frame or mapping of columns
         ``buyer``, ``source`` (participants); optional ``price`` (ticks, agreed on; null: by ``rule``), ``rank``,
-        ``cap_price`` (ticks), ``cap_quantity`` (lots a bid), ``consent``, ``valid_from``, ``valid_to``:
+        ``cap_price`` (ticks), ``cap_quantity`` (lots a bid), ``share_ppm``, ``consent``, ``valid_from``, ``valid_to``:
         :class:`fastclear.preference.PairTable`.
     share : {"in_turn", "equal"}
         Who gets what of a source that is short: bids by price, time and id, each all it can; or rounds of one lot a bid.

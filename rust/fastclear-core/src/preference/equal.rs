@@ -66,10 +66,11 @@ impl Desk<'_> {
                     if self.bid_left[*bid as usize] == 0 {
                         continue;
                     }
+                    let most = self.most_of(pairs, row);
                     for ask in self.asks_of(pairs.source[row]) {
                         let open = self.ask_left[ask] > 0;
                         if open && self.terms(stage, Some((pairs, row)), *bid as usize, ask).is_some() {
-                            links.push(Link { bid: *bid, ask: ask as u32, row, most: pairs.cap_quantity[row] });
+                            links.push(Link { bid: *bid, ask: ask as u32, row, most });
                         }
                     }
                 }

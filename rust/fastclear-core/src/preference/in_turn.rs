@@ -64,7 +64,7 @@ impl Desk<'_> {
                     }
                     let Some(terms) = self.terms(stage, Some((pairs, row)), bid, ask as usize) else { continue };
                     let before: i64 = taken.iter().filter(|(of, _)| *of == row).map(|(_, lots)| lots).sum();
-                    let lots = self.deal(bid, ask as usize, pairs.cap_quantity[row] - before, terms, book);
+                    let lots = self.deal(bid, ask as usize, self.most_of(pairs, row) - before, terms, book);
                     taken.push((row, lots));
                 }
                 if self.bid_left[bid] == 0 {
@@ -108,14 +108,10 @@ impl Desk<'_> {
                 self.ask_left[ask as usize] > 0 && mask.is_none_or(|mask| self.kind(ask as usize) & mask != 0)
             })
             .collect();
-        let time_and_id = |ask: u32| {
-            let row = self.asks[ask as usize] as usize;
-            (self.orders.time.map_or(0, |time| time[row]), self.orders.order.map_or(0, |order| order[row]), row)
-        };
         asks.sort_by_cached_key(|&ask| {
             let (distance, fee) = self.between(zone, self.zone_of_ask(ask as usize));
             let price = self.limit_of_ask(ask as usize) + fee;
-            (if nearest { (distance, price) } else { (price, distance) }, time_and_id(ask))
+            (if nearest { (distance, price) } else { (price, distance) }, self.turn_of_ask(ask as usize))
         });
         let alive = (0..asks.len() as u32).collect();
         Shelf { asks, alive }

@@ -1,5 +1,6 @@
 //! One market: its orders in merit order, and the stages one after the other.
 
+use super::bilateral::WHOLE_PPM;
 use super::{Deals, ESSENTIAL, Links, NO_PRICE, Orders, Pairs, STRICT, Sharing, Stage, StagePrice, Zones};
 use crate::order::BUY;
 
@@ -47,8 +48,8 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// Takes in the orders of a market and runs all stages over them.
-    pub fn run(&mut self, rank: usize, rows: &[u32], stages: &[Stage<'_>], deals: &mut Deals) {
+    /// Takes in the orders of a market.
+    pub fn take_in(&mut self, rank: usize, rows: &[u32]) {
         let orders = self.orders;
         let turn = |row: u32| {
             let row = row as usize;
@@ -77,6 +78,11 @@ impl<'a> Desk<'a> {
             }
         }
         (self.bids, self.asks) = (bids, asks);
+    }
+
+    /// Takes in the orders of a market and runs all stages over them.
+    pub fn run(&mut self, rank: usize, rows: &[u32], stages: &[Stage<'_>], deals: &mut Deals) {
+        self.take_in(rank, rows);
         for (place, stage) in stages.iter().enumerate() {
             let mut book = Booking { rank: self.rank, stage: place as u8, deals };
             match stage.sharing {
@@ -84,7 +90,7 @@ impl<'a> Desk<'a> {
                 Sharing::Equal => self.in_equal_rounds(stage, &mut book),
             }
         }
-        if let Some(participant) = orders.participant {
+        if let Some(participant) = self.orders.participant {
             for &row in &self.asks {
                 self.first[participant[row as usize] as usize] = NOBODY;
             }
@@ -104,10 +110,7 @@ impl<'a> Desk<'a> {
             })
             .collect();
         if stage.essential {
-            places.sort_by_key(|&place| {
-                let row = self.bids[place as usize] as usize;
-                (orders.time.map_or(0, |time| time[row]), orders.order.map_or(0, |order| order[row]), row)
-            });
+            places.sort_by_key(|&place| self.turn_of_bid(place as usize));
         }
         places
     }
@@ -131,6 +134,16 @@ impl<'a> Desk<'a> {
         (pairs.begins[who]..pairs.begins[who + 1]).filter(move |&row| from[row] <= slot && slot < to[row])
     }
 
+    /// Most lots that a bid takes by way of a row of pairs.
+    pub fn most_of(&self, pairs: &Pairs<'_>, row: usize) -> i64 {
+        if pairs.share[row] == WHOLE_PPM {
+            return pairs.cap_quantity[row];
+        }
+        let asked: i64 = self.asks_of(pairs.source[row]).map(|ask| self.orders.left[self.asks[ask] as usize]).sum();
+        let part = i128::from(asked) * i128::from(pairs.share[row]) / i128::from(WHOLE_PPM);
+        pairs.cap_quantity[row].min(part as i64) // no more than asked
+    }
+
     pub fn zone_of_bid(&self, bid: usize) -> usize {
         self.orders.zone.map_or(0, |zone| zone[self.bids[bid] as usize] as usize)
     }
@@ -145,6 +158,20 @@ impl<'a> Desk<'a> {
 
     pub fn limit_of_ask(&self, ask: usize) -> i64 {
         self.orders.limit[self.asks[ask] as usize]
+    }
+
+    pub fn turn_of_bid(&self, bid: usize) -> (i64, i64, usize) {
+        self.turn(self.bids[bid])
+    }
+
+    pub fn turn_of_ask(&self, ask: usize) -> (i64, i64, usize) {
+        self.turn(self.asks[ask])
+    }
+
+    /// Who comes first among equals: time, then id, then row.
+    pub fn turn(&self, row: u32) -> (i64, i64, usize) {
+        let row = row as usize;
+        (self.orders.time.map_or(0, |time| time[row]), self.orders.order.map_or(0, |order| order[row]), row)
     }
 
     pub fn reach(&self, bid: usize) -> i64 {
@@ -186,12 +213,7 @@ impl<'a> Desk<'a> {
         let price = match stage.price {
             StagePrice::Rate(rate) => rate,
             StagePrice::Rule(_) if agreed != NO_PRICE => agreed,
-            StagePrice::Rule(rule) => {
-                let turn = |row: usize| {
-                    (self.orders.time.map_or(0, |time| time[row]), self.orders.order.map_or(0, |order| order[row]), row)
-                };
-                rule.prices(high, low, || turn(buy) < turn(sell)).0
-            }
+            StagePrice::Rule(rule) => rule.prices(high, low, || self.turn_of_bid(bid) < self.turn_of_ask(ask)).0,
         };
         (low <= price && price <= high).then_some(Terms { price, fee })
     }

@@ -11,17 +11,21 @@
 //! | `in_turn` | bids by price, time and id, each takes what it likes best of what is left |
 //! | `equal` | rounds that give every bid one lot more, rank by rank, as long as the sources can |
 //! | `flow` | the network flow behind rounds in which bids name several sources |
+//! | `transport` | fees from zone to zone: the pairs with the largest net welfare ([`clear_with_fees`]) |
+//! | [`bilateral`] | offers between two parties: offered, countered, accepted, expired |
 //!
 //! Price, in every stage: a deal is made only where `ask ≤ price` and `price + fee ≤ limit`, the limit being the lower of
 //! the bid's own and the cap of the pair. So nobody pays more than the limit or receives less than the ask, whatever the
 //! stages are.
 
+pub mod bilateral;
 mod equal;
 mod flow;
 mod in_turn;
 mod market;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use crate::auction::price::PairRule;
 use crate::batch::threads::{at_once, ranges, worth};
@@ -97,6 +101,9 @@ pub struct Pairs<'a> {
     pub cap_price: &'a [i64],
     /// Most lots that one bid takes from this source, [`NO_CAP`] = any.
     pub cap_quantity: &'a [i64],
+    /// Most parts per million that one bid takes of what this source asks in the market, [`WHOLE_PPM`](bilateral::WHOLE_PPM)
+    /// = any; of a lot, the part is left out.
+    pub share: &'a [i64],
     /// Price agreed on, [`NO_PRICE`] = by the rule of the stage.
     pub price: &'a [i64],
     /// First instant of delivery for which the row stands.
@@ -289,6 +296,7 @@ impl Pairs<'_> {
             ("rank", self.rank.len()),
             ("cap_price", self.cap_price.len()),
             ("cap_quantity", self.cap_quantity.len()),
+            ("share_ppm", self.share.len()),
             ("price", self.price.len()),
             ("valid_from", self.from.len()),
             ("valid_to", self.to.len()),
@@ -318,6 +326,10 @@ impl Pairs<'_> {
         let far = |ticks: i64| ticks != NO_CAP && !crate::units::price_in_range(ticks);
         if let Some(row) = self.cap_price.iter().position(|&ticks| far(ticks)) {
             return Err(PreferenceError::Value { column: "cap_price", row });
+        }
+        let whole = 0..=bilateral::WHOLE_PPM;
+        if let Some(row) = self.share.iter().position(|part| !whole.contains(part)) {
+            return Err(PreferenceError::Value { column: "share_ppm", row });
         }
         match self.cap_quantity.iter().position(|&lots| lots < 0) {
             Some(row) => Err(PreferenceError::Value { column: "cap_quantity", row }),
@@ -373,6 +385,44 @@ pub fn match_stages(
             let mut deals = Deals::default();
             for rank in part {
                 desk.run(rank, &rows[begins[rank]..begins[rank + 1]], stages, &mut deals);
+            }
+            deals
+        }
+    }));
+    let mut deals = Deals::default();
+    for mut part in done {
+        deals.append(&mut part);
+    }
+    Ok(deals)
+}
+
+/// Clears every market at the largest sum of bid less ask less fee, over all pairs together, and of such allocations at one
+/// of the largest volume. Deals by buyer's zone, then seller's, each dearest bid with cheapest ask.
+///
+/// Time, for a market of N orders in Z zones: O(N log N), and O(Z² × longest path) for each of the at most N + Z² paths
+/// or so; memory O(N + Z²).
+///
+/// # Errors
+/// [`PreferenceError`] where columns do not fit together; nothing is matched then.
+pub fn clear_with_fees(
+    orders: &Orders<'_>,
+    zones: &Zones<'_>,
+    rule: PairRule,
+    markets: usize,
+    threads: usize,
+) -> Result<Deals, PreferenceError> {
+    let orders = &Orders { participant: None, ..*orders };
+    orders.check(markets, zones)?;
+    let (begins, rows) = by_market(orders, markets);
+    let parts = worth(rows.len(), threads).min(markets.max(1));
+    let done = at_once(ranges(markets, parts).into_iter().map(|part| {
+        let (begins, rows) = (&begins, &rows);
+        move || {
+            let mut desk = market::Desk::new(orders, zones, 0);
+            let mut deals = Deals::default();
+            for rank in part {
+                desk.take_in(rank, &rows[begins[rank]..begins[rank + 1]]);
+                desk.best_surplus(rule, rank as u32, &mut deals);
             }
             deals
         }

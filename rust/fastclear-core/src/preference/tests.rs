@@ -29,6 +29,7 @@ struct Pair {
     rank: i64,
     cap_price: i64,
     cap_quantity: i64,
+    share: i64,
     price: i64,
     from: i64,
     to: i64,
@@ -100,7 +101,11 @@ impl Naive<'_> {
                         let slot = SLOTS[b.market as usize];
                         let named = pair.buyer == b.who && pair.source == a.who;
                         if named && pair.from <= slot && slot < pair.to {
-                            ways.push((pair.rank, ask, row, pair.cap_quantity));
+                            let of_source =
+                                self.orders.iter().filter(|o| (o.buy, o.market, o.who) == (false, b.market, a.who));
+                            let part = of_source.map(|o| o.lots).sum::<i64>() * pair.share / 1_000_000;
+                            let most = if pair.share == 1_000_000 { i64::MAX } else { part };
+                            ways.push((pair.rank, ask, row, pair.cap_quantity.min(most)));
                         }
                     }
                 }
@@ -181,18 +186,17 @@ impl Naive<'_> {
         due: &mut [i64],
         left: &mut [i64],
         used: &mut [i64],
-        most_of: &dyn Fn(usize) -> i64,
         people: usize,
     ) -> Option<Vec<i64>> {
         let Some((&(bid, way), rest)) = links.split_first() else {
             return due.iter().all(|&lots| lots == 0).then(Vec::new);
         };
         let key = bid * people + way.2;
-        for lots in (0..=due[bid].min(left[way.1]).min(most_of(way.2) - used[key])).rev() {
+        for lots in (0..=due[bid].min(left[way.1]).min(way.3 - used[key])).rev() {
             due[bid] -= lots;
             left[way.1] -= lots;
             used[key] += lots;
-            let found = Self::complete(rest, due, left, used, most_of, people);
+            let found = Self::complete(rest, due, left, used, people);
             due[bid] += lots;
             left[way.1] += lots;
             used[key] -= lots;
@@ -221,15 +225,10 @@ impl Naive<'_> {
                 links.extend(ways.into_iter().map(|way| (bid, way)));
             }
             let people = self.pairs.len().max(1);
-            let caps: Vec<i64> = match plan.kind {
-                Kind::Pairs => self.pairs.iter().map(|pair| pair.cap_quantity).collect(),
-                Kind::Open { .. } => vec![i64::MAX],
-            };
-            let most_of = |row: usize| caps[row];
             let mut due = vec![0; self.orders.len()];
             let solve = |due: &mut Vec<i64>| {
                 let mut used = vec![0; self.orders.len() * people];
-                Self::complete(&links, due, &mut self.left.clone(), &mut used, &most_of, people)
+                Self::complete(&links, due, &mut self.left.clone(), &mut used, people)
             };
             let mut active = bids.clone();
             while !active.is_empty() {
@@ -301,12 +300,14 @@ fn fast(orders: &[Order], pairs: &[Pair], plans: &[Plan], fees: bool, rows: &[us
     let begins: Vec<usize> = (0..=PEOPLE).map(|buyer| sorted.partition_point(|pair| pair.buyer < buyer)).collect();
     let (source, rank, cap_price) = (of_pairs!(source), of_pairs!(rank), of_pairs!(cap_price));
     let (cap_quantity, price, from, to) = (of_pairs!(cap_quantity), of_pairs!(price), of_pairs!(from), of_pairs!(to));
+    let share = of_pairs!(share);
     let named = Pairs {
         begins: &begins,
         source: &source,
         rank: &rank,
         cap_price: &cap_price,
         cap_quantity: &cap_quantity,
+        share: &share,
         price: &price,
         from: &from,
         to: &to,
@@ -349,14 +350,15 @@ fn an_order() -> impl Strategy<Value = Order> {
 }
 
 fn some_pairs() -> impl Strategy<Value = Vec<Pair>> {
-    let caps = (prop_oneof![2 => Just(NO_CAP), 1 => 0..9_i64], prop_oneof![2 => Just(NO_CAP), 1 => 0..4_i64]);
+    let parts = prop_oneof![3 => Just(1_000_000), 1 => 0..1_000_000_i64];
+    let caps = (prop_oneof![2 => Just(NO_CAP), 1 => 0..9_i64], prop_oneof![2 => Just(NO_CAP), 1 => 0..4_i64], parts);
     let terms = (prop_oneof![3 => Just(NO_PRICE), 1 => 0..9_i64], prop_oneof![3 => Just(0), 1 => Just(15)]);
     let row = (0..PEOPLE, 0..PEOPLE, 0..3_i64, caps, terms, prop_oneof![3 => Just(99), 1 => Just(20)]);
     proptest::collection::vec(row, 0..9).prop_map(|rows| {
         let mut pairs: Vec<Pair> = Vec::new();
-        for (buyer, source, rank, (cap_price, cap_quantity), (price, from), to) in rows {
+        for (buyer, source, rank, (cap_price, cap_quantity, share), (price, from), to) in rows {
             if !pairs.iter().any(|pair| (pair.buyer, pair.source) == (buyer, source)) {
-                pairs.push(Pair { buyer, source, rank, cap_price, cap_quantity, price, from, to });
+                pairs.push(Pair { buyer, source, rank, cap_price, cap_quantity, share, price, from, to });
             }
         }
         pairs.sort_by_key(|pair| (pair.buyer, pair.rank)); // so that rows are numbered alike in both
@@ -427,7 +429,7 @@ fn order(buy: bool, limit: i64, lots: i64, who: u32) -> Order {
 }
 
 fn pair(buyer: u32, source: u32, rank: i64, cap_quantity: i64) -> Pair {
-    Pair { buyer, source, rank, cap_price: NO_CAP, cap_quantity, price: NO_PRICE, from: 0, to: 99 }
+    Pair { buyer, source, rank, cap_price: NO_CAP, cap_quantity, share: 1_000_000, price: NO_PRICE, from: 0, to: 99 }
 }
 
 /// What bids that follow one ask, or several, get in equal rounds.
@@ -445,12 +447,14 @@ fn shares(orders: &[Order], pairs: &[Pair], bids: usize) -> Vec<i64> {
     let cap_quantity: Vec<i64> = pairs.iter().map(|pair| pair.cap_quantity).collect();
     let (zero, cap) = (vec![0; pairs.len()], vec![NO_CAP; pairs.len()]);
     let (price, to) = (vec![NO_PRICE; pairs.len()], vec![1; pairs.len()]);
+    let share = vec![1_000_000; pairs.len()];
     let named = Pairs {
         begins: &begins,
         source: &source,
         rank: &zero,
         cap_price: &cap,
         cap_quantity: &cap_quantity,
+        share: &share,
         price: &price,
         from: &zero,
         to: &to,
@@ -521,5 +525,60 @@ fn columns_that_do_not_fit_are_named() {
     assert_eq!(run(&good, &dear), Err(PreferenceError::Value { column: "fee", row: 0 }));
     for error in [PreferenceError::NoParticipants, PreferenceError::Unsorted { row: 3 }, PreferenceError::TooMany] {
         assert!(!error.to_string().is_empty());
+    }
+}
+
+/// The largest sum of bid less ask less fee, and the largest volume that has it, by trying everything.
+fn by_trying(bids: &[(i64, i64, usize)], asks: &[(i64, i64, usize)], pair: usize, left: &mut [i64]) -> (i64, i64) {
+    let (b, a) = (pair / asks.len().max(1), pair % asks.len().max(1));
+    if asks.is_empty() || b >= bids.len() {
+        return (0, 0);
+    }
+    let gain = bids[b].0 - asks[a].0 - FEE[bids[b].2 * 3 + asks[a].2];
+    let mut best = (0, 0);
+    for lots in 0..=left[b].min(left[bids.len() + a]) {
+        left[b] -= lots;
+        left[bids.len() + a] -= lots;
+        let (welfare, volume) = by_trying(bids, asks, pair + 1, left);
+        left[b] += lots;
+        left[bids.len() + a] += lots;
+        best = best.max((welfare + gain * lots, volume + lots));
+    }
+    best
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+    #[test]
+    fn fees_inside_find_the_best_of_all_allocations(
+        bids in proptest::collection::vec((0..12_i64, 1..4_i64, 0..3_usize), 0..4),
+        asks in proptest::collection::vec((0..12_i64, 1..4_i64, 0..3_usize), 0..4),
+    ) {
+        let all: Vec<_> = bids.iter().chain(&asks).copied().collect();
+        let side: Vec<u8> = (0..all.len()).map(|row| u8::from(row < bids.len())).collect();
+        let limit: Vec<i64> = all.iter().map(|order| order.0).collect();
+        let left: Vec<i64> = all.iter().map(|order| order.1).collect();
+        let zone: Vec<u32> = all.iter().map(|order| order.2 as u32).collect();
+        let market = vec![0; all.len()];
+        let orders = Orders {
+            side: &side, limit: &limit, left: &left, market: &market, zone: Some(&zone), ..Orders::default()
+        };
+        let zones = Zones { count: 3, distance: &DISTANCE, fee: Some(&FEE) };
+        let rule = PairRule { price: PairPrice::Share(Share::HALF), price_round: PriceRound::Floor };
+        let deals = clear_with_fees(&orders, &zones, rule, 1, 1).unwrap();
+        let (mut welfare, mut volume, mut rest) = (0, 0, left.clone());
+        for deal in 0..deals.market.len() {
+            let (buy, sell) = (deals.buy_row[deal] as usize, deals.sell_row[deal] as usize);
+            let fee = FEE[zone[buy] as usize * 3 + zone[sell] as usize];
+            prop_assert_eq!(deals.fee[deal], fee);
+            prop_assert!(limit[sell] <= deals.price[deal] && deals.price[deal] + fee <= limit[buy]);
+            prop_assert_eq!(deals.price[deal], limit[sell] + (limit[buy] - limit[sell] - fee) / 2);
+            rest[buy] -= deals.quantity[deal];
+            rest[sell] -= deals.quantity[deal];
+            welfare += (limit[buy] - limit[sell] - fee) * deals.quantity[deal];
+            volume += deals.quantity[deal];
+        }
+        prop_assert!(rest.iter().all(|&lots| lots >= 0));
+        prop_assert_eq!((welfare, volume), by_trying(&bids, &asks, 0, &mut left.clone()));
     }
 }
