@@ -95,7 +95,9 @@ def test_fees_inside_reach_the_largest_net_welfare(rows, network, k, random):
     for market, welfare, surplus, volume in markets.select("market", "welfare", "surplus", "volume").rows():
         net, most = best(orders, network, market)
         assert int(welfare) - int(surplus) == net
-        if isinstance(clearing, fp.networked.FeeClearing):  # one fee for all: Discriminatory leaves out what gains nothing
+        if isinstance(
+            clearing, fp.networked.FeeClearing
+        ):  # one fee for all: Discriminatory leaves out what gains nothing
             assert volume == most
     price, zone = orders["price"], orders["zone"].to_list()
     for buy, sell, lots, paid, received in trades.select(
@@ -104,9 +106,16 @@ def test_fees_inside_reach_the_largest_net_welfare(rows, network, k, random):
         fee = fee_of(network, zone[buy], zone[sell])
         assert paid - received == fee
         assert price[buy] - price[sell] >= fee
-        assert received == price[sell] + Fraction(*(k if isinstance(k, tuple) else (k, 1))) * (price[buy] - price[sell] - fee) // 1
+        assert (
+            received
+            == price[sell] + Fraction(*(k if isinstance(k, tuple) else (k, 1))) * (price[buy] - price[sell] - fee) // 1
+        )
         assert lots > 0
-    assert clearing.network_revenue == sum(map(int, markets["surplus"])) == sum(map(int, clearing.network_charges["charge"]))
+    assert (
+        clearing.network_revenue
+        == sum(map(int, markets["surplus"]))
+        == sum(map(int, clearing.network_charges["charge"]))
+    )
     # The same orders in another order of rows, and after a pickle.
     turned = list(range(len(rows)))
     random.shuffle(turned)
@@ -130,7 +139,9 @@ def test_distance_fees_of_the_literature():
         "price": [one["price"] for one in everyone.values()],
         "quantity": [one["qty"] for one in everyone.values()],
     }
-    fees = {(buyer, seller): fee for buyer, own in told["inputs"]["fee_per_unit"].items() for seller, fee in own.items()}
+    fees = {
+        (buyer, seller): fee for buyer, own in told["inputs"]["fee_per_unit"].items() for seller, fee in own.items()
+    }
     doubled = {pair: 2 * fee for pair, fee in fees.items()}  # half ticks of the case are ticks here
     orders["price"] = [2 * price for price in orders["price"]]
     clearing = fc.clear(orders, fc.Discriminatory(k=0.5), network=fc.Network(fees=doubled))
@@ -141,7 +152,10 @@ def test_distance_fees_of_the_literature():
     assert {f"{s}->{b}": Fraction(p, 2) for b, s, _, _, p in trades} == number(expected["midpoint_seller_price"])
     assert {f"{s}->{b}": Fraction(p, 2) for b, s, _, p, _ in trades} == number(expected["buyer_pays_per_unit"])
     welfare, surplus = clearing.markets.select("welfare", "surplus").row(0)
-    assert (welfare - surplus, clearing.network_revenue) == (2 * expected["max_net_welfare"], 2 * expected["network_revenue"])
+    assert (welfare - surplus, clearing.network_revenue) == (
+        2 * expected["max_net_welfare"],
+        2 * expected["network_revenue"],
+    )
 
 
 def number(stated):
@@ -176,7 +190,8 @@ def test_the_golden_slot_charged_afterwards():
     network = fc.Network(between=25_000, inside=False)
     clearing = fc.clear(golden(), fc.Uniform(), units=UNITS, network=network)
     plain = fc.clear(golden(), fc.Uniform(), units=UNITS)
-    assert clearing.trades.equals(plain.trades) and clearing.fills.equals(plain.fills)
+    assert clearing.trades.equals(plain.trades)
+    assert clearing.fills.equals(plain.fills)
     clearing.audit()
     volume = plain.markets["volume"].item()
     assert clearing.network_revenue == 25_000 * volume == sum(map(int, clearing.network_charges["charge"]))
@@ -217,7 +232,9 @@ def test_fees_inside_a_staged_matching():
     network = fc.Network(between=19, local=3)
     clearing = fc.clear(LOCAL, fc.Preference(fp.Community(rule="bid")), network=network)
     clearing.audit()
-    assert clearing.trades.select("buy_order", "quantity", "buy_price", "sell_price", "fee").rows() == [("a", 2, 30, 27, 3)]
+    assert clearing.trades.select("buy_order", "quantity", "buy_price", "sell_price", "fee").rows() == [
+        ("a", 2, 30, 27, 3)
+    ]
     assert clearing.network_revenue == 6 == int(clearing.markets["surplus"].item())
 
 

@@ -1,7 +1,8 @@
 """Naive twin of staged matching: plain dictionaries, one lot at a time, written from the specification alone.
 
-An order is a dict: market, buy, price, quantity, time, who, zone, source, wants (a set), strict, essential, reach, slot. A
-pair is a dict: buyer, source, rank, cap_price, cap_quantity, share_ppm, price, valid_from, valid_to (None where absent).
+An order is a dict: market, buy, price, quantity, time, who, zone, source, wants (a set), strict, essential, reach,
+slot. A pair is a dict: buyer, source, rank, cap_price, cap_quantity, share_ppm, price, valid_from, valid_to (None where
+absent).
 """
 
 
@@ -100,7 +101,9 @@ class Twin:
         if pair["share_ppm"] is not None:
             a = self.orders[ask]
             asked = sum(
-                o["quantity"] for o in self.orders if not o["buy"] and (o["market"], o["who"]) == (a["market"], a["who"])
+                o["quantity"]
+                for o in self.orders
+                if not o["buy"] and (o["market"], o["who"]) == (a["market"], a["who"])
             )
             caps.append(asked * pair["share_ppm"] // 1_000_000)
         return min(caps, default=None)
@@ -108,12 +111,14 @@ class Twin:
     def in_turn(self, number, stage, bid):
         used = {}
         while self.left[bid]:
-            for *_, ask, pair, terms in self.links(stage, bid):
-                most = self.most(pair, ask)
-                if self.left[ask] and (most is None or used.get(id(pair), 0) < most):
-                    break
-            else:
+            ways = [
+                (ask, pair, terms)
+                for *_, ask, pair, terms in self.links(stage, bid)
+                if self.left[ask] and (self.most(pair, ask) is None or used.get(id(pair), 0) < self.most(pair, ask))
+            ]
+            if not ways:
                 return
+            ask, pair, terms = ways[0]
             used[id(pair)] = used.get(id(pair), 0) + 1
             self.book(number, bid, ask, terms)
 

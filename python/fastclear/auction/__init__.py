@@ -221,7 +221,10 @@ def _clear_carefully(
         networked.check_network(network)
         if network is not None and not staged:
             return networked.clear_networked(orders, mechanism, units=units, network=network, threads=threads, out=out)
-        return cast("Any", mechanism).clear_orders(orders, units=units, out=out, network=network, threads=threads)
+        own: Clearing = cast("Any", mechanism).clear_orders(
+            orders, units=units, out=out, network=network, threads=threads
+        )
+        return own
     if not isinstance(core, _core.Mechanism):
         return cast("Clearing", cast("Any", mechanism).clear_orders(orders, units=units, out=out))
     mechanism = cast("Mechanism", mechanism)

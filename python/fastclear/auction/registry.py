@@ -17,7 +17,7 @@ from fastclear.auction.parameters import Mechanism
 from fastclear.auction.properties import PROPERTIES
 from fastclear.errors import MechanismError
 
-_TABLES = ("partition", "permutation", "distances")  # parameters that no command line should hold
+_TABLES = ("partition", "permutation", "stages", "distances")  # parameters that no command line should hold
 
 
 def name_of(mechanism: str) -> str:

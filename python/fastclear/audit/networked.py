@@ -15,9 +15,13 @@ from fastclear.audit.state import State
 if TYPE_CHECKING:
     from fastclear.preference.networked import FeeClearing
 
-COVERED = "no trade whose bid less its ask is below the fee of its zones, and its price is the rule's share of what is left"
+COVERED = (
+    "no trade whose bid less its ask is below the fee of its zones, and its price is the rule's share of what is left"
+)
 FEES = "the surplus of a market is the network's fees, which are its revenue"
-SUPPORTED = "zone by zone there are prices at which all who trade want to and nobody else does, apart by no more than the fee"
+SUPPORTED = (
+    "zone by zone there are prices at which all who trade want to and nobody else does, apart by no more than the fee"
+)
 
 CHECKS = (*universal.CHECKS, COVERED, FEES, SUPPORTED)
 
@@ -49,12 +53,16 @@ def check_fees(clearing: FeeClearing) -> AuditReport:
         top, ask = int(state.limit[buy]) - due, int(state.limit[sell])
         k = {"bid": 1, "ask": 0, "earlier": int(state.turn[buy] < state.turn[sell])}.get(rule.rule, share)
         if top < ask or received != ask + k * (top - ask) // 1 or paid != received + due:
-            raise broken(COVERED, f"trade {number}: bid {top + due}, ask {ask}, fee {due}, prices {paid} and {received}")
+            raise broken(
+                COVERED, f"trade {number}: bid {top + due}, ask {ask}, fee {due}, prices {paid} and {received}"
+            )
         used[market].add((zones[buy], zones[sell]))
         surplus[market] += due * lots
     for market in range(len(state.columns["market"])):
         if surplus[market] != state.columns["surplus"][market]:
-            raise broken(FEES, f"market {state.market(market)}: {state.columns['surplus'][market]}, fees {surplus[market]}")
+            raise broken(
+                FEES, f"market {state.market(market)}: {state.columns['surplus'][market]}, fees {surplus[market]}"
+            )
     if sum(surplus.values()) != clearing.network_revenue:
         raise broken(FEES, f"revenue {clearing.network_revenue}, fees {sum(surplus.values())}")
     rows: dict[int, list[int]] = defaultdict(list)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from fastclear.preference import PreferenceClearing
 
 STAGED = "stages come in their order within every market, and no order trades more than the stages before have left it"
-ADMITTED = "every deal is between two whom its stage may bring together: named and valid, wanted, near enough, not strict"
+ADMITTED = (
+    "every deal is between two whom its stage may bring together: named and valid, wanted, near enough, not strict"
+)
 PRICED = "every deal is at the price of its pair or its stage, and its fee is that of the two zones"
 TURNS = "in a stage in turn, bids by price, time and id take all they can of what they like best"
 EQUAL = "in equal rounds no bid can get a lot that is spare, or that another has beyond an equal share; caps hold"
@@ -91,7 +93,7 @@ class _Books:
 
     def __init__(self, clearing: PreferenceClearing, state: State) -> None:
         self.clearing = clearing
-        self.mechanism: Any = clearing.mechanism
+        self.mechanism = cast("Any", clearing.mechanism)
         self.state = state
         orders, self.extras = clearing.orders, clearing.preference_orders.extras
         n = orders.n
@@ -386,7 +388,8 @@ class _Market:
                 ahead = given[other] - given[row]
                 if ahead > 1 or (ahead == 1 and served[other] > turn):
                     raise self.fail(
-                        EQUAL, f"stage {place}: row {other} has {given[other]}, row {row} {given[row]} and could have more"
+                        EQUAL,
+                        f"stage {place}: row {other} has {given[other]}, row {row} {given[row]} and could have more",
                     )
                 way = id(links[other, sell])
                 line += [

@@ -36,5 +36,8 @@ def networked(story: Story) -> list[str]:
         return [*said, f"Nobody accepts its limit of {story.at(story.limit)}."]
     if max(gain - fee for gain, fee in gains) < 0:
         least = min(fee for gain, fee in gains if gain >= 0)
-        return [*said, f"The network fee stands in between: it is at least {story.at(least)} to those within its limit."]
+        return [
+            *said,
+            f"The network fee stands in between: it is at least {story.at(least)} to those within its limit.",
+        ]
     return [*said, "Those within its limit brought more elsewhere, fees included: outbid."]

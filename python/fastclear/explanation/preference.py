@@ -155,5 +155,3 @@ class _Why:
             return int(network.fees[zones])
         same = "zone" not in self.extras or (zones[0] is not None and zones[0] == zones[1])
         return int(network.local if same and network.local is not None else network.between)
-
-

@@ -56,6 +56,8 @@ def told(story: Story) -> str:
     code = int(story.clearing.reject[story.row])
     if code:
         return refused(story, code)
-    own: Callable[[Story], list[str]] | None = getattr(story.clearing, "teller", None)  # clearings with rules of their own
+    own: Callable[[Story], list[str]] | None = getattr(
+        story.clearing, "teller", None
+    )  # clearings with rules of their own
     teller = own or TELLERS.get(type(story.clearing.mechanism).__name__, _generic)
     return " ".join([outcome(story), *teller(story)])

@@ -50,7 +50,8 @@ _PRICES: Final = tuple(_core.MARKET_VALUES.index(name) for name in ("price_buy",
 class Preference:
     """Staged matching: each stage takes from what the one before it left; what is left at the end is the supplier's.
 
-    Every order goes through the stages in their order, market by market. A deal is made only where the ask is at or below
+    Every order goes through the stages in their order, market by market. A deal is made only where the ask is at or
+    below
     the price, and price and network fee at or below the bid (or the pair's own cap, where that is lower); nobody trades
     with itself, nor farther than its ``max_distance``. Orders may carry, besides those of :func:`fastclear.clear`:
 
@@ -63,7 +64,8 @@ class Preference:
     ``strict``
         Bids that trade with those whom they named, and with types that they want, and else not at all.
     ``essential``
-        Bids that :class:`~fastclear.preference.Essential` serves, and no other stage; without that stage, bids like any.
+        Bids that :class:`~fastclear.preference.Essential` serves, and no other stage; without that stage, bids like
+        any.
     ``quality``
         Class of bid and ask (``Qualities``).
     ``slot``
@@ -87,9 +89,12 @@ class Preference:
 
     Notes
     -----
-    In turn (``share="in_turn"``): bids by price (dearest first), time, id; each goes along its list, or along all asks in
-    the order of the stage, and takes all it can. In equal rounds (``share="equal"``): rank by rank, one lot more for every
-    bid that can still be served, first to last, until none can. That is the largest volume that any matching of the rank
+    In turn (``share="in_turn"``): bids by price (dearest first), time, id; each goes along its list, or along all
+    asks in
+    the order of the stage, and takes all it can. In equal rounds (``share="equal"``): rank by rank, one lot more for
+    every
+    bid that can still be served, first to last, until none can. That is the largest volume that any matching of the
+    rank
     has, and no share of it can be raised without lowering one that is as small (max-min fairness, Megiddo 1974); which
     ask serves which bid is settled bid by bid, cheapest ask first.
 
@@ -260,15 +265,16 @@ class _Pipeline:
 
     def _pairs(self, stage: Contracts | Nominated, people: People | None) -> dict[str, Any]:
         if people is None:
-            raise SchemaError(f"column 'participant' is missing: the stage {stage.name!r} reads it", column="participant")
+            raise SchemaError(
+                f"column 'participant' is missing: the stage {stage.name!r} reads it", column="participant"
+            )
         table = pairs_of(stage)
         if table.dated and "slot" not in self.book.given.extras:
             raise SchemaError(
-                "column 'slot' is missing: pairs have valid_from or valid_to; give the begin of delivery of each order's "
-                "market",
+                "column 'slot' is missing: pairs have valid_from or valid_to; give each order's begin of delivery",
                 column="slot",
             )
-        columns = table.columns(self.book.orders, people)
+        columns = table.columns(people)
         del columns["buyer"]
         return columns
 
@@ -331,7 +337,9 @@ class _Pipeline:
         if not known.all():
             row = int((~known).arg_max() or 0)
             raise SchemaError(
-                f"column 'quality', row {row}: {quality[row]!r} is no class of {stage.classes!r}", column="quality", row=row
+                f"column 'quality', row {row}: {quality[row]!r} is no class of {stage.classes!r}",
+                column="quality",
+                row=row,
             )
         rank = class_ranks(quality, stage.classes)
         free = ~self._sits_out()
@@ -433,7 +441,8 @@ class PreferenceClearing(Clearing):
     def trades(self) -> pl.DataFrame:
         """One row a trade, as of any clearing, in the order in which they were made; and ``stage`` and ``fee``.
 
-        ``stage`` is the name of the stage (String), ``fee`` what the buyer pays the network a unit within ``buy_price``.
+        ``stage`` is the name of the stage (String), ``fee`` what the buyer pays the network a unit within
+        ``buy_price``.
         """
         names = pl.Series([stage.name for stage in cast("Preference", self.mechanism).stages], dtype=pl.String)
         plain = cast("Any", Clearing.trades).func(self)
@@ -445,9 +454,9 @@ class PreferenceClearing(Clearing):
     def stages(self) -> pl.DataFrame:
         """One row a market and stage in which it traded, by market, then stage.
 
-        ``market``, ``stage`` (place from 0), ``name``, ``trades``, ``volume`` (lots), ``price_low``, ``price_high`` (what
-        sellers receive a unit, least and most, in ticks), ``buyer_payment``, ``seller_revenue``, ``fees`` (nano-currency,
-        Decimal(38, 0)).
+        ``market``, ``stage`` (place from 0), ``name``, ``trades``, ``volume`` (lots), ``price_low``, ``price_high``
+        (what sellers receive a unit, least and most, in ticks), ``buyer_payment``, ``seller_revenue``, ``fees``
+        (nano-currency, Decimal(38, 0)).
         """
         deals = self.deals
         count = len(cast("Preference", self.mechanism).stages)
@@ -485,7 +494,7 @@ class PreferenceClearing(Clearing):
 
     @property
     def network_charges(self) -> pl.DataFrame:
-        """What each trade pays for the network: ``market``, ``trade``, both order ids, ``quantity``, ``fee``, ``charge``.
+        """What each trade pays for the network: ``market``, ``trade``, order ids, ``quantity``, ``fee``, ``charge``.
 
         Inside the clearing it is part of what the buyer pays; after it, the buyer pays it on top.
         """

@@ -58,9 +58,9 @@ class Network:
     Notes
     -----
     What takes a network: ``Preference`` (each stage of pairs or of the open kind respects the fees), ``Discriminatory``
-    (all pairs together with the highest sum of bid - ask - fee; its ``k`` shares bid - ask - fee), ``Uniform`` where all
-    trades have one fee; any auction where ``inside=False``. Fees go to the network operator: ``clearing.network_revenue``
-    is their sum, and inside the clearing the ``surplus`` of the markets.
+    (all pairs together with the highest sum of bid - ask - fee; its ``k`` shares bid - ask - fee), ``Uniform`` where
+    all trades have one fee; any auction where ``inside=False``. Fees go to the network operator:
+    ``clearing.network_revenue`` is their sum, and inside the clearing the ``surplus`` of the markets.
 
     Two ways to charge local trades (platforms of the reviews): :meth:`duos`, the full use-of-system charge less a
     discount; :meth:`private_wire`, the price of the wire that they could have laid.
@@ -105,7 +105,12 @@ class Network:
 
     @classmethod
     def duos(
-        cls, charge: int, *, discount: Share = 0, fees: Mapping[tuple[Any, Any], int] | None = None, inside: bool = False
+        cls,
+        charge: int,
+        *,
+        discount: Share = 0,
+        fees: Mapping[tuple[Any, Any], int] | None = None,
+        inside: bool = False,
     ) -> Network:
         """Use-of-system charge with a discount for trades within a zone.
 
@@ -219,9 +224,9 @@ def _wired(
     if pairs["buyer"].dtype != wires.frame["buyer"].dtype:
         raise SchemaError("wires: participants are named in another type than in the orders", column="buyer")
     joined = pairs.join(
-        wires.frame.select("buyer", "source", wired=pl.lit(value=True)).unique(), on=["buyer", "source"], how="left",
+        wires.frame.select("buyer", "source", wired=pl.lit(value=True)).unique(),
+        on=["buyer", "source"],
+        how="left",
         maintain_order="left",
     )
     return joined["wired"].fill_null(value=False).to_numpy()
-
-

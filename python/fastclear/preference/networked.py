@@ -61,7 +61,7 @@ class NetworkedClearing(Clearing):
 
     @property
     def network_charges(self) -> pl.DataFrame:
-        """What each trade pays for the network: ``market``, ``trade``, both order ids, ``quantity``, ``fee``, ``charge``.
+        """What each trade pays for the network: ``market``, ``trade``, order ids, ``quantity``, ``fee``, ``charge``.
 
         ``fee`` in ticks a unit, ``charge`` in nano-currency, Decimal(38, 0). Inside the clearing it is part of what the
         buyer pays; after it, the buyer pays it on top.
@@ -113,8 +113,8 @@ class FeeClearing(NetworkedClearing):
         beside = (mechanism.reserve, mechanism.cap_low, mechanism.cap_high, mechanism.spread_to)
         if mechanism.fee or mechanism.price_round != "floor" or any(limit is not None for limit in beside):
             raise MechanismError(
-                "fees from zone to zone inside take no fee=, reserve=, caps, spread_to= or price_round= beside them; leave "
-                "them out"
+                "fees from zone to zone inside take no fee=, reserve=, caps, spread_to= or price_round= beside them; "
+                "leave them out"
             )
         filled = receiver(out, given.orders)
         book = read(given, threads)
@@ -137,7 +137,9 @@ class FeeClearing(NetworkedClearing):
         }
         done = _core.clear_with_fees(columns, (len(zones), np.zeros_like(fee), fee), rule, len(book.markets), threads)
         rows = {name: done[name].astype(np.int64) for name in ("buy_row", "sell_row")}
-        deals = Deals(done["market"], done["stage"], **rows, **{name: done[name] for name in ("quantity", "price", "fee")})
+        deals = Deals(
+            done["market"], done["stage"], **rows, **{name: done[name] for name in ("quantity", "price", "fee")}
+        )
         clearing = cls(given, book, mechanism, network, deals, filled, threads)
         if out is None:
             filled.flags.writeable = False
@@ -198,9 +200,9 @@ def clear_networked(
     given = encode_preferences(orders, units, COLUMNS)
     if network.inside:
         fee = network.matrix(Zones(given.extras.get("zone"), given.orders.n))
-        if isinstance(mechanism, Uniform):
-            mechanism = with_one_fee(mechanism, fee)
-        elif isinstance(mechanism, Discriminatory) and int(fee.min()) == int(fee.max()):
+        if isinstance(mechanism, Uniform) or (
+            isinstance(mechanism, Discriminatory) and int(fee.min()) == int(fee.max())
+        ):
             mechanism = with_one_fee(mechanism, fee)
         elif isinstance(mechanism, Discriminatory):
             return FeeClearing.cleared(given, mechanism, network, threads, out)
@@ -225,9 +227,5 @@ def _cleared(
     return clearing
 
 
-def _again(
-    given: PreferenceOrders, mechanism: Mechanism, network: Network, threads: int | None
-) -> NetworkedClearing:
+def _again(given: PreferenceOrders, mechanism: Mechanism, network: Network, threads: int | None) -> NetworkedClearing:
     return _cleared(given, mechanism, network, threads, None)
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import polars as pl
@@ -58,10 +58,11 @@ class PairTable:
         ``cap_quantity`` (optional)
             Most lots that one bid takes from this source; null: any.
         ``share_ppm`` (optional)
-            Most that one bid takes of what this source asks in the market, in parts per million, rounded down; null: all.
+            Most that one bid takes of what this source asks in the market, in parts per million, rounded down; null:
+            all.
         ``valid_from``, ``valid_to`` (optional)
-            Slots for which the row stands, first included, last not: int64 nanoseconds since 1970 UTC, or datetimes with
-            a time zone; null: without end.
+            Slots for which the row stands, first included, last not: int64 nanoseconds since 1970 UTC, or datetimes
+            with a time zone; null: without end.
         ``consent`` (optional)
             Boolean: rows that are not true do not count.
 
@@ -134,8 +135,9 @@ class PairTable:
         count = ends.select("buyer", open=pl.col("step").cum_sum().over("buyer"))
         over = count.filter(pl.col("open") > most)
         if over.height:
+            at_once = int(cast("int", over["open"].max()))
             raise SchemaError(
-                f"pairs: buyer {over['buyer'][0]!r} names {over['open'].max()} sources at once; "
+                f"pairs: buyer {over['buyer'].to_list()[0]!r} names {at_once} sources at once; "
                 f"name at most most={most}, or let rows end (valid_to) before others begin",
                 column="buyer",
             )
@@ -156,7 +158,7 @@ class PairTable:
         ).filter(pl.col("valid_from") < pl.col("valid_to"))
         return _whole(both.select(self.frame.columns))
 
-    def columns(self, orders: Orders, people: People) -> dict[str, NDArray[Any]]:
+    def columns(self, people: People) -> dict[str, NDArray[Any]]:
         """What the core reads, with participants by rank; pairs of participants without an order are left out."""
         frame = self.frame
         buyer, known_buyer = people.ranks(frame["buyer"], "buyer")
@@ -216,7 +218,8 @@ class People:
         if (names.dtype == pl.String) != (self._texts is not None):
             kind = "text" if self._texts is not None else "integers"
             raise SchemaError(
-                f"column '{column}' of pairs is {names.dtype} and participants are {kind}; name them alike", column=column
+                f"column '{column}' of pairs is {names.dtype} and participants are {kind}; name them alike",
+                column=column,
             )
         if self._texts is not None:
             return places_in(self._texts, names)
@@ -241,22 +244,18 @@ def _read(pairs: object, what: str) -> pl.DataFrame:
         if name not in given:
             raise SchemaError(f"column '{name}' is missing from {what}", column=name)
     n = len(given["buyer"])
-    columns = []
     for name, series in given.items():
         if len(series) != n:
             raise SchemaError(
                 f"column '{name}' has {len(series)} rows and 'buyer' has {n}; give columns of one length", column=name
             )
-    for name in _IDS:
-        columns.append(_ids(name, given[name], what))
+    columns = [_ids(name, given[name], what) for name in _IDS]
     if columns[0].dtype != columns[1].dtype:
         raise SchemaError(
             f"column 'source' is {columns[1].dtype} and 'buyer' is {columns[0].dtype}; name both alike", column="source"
         )
-    for name, default in _INTEGERS.items():
-        columns.append(_integers(name, given.get(name), n, default, what))
-    for name, default in _TIMES.items():
-        columns.append(_times(name, given.get(name), n, default))
+    columns += [_integers(name, given.get(name), n, default, what) for name, default in _INTEGERS.items()]
+    columns += [_times(name, given.get(name), n, default) for name, default in _TIMES.items()]
     frame = pl.DataFrame(columns)
     if "consent" in given:
         consent = given["consent"]
@@ -345,7 +344,7 @@ def _check_overlaps(frame: pl.DataFrame, what: str) -> None:
     if after.height:
         row, buyer, source, _ = after.row(0)
         raise SchemaError(
-            f"{what}, row {row}: buyer {buyer!r} names {source!r} twice for the same time; leave one out, or let it end",
+            f"{what}, row {row}: buyer {buyer!r} names {source!r} twice for one time; leave one out, or let it end",
             column="source",
             row=row,
         )

@@ -116,7 +116,9 @@ def _extra(name: str, column: object) -> pl.Series:
         return series
     if name in _IDS and series.dtype == pl.String:
         return series
-    raise SchemaError(f"column '{name}' is {series.dtype}; give integers{' or text' if name in _IDS else ''}", column=name)
+    raise SchemaError(
+        f"column '{name}' is {series.dtype}; give integers{' or text' if name in _IDS else ''}", column=name
+    )
 
 
 def _wants(column: object) -> pl.Series:
@@ -251,7 +253,7 @@ def _types(book: Book) -> dict[str, Any]:
     if "source" not in extras or "wants" not in extras:
         return {}
     source, wants = extras["source"], extras["wants"]
-    inner = wants.dtype.inner if isinstance(wants.dtype, pl.List) else source.dtype  # type: ignore[attr-defined]
+    inner = wants.dtype.inner if isinstance(wants.dtype, pl.List) else source.dtype
     if inner == pl.Null:
         wants = wants.cast(pl.List(source.dtype))
     elif (inner == pl.String) != (source.dtype == pl.String):

@@ -151,7 +151,9 @@ class Matched:
             "seller_revenue": received,
             "surplus": paid - received,
         }
-        counts = {side: np.bincount(book.market[live & of], minlength=n) for side, of in (("buy", bids), ("sell", ~bids))}
+        counts = {
+            side: np.bincount(book.market[live & of], minlength=n) for side, of in (("buy", bids), ("sell", ~bids))
+        }
         best_bid, best_ask = np.full(n, _LEAST), np.full(n, _MOST)
         np.maximum.at(best_bid, book.market[live & bids], book.limit[live & bids])
         np.minimum.at(best_ask, book.market[live & ~bids], book.limit[live & ~bids])

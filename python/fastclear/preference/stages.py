@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any, Final, Literal
 
 from fastclear.auction.double_auction import Discriminatory, Uniform
-from fastclear.auction.parameters import PAIR_RULES, PRICE_MAX, Share, fraction, plain, whole, word, yes_or_no
+from fastclear.auction.parameters import PAIR_RULES, PRICE_MAX, Share, fraction, plain, whole, word
 from fastclear.errors import MechanismError
 from fastclear.preference.pairs import PairTable
 
@@ -33,7 +33,8 @@ class Contracts:
         ``cap_price`` (ticks), ``cap_quantity`` (lots a bid), ``share_ppm``, ``consent``, ``valid_from``, ``valid_to``:
         :class:`fastclear.preference.PairTable`.
     share : {"in_turn", "equal"}
-        Who gets what of a source that is short: bids by price, time and id, each all it can; or rounds of one lot a bid.
+        Who gets what of a source that is short: bids by price, time and id, each all it can; or rounds of one lot a
+        bid.
     rule, k : as in :class:`fastclear.Discriminatory`, default "ask"
         Price of pairs that agreed on none.
     """
@@ -61,11 +62,11 @@ class Nominated:
     Parameters
     ----------
     pairs : frame or mapping of columns
-        As of :class:`Contracts`. Lower ``rank`` comes first; sources of one rank by the price of their asks, or together
-        where ``share="equal"``.
+        As of :class:`Contracts`. Lower ``rank`` comes first; sources of one rank by the price of their asks, or
+        together where ``share="equal"``.
     accepts : frame or mapping of columns, optional
-        The sources' own lists, with the same columns: a pair counts only where the source has named the buyer too, while
-        both rows are valid, up to the lower of their caps.
+        The sources' own lists, with the same columns: a pair counts only where the source has named the buyer too,
+        while both rows are valid, up to the lower of their caps.
     most : int, default 10
         Sources that a buyer may name for one instant.
     share, rule, k
@@ -233,7 +234,9 @@ class Qualities:
 
 def _check_auction(mechanism: object) -> None:
     if not isinstance(mechanism, Uniform | Discriminatory):
-        raise MechanismError(f"mechanism={mechanism!r} is no auction of a stage; give fc.Uniform() or fc.Discriminatory()")
+        raise MechanismError(
+            f"mechanism={mechanism!r} is no auction of a stage; give fc.Uniform() or fc.Discriminatory()"
+        )
     if isinstance(mechanism, Uniform) and mechanism.price_rule == "last_pair_midpoint":
         raise MechanismError('price_rule="last_pair_midpoint" has half ticks, which stages do not; use another')
 
