@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from fastclear.preference.bilateral import Bilateral, BilateralCode
+from fastclear.preference.concession import concede
+from fastclear.preference.demand_merit import demand_merit
 from fastclear.preference.mechanism import Preference, PreferenceClearing
 from fastclear.preference.network import Network
 from fastclear.preference.pairs import PairTable
@@ -20,6 +23,8 @@ from fastclear.preference.stages import (
 
 __all__ = [
     "Auction",
+    "Bilateral",
+    "BilateralCode",
     "Community",
     "Contracts",
     "Essential",
@@ -30,4 +35,6 @@ __all__ = [
     "PreferenceClearing",
     "PreferredTypes",
     "Qualities",
+    "concede",
+    "demand_merit",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -115,11 +116,12 @@ class Preference:
     [('nominated', 0, 2, 4, 20), ('community', 1, 3, 5, 15), ('community', 0, 3, 2, 15)]
     """
 
-    stages: tuple[Stage, ...] = (Community(),)
+    stages: Sequence[Stage | str] | Stage | str = (Community(),)
     distances: Any = None
 
     def __post_init__(self) -> None:
-        stages = (self.stages,) if isinstance(self.stages, str) or not hasattr(self.stages, "__iter__") else self.stages
+        given: Any = self.stages
+        stages = (given,) if isinstance(given, str) or not hasattr(given, "__iter__") else tuple(given)
         made = tuple(map(stage_of, stages))
         if not 1 <= len(made) <= STAGES_MAX:
             raise MechanismError(f"stages={stages!r}: {len(made)} of them; give 1 to {STAGES_MAX}")
@@ -135,10 +137,15 @@ class Preference:
     __hash__ = None  # type: ignore[assignment]  # distances are a dictionary
 
     @property
+    def plan(self) -> tuple[Stage, ...]:
+        """The stages, however they were given."""
+        return cast("tuple[Stage, ...]", self.stages)
+
+    @property
     def wanted(self) -> tuple[str, ...]:
         """Further columns of orders that its stages read."""
         names = {"zone", "max_distance", "strict"}
-        for stage in self.stages:
+        for stage in self.plan:
             if isinstance(stage, Essential):
                 names.add("essential")
             if isinstance(stage, PreferredTypes):
@@ -199,7 +206,7 @@ class _Pipeline:
     def run(self) -> tuple[Deals, list[tuple[int, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]]:
         """Run all stages: those of the core together as long as no auction is between them."""
         waiting: list[tuple[int, Stage]] = []
-        for place, stage in enumerate(self.mechanism.stages):
+        for place, stage in enumerate(self.mechanism.plan):
             if isinstance(stage, _CORE_STAGES):
                 waiting.append((place, stage))
                 continue
@@ -444,7 +451,7 @@ class PreferenceClearing(Clearing):
         ``stage`` is the name of the stage (String), ``fee`` what the buyer pays the network a unit within
         ``buy_price``.
         """
-        names = pl.Series([stage.name for stage in cast("Preference", self.mechanism).stages], dtype=pl.String)
+        names = pl.Series([stage.name for stage in cast("Preference", self.mechanism).plan], dtype=pl.String)
         plain = cast("Any", Clearing.trades).func(self)
         stage = names.gather(pl.Series(self.deals.stage, dtype=pl.UInt32)).alias("stage")
         frame: pl.DataFrame = plain.with_columns(stage, pl.Series("fee", self.deals.fee))
@@ -459,7 +466,7 @@ class PreferenceClearing(Clearing):
         (nano-currency, Decimal(38, 0)).
         """
         deals = self.deals
-        count = len(cast("Preference", self.mechanism).stages)
+        count = len(cast("Preference", self.mechanism).plan)
         key = deals.market.astype(np.int64) * count + deals.stage
         found, group = np.unique(key, return_inverse=True)
         groups = len(found)
@@ -469,7 +476,7 @@ class PreferenceClearing(Clearing):
         np.maximum.at(high, group, deals.price)
         paid = exact_sums((deals.price + deals.fee) * deals.quantity, group, groups)
         received = exact_sums(deals.price * deals.quantity, group, groups)
-        names = pl.Series([stage.name for stage in cast("Preference", self.mechanism).stages], dtype=pl.String)
+        names = pl.Series([stage.name for stage in cast("Preference", self.mechanism).plan], dtype=pl.String)
 
         return framed(
             [

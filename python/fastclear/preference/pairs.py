@@ -66,6 +66,11 @@ class PairTable:
         ``consent`` (optional)
             Boolean: rows that are not true do not count.
 
+    what : str, default "pairs"
+        What complaints call it.
+    several : bool, default False
+        Let a pair have several rows that are valid at once: deals beside each other. They are gone through in turn.
+
     Raises
     ------
     SchemaError
@@ -80,9 +85,11 @@ class PairTable:
 
     __slots__ = ("frame",)
 
-    def __init__(self, pairs: object = None, *, what: str = "pairs") -> None:
+    def __init__(self, pairs: object = None, *, what: str = "pairs", several: bool = False) -> None:
         frame = _read({} if pairs is None else pairs, what)
-        _check_overlaps(frame, what)
+        _check_ends(frame, what)
+        if not several:
+            check_overlaps(frame, what)
         self.frame = frame
 
     @classmethod
@@ -109,6 +116,11 @@ class PairTable:
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         """Pickle as the frame."""
         return _whole, (self.frame,)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether a pair has several rows, whatever their time."""
+        return self.frame.select("buyer", "source").is_duplicated().any()
 
     @property
     def dated(self) -> bool:
@@ -326,12 +338,16 @@ def instants(name: str, series: pl.Series) -> pl.Series:
     )
 
 
-def _check_overlaps(frame: pl.DataFrame, what: str) -> None:
-    """Refuse rows that end before they begin, and two rows of a pair that are valid at once."""
+def _check_ends(frame: pl.DataFrame, what: str) -> None:
+    """Refuse rows that end before they begin."""
     empty = frame["valid_from"] >= frame["valid_to"]
     if empty.any():
         row = int(empty.arg_max() or 0)
         raise SchemaError(f"{what}, row {row}: valid_to is not after valid_from", column="valid_to", row=row)
+
+
+def check_overlaps(frame: pl.DataFrame, what: str) -> None:
+    """Refuse two rows of a pair that are valid at once."""
     ordered = frame.with_row_index("row").sort("buyer", "source", "valid_from")
     after = ordered.select(
         "row",

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from fastclear.auction.double_auction import Discriminatory, Uniform
 from fastclear.auction.parameters import PAIR_RULES, PRICE_MAX, Share, fraction, plain, whole, word
 from fastclear.errors import MechanismError
-from fastclear.preference.pairs import PairTable
+from fastclear.preference.pairs import PairTable, check_overlaps
 
 SHARES: Final = ("in_turn", "equal")
 LISTED_MAX: Final = 10
@@ -48,6 +48,8 @@ class Contracts:
         plain(self)
         object.__setattr__(self, "pairs", PairTable.of(self.pairs))
         _check_price_and_share(self)
+        if self.share == "equal":
+            check_overlaps(self.pairs.frame, "pairs")  # shares of deals beside each other would have no order
 
     @property
     def name(self) -> str:
@@ -84,6 +86,7 @@ class Nominated:
         plain(self)
         whole("most", self.most, 1, 2**31 - 1, "sources")
         pairs = PairTable.of(self.pairs)
+        check_overlaps(pairs.frame, "pairs")
         pairs.check_most(self.most)
         object.__setattr__(self, "pairs", pairs)
         if self.accepts is not None:

@@ -8,8 +8,8 @@
 //! net welfare it is one with the largest volume. At its end there are prices by zone that support it: every pair of an
 //! exchange that is used has bid - ask at or above the fee, whoever is paired with whom.
 
+use super::Deals;
 use super::market::{Booking, Desk, Terms};
-use super::{Deals, NO_CAP};
 use crate::auction::price::PairRule;
 
 const NONE: usize = usize::MAX;
@@ -43,6 +43,12 @@ impl Queue {
     }
 }
 
+fn begin(queues: &mut [Queue], lots: &[i64]) {
+    for queue in queues {
+        queue.begin(lots);
+    }
+}
+
 impl Desk<'_> {
     /// Matches the orders that were taken in, at prices that `rule` finds between ask and bid less fee.
     pub(super) fn best_surplus(&mut self, rule: PairRule, rank: u32, deals: &mut Deals) {
@@ -61,8 +67,8 @@ impl Desk<'_> {
         for ask in 0..self.asks.len() {
             asks[place(self.zone_of_ask(ask))].places.push(ask as u32);
         }
-        bids.iter_mut().for_each(|queue| queue.begin(&bid_lots));
-        asks.iter_mut().for_each(|queue| queue.begin(&ask_lots));
+        begin(&mut bids, &bid_lots);
+        begin(&mut asks, &ask_lots);
         let mut fee = vec![0; count * count];
         for (i, &buyer) in zones.iter().enumerate() {
             for (j, &seller) in zones.iter().enumerate() {
@@ -86,8 +92,8 @@ impl Desk<'_> {
             bids[first].take(lots, &bid_lots);
             asks[last].take(lots, &ask_lots);
         }
-        bids.iter_mut().for_each(|queue| queue.begin(&bid_lots));
-        asks.iter_mut().for_each(|queue| queue.begin(&ask_lots));
+        begin(&mut bids, &bid_lots);
+        begin(&mut asks, &ask_lots);
         let mut book = Booking { rank, stage: 0, deals };
         for i in 0..count {
             for j in 0..count {
@@ -102,7 +108,7 @@ impl Desk<'_> {
                     let (high, low) = (self.limit_of_bid(bid) - fee, self.limit_of_ask(ask));
                     let first = self.turn_of_bid(bid) < self.turn_of_ask(ask);
                     let (price, _) = rule.prices(high, low, || first);
-                    self.deal(bid, ask, lots.min(NO_CAP), Terms { price, fee }, &mut book);
+                    self.deal(bid, ask, lots, Terms { price, fee }, &mut book);
                 }
             }
         }
