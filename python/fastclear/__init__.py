@@ -61,7 +61,7 @@ from fastclear.orders import Orders
 from fastclear.platforms import Preset, load_preset
 from fastclear.platforms.result import RunResult
 from fastclear.platforms.simulation import run
-from fastclear.preference import Network, Preference, PreferenceClearing
+from fastclear.preference import Bilateral, BilateralCode, Network, Preference, PreferenceClearing
 from fastclear.prepayment import Prepayment
 from fastclear.profiles import CreditBank, PostpaidNetting, Prepaid
 from fastclear.receipts import Receipts
@@ -84,6 +84,8 @@ __all__ = [
     "AuditReport",
     "Average",
     "Backup",
+    "Bilateral",
+    "BilateralCode",
     "Block",
     "BlockClearing",
     "Blocks",

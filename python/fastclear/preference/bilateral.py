@@ -259,12 +259,13 @@ def _or_null(name: str, values: NDArray[np.int64], nothing: int) -> pl.Series:
 
 def _whole(name: str, series: pl.Series | None, n: int) -> NDArray[np.int64]:
     default = _TERMS.get(name)
-    if series is None or series.dtype == pl.Null:
-        return np.full(n, 0 if default is None else default, np.int64)
+    if default is not None and (series is None or series.dtype == pl.Null):
+        return np.full(n, default, np.int64)
+    assert series is not None  # columns without a default are asked for before
+    if default is None and series.null_count():
+        raise SchemaError(f"column '{name}' holds nulls; give every event its {name}", column=name)
     if name in _TIMES:
         series = instants(name, series)
     elif not series.dtype.is_integer() or series.dtype == pl.UInt64:
         raise SchemaError(f"column '{name}' is {series.dtype}; give whole numbers", column=name)
-    if default is None and series.null_count():
-        raise SchemaError(f"column '{name}' holds nulls; give every event its {name}", column=name)
     return np.ascontiguousarray(series.cast(pl.Int64).fill_null(0 if default is None else default).to_numpy())
