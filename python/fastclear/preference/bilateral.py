@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -87,7 +87,7 @@ class Bilateral:
 
     Examples
     --------
-    >>> from fastclear.preference import Bilateral
+    >>> from fastclear.preference import Bilateral, BilateralCode
     >>> desk = Bilateral()
     >>> codes = desk.apply(
     ...     {
@@ -102,7 +102,7 @@ class Bilateral:
     ...         "expires": [10, 10, None, None],
     ...     }
     ... )
-    >>> [code.name for code in codes]
+    >>> [BilateralCode(code).name for code in codes]
     ['OK', 'OK', 'OK', 'OFFER_CLOSED']
     >>> desk.offers.select("offer", "buyer", "seller", "state", "price", "share_ppm", "rounds").rows()
     [('o1', 'shop', 'roof', 'accepted', 100000, 500000, 2)]
@@ -113,7 +113,7 @@ class Bilateral:
         self._offers = _Names("offers")
         self._parties = _Names("parties")
 
-    def apply(self, events: object) -> list[Any]:
+    def apply(self, events: object) -> NDArray[np.uint8]:
         """Let events happen, row by row.
 
         Parameters
@@ -133,8 +133,8 @@ class Bilateral:
 
         Returns
         -------
-        list of BilateralCode
-            One a row; 0 is OK, and an event with another code changed nothing.
+        ndarray of uint8, shape (n,), read-only
+            A :class:`BilateralCode` a row; 0 is OK, and an event with another code changed nothing.
 
         Raises
         ------
@@ -175,7 +175,8 @@ class Bilateral:
             sells.fill_null(value=False).cast(pl.UInt8).to_numpy(),
             [columns[name] for name in _TERMS],
         )
-        return [BilateralCode(code) for code in codes.tolist()]
+        codes.flags.writeable = False
+        return codes
 
     def _ids(self, given: dict[str, pl.Series], n: int) -> dict[str, NDArray[np.int64]]:
         columns = {}

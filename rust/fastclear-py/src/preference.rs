@@ -49,7 +49,7 @@ fn value<'py, T: FromPyObjectOwned<'py>>(stage: &Bound<'py, PyDict>, name: &str)
 struct PairColumns<'py> {
     begins: Vec<usize>,
     source: PyReadonlyArray1<'py, u32>,
-    integers: [PyReadonlyArray1<'py, i64>; 7],
+    integers: Vec<PyReadonlyArray1<'py, i64>>,
 }
 
 impl<'py> PairColumns<'py> {
@@ -57,12 +57,14 @@ impl<'py> PairColumns<'py> {
         let Some(begins) = optional::<i64>(stage, "begins")? else { return Ok(None) };
         let begins = begins.as_slice()?.iter().map(|&begin| usize::try_from(begin).unwrap_or(usize::MAX)).collect();
         let names = ["rank", "cap_price", "cap_quantity", "share_ppm", "price", "valid_from", "valid_to"];
-        let [a, b, c, d, e, f, g] = names.map(|name| column(stage, name));
-        Ok(Some(Self { begins, source: column(stage, "source")?, integers: [a?, b?, c?, d?, e?, f?, g?] }))
+        let integers = names.iter().map(|name| column(stage, name)).collect::<PyResult<_>>()?;
+        Ok(Some(Self { begins, source: column(stage, "source")?, integers }))
     }
 
     fn pairs(&self) -> PyResult<Pairs<'_>> {
-        let [rank, cap_price, cap_quantity, share, price, from, to] = &self.integers;
+        let [rank, cap_price, cap_quantity, share, price, from, to] = self.integers.as_slice() else {
+            return Err(Exception::Schema.with("a column of pairs is missing"));
+        };
         Ok(Pairs {
             begins: &self.begins,
             source: self.source.as_slice()?,
