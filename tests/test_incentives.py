@@ -392,6 +392,23 @@ def lie_blocks():
     assert found.largest[0] == 60
 
 
+def lie_preference():
+    # A seller asks for what the buyer would pay; a bid that says more is served before others, at the same ask.
+    one = book(("buy", 30, 1), ("sell", 10, 1))
+    assert search(fc.Preference(), one, price_lies(one)).largest[0] == 20
+    two = book(("buy", 25, 1), ("buy", 20, 1), ("sell", 10, 1))
+    found = search(fc.Preference(), two, [[(1, price, None)] for price in range(TOP + 1)])
+    assert found.largest[0] == 10
+    # Nor is a list safe: who wants the dear source most says that it wants the cheap one, if that one runs out first.
+    wants = {"participant": [0, 1, 2, 3], "side": ["buy", "buy", "sell", "sell"], "price": [30, 28, 10, 20]}
+    orders = wants | {"quantity": [5, 5, 5, 5]}
+    stages = [fc.preference.Nominated({"buyer": [1], "source": [3]}), "community"]
+    honest, liar = fc.clear(orders, fc.Preference(stages)), fc.clear(orders, fc.Preference("community"))
+    assert honest.payment[1] == liar.payment[1] == 100
+    first = fc.preference.Nominated({"buyer": [1], "source": [2]})
+    assert fc.clear(orders, fc.Preference([first, "community"])).payment[1] == 50
+
+
 # ---- the table ---------------------------------------------------------------------------------------------
 
 
@@ -410,6 +427,7 @@ CLAIMS = {
     "Average": ("no", [lie_average]),
     "MultiRound": ("no", [lie_multi_round]),
     "Blocks": ("no", [lie_blocks]),
+    "Preference": ("no", [lie_preference]),
 }
 HELD = [
     pytest.param(run, id=f"{name}: {claim} ({run.__name__})") for name, (claim, runs) in CLAIMS.items() for run in runs

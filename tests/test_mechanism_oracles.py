@@ -665,6 +665,7 @@ CLAIMS = {
     "Muda, vickrey": (lambda: fc.Muda("vickrey", seed=2), 2, 5, "surplus", "asymptotic"),
     "Average": (fc.Average, 1, 1, "balanced", "optimal"),
     "MultiRound": (multi_round, 1, 5, "balanced", "path dependent"),
+    "Preference": (lambda: fc.Preference(fc.preference.Community(share="equal")), 2, 5, "balanced", "by preference"),
 }
 
 

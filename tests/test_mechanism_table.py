@@ -23,6 +23,7 @@ NEEDED = {
     "Muda": {"seed": 1},
     "MultiRound": {"buyer_step": 1, "seller_step": 1},
 }
+IN_PYTHON = {"Blocks", "Preference"}  # which clear by steps in Python and have no core
 CLASSES = sorted({row.mechanism for row in PROPERTIES})
 
 
@@ -81,7 +82,7 @@ def test_every_mechanism_is_in_it():
     }
     assert len(public) >= 11
     assert public <= {row.mechanism for row in PROPERTIES}
-    assert {row.mechanism for row in PROPERTIES} - public == {"Blocks"}  # which clears in Python and has no core
+    assert {row.mechanism for row in PROPERTIES} - public == IN_PYTHON
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -114,10 +115,10 @@ def test_slots_and_pickles_survive_the_decorator():
 
     for name in CLASSES:
         mechanism = getattr(fc, name)(**NEEDED.get(name, {}))
-        assert isinstance(mechanism, Mechanism) or name == "Blocks"
+        assert isinstance(mechanism, Mechanism) or name in IN_PYTHON
         assert not hasattr(mechanism, "__dict__")
         assert pickle.loads(pickle.dumps(mechanism)) == mechanism
-        assert type(mechanism).__module__.startswith("fastclear.auction.")
+        assert type(mechanism).__module__.startswith(("fastclear.auction.", "fastclear.preference."))
 
 
 def script():
@@ -177,6 +178,8 @@ def test_every_option_of_a_mechanism_is_on_the_command_line():
     assert own - {option for name in registry.classes() for option in registry.options_of(name)} == {
         "partition",
         "permutation",
+        "stages",
+        "distances",
     }
 
 

@@ -105,13 +105,13 @@ OF_BOOKS = {
 
 
 def test_every_reason_is_reachable():
-    assert len(fc.RejectReason) == 21 + len(OF_BOOKS)
+    assert len(fc.RejectReason) == 22 + len(OF_BOOKS)
     for code in fc.RejectReason:
         name = code.name.lower()
         if name in OF_BOOKS:
             continue
-        if name in ("credit_exceeded", "account_blocked", "block_invalid"):
-            continue  # given by settlement, never by an auction; given by the auction of blocks
+        if name in ("credit_exceeded", "account_blocked", "block_invalid", "network_veto"):
+            continue  # given by settlement, never by an auction; by the auction of blocks; with a network
         rule = mechanism(*RULES.get(name, ("uniform", {})))
         options = UNITS if name.endswith("off_grid") else {}
         assert int(code) in fc.clear(EXAMPLES[name](), rule, **options).reject.tolist(), name
@@ -121,7 +121,10 @@ def test_numbers_are_a_public_contract():
     names = {code.name.lower(): int(code) for code in fc.RejectReason}
     twins = {name.lower(): value for name, value in vars(refusal).items() if name.isupper() and isinstance(value, int)}
     assert len(twins) == 18
-    assert names == twins | {"credit_exceeded": 13, "block_invalid": 20, "account_blocked": 21} | OF_BOOKS
+    assert (
+        names
+        == twins | {"credit_exceeded": 13, "block_invalid": 20, "account_blocked": 21, "network_veto": 33} | OF_BOOKS
+    )
 
 
 @pytest.mark.parametrize(

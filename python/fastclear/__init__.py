@@ -74,6 +74,7 @@ from fastclear.orders import Orders
 from fastclear.platforms import Preset, load_preset
 from fastclear.platforms.result import RunResult
 from fastclear.platforms.simulation import run
+from fastclear.preference import Bilateral, BilateralCode, Network, Preference, PreferenceClearing
 from fastclear.prepayment import Prepayment
 from fastclear.profiles import CreditBank, PostpaidNetting, Prepaid
 from fastclear.proof_desk import BalanceProof, verify_balance
@@ -102,6 +103,8 @@ __all__ = [
     "Average",
     "Backup",
     "BalanceProof",
+    "Bilateral",
+    "BilateralCode",
     "BillSharing",
     "Block",
     "BlockClearing",
@@ -144,11 +147,14 @@ __all__ = [
     "Muda",
     "MultiRound",
     "Net",
+    "Network",
     "NoCertificateError",
     "OrderBook",
     "Orders",
     "Pooled",
     "PostpaidNetting",
+    "Preference",
+    "PreferenceClearing",
     "Prepaid",
     "Prepayment",
     "Preset",

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         GATE_NOT_OPEN = 33
         UNKNOWN_PARTICIPANT = 34
         CANCELLED = 35
+        NETWORK_VETO = 36
 
 else:
     # The numbers live in Rust; a type checker needs to see the names.

@@ -78,11 +78,13 @@ pub enum RejectReason {
     UnknownParticipant = 34,
     /// Its participant took the order back before the gate closed (exchange).
     Cancelled = 35,
+    /// The network operator does not allow the order.
+    NetworkVeto = 36,
 }
 
 impl RejectReason {
     /// Every reason, in precedence.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::UnknownOp,
         Self::UnknownSide,
         Self::UnknownType,
@@ -112,6 +114,7 @@ impl RejectReason {
         Self::SeveralOrders,
         Self::BlockInvalid,
         Self::WouldTrade,
+        Self::NetworkVeto,
         Self::AccountBlocked,
         Self::CreditExceeded,
         Self::NotFilled,
@@ -163,6 +166,7 @@ impl RejectReason {
             Self::GateNotOpen => "gate_not_open",
             Self::UnknownParticipant => "unknown_participant",
             Self::Cancelled => "cancelled",
+            Self::NetworkVeto => "network_veto",
         }
     }
 
@@ -210,6 +214,9 @@ impl RejectReason {
             Self::GateNotOpen => "the gate of this slot has not opened yet; send the order once it has",
             Self::UnknownParticipant => "open an account for the participant first",
             Self::Cancelled => "its participant took it back; send another one if that was a mistake",
+            Self::NetworkVeto => {
+                "the network operator does not allow this order; ask it, or trade in another slot or zone"
+            }
         }
     }
 }

@@ -35,6 +35,7 @@ mod errors;
 mod exchange;
 mod ledger;
 mod mechanism;
+mod preference;
 mod proofs;
 mod settlement;
 mod sharing;
@@ -74,5 +75,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     consortium::register(m)?;
     proofs::register(m)?;
     exchange::register(m)?;
+    preference::register(m)?;
     Ok(())
 }
