@@ -58,7 +58,7 @@ from fastclear.losses import network_losses
 from fastclear.margins import CcpMargin, Waterfall, initial_margin, waterfall
 from fastclear.netting import Net, net
 from fastclear.orders import Orders
-from fastclear.platforms import Preset, load_preset
+from fastclear.platforms import Preset, catalogue, load_preset
 from fastclear.platforms.result import RunResult
 from fastclear.platforms.simulation import run
 from fastclear.prepayment import Prepayment
@@ -145,6 +145,7 @@ __all__ = [
     "Vickrey",
     "Waterfall",
     "__version__",
+    "catalogue",
     "clear",
     "community_from_frame",
     "credit_limit",

@@ -193,9 +193,9 @@ def result_table(result: RunResult) -> Sheet:
 def result_view(result: RunResult) -> Group:
     """All that a run prints: what it was, its figures, what a reader must know, the block head."""
     preset = result.preset
-    rule = preset.market.mechanism.value
+    rule = preset.market.rule.says
     days = "1 day" if result.days == 1 else f"{result.days} days"
-    head = Text.assemble((printable(preset.title), "bold"), f" · {rule} auction · {days} · seed {result.seed}")
+    head = Text.assemble((printable(preset.title), "bold"), f" · {rule} · {days} · seed {result.seed}")
     worse = int((result.members["bill_nano"] > result.members["bill_without_nano"]).sum())
     members = f"{result.better_off} of {result.members.height} members pay less than without the market"
     parts: list[RenderableType] = [
@@ -306,6 +306,31 @@ def platforms_view(rows: Sequence[dict[str, Any]]) -> Sheet:
         for row in rows
     ]
     return Sheet(columns, cells)
+
+
+def catalogue_view(rows: Sequence[dict[str, Any]]) -> Group:
+    """Every system that the reviews name, and what became of it."""
+    columns = [
+        Column("system", words=True, wraps=True),
+        Column("place", words=True),
+        Column("reviews", words=True, wraps=True),
+        Column("preset, or what it waits for, or why there is none", words=True, wraps=True),
+    ]
+    fates = (("preset", "runs: "), ("waits_for", "waits for "), ("out_of_scope", "out: "))
+    cells = [
+        [
+            row["name"],
+            row["place"] or "",
+            row["source"],
+            next(says + row[fate] for fate, says in fates if row[fate]),
+        ]
+        for row in rows
+    ]
+    counts = ", ".join(
+        f"{sum(1 for row in rows if row[fate])} {words}"
+        for fate, words in (("preset", "run"), ("waits_for", "wait"), ("out_of_scope", "are out of scope"))
+    )
+    return Group(Sheet(columns, cells), "", Text(f"{len(rows)} systems: {counts}"))
 
 
 def mechanisms_view(rows: Sequence[Properties]) -> Group:

@@ -213,8 +213,9 @@ def render(result: RunResult) -> str:
     levels = {
         "retail": preset.price.retail,
         "feed-in": preset.price.feed_in,
-        "essential": preset.price.essential_rate,
     }
+    if preset.market.essential_first.value and preset.price.essential_rate is not None:
+        levels["essential"] = preset.price.essential_rate
     specs = {
         "prices": charts.specification(
             charts.prices(result.slots, {name: float(price.value) for name, price in levels.items()}, result.days)
@@ -222,7 +223,7 @@ def render(result: RunResult) -> str:
         "energy": charts.specification(charts.energy(result.slots, result.days)),
         "savings": charts.specification(charts.savings(result.members, currency)),
     }
-    uniform = preset.market.mechanism.value == "uniform"
+    uniform = preset.market.rule.one_price
     busiest = _busiest(result)
     if busiest is None:
         curve = "<p>Nothing was traded in the auction, so there is no slot to show.</p>"

@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fastclear.auction import Discriminatory, Uniform, clear
+from fastclear.auction import Discriminatory, clear
+from fastclear.auction.parameters import Mechanism
 from fastclear.community import OrderColumns
 from fastclear.orders import Orders, encode
 from fastclear.platforms.preset import Preset
@@ -27,17 +28,12 @@ TRANCHES: Final = ("essential", "auction")
 Int64 = NDArray[np.int64]
 
 
-def mechanisms(preset: Preset) -> tuple[Discriminatory, Uniform | Discriminatory]:
+def mechanisms(preset: Preset) -> tuple[Discriminatory, Mechanism]:
     """The rule for essential loads and the rule of the auction, as the preset says.
 
     Essential loads pay their bid, which is the fixed rate; so does whoever serves them earn it.
     """
-    market = preset.market
-    k, price_round = market.k.value, market.price_round.value
-    essential = Discriminatory(rule="bid")
-    if market.mechanism.value == "discriminatory":
-        return essential, Discriminatory(k=k, price_round=price_round)
-    return essential, Uniform(k=k, rationing=market.rationing.value, price_round=price_round)
+    return Discriminatory(rule="bid"), preset.market.rule.mechanism(preset.market.options)
 
 
 @dataclass(frozen=True)
@@ -126,7 +122,7 @@ class Outcome:
     rows: list[Int64] = field(default_factory=list)
     seconds: float = 0.0
 
-    def add(self, gate: Gate, tranche: int, rows: Int64, left: Int64, rule: Uniform | Discriminatory) -> Int64:
+    def add(self, gate: Gate, tranche: int, rows: Int64, left: Int64, rule: Mechanism) -> Int64:
         """Clear some rows of the gate and note it; Wh filled, one number an order of the gate."""
         orders = gate.columns(rows, 2 * gate.slot + tranche, left)
         start = time.perf_counter()
@@ -141,9 +137,7 @@ class Outcome:
         return filled
 
 
-def clear_gate(
-    gate: Gate, kept: NDArray[np.bool_], essential_rule: Discriminatory, auction: Uniform | Discriminatory
-) -> Outcome:
+def clear_gate(gate: Gate, kept: NDArray[np.bool_], essential_rule: Discriminatory, auction: Mechanism) -> Outcome:
     """Essential loads first, then the auction.
 
     Parameters

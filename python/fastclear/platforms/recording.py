@@ -95,6 +95,7 @@ class Recording:
             if not n:
                 continue
             member = gate.member[rows]
+            unit = trades["quantity"] * clearing.den  # a rule that asks for sums has a price a unit too: rounded down
             columns = {
                 "slot": np.full(n, gate.slot, dtype=np.int64),
                 "market": trades["market"],
@@ -103,15 +104,15 @@ class Recording:
                 "buyer": member[trades["buy_row"]],
                 "seller": member[trades["sell_row"]],
                 "quantity": trades["quantity"],
-                "buy_price": trades["buy_price"],
-                "sell_price": trades["sell_price"],
+                "buy_price": trades["buy_amount"] // unit,
+                "sell_price": trades["sell_amount"] // unit,
             }
             for name, values in columns.items():
                 self._trades[name].append(values)
             if tranche == AUCTION:
                 market = clearing.market_columns
                 one_price = bool(market["has_price"][0])
-                prices = trades["sell_price"]
+                prices = columns["sell_price"]
                 self.price_low[gate.slot] = market["price_low"][0] if one_price else prices.min()
                 self.price_high[gate.slot] = market["price_high"][0] if one_price else prices.max()
 
