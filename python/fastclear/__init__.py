@@ -38,6 +38,7 @@ from fastclear.block import Block, Proof, VerificationError, VerificationReport
 from fastclear.book import BookEvents, OrderBook
 from fastclear.certificates import CertificateCode, Certificates
 from fastclear.community import Community, community_from_frame, load_community
+from fastclear.comparison import Comparison, compare
 from fastclear.errors import (
     FastclearError,
     LedgerError,
@@ -93,6 +94,7 @@ __all__ = [
     "Certificates",
     "Clearing",
     "Community",
+    "Comparison",
     "CreditBank",
     "Discriminatory",
     "DualPrice",
@@ -148,6 +150,7 @@ __all__ = [
     "catalogue",
     "clear",
     "community_from_frame",
+    "compare",
     "credit_limit",
     "credit_score",
     "initial_margin",

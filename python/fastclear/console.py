@@ -19,6 +19,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from fastclear.auction.properties import Properties
+    from fastclear.comparison import Comparison
     from fastclear.metrics import Metric
     from fastclear.platforms.result import RunResult
     from fastclear.trades import Clearing
@@ -209,6 +210,95 @@ def result_view(result: RunResult) -> Group:
     parts += [Text(f"! {printable(note)}", style="yellow") for note in result.notes]
     parts.append(Text(f"block head {result.head}", style="dim"))
     return Group(*parts)
+
+
+def comparison_view(comparison: Comparison) -> Group:
+    """Platforms side by side: what members have of them, then what others have, then what a reader must know."""
+    rows = comparison.figures.to_dicts()
+    members = [
+        [
+            row["platform"],
+            number(row["bills_nano"] / 1e9, 2),
+            number(_percent(row["bills_nano"] - row["bills_without_nano"], row["bills_without_nano"]), 1),
+            number(row["worse_off"], 0),
+            number(row["largest_loss_nano"] / 1e9, 2),
+            number(row["jain"], 3),
+            number(_scaled(row["price_ticks"], 10_000), 2),
+            number(row["local_wh"] / 1000, 1),
+            number(_scaled(row["self_consumption"], 0.01), 1),
+            number(_scaled(row["self_sufficiency"], 0.01), 1),
+        ]
+        for row in rows
+    ]
+    columns = [
+        Column("platform", words=True),
+        Column("bills", "currency"),
+        Column("change", "%"),
+        Column("lose", "members"),
+        Column("most", "currency"),
+        Column("Jain"),
+        Column("price", "ct/kWh"),
+        Column("local", "kWh"),
+        Column("own use", "%"),
+        Column("own supply", "%"),
+    ]
+    others = [
+        [
+            row["platform"],
+            row["currency"],
+            *(
+                number(row[key] / 1e9, 2)
+                for key in ("welfare_nano", "operator_nano", "dso_nano", "tax_nano", "supplier_nano", "lender_nano")
+            ),
+            number(row["grid_peak_w"] / 1000, 1),
+            number(row["blocks"], 0),
+            number(row["seconds_clearing"], 2),
+        ]
+        for row in rows
+    ]
+    other_columns = [
+        Column("platform", words=True),
+        Column("in", words=True, dim=True),
+        Column("welfare"),
+        Column("operator"),
+        Column("network"),
+        Column("tax"),
+        Column("supplier"),
+        Column("lender"),
+        Column("peak", "kW"),
+        Column("blocks"),
+        Column("clear", "s"),
+    ]
+    days = "1 day" if comparison.days == 1 else f"{comparison.days} days"
+    parts: list[RenderableType] = [
+        Text.assemble((f"{len(rows)} platforms", "bold"), f" · {days} · seed {comparison.seed}"),
+        Text(f"data: {printable(comparison.data)}", style="dim"),
+        "",
+        Sheet(columns, members),
+        "",
+        Sheet(other_columns, others),
+        "",
+        Text(
+            "Change: bills against no market. Lose: members that pay more than without it, and the most that one does. "
+            "Jain: how evenly savings are divided (1: all alike). Own use: share of PV that stayed, own supply: share "
+            "of load not from the grid.",
+            style="dim",
+        ),
+    ]
+    parts += [
+        Text(f"! {printable(name)}: {printable(note)}", style="yellow")
+        for name, result in comparison.runs.items()
+        for note in result.notes
+    ]
+    return Group(*parts)
+
+
+def _percent(part: float, whole: float) -> float | None:
+    return 100 * part / abs(whole) if whole else None
+
+
+def _scaled(value: float | None, scale: float) -> float | None:
+    return None if value is None else value / scale
 
 
 def as_text(view: RenderableType, width: int = WIDTH) -> str:

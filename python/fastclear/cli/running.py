@@ -59,7 +59,7 @@ def run(
         fail(f"--mechanism {mechanism}: {platform} has {', '.join(readings)}")
     result = simulate(
         platform,
-        community=_community(
+        community=chosen_community(
             community,
             {"tz": tz, "rounding": rounding.value, "allow_gaps": allow_gaps, "slot_minutes": slot_minutes},
         ),
@@ -81,7 +81,7 @@ def run(
                 say(f"{what}: {where}")
 
 
-def _community(name: str, reading: dict[str, Any]) -> Any:
+def chosen_community(name: str, reading: dict[str, Any]) -> Any:
     """A community by name, or a file read as asked."""
     if name.lower().endswith((".csv", ".parquet")):
         return fastclear.community_from_frame(name, **reading)

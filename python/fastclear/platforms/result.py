@@ -98,6 +98,11 @@ class RunResult(Exported):
             schema={"metric": pl.String, "value": pl.Float64, "without": pl.Float64, "unit": pl.String},
         )
 
+    def frame(self, name: str) -> pl.DataFrame:
+        """One of the frames by its name: ``slots``, ``members``, ``trades`` or ``orders``."""
+        frames = {"slots": self.slots, "members": self.members, "trades": self.trades, "orders": self.orders}
+        return frames[name]
+
     @property
     def better_off(self) -> int:
         """How many members pay less than they would without the market."""

@@ -7,11 +7,8 @@ end.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -43,6 +40,7 @@ from fastclear.platforms.opening import open_bank
 from fastclear.platforms.output import new_directory, write_result
 from fastclear.platforms.parameters import ppm
 from fastclear.platforms.preset import Preset
+from fastclear.platforms.progress import Advance, slot_bar
 from fastclear.platforms.recording import Recording, order_frame, slot_frame, trade_frame
 from fastclear.platforms.result import RunResult
 from fastclear.settlement import Settlement
@@ -59,7 +57,6 @@ _HOUSE: Final = {
 """Names of the totals in :attr:`RunResult.house`, and of the house accounts behind them. ``lender`` is one more: the
 interest and penalties that a credit bank received, less what it wrote off."""
 
-Advance = Callable[[], None]
 Int64 = NDArray[np.int64]
 
 
@@ -118,14 +115,13 @@ def run(
     """
     preset = load_preset(platform).with_values(f"mechanism={mechanism}", market__mechanism=mechanism)
     people = choose_community(preset, community).days(days)
-    _check_seed(seed)
-    params = _params(preset, people)
+    check_seed(seed)
     if out is None:
-        ledger = Ledger(params=params, seed=seed)
-        return _simulate(preset, people, days, seed, ledger, progress=progress)
+        with slot_bar(progress, len(people.slots)) as advance:
+            return simulate(preset, people, days, seed, None, advance)
     with new_directory(out) as folder:
-        ledger = _ledger_in(folder, params, seed)
-        result = _simulate(preset, people, days, seed, ledger, progress=progress)
+        with slot_bar(progress, len(people.slots)) as advance:
+            result = simulate(preset, people, days, seed, folder, advance)
         write_result(result, folder)
     return result
 
@@ -138,8 +134,7 @@ def seal_again(result: RunResult, folder: Path) -> None:
     LedgerError
         If it does not; then something outside the seed has had a say.
     """
-    ledger = _ledger_in(folder, _params(result.preset, result.community), result.seed)
-    again = _simulate(result.preset, result.community, result.days, result.seed, ledger, progress=False)
+    again = simulate(result.preset, result.community, result.days, result.seed, folder, lambda: None)
     if again.head != result.head:
         raise LedgerError(f"the run ended in block head {result.head} at first and in {again.head} now")
 
@@ -210,7 +205,14 @@ def _some_homes(community: Community, homes: int) -> Community:
     )
 
 
-def _check_seed(seed: object) -> None:
+def check_seed(seed: object) -> None:
+    """Refuse a seed that the generator does not take.
+
+    Raises
+    ------
+    PresetError
+        Saying so.
+    """
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
         raise PresetError(f"seed must be a whole number from 0 to 2^64 - 1, got {seed!r}")
 
@@ -224,10 +226,21 @@ def _params(preset: Preset, community: Community) -> dict[str, Any]:
     }
 
 
-def _simulate(
-    preset: Preset, community: Community, days: int, seed: int, ledger: Ledger, *, progress: bool
+def simulate(
+    preset: Preset, community: Community, days: int, seed: int, folder: Path | None, advance: Advance
 ) -> RunResult:
+    """A run over all slots of a community, which are `days` days in the slots of the preset.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Where the ledger is kept, in a directory of its own; None keeps it in memory.
+    advance : callable
+        Called after every slot.
+    """
     started = time.perf_counter()
+    params = _params(preset, community)
+    ledger = Ledger(params=params, seed=seed) if folder is None else _ledger_in(folder, params, seed)
     slots, members = community.load_wh.shape
     recording = Recording(slots, members)
     bank = open_bank(preset, deposits_nano(preset, community).tolist())
@@ -239,12 +252,11 @@ def _simulate(
     ledger.seal([], genesis, slot=first)
     seconds_clearing = 0.0
     house = _Trading(preset, community, seed, bank, ledger, recording)
-    with _progress(progress, slots) as advance:
-        for slot in range(slots):
-            house.confirm(int(community.slots[slot]))
-            seconds_clearing += house.trade(slot)
-            advance()
-        house.confirm(None)
+    for slot in range(slots):
+        house.confirm(int(community.slots[slot]))
+        seconds_clearing += house.trade(slot)
+        advance()
+    house.confirm(None)
     bank.close_cycle()  # recounts every account
     orders = order_frame(recording, community)
     trades = trade_frame(recording, community)
@@ -417,18 +429,3 @@ def _metrics(
         retail=preset.ticks("retail"),
         feed_in=preset.ticks("feed_in"),
     )
-
-
-@contextmanager
-def _progress(show: bool, slots: int) -> Iterator[Advance]:
-    """A bar on standard error, or nothing; hands out the function that moves it by one slot."""
-    if not show:
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
-        task = bar.add_task("slots", total=slots)
-        yield lambda: bar.advance(task)
