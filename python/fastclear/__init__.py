@@ -67,6 +67,7 @@ from fastclear.profiles import CreditBank, PostpaidNetting, Prepaid
 from fastclear.receipts import Receipts
 from fastclear.reject import RejectReason
 from fastclear.settlement import Settlement
+from fastclear.sharing import BillSharing, FixedPrice, MidMarketRate, SharingClearing, SupplyDemandRatio
 from fastclear.statements import History
 from fastclear.storage import Storage, StorageCode
 from fastclear.tariff import Tariff
@@ -84,6 +85,7 @@ __all__ = [
     "AuditReport",
     "Average",
     "Backup",
+    "BillSharing",
     "Block",
     "BlockClearing",
     "Blocks",
@@ -101,6 +103,7 @@ __all__ = [
     "DualToken",
     "Escrow2of3",
     "FastclearError",
+    "FixedPrice",
     "History",
     "Huang",
     "Invoices",
@@ -111,6 +114,7 @@ __all__ = [
     "MaximalVolume",
     "MechanismError",
     "MissingLibraryError",
+    "MidMarketRate",
     "Muda",
     "MultiRound",
     "Net",
@@ -131,11 +135,13 @@ __all__ = [
     "SchemaError",
     "Settlement",
     "SettlementError",
+    "SharingClearing",
     "ShortfallAllocation",
     "SinglePrice",
     "Storage",
     "StorageCode",
     "StoreError",
+    "SupplyDemandRatio",
     "Tariff",
     "TariffPlan",
     "TradeReduction",

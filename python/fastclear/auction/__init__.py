@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import Any, cast, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from fastclear.orders import encode
 from fastclear.orders.frames import plain_columns
 from fastclear.trades import Clearing, run
 from fastclear.units import Units
+
+if TYPE_CHECKING:
+    from fastclear.sharing import SharingClearing, SharingMechanism
 
 __all__ = [
     "Average",
@@ -62,6 +65,19 @@ def clear(
 @overload
 def clear(
     orders: Any,
+    mechanism: SharingMechanism,
+    *,
+    units: Units | None = None,
+    network: None = None,
+    threads: int | None = None,
+    out: NDArray[np.int64] | None = None,
+    fills: bool = True,
+) -> SharingClearing: ...
+
+
+@overload
+def clear(
+    orders: Any,
     mechanism: Mechanism,
     *,
     units: Units | None = None,
@@ -74,7 +90,7 @@ def clear(
 
 def clear(
     orders: Any,
-    mechanism: Mechanism | Blocks,
+    mechanism: Mechanism | Blocks | SharingMechanism,
     *,
     units: Units | None = None,
     network: None = None,
@@ -112,9 +128,11 @@ def clear(
         ``block``, ``parent``, ``exclusive`` (optional)
             int64 or text, read by :class:`Blocks` only.
 
+        Mechanisms without bids take loads instead: :mod:`fastclear.sharing`.
+
         ``order_id``, ``agent``, ``participant_id``, ``market_id`` and ``order_type`` are accepted as other names.
     mechanism : Uniform, Discriminatory, ...
-        The auction; :func:`fastclear.mechanisms` lists all.
+        The auction or pool; :func:`fastclear.mechanisms` lists all.
     units : Units, optional
         What price and quantity are given in, where not in ticks and lots.
     network : None
@@ -176,7 +194,7 @@ def clear(
 
 def _clear_carefully(
     orders: Any,
-    mechanism: Mechanism | Blocks,
+    mechanism: Mechanism | Blocks | SharingMechanism,
     units: Units | None,
     network: None,
     threads: int | None,
@@ -185,7 +203,9 @@ def _clear_carefully(
 ) -> Clearing:
     """Clear whatever was given, or say what is wrong with it."""
     core = getattr(mechanism, "core", None)
-    if not isinstance(core, _core.Mechanism) and not hasattr(mechanism, "clear_orders"):  # one that clears in Python
+    # One that clears in Python, or one without bids.
+    others = hasattr(mechanism, "clear_orders") or hasattr(mechanism, "clear_loads")
+    if not isinstance(core, _core.Mechanism) and not others:
         raise MechanismError(f"mechanism={mechanism!r} is none; give fc.Uniform() or another of fc.mechanisms()")
     if network is not None:
         raise MechanismError("network limits are not supported by this mechanism; pass network=None")
@@ -197,6 +217,8 @@ def _clear_carefully(
         raise SchemaError(f"fills={fills!r} is neither True nor False")
     if out is not None and not fills:
         raise SchemaError("fills=False leaves nothing for out to receive; leave one of them out", column="out")
+    if hasattr(mechanism, "clear_loads"):
+        return mechanism.clear_loads(orders, units=units, threads=threads, out=out)
     if not isinstance(core, _core.Mechanism):
         return cast("Clearing", cast("Any", mechanism).clear_orders(orders, units=units, out=out))
     mechanism = cast("Mechanism", mechanism)

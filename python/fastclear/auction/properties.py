@@ -227,7 +227,15 @@ PROPERTIES: Final[tuple[Properties, ...]] = (
         source="EUPHEMIA public description; Madani & Van Vyve 2015",
     ),
 )
-"""Every mechanism, in the order of docs/2_mechanisms.md."""
+"""Every auction, in the order of docs/2_mechanisms.md."""
+
+
+def every() -> tuple[Properties, ...]:
+    """Rows of all mechanisms: auctions, then those without bids."""
+    from fastclear.sharing.properties import SHARING  # which stands on this file
+
+    return (*PROPERTIES, *SHARING)
+
 
 
 class MechanismTable(pl.DataFrame):
@@ -288,23 +296,23 @@ def mechanisms(*, terms: bool = False) -> pl.DataFrame:
                 "complexity": row.complexity if terms else brief(row.complexity),
                 "source": row.source if terms else cited(row.source),
             }
-            for row in PROPERTIES
+            for row in every()
         ]
     )
 
 
-def markdown() -> str:
-    """Render the table of docs/2_mechanisms.md, without its markers."""
+def markdown(rows: tuple[Properties, ...] = PROPERTIES) -> str:
+    """Render a table of the documentation, without its markers."""
     head = "| mechanism | budget | individually rational | truthful | welfare as reported | time for N orders |"
     lines = [head, "|---|---|---|---|---|---|"]
-    for row in PROPERTIES:
+    for row in rows:
         cells = [f"`{row.mechanism}`{f' ({row.variant})' if row.variant else ''}"]
         cells += [str(claim) for claim in row.claims().values()]
         lines.append(f"| {' | '.join([*cells, row.complexity])} |")
     return "\n".join(lines)
 
 
-def section(name: str) -> str:
+def section(name: str, table: tuple[Properties, ...] = PROPERTIES) -> str:
     """The ``Properties`` section of a class's docstring, indented like one.
 
     Raises
@@ -312,7 +320,7 @@ def section(name: str) -> str:
     KeyError
         The table has no such mechanism.
     """
-    rows = [row for row in PROPERTIES if row.mechanism == name]
+    rows = [row for row in table if row.mechanism == name]
     if not rows:
         raise KeyError(name)
     lines = ["Properties", "----------"]
@@ -330,7 +338,7 @@ def section(name: str) -> str:
 C = TypeVar("C", bound=type)
 
 
-def described(cls: C) -> C:
+def described(cls: C, table: tuple[Properties, ...] = PROPERTIES) -> C:
     """Append the class's properties to its docstring; the outermost decorator, since slots make a class anew.
 
     Raises
@@ -338,7 +346,7 @@ def described(cls: C) -> C:
     KeyError
         The table has no such mechanism.
     """
-    text = section(cls.__name__)
+    text = section(cls.__name__, table)
     if cls.__doc__ is not None:  # it is None under python -OO
         cls.__doc__ = f"{cls.__doc__.rstrip()}\n\n{text}\n    "
     return cls

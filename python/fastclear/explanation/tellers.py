@@ -12,6 +12,7 @@ from fastclear.explanation.muda import muda
 from fastclear.explanation.reasons import nobody_there, out_of_reach
 from fastclear.explanation.refusals import refused
 from fastclear.explanation.rounds import average, multi_round
+from fastclear.explanation.sharing import load
 from fastclear.explanation.story import Story
 from fastclear.explanation.truthful import huang, sbba, trade_reduction, vickrey
 from fastclear.explanation.words import outcome, paid
@@ -54,5 +55,7 @@ def told(story: Story) -> str:
     code = int(story.clearing.reject[story.row])
     if code:
         return refused(story, code)
+    if hasattr(story.clearing, "loads"):
+        return load(story)
     teller = TELLERS.get(type(story.clearing.mechanism).__name__, _generic)
     return " ".join([outcome(story), *teller(story)])

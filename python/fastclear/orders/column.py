@@ -20,7 +20,9 @@ Column = NDArray[Any] | pl.Series
 """A column as it was read: numbers without a gap as an array, all else as a series."""
 
 FAR_OUT: Final = 2**62  # stands in for integers beyond 64 bits: out of every range all the same
-_NUMBERS: Final[frozenset[str]] = frozenset({"price", "quantity", "min_quantity", "start_price"})
+_NUMBERS: Final[frozenset[str]] = frozenset(
+    {"price", "quantity", "min_quantity", "start_price", "net_load", "retail_price", "feed_in_price"}
+)
 _MASKED: Final = np.ma.MaskedArray
 _NESTED: Final = (list, tuple, dict, set, frozenset, np.ndarray, pl.Series)
 _WIDE: Final = tuple(getattr(pl, name) for name in ("Int128", "UInt128") if hasattr(pl, name))

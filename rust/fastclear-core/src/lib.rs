@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`units`], [`ids`], [`order`], [`reject`] | ground floor: ranges, identifiers, one door for an order, one code per refusal |
 //! | [`auction`], [`batch`] | the crossing, rationing, uniform and discriminatory pricing; many markets a call |
+//! | [`sharing`] | pools without bids: bill sharing, mid-market rate, supply–demand ratio, fixed price, allocation keys |
 //! | [`book`] | the continuous double auction: resting orders of many markets, commands in, events out |
 //! | [`trade`] | what an auction returns |
 //! | [`simd`] | passes over whole columns, compiled for what the machine can |
@@ -34,6 +35,7 @@ pub mod memory;
 pub mod order;
 pub mod reject;
 pub mod settlement;
+pub mod sharing;
 pub mod simd;
 pub mod trade;
 pub mod units;

@@ -23,7 +23,7 @@ const THREADS_MAX: usize = 1024;
 /// Rows from which a second thread may be started: below, nobody asks how many there are.
 const ROWS_THREADED: usize = 1 << 15;
 /// Rows from which other Python threads are let run meanwhile, where the columns allow it.
-const ROWS_DETACHED: usize = 1 << 12;
+pub const ROWS_DETACHED: usize = 1 << 12;
 /// Rows up to which an array of zeros costs no more than one that is not cleared.
 const ROWS_ZEROED: usize = 512;
 
@@ -239,11 +239,7 @@ fn run(
     filled: Option<&mut [i64]>,
     frozen: bool,
 ) -> PyResult<Cleared> {
-    let threads = match threads {
-        Some(threads) => threads.min(THREADS_MAX),
-        None if columns.len() < ROWS_THREADED => 1,
-        None => threads_available(py)?.clamp(1, THREADS_MAX),
-    };
+    let threads = threads_for(py, columns.len(), threads)?;
     let filled = filled.unwrap_or_default();
     let mut run = || batch::clear(columns, mechanism, want, threads, filled);
     let done = if frozen && columns.len() >= ROWS_DETACHED { py.detach(&mut run) } else { run() };
@@ -261,6 +257,15 @@ fn run(
 }
 
 /// How many threads the process may use, as Python counts them.
+/// How many threads a call over so many rows may use.
+pub fn threads_for(py: Python<'_>, rows: usize, asked: Option<usize>) -> PyResult<usize> {
+    Ok(match asked {
+        Some(threads) => threads.min(THREADS_MAX),
+        None if rows < ROWS_THREADED => 1,
+        None => threads_available(py)?.clamp(1, THREADS_MAX),
+    })
+}
+
 fn threads_available(py: Python<'_>) -> PyResult<usize> {
     let os = py.import("os")?;
     match os.getattr_opt("sched_getaffinity")? {

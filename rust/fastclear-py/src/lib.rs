@@ -33,6 +33,7 @@ mod errors;
 mod ledger;
 mod mechanism;
 mod settlement;
+mod sharing;
 mod storage;
 mod trades;
 mod transfers;
@@ -60,6 +61,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     book::register(m)?;
     clearing::register(m)?;
     settlement::register(m)?;
+    sharing::register(m)?;
     transfers::register(m)?;
     storage::register(m)?;
     certificates::register(m)?;

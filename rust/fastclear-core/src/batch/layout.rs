@@ -172,7 +172,7 @@ impl Gathered {
             markets: Markets { ids: Vec::new(), starts: vec![0], left_out: Vec::new() },
             reject,
         };
-        let rows = rows_by_market(columns);
+        let rows = rows_by_market(columns.market, columns.len());
         let market_of = |row: u32| columns.market.map_or(0, |ids| ids[row as usize]);
         let markets = rows.chunk_by(|&a, &b| market_of(a) == market_of(b));
         let none_depends_on_others = columns.order.is_none()
@@ -349,9 +349,9 @@ impl Gathered {
 }
 
 /// Every row, market by market in ascending id, in row order within a market.
-fn rows_by_market(columns: &Columns<'_>) -> Vec<u32> {
-    let mut rows: Vec<u32> = (0..columns.len() as u32).collect();
-    let Some(ids) = columns.market else {
+pub(crate) fn rows_by_market(ids: Option<&[i64]>, n: usize) -> Vec<u32> {
+    let mut rows: Vec<u32> = (0..n as u32).collect();
+    let Some(ids) = ids else {
         return rows;
     };
     if ids.is_sorted() {

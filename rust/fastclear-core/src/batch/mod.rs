@@ -11,13 +11,14 @@ mod job;
 mod layout;
 mod market;
 mod payment;
-mod threads;
+pub(crate) mod threads;
 
 use crate::auction::Mechanism;
 use crate::auction::book::Number;
 use crate::order::{Columns, ColumnsError, Integers};
 use crate::trade::{MarketDetail, MarketOutcome, Trades};
 
+pub(crate) use layout::rows_by_market;
 pub use payment::payments;
 
 use job::{Done, Job};

@@ -6,7 +6,7 @@ use std::ops::Range;
 const ROWS_A_THREAD: usize = 1 << 15;
 
 /// How many of `most` threads so many rows are worth.
-pub(super) fn worth(rows: usize, most: usize) -> usize {
+pub(crate) fn worth(rows: usize, most: usize) -> usize {
     most.min(rows / ROWS_A_THREAD + 1).max(1)
 }
 
@@ -16,7 +16,7 @@ pub(super) fn ranges(len: usize, parts: usize) -> Vec<Range<usize>> {
 }
 
 /// Runs all tasks at the same time, the first on this thread; results in the order of tasks.
-pub(super) fn at_once<T: Send, F: FnOnce() -> T + Send>(tasks: impl IntoIterator<Item = F>) -> Vec<T> {
+pub(crate) fn at_once<T: Send, F: FnOnce() -> T + Send>(tasks: impl IntoIterator<Item = F>) -> Vec<T> {
     let mut tasks: Vec<F> = tasks.into_iter().collect();
     if tasks.len() < 2 {
         return tasks.into_iter().map(|task| task()).collect();
@@ -36,7 +36,7 @@ pub(super) fn at_once<T: Send, F: FnOnce() -> T + Send>(tasks: impl IntoIterator
 }
 
 /// Cuts a slice into pieces of the given lengths, one after the other.
-pub(super) fn pieces<T>(mut rest: &mut [T], lengths: impl IntoIterator<Item = usize>) -> Vec<&mut [T]> {
+pub(crate) fn pieces<T>(mut rest: &mut [T], lengths: impl IntoIterator<Item = usize>) -> Vec<&mut [T]> {
     let mut pieces = Vec::new();
     for length in lengths {
         let (piece, others) = rest.split_at_mut(length);
