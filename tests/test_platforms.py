@@ -101,6 +101,7 @@ def _set(section: str, key: str, field: str, value: object) -> Callable[[dict[st
         (_set("market.uniform", "k", "value", "3/2"), ["market.uniform.k.value", "between 0"]),
         (_set("market.uniform", "k", "vlaue", "1/2"), ["unknown key market.uniform.k.vlaue", "value"]),
         (lambda d: d["market"].pop("uniform"), ["market", "[market.uniform]", "discriminatory"]),
+        (_set("market", "agent", "value", "none"), ["market", "needs bids", "agent must not be none"]),
         (_set("settlement", "profile", "value", "credit_bank"), ["settlement", "[settlement.credit_bank]"]),
         (lambda d: d["price"].pop("essential_rate"), ["price.essential_rate is missing", "essential_first"]),
         (_set("regulation", "tax_percent", "value", "101"), ["regulation.tax_percent.value", "100"]),

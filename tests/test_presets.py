@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from test_platforms import profiles
 
 import fastclear as fc
 from fastclear.platforms import load_preset, platforms
 from fastclear.platforms.gate import Gate, clear_gate, mechanisms
 from fastclear.platforms.opening import open_bank
 from fastclear.platforms.preset import SECTIONS, Preset
+from fastclear.platforms.rules import RULES
 
 NAMES = platforms()["name"].to_list()
 HOMES = 11
@@ -57,6 +60,24 @@ STATED = {
         "settlement.profile": "token_holding",
         "settlement.token_holding.minimum_tokens": "1000",
         "settlement.token_holding.covers_months": "2",
+    },
+    "community": {
+        "market.agent": "none",
+        "price.currency": "BRL",
+        "information.structure": "community_share",
+        "information.ledger": "private",
+        "regulation.network_fee": "0",
+    },
+    "sonnen": {
+        "market.mechanism": "fixed_price",
+        "market.agent": "none",
+        "market.fixed_price.price": "23",
+        "price.currency": "EUR",
+        "price.platform_fee": "0",
+        "price.subscription": "19.99",
+        "information.structure": "community_share",
+        "information.ledger": "central",
+        "regulation.backstop": "retailer",
     },
     "vcg-contract": {"market.mechanism": "vickrey", "information.ledger": "public"},
     "elecbay": {
@@ -118,7 +139,9 @@ def test_a_week_conserves_money_and_energy_to_the_unit(week: tuple[fc.RunResult,
 def test_a_week_is_the_same_again_and_verifies(week: tuple[fc.RunResult, Path]) -> None:
     result, out = week
     report = fc.verify_directory(out / "ledger")
-    assert (report.head, report.blocks) == (result.head, result.slots.height + 1)
+    subscription = result.preset.price.subscription is not None
+    assert (report.head, report.blocks) == (result.head, result.slots.height + 1 + subscription)
+    assert (report.blocks, report.records) == (result.blocks, result.records)
     if result.preset.name != "brooklyn":  # tests/test_platforms.py has that one
         again = fc.run(result.preset, days=7, seed=5)
         assert again.head == result.head
@@ -156,7 +179,10 @@ ASKS = {"S1": (4, 8), "S2": (5, 11), "S3": (4, 16), "S4": (5, 21)}
 METERED = {"H": 3, "B1": 6, "B2": 4, "B3": 6, "B4": 3, "S1": -4, "S2": -4, "S3": -4, "S4": -5}
 WHO = [*BIDS, *ASKS]
 CT, KWH = 10_000, 1_000
-READINGS = [(name, reading) for name in NAMES for reading in load_preset(name).market.readings]
+READINGS = [
+    (name, reading) for name in NAMES for reading in load_preset(name).market.readings if not RULES[reading].pool
+]
+POOLS = [(name, reading) for name in NAMES for reading in load_preset(name).market.readings if RULES[reading].pool]
 
 
 def golden(preset: Preset) -> tuple[dict[str, tuple[int, int]], fc.Settlement, Any]:
@@ -165,7 +191,7 @@ def golden(preset: Preset) -> tuple[dict[str, tuple[int, int]], fc.Settlement, A
     first = np.array([name == "H" and preset.market.essential_first.value for name in WHO])
     quantity, price = (np.array([(BIDS | ASKS)[name][at] for name in WHO]) for at in (0, 1))
     ids = np.arange(len(WHO), dtype=np.int64)
-    gate = Gate(0, buy, first, price * CT, quantity * KWH, ids, ids)
+    gate = Gate(0, buy, first, price * CT, quantity * KWH, ids, ids, limit=price * CT)
     bank = open_bank(preset, [500 * 10**9] * len(WHO))
     refused = bank.reserve(gate.columns(ids, gate.market, gate.quantity))
     assert not refused.any()
@@ -241,6 +267,37 @@ def test_the_golden_slot_goes_by_the_rule_of_every_preset(name: str, reading: st
         bills[who] = (ct if ct > 0 else ct * kept) + fees * max(kwh, 0) + residual + tax + fine
     got = receipts.by_participant().select("participant", "net").iter_rows()
     assert {WHO[int(who)]: net / (CT * KWH) for who, net in got} == pytest.approx(bills, abs=1e-9)
+    assert sum(int(row["posted"]) for row in bank.balances.iter_rows(named=True)) == 0
+
+
+@pytest.mark.parametrize(("name", "reading"), POOLS)
+def test_the_meters_of_the_golden_slot_share_by_the_rule_of_every_pool(name: str, reading: str) -> None:
+    preset = load_preset(name).with_values("the test", market__mechanism=reading)
+    market = preset.market
+    net = np.array([METERED[who] for who in WHO]) * KWH
+    price = market.rule.pool(market.options, 30 * CT, 5 * CT, net)  # type: ignore[misc]
+    ratio = Fraction(17, 22)  # kWh of supply and demand
+    local = {
+        "mid_market_rate": Fraction(35, 2),
+        "supply_demand_ratio": Fraction(30 * 5) / (25 * ratio + 5),
+        "bill_sharing": Fraction(0),
+        "fixed_price": Fraction(23),
+    }[reading]
+    assert abs(Fraction(price, CT) - local) <= Fraction(1, 2 * CT)
+
+    bank = open_bank(preset, [500 * 10**9] * len(WHO))
+    gate = Gate.of_meters(net, 0, price, 30 * CT, 5 * CT)
+    assert not bank.reserve(gate.columns(np.arange(len(gate)), gate.market, gate.quantity)).any()
+    outcome = clear_gate(gate, np.ones(len(gate), dtype=bool), *mechanisms(preset))
+    receipts = bank.settle(outcome.clearings, {"participant": np.arange(len(WHO)), "energy_wh": net})
+    fees = Fraction(preset.fees, CT)
+    got = {WHO[int(who)]: n / (CT * KWH) for who, n in receipts.by_participant().select("participant", "net").rows()}
+    for who, metered in METERED.items():
+        if metered < 0:  # supply is short, so that all of it stays
+            assert got[who] == pytest.approx(float(metered * local), abs=0.001)
+        else:
+            each = local * ratio + fees * ratio + 30 * (1 - ratio)
+            assert got[who] == pytest.approx(float(Fraction(6, 5) * each * metered), abs=0.1)  # shares are whole Wh
     assert sum(int(row["posted"]) for row in bank.balances.iter_rows(named=True)) == 0
 
 
@@ -332,3 +389,73 @@ def test_vcg_with_fifteen_per_cent_lost_balances_to_the_wh() -> None:
     more = sum(lossy.members["bill_nano"]) - sum(whole.members["bill_nano"])
     assert lost > 0
     assert 50_000 * lost <= more <= 300_000 * 12 // 10 * lost
+
+
+# -- pools ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pools() -> dict[str, fc.RunResult]:
+    preset = load_preset("community").with_values("the test", set_up__members=HOMES, regulation__tax_percent="0")
+    return {name: fc.run(preset, days=7, mechanism=name) for name in preset.market.readings}
+
+
+def test_mid_market_rate_and_ratio_leave_nobody_worse_off_and_bill_sharing_does(pools: dict[str, fc.RunResult]) -> None:
+    worse = {
+        name: run.members.filter(pl.col("bill_nano") > pl.col("bill_without_nano")).height
+        for name, run in pools.items()
+    }
+    assert worse["mid_market_rate"] == worse["supply_demand_ratio"] == 0
+    assert worse["bill_sharing"] > 0
+
+
+def test_all_pools_distribute_the_same_saving_to_the_unit(pools: dict[str, fc.RunResult]) -> None:
+    totals = {sum(run.members["bill_nano"]) for run in pools.values()}
+    assert len(totals) == 1
+    assert totals.pop() < sum(pools["bill_sharing"].members["bill_without_nano"])
+    # and differently
+    bills = [run.members["bill_nano"].to_list() for run in pools.values()]
+    assert bills[0] != bills[1] != bills[2]
+
+
+def test_bills_of_a_pool_are_those_of_its_mechanism_but_for_whole_wh_and_ticks(pools: dict[str, fc.RunResult]) -> None:
+    makers = {
+        "mid_market_rate": fc.MidMarketRate(retail=300_000, feed_in=50_000),
+        "supply_demand_ratio": fc.SupplyDemandRatio(retail=300_000, feed_in=50_000),
+        "bill_sharing": fc.BillSharing(retail=300_000, feed_in=50_000),
+    }
+    for name, run in pools.items():
+        records = pl.concat(
+            [
+                run.ledger.records(height).filter(pl.col("kind") == "meter").select("debit", "quantity", slot=height)
+                for height in range(1, run.blocks)
+            ]
+        )
+        loads = {"market": records["slot"], "participant": records["debit"], "net_load": records["quantity"]}
+        exact = fc.clear(loads, makers[name]).members.select(account="participant", exact="payment")
+        both = run.members.join(exact.with_columns(pl.col("account").cast(pl.UInt64)), on="account")
+        assert both.height == run.members.height
+        off = [abs(row["bill_nano"] - int(row["exact"])) for row in both.iter_rows(named=True)]
+        # a Wh of a slot shared or not is worth retail less feed-in; a tick on all that a member shares
+        slots = run.slots.height
+        most = slots * 300_000 + max(run.members["bought_wh"].max(), run.members["sold_wh"].max())  # type: ignore[type-var, operator]
+        assert max(off) <= most
+        assert max(off) < 0.002 * max(run.members["bill_without_nano"])  # a fifth of a per cent of the largest bill
+
+
+def test_a_subscription_is_charged_by_the_day_and_sealed() -> None:
+    result = fc.run(load_preset("sonnen").with_values("the test", set_up__members=HOMES), days=7)
+    each = 19_990_000_000 * 14 // 31 - 19_990_000_000 * 7 // 31  # 8 to 14 July
+    assert result.house["operator"] == result.members.height * each
+    last = result.ledger.records(result.blocks - 1)
+    assert last.filter(pl.col("kind") == "fee")["amount"].to_list() == [each] * result.members.height
+    nobody = load_preset("sonnen").with_values("none", price__subscription="0", set_up__members=HOMES)
+    free = fc.run(nobody, days=7)
+    taxed = each + round(Fraction(each, 5))
+    assert (result.members["bill_nano"] - free.members["bill_nano"]).to_list() == [taxed] * result.members.height
+
+
+def test_a_pool_in_the_dark_shares_nothing() -> None:
+    dark = fc.run("community", community=profiles().with_columns(pl.lit(0).alias("pv_wh")), days=1)
+    assert dark.trades.height == dark.orders.height == 0
+    assert dark.members["bill_nano"].to_list() == dark.members["bill_without_nano"].to_list()

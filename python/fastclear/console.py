@@ -205,7 +205,7 @@ def result_view(result: RunResult) -> Group:
         "",
         result_table(result),
         "",
-        Text(members + (f", {worse} pay more (forecast errors)." if worse else ".")),
+        Text(members + (f", {worse} pay more." if worse else ".")),
     ]
     parts += [Text(f"! {printable(note)}", style="yellow") for note in result.notes]
     parts.append(Text(f"block head {result.head}", style="dim"))

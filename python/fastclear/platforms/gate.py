@@ -50,6 +50,9 @@ class Gate:
         A bid of an essential load.
     price, quantity : numpy.ndarray of int64
         Ticks and Wh.
+    limit : numpy.ndarray of int64
+        What the order is worth to its member, ticks: its price, or in a pool, where nobody bids, what the grid would
+        charge or pay.
     order, member : numpy.ndarray of int64
         Order id, unique over the run, and position of the member in the community.
     """
@@ -61,20 +64,39 @@ class Gate:
     quantity: Int64
     order: Int64
     member: Int64
+    limit: Int64
 
     @classmethod
     def of(cls, quotes: OrderColumns, slot: int, essential_member: NDArray[np.bool_], rate: int) -> Gate:
         """The quotes of all members, with the bids of essential loads put at their fixed `rate` (ticks)."""
         buy = quotes.side == 1
         essential = buy & essential_member[quotes.participant]
+        price = np.where(essential, rate, quotes.price)
         return cls(
             slot=slot,
             buy=buy,
             essential=essential,
-            price=np.where(essential, rate, quotes.price),
+            price=price,
             quantity=quotes.quantity,
             order=quotes.order,
             member=quotes.participant,
+            limit=price,
+        )
+
+    @classmethod
+    def of_meters(cls, metered_wh: Int64, slot: int, price: int, retail: int, feed_in: int) -> Gate:
+        """Everybody's meter at one price: what a pool trades once a slot is over; `retail` is net of fees."""
+        who = np.flatnonzero(metered_wh)
+        buy = metered_wh[who] > 0
+        return cls(
+            slot=slot,
+            buy=buy,
+            essential=np.zeros(len(who), dtype=np.bool_),
+            price=np.full(len(who), price, dtype=np.int64),
+            quantity=np.abs(metered_wh[who]),
+            order=slot * len(metered_wh) + who,
+            member=who,
+            limit=np.where(buy, retail, feed_in),
         )
 
     def __len__(self) -> int:

@@ -47,7 +47,7 @@ class MarketBase(Frozen):
 
     essential_first: Parameter[bool]
     mechanism: Parameter[str]
-    agent: Parameter[Literal["zero_intelligence"]]
+    agent: Parameter[Literal["zero_intelligence", "none"]]
 
     @model_validator(mode="after")
     def _rule_has_its_section(self) -> MarketBase:
@@ -56,6 +56,9 @@ class MarketBase(Frozen):
                 f"mechanism is {self.mechanism.value}, and there is no section [market.{self.mechanism.value}] with "
                 f"its parameters: add it, or choose of {', '.join(self.readings) or 'none'}"
             )
+        if (self.agent.value == "none") != (self.rule.pool is not None):
+            bids = "takes no bids: agent must be none" if self.rule.pool else "needs bids: agent must not be none"
+            raise ValueError(f"mechanism {self.mechanism.value} {bids}")
         return self
 
     @property
@@ -75,13 +78,14 @@ class MarketBase(Frozen):
 
 
 class Price(Frozen):
-    """Prices that are not found by the market, in ct/kWh."""
+    """Prices that are not found by the market, in ct/kWh; a subscription in currency units a month."""
 
     currency: Parameter[Annotated[str, Field(pattern=r"^[A-Z]{3}$")]]
     retail: Parameter[CtPerKwh]
     feed_in: Parameter[CtPerKwh]
     essential_rate: Parameter[CtPerKwh] | None = None
     platform_fee: Parameter[CtPerKwh]
+    subscription: Parameter[Currency] | None = None
 
 
 class Place(Frozen):

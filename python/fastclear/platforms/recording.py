@@ -54,7 +54,7 @@ class Recording:
     records: Int64 = field(init=False)
     height: Int64 = field(init=False)
     account: Int64 = field(init=False)
-    genesis_records: int = 0
+    other_records: int = 0  # in blocks that are no slot's
     _orders: dict[str, list[NDArray[np.generic]]] = field(init=False)
     _trades: dict[str, list[NDArray[np.generic]]] = field(init=False)
 
@@ -76,7 +76,7 @@ class Recording:
             "member": gate.member,
             "buy": gate.buy,
             "essential": gate.essential,
-            "price": gate.price,
+            "price": gate.limit,
             "quantity": gate.quantity,
             "served": outcome.served,
             "filled": outcome.filled,
@@ -148,7 +148,8 @@ def order_frame(recording: Recording, community: Community) -> pl.DataFrame:
 
     ``slot``, ``order``, ``participant``, ``tranche`` ("essential" or "auction"), ``buy``, ``price_ticks``,
     ``quantity_wh``, ``essential_wh`` (of it, served to or by essential loads), ``filled_wh`` (in all), ``reject``
-    (0, or a :class:`~fastclear.RejectReason`).
+    (0, or a :class:`~fastclear.RejectReason`). In a pool, where nobody bids, an order is what was metered, and
+    its price what the grid would charge (less fees) or pay.
     """
     columns = recording.order_columns()
     tranche = np.where(columns["essential"].astype(bool), 0, 1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,7 +39,7 @@ from fastclear.platforms.accounts import Purses, deposit_notes, deposits_nano, m
 from fastclear.platforms.gate import Gate, Outcome, clear_gate, mechanisms, refused_orders
 from fastclear.platforms.opening import open_bank
 from fastclear.platforms.output import new_directory, write_result
-from fastclear.platforms.parameters import ppm
+from fastclear.platforms.parameters import nano, ppm
 from fastclear.platforms.preset import Preset
 from fastclear.platforms.progress import Advance, slot_bar
 from fastclear.platforms.recording import Recording, order_frame, slot_frame, trade_frame
@@ -248,7 +249,7 @@ def simulate(
     first = int(community.slots[0])
     bank.advance(first)
     genesis = bank.receipts()
-    recording.genesis_records = len(genesis)
+    recording.other_records = len(genesis)
     ledger.seal([], genesis, slot=first)
     seconds_clearing = 0.0
     house = _Trading(preset, community, seed, bank, ledger, recording)
@@ -257,6 +258,7 @@ def simulate(
         seconds_clearing += house.trade(slot)
         advance()
     house.confirm(None)
+    house.charge_subscriptions()
     bank.close_cycle()  # recounts every account
     orders = order_frame(recording, community)
     trades = trade_frame(recording, community)
@@ -268,7 +270,7 @@ def simulate(
     }
     totals = _house_totals(bank)
     seconds = {"clearing": seconds_clearing, "total": time.perf_counter() - started}
-    sealed = {"blocks": len(ledger), "records": int(recording.records.sum()) + recording.genesis_records}
+    sealed = {"blocks": len(ledger), "records": int(recording.records.sum()) + recording.other_records}
     return RunResult(
         preset=preset,
         community=community,
@@ -334,26 +336,42 @@ class _Trading:
         start = int(self.community.slots[slot])
         expected = forecast(net, seed=self.seed, slot=slot, error_ppm=self.error_ppm)
         battery = self.batteries.step(expected)
-        quotes = zero_intelligence(
-            expected + battery,
-            retail=self.preset.ticks("retail"),
-            feed_in=self.feed_in,
-            fees=self.preset.fees,
-            seed=self.seed,
-            slot=slot,
-        )
-        gate = Gate.of(quotes, slot, self.first, self.rate)
+        metered = net + battery
+        if self.preset.market.rule.pool is None:
+            self.bank.advance(start)
+            gate = self._bids(slot, expected + battery)
+        else:
+            self.bank.advance(start + self.community.slot_ns)
+            gate = self._meters(slot, metered)
         every = np.arange(len(gate))
-        self.bank.advance(start)
         refused = self.bank.reserve(gate.columns(every, gate.market, gate.quantity))
         outcome = clear_gate(gate, refused == 0, *self.rules)
-        metered = net + battery
         self.recording.battery_wh[slot] = battery
         self.recording.metered_wh[slot] = metered
         self.recording.note_orders(gate, outcome, refused)
         self.recording.note_trades(gate, outcome)
         self.waiting.append(_Delivered(slot, gate, refused, outcome, metered))
         return outcome.seconds
+
+    def _bids(self, slot: int, expected: Int64) -> Gate:
+        quotes = zero_intelligence(
+            expected,
+            retail=self.preset.ticks("retail"),
+            feed_in=self.feed_in,
+            fees=self.preset.fees,
+            seed=self.seed,
+            slot=slot,
+        )
+        return Gate.of(quotes, slot, self.first, self.rate)
+
+    def _meters(self, slot: int, metered: Int64) -> Gate:
+        """Nobody bids: what was metered, at the price of the pool; nothing where all have one sign."""
+        market, retail, feed_in = self.preset.market, self.preset.ticks("retail"), self.preset.ticks("feed_in")
+        shared = metered if (metered > 0).any() and (metered < 0).any() else np.zeros_like(metered)
+        price = 0
+        if market.rule.pool is not None and shared.any():
+            price = market.rule.pool(market.options, retail, feed_in, shared)
+        return Gate.of_meters(shared, slot, price, retail - self.preset.fees, feed_in)
 
     def confirm(self, now: int | None) -> None:
         """Settle and seal every slot that is confirmed by `now`; all of them where there is no later slot."""
@@ -375,6 +393,20 @@ class _Trading:
             self.recording.note_money(done.slot, receipts.bill_columns)
             self.recording.records[done.slot] = len(receipts)
             self.recording.height[done.slot] = block.height
+
+    def charge_subscriptions(self) -> None:
+        """Charge what members pay by the month, for the days of the run, and seal it in a block of its own."""
+        fixed = self.preset.price.subscription
+        if fixed is None:
+            return
+        first, last = (int(self.community.slots[at]) for at in (0, -1))
+        days = [np.datetime64(slot, "ns").astype("datetime64[D]").astype(date) for slot in (first, last)]
+        until = days[1] + timedelta(days=1)
+        self.bank.subscribe(range(self.recording.members), days[0], per_month=nano(fixed))
+        receipts = self.bank.charge_subscriptions((days[0], until))
+        self.ledger.seal([], receipts, slot=last)
+        self.recording.note_money(self.recording.slots - 1, receipts.bill_columns)
+        self.recording.other_records += len(receipts)
 
     def _lost(self, outcome: Outcome) -> int:
         if not self.preset.loss_ppm:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from fastclear.platforms.rules import discriminatory, uniform, vickrey
+from fastclear.platforms.rules import (
+    bill_sharing,
+    discriminatory,
+    fixed_price,
+    mid_market_rate,
+    supply_demand_ratio,
+    uniform,
+    vickrey,
+)
 from fastclear.platforms.rules.rule import Rule
 
 __all__ = ["RULES", "Rule"]
 
-RULES: dict[str, Rule] = {module.RULE.name: module.RULE for module in (uniform, discriminatory, vickrey)}
+_MODULES = (uniform, discriminatory, vickrey, bill_sharing, mid_market_rate, supply_demand_ratio, fixed_price)
+RULES: dict[str, Rule] = {module.RULE.name: module.RULE for module in _MODULES}
 """Every rule by its name."""

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fastclear.auction.parameters import Mechanism
 from fastclear.platforms.parameters import Frozen
 
@@ -26,6 +29,9 @@ class Rule:
         What a table calls it.
     one_price : bool
         Whether all of a market trade at one price, within the clearing interval.
+    pool : callable or None
+        Where nobody bids: the price in ticks at which everybody's meter is traded once a slot is over, from the
+        parameters, retail and feed-in price (ticks) and what was metered (Wh). None: members bid before the slot.
     """
 
     name: str
@@ -33,3 +39,4 @@ class Rule:
     mechanism: Callable[[Any], Mechanism]
     says: str
     one_price: bool = False
+    pool: Callable[[Any, int, int, NDArray[np.int64]], int] | None = None
