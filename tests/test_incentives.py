@@ -423,4 +423,5 @@ def test_each_claim_of_the_table_is_held_by_a_search(run):
 
 def test_the_table_claims_what_the_searches_hold():
     table = {row["name"]: row["truthfulness"].partition(";")[0] for row in fc.mechanisms().to_dicts()}
+    table = {name: claim for name, claim in table.items() if claim != "no bids"}  # see test_sharing.py
     assert table == {name: claim for name, (claim, _) in CLAIMS.items()}

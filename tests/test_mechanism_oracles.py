@@ -700,7 +700,8 @@ def test_muda_approaches_the_optimum_as_the_market_grows():
 
 
 def test_the_table_claims_what_is_held_here():
-    table = {row["name"]: row for row in fc.mechanisms().to_dicts() if row["name"] != "Blocks"}
+    auctions = [row for row in fc.mechanisms().to_dicts() if row["truthfulness"] != "no bids"]
+    table = {row["name"]: row for row in auctions if row["name"] != "Blocks"}
     claims = {
         name: tuple(row[column].partition(";")[0] for column in ("budget_balance", "efficiency"))
         for name, row in table.items()

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import fastclear as fc
 from fastclear.auction import registry
 from fastclear.auction.parameters import Mechanism
-from fastclear.auction.properties import PROPERTIES, described, markdown, section
+from fastclear.auction.properties import PROPERTIES, described, every, markdown, section
 from fastclear.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,7 +39,7 @@ def test_the_frame():
         "source",
     ]
     assert set(frame.dtypes) == {pl.String}
-    assert frame["name"].n_unique() == frame.height == len(PROPERTIES)
+    assert frame["name"].n_unique() == frame.height == len(every())
     assert frame.null_count().sum_horizontal().item() == 0
     assert not frame.select((pl.all().str.strip_chars() == "").any()).row(0).count(True)
 

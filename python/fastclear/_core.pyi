@@ -18,6 +18,7 @@ __all__ = [
     "DEBT_OFFSET",
     "DEBUG_BUILD",
     "FIRST_MEMBER",
+    "FIXED_COST_MAX",
     "HOUSE_ACCOUNTS",
     "KIND_NAMES",
     "LINE_NAMES",
@@ -38,6 +39,7 @@ __all__ = [
     "OrderBook",
     "Positions",
     "Postings",
+    "SharingRule",
     "Storage",
     "__version__",
     "certificate_codes",
@@ -47,6 +49,7 @@ __all__ = [
     "equal",
     "net",
     "reject_reasons",
+    "share",
     "storage_codes",
     "text_id",
     "text_ids",
@@ -242,6 +245,36 @@ def clear_columns(
     out: object,
     fills: bool,
 ) -> tuple[Cleared, NDArray[np.int64] | None] | None: ...
+
+# -- sharing
+FIXED_COST_MAX: int
+
+@final
+class SharingRule:
+    @staticmethod
+    def bill_sharing(fixed_cost: int, equally: bool) -> SharingRule: ...
+    @staticmethod
+    def mid_market_rate(fee: int) -> SharingRule: ...
+    @staticmethod
+    def supply_demand_ratio(compensation: int, fee: int) -> SharingRule: ...
+    @staticmethod
+    def fixed_price(price: int, fee: int, key: str) -> SharingRule: ...
+
+def share(
+    net: NDArray[np.int64],
+    market: NDArray[np.int64] | None,
+    order: NDArray[np.int64] | None,
+    period: NDArray[np.int64] | None,
+    share: NDArray[np.int64] | None,
+    retail: int | NDArray[np.int64],
+    feed_in: int | NDArray[np.int64],
+    refused: NDArray[np.uint16] | None,
+    rule: SharingRule,
+    filled: NDArray[np.int64],
+    payment: NDArray[np.int64],
+    threads: int | None,
+    frozen: bool,
+) -> dict[str, Any] | tuple[str, int, tuple[int, int]]: ...
 
 # -- settlement
 DEBT_OFFSET: int

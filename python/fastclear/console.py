@@ -438,7 +438,7 @@ def mechanisms_view(rows: Sequence[Properties]) -> Group:
         parts.append(Text(line, style="bold" if at == 0 else ""))
         if at:
             parts.append(Padding(Text(rows[at - 1].summary, style="dim"), (0, 0, 0, _GAP)))
-    note = "All are individually rational: nobody pays more, or receives less, than their limit."
+    note = "All with bids are individually rational: nobody pays more, or receives less, than their limit."
     return Group(*parts, "", Text(note))
 
 

@@ -237,7 +237,6 @@ def every() -> tuple[Properties, ...]:
     return (*PROPERTIES, *SHARING)
 
 
-
 class MechanismTable(pl.DataFrame):
     """A frame that prints whole: every row, no types, as wide as the terminal."""
 
@@ -267,8 +266,8 @@ def mechanisms(*, terms: bool = False) -> pl.DataFrame:
     -------
     polars.DataFrame
         One row a mechanism (two for ``Muda``, whose variants differ), all String: ``name``, ``class`` (in
-        ``fastclear``), ``budget_balance``, ``individual_rationality`` (ex post), ``truthfulness``, ``efficiency``
-        (of the orders as reported), ``complexity``, ``source``.
+        ``fastclear``), ``budget_balance``, ``individual_rationality`` (ex post; of pools, against the grid alone),
+        ``truthfulness``, ``efficiency`` (of the orders as reported), ``complexity``, ``source``.
 
     Examples
     --------

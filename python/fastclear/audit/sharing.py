@@ -44,11 +44,13 @@ def check_sharing(clearing: SharingClearing) -> AuditReport:
     for index, market in enumerate(columns["market"].tolist()):
         one = _Market(clearing, index, rows_of.get(index, []))
         one.check_energy()
-        period = loads.period[one.rows[0]] if clearing._pools_are_periods and one.rows else market
-        pools.setdefault(("period" if clearing._pools_are_periods and one.rows else "market", int(period)), []).append(one)
-    for pool in pools.values():
-        _check_money(clearing, pool)
-    checks = CHECKS
+        pool = ("market", int(market))
+        if clearing.pools_are_periods and one.rows and loads.period is not None:
+            pool = ("period", int(loads.period[one.rows[0]]))
+        pools.setdefault(pool, []).append(one)
+    for markets in pools.values():
+        _check_money(clearing, markets)
+    checks: tuple[str, ...] = CHECKS
     if nobody_loses(rule, columns):
         row = first(clearing.payment > clearing.alone)
         if row is not None:
@@ -98,7 +100,8 @@ class _Market:
     @property
     def grid(self) -> int:
         """What the community pays the grid."""
-        return self.retail * (self.demand - self.volume) - self.feed_in * (self.supply - self.volume)
+        bill: int = self.retail * (self.demand - self.volume) - self.feed_in * (self.supply - self.volume)
+        return bill
 
     def check_energy(self) -> None:
         """Check who shares what."""
@@ -129,7 +132,7 @@ class _Market:
 
 
 def apportioned(total: int, weights: Sequence[int]) -> list[int]:
-    """``total`` in proportion to ``weights``: whole parts, the left-over units to the largest remainders, then the first.
+    """``total`` in proportion to ``weights``: whole parts, left-over units to the largest remainders, then the first.
 
     Examples
     --------
@@ -168,7 +171,8 @@ def _local_value(rule: Any, market: _Market) -> int:
 
 def _check_money(clearing: SharingClearing, pool: list[_Market]) -> None:
     """Check what the loads of a pool pay."""
-    rule, kind = clearing.mechanism, type(clearing.mechanism).__name__
+    rule: Any = clearing.mechanism
+    kind = type(rule).__name__
     net = [load for market in pool for load in market.net]
     paid = [money for market in pool for money in market.paid]
     rows = [row for market in pool for row in market.rows]
@@ -226,4 +230,5 @@ def _check_reported(clearing: SharingClearing, pool: list[_Market]) -> None:
         }
         for name, total in sums.items():
             if int(columns[name][market.index]) != total:
-                raise broken(REPORTED, f"market {market.name!r}: {name} {columns[name][market.index]}, loads say {total}")
+                reported = columns[name][market.index]
+                raise broken(REPORTED, f"market {market.name!r}: {name} {reported}, loads say {total}")

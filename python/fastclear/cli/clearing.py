@@ -20,7 +20,9 @@ _REFUSED_SHOWN = 20
 def clear(
     orders: Annotated[
         Path,
-        typer.Argument(help="A .parquet or .csv file with side, price, quantity; optional market, order, ..."),
+        typer.Argument(
+            help="A .parquet or .csv file with side, price, quantity (or net_load, for pools); optional market, ..."
+        ),
     ],
     mechanism: Annotated[str, typer.Option(help="A name that `fastclear mechanisms` lists.")] = "uniform",
     price_unit: Annotated[str, typer.Option(help="tick (1e-6 currency/kWh), ct/kWh, EUR/kWh, EUR/MWh.")] = "tick",
@@ -88,6 +90,17 @@ def clear(
     max_rounds: Annotated[int | None, rule_option("Most rounds.", metavar="N")] = None,
     method: Annotated[str | None, rule_option("Of blocks: auto, enumerate or branch.")] = None,
     nodes_max: Annotated[int | None, rule_option("Most nodes of branch and bound.", metavar="N")] = None,
+    retail: Annotated[str | None, rule_option("Of pools: price from the grid, in the unit of prices.")] = None,
+    feed_in: Annotated[str | None, rule_option("Of pools: price to the grid, in the unit of prices.")] = None,
+    price: Annotated[str | None, rule_option("Of fixed_price: of local energy, in the unit of prices.")] = None,
+    compensation: Annotated[
+        str | None, rule_option("Of supply_demand_ratio: added to the feed-in price, in the unit of prices.")
+    ] = None,
+    key: Annotated[str | None, rule_option("Of fixed_price, who gets local energy: dynamic, static or hybrid.")] = None,
+    fixed_cost: Annotated[
+        int | None, rule_option("Of bill_sharing: of each period, in nano-currency.", metavar="N")
+    ] = None,
+    fixed_cost_by: Annotated[str | None, rule_option("Of bill_sharing, who pays it: bought or equal.")] = None,
 ) -> None:
     """Clear a file of orders: every market in it with one auction."""
     from fastclear.console import clearing_view, printable
@@ -117,9 +130,13 @@ def clear(
         "max_rounds": max_rounds,
         "method": method,
         "nodes_max": nodes_max,
+        "key": key,
+        "fixed_cost": fixed_cost,
+        "fixed_cost_by": fixed_cost_by,
     }
     prices = {"fee": fee, "reserve": reserve, "cap_low": cap_low, "cap_high": cap_high}
     prices |= {"buyer_step": buyer_step, "seller_step": seller_step}
+    prices |= {"retail": retail, "feed_in": feed_in, "price": price, "compensation": compensation}
     given |= {name: in_units(name, text, units.ticks, "ticks") for name, text in prices.items() if text is not None}
     given |= {} if unit is None else {"unit": in_units("unit", unit, units.lots, "lots")}
     options = {name: value for name, value in given.items() if value is not None}

@@ -18,23 +18,23 @@ def mechanisms(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of the table.")] = False,
 ) -> None:
-    """List the auctions and what each of them promises."""
-    from fastclear.auction.properties import PROPERTIES
+    """List the auctions and pools, and what each of them promises."""
+    from fastclear.auction.properties import every
     from fastclear.auction.registry import name_of
     from fastclear.console import mechanism_view, mechanisms_view
 
-    rows = PROPERTIES
+    rows = table = every()
     if name is not None:
         key = name.lower().replace("-", "_")
-        rows = tuple(row for row in PROPERTIES if name_of(row.mechanism) == key)
+        rows = tuple(row for row in table if name_of(row.mechanism) == key)
         if not rows:
-            known = list(dict.fromkeys(name_of(row.mechanism) for row in PROPERTIES))
+            known = list(dict.fromkeys(name_of(row.mechanism) for row in table))
             close = difflib.get_close_matches(key, known, n=1)
             fail(
                 f"no mechanism {name!r}: " + (f"did you mean {close[0]}?" if close else f"there is {', '.join(known)}")
             )
     if as_json:
-        frame = fastclear.mechanisms(terms=True).filter([row in rows for row in PROPERTIES])
+        frame = fastclear.mechanisms(terms=True).filter([row in rows for row in table])
         commands = [name_of(row.mechanism) for row in rows]
         typer.echo(json.dumps([{"command": c, **d} for c, d in zip(commands, frame.to_dicts(), strict=True)], indent=2))
         return

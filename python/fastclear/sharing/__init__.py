@@ -3,8 +3,8 @@
 :func:`fastclear.clear` takes loads where an auction takes orders, one row a member (or meter) and market:
 
 ``net_load``
-    Net energy in lots, + imports, - exports, 0 for none; or ``side`` and ``quantity`` as in orders, where a quantity may
-    be 0. A column ``price`` is not looked at.
+    Net energy in lots, + imports, - exports, 0 for none; or ``side`` and ``quantity`` as in orders, where a quantity
+    may be 0. A column ``price`` is not looked at.
 ``market`` (optional)
     int64 or text: a community in a slot. Without it all loads are of one market.
 ``order``, ``participant`` (optional)

@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 _WHOLE: Final = "1,000,000"
 _NO_PAIRS: Final = (
-    "a pool pairs nobody: members trade with the pool and through it with the grid; read .trades, .payment or .members, "
-    "and pay members by transfers of fc.Accounts in place of settling pairs"
+    "a pool pairs nobody: members trade with the pool and through it with the grid; read .trades, .payment or "
+    ".members, and pay members by transfers of fc.Accounts in place of settling pairs"
 )
 _REMEDIES: Final[dict[str, str]] = {
     "retail_differs": "loads name the retail prices {0} and {1}; give all loads of a market one",
     "feed_in_differs": "loads name the feed-in prices {0} and {1}; give all loads of a market one",
     "period_differs": "loads name two periods; give all loads of a market one",
     "feed_in_above_retail": (
-        "the feed-in price of {0} is above the retail price of {1}: what is shared would be worth more sold to the grid "
-        "and bought back; give a feed-in price up to the retail price"
+        "the feed-in price of {0} is above the retail price of {1}: what is shared would be worth more sold to the "
+        "grid and bought back; give a feed-in price up to the retail price"
     ),
     "negative_feed_in": "the feed-in price of {0} is below 0, and the ratio divides prices; use MidMarketRate",
     "compensation_too_large": (
@@ -215,7 +215,7 @@ class SharingClearing(Clearing):
             columns["buyer_payment"].astype(object) - columns["seller_revenue"] - columns["grid_payment"]
         )
         columns["has_price"] = np.zeros(len(columns["market"]), bool)
-        columns["price_buy"], columns["price_sell"] = prices.shown(self.mechanism, columns)
+        columns["price_buy"], columns["price_sell"] = prices.shown(cast("Any", self.mechanism), columns)
         nowhere = self.loads.missing.get("market")
         if nowhere is not None and nowhere.all():  # every id was null: there is no market to report on
             columns = {name: column[:0] for name, column in columns.items()}
@@ -370,7 +370,9 @@ class SharingClearing(Clearing):
         columns = self.market_columns
         names = ("buyer_payment", "seller_revenue", "grid_payment")
         sums: dict[int, list[int]] = {}
-        for period, *amounts in zip(columns["period"].tolist(), *(columns[name].tolist() for name in names), strict=True):
+        for period, *amounts in zip(
+            columns["period"].tolist(), *(columns[name].tolist() for name in names), strict=True
+        ):
             row = sums.setdefault(period, [0, 0, 0])
             for place, amount in enumerate((amounts[0] - amounts[1], amounts[2])):
                 row[place] += amount
@@ -380,7 +382,7 @@ class SharingClearing(Clearing):
             sums[period][2] = int(total)
         ids = np.array(sorted(sums), np.int64)
         rows = [sums[period] for period in ids.tolist()]
-        source = "period" if "period" in self.loads.texts and self._pools_are_periods else "market"
+        source = "period" if "period" in self.loads.texts and self.pools_are_periods else "market"
         named: pl.Series = ids if source not in self.loads.texts else self.loads.texts[source].gather(ids)  # type: ignore[assignment]
         paid, grid, before = ([Decimal(row[place]) for row in rows] for place in range(3))
         return pl.DataFrame(
@@ -395,7 +397,8 @@ class SharingClearing(Clearing):
         )
 
     @property
-    def _pools_are_periods(self) -> bool:
+    def pools_are_periods(self) -> bool:
+        """Whether several markets may be one pool."""
         return type(self.mechanism).__name__ == "BillSharing" and self.loads.period is not None
 
     def exact_prices(self, market: object = None) -> tuple[Fraction | None, Fraction | None]:
@@ -475,7 +478,7 @@ class SharingClearing(Clearing):
         """
         return super().explain(order, market)
 
-    def curves(self, market: object = None) -> NoReturn:
+    def curves(self, market: object = None) -> NoReturn:  # noqa: ARG002 - the signature of every clearing
         """A pool has no curves, since nobody bids.
 
         Raises
@@ -485,7 +488,7 @@ class SharingClearing(Clearing):
         """
         raise MechanismError("a pool has no supply and demand curves, since nobody bids; see .markets and .members")
 
-    def plot(self, market: object = None, *, units: Units | None = None) -> NoReturn:
+    def plot(self, market: object = None, *, units: Units | None = None) -> NoReturn:  # noqa: ARG002 - as above
         """A pool has no curves to draw, since nobody bids.
 
         Raises

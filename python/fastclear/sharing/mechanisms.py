@@ -23,8 +23,8 @@ def _grid(mechanism: Any) -> None:
     retail, feed_in = price("retail", mechanism.retail), price("feed_in", mechanism.feed_in)
     if retail is not None and feed_in is not None and feed_in > retail:
         raise MechanismError(
-            f"feed_in={feed_in} is above retail={retail}: what is shared would be worth more sold to the grid and bought "
-            "back; give a feed-in price up to the retail price"
+            f"feed_in={feed_in} is above retail={retail}: what is shared would be worth more sold to the grid and "
+            "bought back; give a feed-in price up to the retail price"
         )
 
 

@@ -108,7 +108,7 @@ def _bill(mechanism: BillSharing, columns: Columns) -> tuple[NDArray[np.float64]
     pools = int(pool.max()) + 1 if len(pool) else 0
 
     def total(values: NDArray[Any]) -> NDArray[np.float64]:
-        return np.bincount(pool, values.astype(np.float64), pools)
+        return np.bincount(pool, values.astype(np.float64), pools).astype(np.float64, copy=False)
 
     supply, demand = total(columns["supply"]), total(columns["demand"])
     cost = total(columns["retail"] * (columns["demand"] - columns["volume"]).astype(np.float64))

@@ -1,4 +1,4 @@
-"""What each mechanism without bids promises; ``scripts/mechanism_table.py`` makes the table of docs/2d_sharing.md of it.
+"""What each mechanism without bids promises; the table of docs/2d_sharing.md is made of it.
 
 Rationality is against trading with the grid alone, on the same loads. Every claim is tested, exactly.
 """
@@ -15,8 +15,8 @@ _NO_BIDS: Final = Claim("no bids", "loads are metered; shifting load can pay")
 _SAVING: Final = Claim("same saving", "(retail - feed_in) x volume in each market, however it is divided")
 _YES: Final = Claim("yes", "while the fee is 0, against the grid alone")
 _LONG: Final = (
-    "Long, Wu, Zhang, Thomas, Cheng & Jenkins 2017 (IEEE PES General Meeting, peer-to-peer energy trading in a community "
-    "microgrid)"
+    "Long, Wu, Zhang, Thomas, Cheng & Jenkins 2017 (IEEE PES General Meeting, peer-to-peer energy trading in a "
+    "community microgrid)"
 )
 
 SHARING: Final[tuple[Properties, ...]] = (
@@ -49,8 +49,8 @@ SHARING: Final[tuple[Properties, ...]] = (
         efficiency=_SAVING,
         complexity="O(N)",
         source=(
-            "Liu, Yu, Wang, Li, Ma & Lei 2017 (IEEE Trans. Power Systems 32, 3569-3583); with compensation Zhou, Wu & Long "
-            "2018 (Applied Energy 222, 993-1022)"
+            "Liu, Yu, Wang, Li, Ma & Lei 2017 (IEEE Trans. Power Systems 32, 3569-3583); with compensation Zhou, Wu & "
+            "Long 2018 (Applied Energy 222, 993-1022)"
         ),
     ),
     Properties(
@@ -59,7 +59,7 @@ SHARING: Final[tuple[Properties, ...]] = (
         budget=_BALANCED,
         rationality=Claim("in the band", "where feed_in <= price and price + fee <= retail, against the grid alone"),
         truthfulness=_NO_BIDS,
-        efficiency=Claim("same saving", "with the dynamic and hybrid key; a static key loses what a member does not use"),
+        efficiency=Claim("same saving", "but with a static key, which loses what a member does not use"),
         complexity="O(N)",
         source="sonnenCommunity as reviewed by Shan et al. 2023; allocation keys of energy-sharing law",
     ),

@@ -170,10 +170,13 @@ fn share<'py>(
     }
 }
 
+/// A column of the markets: its name, and where it stands.
+type Figure<T> = (&'static str, fn(&MarketShare) -> T);
+
 /// The markets by column; money that leaves 64 bits as a list of integers.
 fn columns<'py>(py: Python<'py>, markets: &[MarketShare]) -> PyResult<Bound<'py, PyDict>> {
     let columns = PyDict::new(py);
-    let values: [(&str, fn(&MarketShare) -> i64); 7] = [
+    let values: [Figure<i64>; 7] = [
         ("market", |market| market.market),
         ("period", |market| market.period),
         ("supply", |market| market.balance.supply),
@@ -185,12 +188,12 @@ fn columns<'py>(py: Python<'py>, markets: &[MarketShare]) -> PyResult<Bound<'py,
     for (name, of) in values {
         columns.set_item(name, markets.iter().map(of).collect::<Vec<_>>().into_pyarray(py))?;
     }
-    let counts: [(&str, fn(&MarketShare) -> u32); 3] =
+    let counts: [Figure<u32>; 3] =
         [("loads", |market| market.loads), ("buyers", |market| market.buyers), ("sellers", |market| market.sellers)];
     for (name, of) in counts {
         columns.set_item(name, markets.iter().map(of).collect::<Vec<_>>().into_pyarray(py))?;
     }
-    let money: [(&str, fn(&MarketShare) -> i128); 3] = [
+    let money: [Figure<i128>; 3] = [
         ("buyer_payment", |market| market.paid),
         ("seller_revenue", |market| market.received),
         ("grid_payment", MarketShare::grid_payment),

@@ -1,4 +1,5 @@
 //! Sums divided in proportion to energy, by largest remainder.
+#![expect(clippy::inline_always, reason = "compiled into the passes of `simd`, once for each kind of machine")]
 
 use std::cmp::Reverse;
 
@@ -126,11 +127,9 @@ fn few(side: &Side<'_>, rate: Rate, left: i64, parts: &mut [i64], scratch: &mut 
 
 /// Quotient rounded down, and remainder; in 64 bits, which is quicker, where that is enough.
 fn quotient(total: i128, energy: i64) -> (i64, i64) {
-    match i64::try_from(total) {
-        Ok(total) => (total.div_euclid(energy), total.rem_euclid(energy)),
-        Err(_) => {
-            let energy = i128::from(energy);
-            (total.div_euclid(energy) as i64, total.rem_euclid(energy) as i64)
-        }
+    if let Ok(total) = i64::try_from(total) {
+        return (total.div_euclid(energy), total.rem_euclid(energy));
     }
+    let energy = i128::from(energy);
+    (total.div_euclid(energy) as i64, total.rem_euclid(energy) as i64)
 }

@@ -277,8 +277,7 @@ impl Loads<'_> {
             GridPrice::All(_) => true,
             GridPrice::Each(prices) => prices.iter().all(|&price| price_in_range(price)),
         };
-        let nets_sound =
-            self.net.iter().fold(true, |sound, &net| sound & (-QUANTITY_MAX <= net && net <= QUANTITY_MAX));
+        let nets_sound = self.net.iter().all(|net| (-QUANTITY_MAX..=QUANTITY_MAX).contains(net));
         if given.is_none() && nets_sound && in_range(self.retail) && in_range(self.feed_in) {
             return None;
         }

@@ -58,3 +58,37 @@ fn nearest(factor: u64, of: u128, over: u128) -> u128 {
     };
     whole + u128::from(2 * rest >= over)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    /// `factor × of / over`, bit by bit: quotient and remainder, doubled and topped up.
+    fn slow(factor: u64, of: u128, over: u128) -> u128 {
+        let (mut quotient, mut rest) = (0_u128, 0_u128);
+        for bit in (0..64).rev() {
+            let more = if factor >> bit & 1 == 1 { of } else { 0 };
+            quotient = 2 * quotient + more / over;
+            rest = 2 * rest + more % over;
+            quotient += rest / over;
+            rest %= over;
+        }
+        quotient + u128::from(2 * rest >= over)
+    }
+
+    #[test]
+    fn long_division_is_exact() {
+        let factors = [0, 1, 2, 3, (1 << 32) - 1, 1 << 32, (1 << 61) - 1, 0x1234_5678_9ABC_DEF0 >> 3];
+        let overs = [1, 2, 3, 7, (1 << 64) - 1, (1 << 92) + 12_345, (1 << 93) - 1];
+        for factor in factors {
+            for over in overs {
+                for of in [0, 1, over / 3, over - 1, over, over + 1, 5 * over - 1, (1 << 60) + 7] {
+                    if of < 1 << 96 && of / over < 1 << 40 {
+                        assert_eq!(nearest(factor, of, over), slow(factor, of, over), "{factor} {of} {over}");
+                    }
+                }
+            }
+        }
+        assert_eq!((nearest(1, 1, 2), nearest(1, 1, 3), nearest(1, 2, 3)), (1, 0, 1));
+    }
+}
