@@ -62,6 +62,7 @@ from fastclear.orders import Orders
 from fastclear.platforms import Preset, catalogue, load_preset
 from fastclear.platforms.result import RunResult
 from fastclear.platforms.simulation import run
+from fastclear.preference import Network, Preference, PreferenceClearing
 from fastclear.prepayment import Prepayment
 from fastclear.profiles import CreditBank, PostpaidNetting, Prepaid
 from fastclear.receipts import Receipts
@@ -118,10 +119,13 @@ __all__ = [
     "Muda",
     "MultiRound",
     "Net",
+    "Network",
     "OrderBook",
     "Orders",
     "Pooled",
     "PostpaidNetting",
+    "Preference",
+    "PreferenceClearing",
     "Prepaid",
     "Prepayment",
     "Preset",

@@ -6,6 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "BILATERAL_CODES",
+    "BILATERAL_KINDS",
+    "BILATERAL_STATES",
     "BOOK_KINDS",
     "BOOK_NULL",
     "BOOK_OFF_GRID",
@@ -31,6 +34,7 @@ __all__ = [
     "TRANSFER_KINDS",
     "Accounts",
     "Bank",
+    "Bilateral",
     "Certificates",
     "Chain",
     "Cleared",
@@ -46,7 +50,9 @@ __all__ = [
     "check_tariff",
     "clear",
     "clear_columns",
+    "clear_with_fees",
     "equal",
+    "match_preferences",
     "net",
     "reject_reasons",
     "share",
@@ -216,6 +222,44 @@ class Cleared:
 
 MARKET_VALUES: list[str]
 MARKET_COUNTS: list[str]
+
+def match_preferences(
+    orders: dict[str, Any],
+    zones: tuple[int, NDArray[np.int64], NDArray[np.int64] | None],
+    stages: list[dict[str, Any]],
+    participants: int,
+    markets: int,
+    threads: int | None,
+) -> dict[str, NDArray[Any]]: ...
+def clear_with_fees(
+    orders: dict[str, Any],
+    zones: tuple[int, NDArray[np.int64], NDArray[np.int64]],
+    rule: dict[str, Any],
+    markets: int,
+    threads: int | None,
+) -> dict[str, NDArray[Any]]: ...
+
+BILATERAL_CODES: list[str]
+BILATERAL_KINDS: list[str]
+BILATERAL_STATES: list[str]
+
+@final
+class Bilateral:
+    def __new__(cls) -> Bilateral: ...
+    @property
+    def clock(self) -> int | None: ...
+    def apply(
+        self,
+        kind: NDArray[np.uint8],
+        time: NDArray[np.int64],
+        offer: NDArray[np.int64],
+        party: NDArray[np.int64],
+        counterparty: NDArray[np.int64],
+        sells: NDArray[np.uint8],
+        terms: list[NDArray[np.int64]],
+    ) -> NDArray[np.uint8]: ...
+    def advance(self, time: int) -> bool: ...
+    def offers(self) -> dict[str, NDArray[np.int64]]: ...
 
 def clear(
     side: NDArray[np.uint8],

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         NOT_FILLED = 30
         SELF_TRADE = 31
         BOOK_ERASED = 32
+        NETWORK_VETO = 33
 
 else:
     # The numbers live in Rust; a type checker needs to see the names.

@@ -24,6 +24,7 @@ from fastclear.trades import Clearing, run
 from fastclear.units import Units
 
 if TYPE_CHECKING:
+    from fastclear.preference import Network, Preference, PreferenceClearing
     from fastclear.sharing import SharingClearing, SharingMechanism
 
 __all__ = [
@@ -78,10 +79,23 @@ def clear(
 @overload
 def clear(
     orders: Any,
+    mechanism: Preference,
+    *,
+    units: Units | None = None,
+    network: Network | None = None,
+    threads: int | None = None,
+    out: NDArray[np.int64] | None = None,
+    fills: bool = True,
+) -> PreferenceClearing: ...
+
+
+@overload
+def clear(
+    orders: Any,
     mechanism: Mechanism,
     *,
     units: Units | None = None,
-    network: None = None,
+    network: Network | None = None,
     threads: int | None = None,
     out: NDArray[np.int64] | None = None,
     fills: bool = True,
@@ -90,10 +104,10 @@ def clear(
 
 def clear(
     orders: Any,
-    mechanism: Mechanism | Blocks | SharingMechanism,
+    mechanism: Mechanism | Blocks | SharingMechanism | Preference,
     *,
     units: Units | None = None,
-    network: None = None,
+    network: Network | None = None,
     threads: int | None = None,
     out: NDArray[np.int64] | None = None,
     fills: bool = True,
@@ -127,6 +141,8 @@ def clear(
             Opening quote in ticks (MultiRound).
         ``block``, ``parent``, ``exclusive`` (optional)
             int64 or text, read by :class:`Blocks` only.
+        ``zone``, ``source``, ``wants``, ``strict``, ``essential``, ``max_distance``, ``quality``, ``slot`` (optional)
+            Read by :class:`fastclear.Preference`, as far as its stages ask for them.
 
         Mechanisms without bids take loads instead: :mod:`fastclear.sharing`.
 
@@ -135,8 +151,9 @@ def clear(
         The auction or pool; :func:`fastclear.mechanisms` lists all.
     units : Units, optional
         What price and quantity are given in, where not in ticks and lots.
-    network : None
-        Reserved for network limits.
+    network : Network, optional
+        Network charges from zone to zone, inside the clearing or after it, and the network operator's veto; orders then
+        have a column ``zone``, and ``vetoed`` where it applies.
     threads : int, optional
         Most threads to use, by default all that the process may use. No result depends on it.
     out : ndarray of int64, shape (n,), optional
@@ -194,9 +211,9 @@ def clear(
 
 def _clear_carefully(
     orders: Any,
-    mechanism: Mechanism | Blocks | SharingMechanism,
+    mechanism: Mechanism | Blocks | SharingMechanism | Preference,
     units: Units | None,
-    network: None,
+    network: Network | None,
     threads: int | None,
     out: NDArray[np.int64] | None,
     fills: bool,
@@ -207,8 +224,6 @@ def _clear_carefully(
     others = hasattr(mechanism, "clear_orders") or hasattr(mechanism, "clear_loads")
     if not isinstance(core, _core.Mechanism) and not others:
         raise MechanismError(f"mechanism={mechanism!r} is none; give fc.Uniform() or another of fc.mechanisms()")
-    if network is not None:
-        raise MechanismError("network limits are not supported by this mechanism; pass network=None")
     if threads is not None:
         if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
             raise SchemaError(f"threads={threads!r}; give a whole number from 1 up, or leave it out")
@@ -219,6 +234,14 @@ def _clear_carefully(
         raise SchemaError("fills=False leaves nothing for out to receive; leave one of them out", column="out")
     if hasattr(mechanism, "clear_loads"):
         return mechanism.clear_loads(orders, units=units, threads=threads, out=out)
+    staged = hasattr(mechanism, "wanted")
+    if network is not None or staged:
+        from fastclear.preference import networked
+
+        networked.check_network(network)
+        if network is not None and not staged:
+            return networked.clear_networked(orders, mechanism, units=units, network=network, threads=threads, out=out)
+        return cast("Any", mechanism).clear_orders(orders, units=units, out=out, network=network, threads=threads)
     if not isinstance(core, _core.Mechanism):
         return cast("Clearing", cast("Any", mechanism).clear_orders(orders, units=units, out=out))
     mechanism = cast("Mechanism", mechanism)

@@ -226,6 +226,16 @@ PROPERTIES: Final[tuple[Properties, ...]] = (
         complexity="a mixed-integer program, exponential at worst",
         source="EUPHEMIA public description; Madani & Van Vyve 2015",
     ),
+    Properties(
+        mechanism="Preference",
+        summary="stages one after the other: contracts, named sources, wanted types, the community, auctions",
+        budget=Claim("balanced", "but for the network's fees, which are the surplus"),
+        rationality=Claim("yes", "ex post, in every stage"),
+        truthfulness=Claim("no", "lists and limits decide who is served"),
+        efficiency=Claim("by preference", "a stage leaves no two orders that it could have brought together"),
+        complexity="O(N log N + pairs), network flows where equal rounds cross",
+        source="our reading of the rules of Powerpeers, Vandebron, Piclo and Enosi (reviews 002 and 003)",
+    ),
 )
 """Every auction, in the order of docs/2_mechanisms.md."""
 

@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
-import fastclear.auction
-import fastclear.sharing
+import fastclear
 from fastclear.auction.engines import ENGINES
 from fastclear.auction.parameters import Mechanism
 from fastclear.auction.properties import every
 from fastclear.errors import MechanismError
 
-_TABLES = ("partition", "permutation")  # parameters that no command line should hold
+_TABLES = ("partition", "permutation", "distances")  # parameters that no command line should hold
 
 
 def name_of(mechanism: str) -> str:
@@ -29,8 +28,7 @@ def name_of(mechanism: str) -> str:
 def classes() -> dict[str, type[Any]]:
     """Every mechanism class by its name on the command line, in the order of the documentation."""
     names = dict.fromkeys(row.mechanism for row in every())
-    found = {name: getattr(fastclear.auction, name, getattr(fastclear.sharing, name, None)) for name in names}
-    return {name_of(name): cls for name, cls in found.items() if cls is not None}
+    return {name_of(name): getattr(fastclear, name) for name in names if hasattr(fastclear, name)}
 
 
 def options_of(name: str) -> dict[str, bool]:

@@ -9,6 +9,7 @@ from fastclear.explanation.blocks import blocks
 from fastclear.explanation.double_auction import discriminatory, uniform
 from fastclear.explanation.matching import maximal_volume, random_matching
 from fastclear.explanation.muda import muda
+from fastclear.explanation.preference import preference
 from fastclear.explanation.reasons import nobody_there, out_of_reach
 from fastclear.explanation.refusals import refused
 from fastclear.explanation.rounds import average, multi_round
@@ -47,6 +48,7 @@ TELLERS: Final[dict[str, Callable[[Story], list[str]]]] = {
     "Average": average,
     "MultiRound": multi_round,
     "Blocks": blocks,
+    "Preference": preference,
 }
 
 
@@ -57,5 +59,6 @@ def told(story: Story) -> str:
         return refused(story, code)
     if hasattr(story.clearing, "loads"):
         return load(story)
-    teller = TELLERS.get(type(story.clearing.mechanism).__name__, _generic)
+    own: Callable[[Story], list[str]] | None = getattr(story.clearing, "teller", None)  # clearings with rules of their own
+    teller = own or TELLERS.get(type(story.clearing.mechanism).__name__, _generic)
     return " ".join([outcome(story), *teller(story)])

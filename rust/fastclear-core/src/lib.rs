@@ -12,6 +12,7 @@
 //! | [`auction`], [`batch`] | the crossing, rationing, uniform and discriminatory pricing; many markets a call |
 //! | [`sharing`] | pools without bids: bill sharing, mid-market rate, supply–demand ratio, fixed price, allocation keys |
 //! | [`book`] | the continuous double auction: resting orders of many markets, commands in, events out |
+//! | [`preference`] | staged matching by contract, named source, type and place; fees between zones; bilateral offers |
 //! | [`trade`] | what an auction returns |
 //! | [`simd`] | passes over whole columns, compiled for what the machine can |
 //! | [`memory`] | an allocator for who installs it: large columns on large pages, used again |
@@ -33,6 +34,7 @@ pub mod ledger;
 pub mod machine;
 pub mod memory;
 pub mod order;
+pub mod preference;
 pub mod reject;
 pub mod settlement;
 pub mod sharing;

@@ -72,11 +72,13 @@ pub enum RejectReason {
     SelfTrade = 31,
     /// The book is erased after every trade, as its rules say.
     BookErased = 32,
+    /// The network operator does not allow the order.
+    NetworkVeto = 33,
 }
 
 impl RejectReason {
     /// Every reason, in precedence.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::UnknownOp,
         Self::UnknownSide,
         Self::UnknownType,
@@ -104,6 +106,7 @@ impl RejectReason {
         Self::SeveralOrders,
         Self::BlockInvalid,
         Self::WouldTrade,
+        Self::NetworkVeto,
         Self::AccountBlocked,
         Self::CreditExceeded,
         Self::NotFilled,
@@ -151,6 +154,7 @@ impl RejectReason {
             Self::NotFilled => "not_filled",
             Self::SelfTrade => "self_trade",
             Self::BookErased => "book_erased",
+            Self::NetworkVeto => "network_veto",
         }
     }
 
@@ -195,6 +199,9 @@ impl RejectReason {
             Self::NotFilled => "the other side had no more at this price; nothing of the rest is kept",
             Self::SelfTrade => "the other side's order is the participant's own; see the book's self_trade rule",
             Self::BookErased => "the book starts anew after every trade; send the order again",
+            Self::NetworkVeto => {
+                "the network operator does not allow this order; ask it, or trade in another slot or zone"
+            }
         }
     }
 }

@@ -32,6 +32,7 @@ mod columns;
 mod errors;
 mod ledger;
 mod mechanism;
+mod preference;
 mod settlement;
 mod sharing;
 mod storage;
@@ -66,5 +67,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     storage::register(m)?;
     certificates::register(m)?;
     ledger::register(m)?;
+    preference::register(m)?;
     Ok(())
 }

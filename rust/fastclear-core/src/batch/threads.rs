@@ -11,7 +11,7 @@ pub(crate) fn worth(rows: usize, most: usize) -> usize {
 }
 
 /// `0..len` in so many ranges, as even as they can be.
-pub(super) fn ranges(len: usize, parts: usize) -> Vec<Range<usize>> {
+pub(crate) fn ranges(len: usize, parts: usize) -> Vec<Range<usize>> {
     (0..parts).map(|part| len * part / parts..len * (part + 1) / parts).collect()
 }
 

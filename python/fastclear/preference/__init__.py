@@ -1,0 +1,33 @@
+"""Staged matching by preference, network charges, and bilateral deals.
+
+:class:`fastclear.Preference` runs stages over the orders of any number of markets; the stages are here.
+"""
+
+from __future__ import annotations
+
+from fastclear.preference.mechanism import Preference, PreferenceClearing
+from fastclear.preference.network import Network
+from fastclear.preference.pairs import PairTable
+from fastclear.preference.stages import (
+    Auction,
+    Community,
+    Contracts,
+    Essential,
+    Nominated,
+    PreferredTypes,
+    Qualities,
+)
+
+__all__ = [
+    "Auction",
+    "Community",
+    "Contracts",
+    "Essential",
+    "Network",
+    "Nominated",
+    "PairTable",
+    "Preference",
+    "PreferenceClearing",
+    "PreferredTypes",
+    "Qualities",
+]
