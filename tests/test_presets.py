@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from fastclear.platforms.gate import Gate, clear_gate, mechanisms
 from fastclear.platforms.opening import open_bank
 from fastclear.platforms.preset import SECTIONS, Preset
 from fastclear.platforms.rules import RULES
+from fastclear.platforms.rules.staged import picks, zones
 
 NAMES = platforms()["name"].to_list()
 HOMES = 11
@@ -78,6 +80,36 @@ STATED = {
         "information.structure": "community_share",
         "information.ledger": "central",
         "regulation.backstop": "retailer",
+    },
+    "vandebron": {
+        "market.mechanism": "nominated",
+        "market.agent": "posted_price",
+        "market.nominated.sources": "1",
+        "price.currency": "EUR",
+        "price.subscription": "12",
+        "information.structure": "retailer_match",
+        "regulation.backstop": "retailer",
+    },
+    "powerpeers": {
+        "market.mechanism": "nominated",
+        "market.agent": "posted_price",
+        "market.nominated.sources": "10",
+        "market.nominated.holds_days": "1",
+        "price.currency": "EUR",
+        "price.subscription": "5",
+        "information.structure": "retailer_match",
+        "information.ledger": "private",
+        "regulation.network_fee": "2",
+    },
+    "piclo": {
+        "set_up.slot_minutes": "30",
+        "market.mechanism": "nearest",
+        "market.nearest.price": "bid",
+        "price.currency": "GBP",
+        "information.structure": "retailer_match",
+        "information.ledger": "central",
+        "regulation.backstop": "retailer",
+        "regulation.local_charge": "duos",
     },
     "vcg-contract": {"market.mechanism": "vickrey", "information.ledger": "public"},
     "elecbay": {
@@ -185,6 +217,21 @@ READINGS = [
 POOLS = [(name, reading) for name in NAMES for reading in load_preset(name).market.readings if RULES[reading].pool]
 
 
+def people() -> fc.Community:
+    """The members of the golden slot in a community, for rules that know members."""
+    frame = pl.DataFrame(
+        {
+            "slot": np.repeat(np.datetime64("2024-07-08T00:00", "ns") + np.arange(96) * np.timedelta64(15, "m"), 9),
+            "participant": [f"{at}{name}" for at, name in enumerate(WHO)] * 96,
+            "load_wh": [int(name in BIDS) for name in WHO] * 96,
+            "pv_wh": [int(name in ASKS) for name in WHO] * 96,
+        }
+    ).with_columns(pl.col("slot").cast(pl.Datetime("ns")).dt.replace_time_zone("UTC"))
+    community = fc.community_from_frame(frame)
+    assert [name[1:] for name in community.participants] == WHO
+    return community
+
+
 def golden(preset: Preset) -> tuple[dict[str, tuple[int, int]], fc.Settlement, Any]:
     """kWh and ct that each member bought (+) or sold (-), the bank after the slot, its receipts."""
     buy = np.array([name in BIDS for name in WHO])
@@ -192,12 +239,17 @@ def golden(preset: Preset) -> tuple[dict[str, tuple[int, int]], fc.Settlement, A
     quantity, price = (np.array([(BIDS | ASKS)[name][at] for name in WHO]) for at in (0, 1))
     ids = np.arange(len(WHO), dtype=np.int64)
     gate = Gate(0, buy, first, price * CT, quantity * KWH, ids, ids, limit=price * CT)
-    bank = open_bank(preset, [500 * 10**9] * len(WHO))
-    refused = bank.reserve(gate.columns(ids, gate.market, gate.quantity))
+    bank = open_bank(preset, [500 * 10**9] * len(WHO), [0] * len(WHO))
+    refused = bank.reserve(gate.columns(ids, gate.market, gate.quantity), slot=0)
     assert not refused.any()
-    outcome = clear_gate(gate, refused == 0, *mechanisms(preset))
+    essential, auction = mechanisms(preset)
+    rule = preset.market.rule
+    if rule.staged is not None:
+        gate = replace(gate, zone=np.zeros(len(WHO), dtype=np.int64))
+        auction = rule.staged(preset.market.options, people(), 7)(0)
+    outcome = clear_gate(gate, refused == 0, essential, auction)
     meter = {"participant": ids, "energy_wh": np.array([METERED[name] for name in WHO]) * KWH}
-    receipts = bank.settle(outcome.clearings, meter)
+    receipts = bank.settle(outcome.clearings, meter, slot=0)
     traded = dict.fromkeys(WHO, (0, 0))
     for clearing, rows in zip(outcome.clearings, outcome.rows, strict=True):
         for row, filled, paid in zip(rows, clearing.filled.tolist(), clearing.payment.tolist(), strict=True):
@@ -235,7 +287,12 @@ def expected(name: str, reading: str, preset: Preset) -> dict[str, int]:
             who: most(without(BIDS, who), without(ASKS, who)) - (everyone - value[who]) if SERVED[who] else 0
             for who in WHO
         }
-    k = preset.market.options.k.value
+    # nearest first, all in one zone, is cheapest first
+    k = (
+        {"bid": 1, "ask": 0}[preset.market.options.price.value]
+        if reading == "nearest"
+        else preset.market.options.k.value
+    )
     if name == "brooklyn":  # the hospital first, at 20 from S1; then dearest bid to cheapest ask, at the bid
         return {"H": 60, "B1": 130, "B2": 88, "B3": 18, "B4": 0, "S1": -60 - 26, "S2": -126, "S3": -84, "S4": 0}
     if k == 0:
@@ -245,15 +302,35 @@ def expected(name: str, reading: str, preset: Preset) -> dict[str, int]:
     return {"B1": 130, "B2": 88, "H": 60, "B3": 18, "B4": 0, "S1": -104, "S2": -114, "S3": -78, "S4": 0}
 
 
+def by_list(sources: int) -> dict[str, tuple[int, int]]:
+    """KWh and ct by picked producers: bids from the dearest, each along its list, at the price asked."""
+    lists = picks(people(), sources, 7, 0)
+    left = {who: kwh for who, (kwh, _) in ASKS.items()}
+    traded = dict.fromkeys(WHO, (0, 0))
+    for who, (kwh, bid) in sorted(BIDS.items(), key=lambda item: -item[1][1]):
+        named = lists.filter(buyer=WHO.index(who)).sort("rank")["source"].to_list()
+        for source in (WHO[at] for at in named):
+            ask = ASKS[source][1]
+            taken = min(kwh, left[source]) if ask <= bid else 0
+            kwh, left[source] = kwh - taken, left[source] - taken
+            traded[who] = (traded[who][0] + taken, traded[who][1] + taken * ask)
+            traded[source] = (traded[source][0] - taken, traded[source][1] - taken * ask)
+    return traded
+
+
 @pytest.mark.parametrize(("name", "reading"), READINGS)
 def test_the_golden_slot_goes_by_the_rule_of_every_preset(name: str, reading: str) -> None:
     preset = load_preset(name).with_values("the test", market__mechanism=reading)
     traded, bank, receipts = golden(preset)
-    assert {who: kwh for who, (kwh, _) in traded.items()} == SERVED
-    assert {who: ct for who, (_, ct) in traded.items()} == expected(name, reading, preset)
+    if reading == "nominated":
+        assert traded == by_list(preset.market.options.sources.value)
+    else:
+        assert {who: kwh for who, (kwh, _) in traded.items()} == SERVED
+        assert {who: ct for who, (_, ct) in traded.items()} == expected(name, reading, preset)
 
     # bills: what was traded, fees on it, what was metered and not traded at the backstop, and tax on what buyers pay
-    fees = preset.fees / CT
+    local = preset.regulation.local_fee
+    fees = (preset.fees if local is None else preset.ticks("platform_fee") + local) / CT
     rules = preset.settlement
     kept = 1 - rules.payment.seller_share(rules.options) / 10**6
     penalty = 1 if rules.imbalance.value == "dual_price" else 0
@@ -459,3 +536,70 @@ def test_a_pool_in_the_dark_shares_nothing() -> None:
     dark = fc.run("community", community=profiles().with_columns(pl.lit(0).alias("pv_wh")), days=1)
     assert dark.trades.height == dark.orders.height == 0
     assert dark.members["bill_nano"].to_list() == dark.members["bill_without_nano"].to_list()
+
+
+# -- staged rules -----------------------------------------------------------------------------------------------------
+
+
+def test_picks_are_so_many_others_with_pv_and_hold_as_long_as_they_say() -> None:
+    community = fc.load_community()
+    producers = set(np.flatnonzero(community.pv_wh.any(axis=0)).tolist())
+    first, again, later = (picks(community, 10, 3, period) for period in (0, 0, 1))
+    assert first.equals(again)
+    assert not first.equals(later)
+    assert set(first["source"]) <= producers
+    assert (first["buyer"] != first["source"]).all()
+    assert first.group_by("buyer").len()["len"].unique().to_list() == [10]
+    assert first.group_by("buyer").agg(pl.col("source").n_unique())["source"].unique().to_list() == [10]
+    assert first.height == 10 * community.members.height
+
+
+def test_a_customer_of_vandebron_buys_from_one_producer_at_the_price_that_it_posts() -> None:
+    result = fc.run(load_preset("vandebron").with_values("the test", set_up__members=HOMES), days=3)
+    assert result.trades.height > 20
+    assert result.trades.group_by("buyer").agg(pl.col("seller").n_unique())["seller"].to_list() == [1] * (
+        result.trades["buyer"].n_unique()
+    )
+    assert result.trades.group_by("seller").agg(pl.col("sell_price_ticks").n_unique())["sell_price_ticks"].max() == 1
+
+
+def test_sources_of_powerpeers_change_from_day_to_day() -> None:
+    preset = load_preset("powerpeers").with_values("the test", set_up__members=30, market__nominated__sources=2)
+    result = fc.run(preset, days=2)
+    daily = result.trades.group_by(pl.col("slot").dt.date().alias("day"), "buyer").agg(pl.col("seller").unique())
+    assert daily["seller"].list.len().max() <= 2  # type: ignore[operator]
+    both = result.trades.group_by("buyer").agg(pl.col("seller").n_unique())
+    assert both["seller"].max() > 2  # type: ignore[operator]
+
+
+def test_local_trades_of_piclo_pay_less_for_the_network() -> None:
+    preset = load_preset("piclo").with_values("the test", set_up__members=30)
+    runs = {
+        charge: fc.run(preset.with_values("the test", regulation__local_charge=charge), days=2)
+        for charge in ("same", "duos", "private_wire")
+    }
+    assert runs["same"].trades.equals(runs["duos"].trades)
+    zone = dict(zip(runs["same"].community.participants, zones(runs["same"].community).tolist(), strict=True))
+    wh = {True: 0, False: 0}
+    for buyer, seller, quantity in runs["same"].trades.select("buyer", "seller", "quantity_wh").iter_rows():
+        wh[zone[buyer] == zone[seller]] += quantity
+    assert wh[True] > 0
+    assert wh[False] > 0
+    for charge, fee in (("same", 20_000), ("duos", 15_000), ("private_wire", 2_000)):
+        assert runs[charge].house["dso"] == wh[True] * fee + wh[False] * 20_000
+
+
+def test_nearest_first_trades_no_farther_than_it_must() -> None:
+    """Within a slot no bid buys from another zone at a time when a cheaper-or-equal ask of its own zone is left over."""
+    result = fc.run(load_preset("piclo").with_values("the test", set_up__members=30), days=2)
+    zone = dict(zip(result.community.participants, zones(result.community).tolist(), strict=True))
+    left = result.orders.filter(~pl.col("buy") & (pl.col("filled_wh") < pl.col("quantity_wh")))
+    asks: dict[Any, list[tuple[int, int]]] = {}
+    for slot, who, price in left.select("slot", "participant", "price_ticks").iter_rows():
+        asks.setdefault(slot, []).append((zone[who], price))
+    far = 0
+    for slot, buyer, seller, paid in result.trades.select("slot", "buyer", "seller", "buy_price_ticks").iter_rows():
+        if zone[buyer] != zone[seller]:
+            far += 1
+            assert all(price > paid for where, price in asks.get(slot, []) if where == zone[buyer])
+    assert far > 0

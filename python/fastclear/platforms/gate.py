@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +28,14 @@ TRANCHES: Final = ("essential", "auction")
 Int64 = NDArray[np.int64]
 
 
-def mechanisms(preset: Preset) -> tuple[Discriminatory, Mechanism]:
+def mechanisms(preset: Preset) -> tuple[Discriminatory, Any]:
     """The rule for essential loads and the rule of the auction, as the preset says.
 
-    Essential loads pay their bid, which is the fixed rate; so does whoever serves them earn it.
+    Essential loads pay their bid, which is the fixed rate; so does whoever serves them earn it. A staged rule has a
+    mechanism for every slot, and None here.
     """
-    return Discriminatory(rule="bid"), preset.market.rule.mechanism(preset.market.options)
+    rule = preset.market.rule
+    return Discriminatory(rule="bid"), None if rule.staged else rule.mechanism(preset.market.options)
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Gate:
         charge or pay.
     order, member : numpy.ndarray of int64
         Order id, unique over the run, and position of the member in the community.
+    zone : numpy.ndarray of int64 or None
+        Of each order's member, where the rule asks for it.
     """
 
     slot: int
@@ -65,6 +69,7 @@ class Gate:
     order: Int64
     member: Int64
     limit: Int64
+    zone: Int64 | None = None
 
     @classmethod
     def of(cls, quotes: OrderColumns, slot: int, essential_member: NDArray[np.bool_], rate: int) -> Gate:
@@ -109,7 +114,8 @@ class Gate:
 
     def columns(self, rows: Int64, market: Int64 | int, quantity: Int64) -> dict[str, NDArray[np.generic]]:
         """Some rows as the columns of :func:`fastclear.clear`, in a market and with what is left of them."""
-        return {
+        zone: dict[str, NDArray[np.generic]] = {} if self.zone is None else {"zone": self.zone[rows]}
+        return zone | {
             "side": self.buy[rows].astype(np.int8),
             "price": self.price[rows],
             "quantity": quantity[rows],

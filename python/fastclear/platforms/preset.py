@@ -47,7 +47,7 @@ class MarketBase(Frozen):
 
     essential_first: Parameter[bool]
     mechanism: Parameter[str]
-    agent: Parameter[Literal["zero_intelligence", "none"]]
+    agent: Parameter[Literal["zero_intelligence", "posted_price", "none"]]
 
     @model_validator(mode="after")
     def _rule_has_its_section(self) -> MarketBase:
@@ -120,12 +120,45 @@ class Information(Frozen):
         return self.block_minutes.value * self.confirmations.value * _NS_PER_MINUTE
 
 
+class DuosOptions(Frozen):
+    """Use-of-system charge: what trades within a zone are spared of it, in per cent."""
+
+    discount_percent: Parameter[Percent]
+
+
+class WireOptions(Frozen):
+    """Trades within a zone pay what a wire of their own would cost, in ct/kWh, instead of the network fee."""
+
+    fee: Parameter[CtPerKwh]
+
+
 class Regulation(Frozen):
     """What the law and the distribution operator ask."""
 
     backstop: Parameter[Literal["retailer"]]
     network_fee: Parameter[CtPerKwh]
+    local_charge: Parameter[Literal["same", "duos", "private_wire"]] | None = None
     tax_percent: Parameter[Percent]
+    duos: DuosOptions | None = None
+    private_wire: WireOptions | None = None
+
+    @model_validator(mode="after")
+    def _charge_has_its_section(self) -> Regulation:
+        name = "same" if self.local_charge is None else self.local_charge.value
+        if name != "same" and getattr(self, name) is None:
+            raise ValueError(f"local_charge is {name}: add the section [regulation.{name}] with its parameters")
+        return self
+
+    @property
+    def local_fee(self) -> int | None:
+        """The network fee within a zone in ticks; None where it is that between zones."""
+        charge = "same" if self.local_charge is None else self.local_charge.value
+        if charge == "duos" and self.duos is not None:
+            full = ticks(self.network_fee)
+            return full - full * ppm(self.duos.discount_percent) // 1_000_000
+        if charge == "private_wire" and self.private_wire is not None:
+            return ticks(self.private_wire.fee)
+        return None
 
 
 class SettlementBase(Frozen):

@@ -28,7 +28,6 @@ from fastclear.community import (
     community_from_frame,
     forecast,
     load_community,
-    zero_intelligence,
 )
 from fastclear.errors import LedgerError, PresetError
 from fastclear.ledger import Ledger
@@ -36,6 +35,7 @@ from fastclear.losses import network_losses
 from fastclear.metrics import Metric
 from fastclear.platforms import load_preset
 from fastclear.platforms.accounts import Purses, deposit_notes, deposits_nano, member_frame
+from fastclear.platforms.agents import quotes
 from fastclear.platforms.gate import Gate, Outcome, clear_gate, mechanisms, refused_orders
 from fastclear.platforms.opening import open_bank
 from fastclear.platforms.output import new_directory, write_result
@@ -44,7 +44,9 @@ from fastclear.platforms.preset import Preset
 from fastclear.platforms.progress import Advance, slot_bar
 from fastclear.platforms.recording import Recording, order_frame, slot_frame, trade_frame
 from fastclear.platforms.result import RunResult
+from fastclear.platforms.rules.staged import zones
 from fastclear.settlement import Settlement
+from fastclear.tariffs import TariffPlan
 
 EMBEDDED: Final = "embedded"
 _NS_PER_MINUTE: Final = 60 * 10**9
@@ -244,7 +246,7 @@ def simulate(
     ledger = Ledger(params=params, seed=seed) if folder is None else _ledger_in(folder, params, seed)
     slots, members = community.load_wh.shape
     recording = Recording(slots, members)
-    bank = open_bank(preset, deposits_nano(preset, community).tolist())
+    bank = open_bank(preset, deposits_nano(preset, community).tolist(), zones(community).tolist())
     recording.account[:] = [bank.account(position) for position in range(members)]
     first = int(community.slots[0])
     bank.advance(first)
@@ -329,6 +331,10 @@ class _Trading:
         self.first = first
         self.rate = preset.ticks("essential_rate") if first.any() else 0
         self.waiting: deque[_Delivered] = deque()
+        rule = preset.market.rule
+        self.stager = rule.staged(preset.market.options, community, seed) if rule.staged else None
+        self.zones = zones(community)
+        self.dated = isinstance(bank.tariff, TariffPlan)
 
     def trade(self, slot: int) -> float:
         """One slot from forecast to meters; seconds within ``fc.clear``."""
@@ -344,8 +350,11 @@ class _Trading:
             self.bank.advance(start + self.community.slot_ns)
             gate = self._meters(slot, metered)
         every = np.arange(len(gate))
-        refused = self.bank.reserve(gate.columns(every, gate.market, gate.quantity))
-        outcome = clear_gate(gate, refused == 0, *self.rules)
+        refused = self.bank.reserve(gate.columns(every, gate.market, gate.quantity), slot=start if self.dated else None)
+        essential, auction = self.rules
+        if self.stager is not None:
+            gate, auction = replace(gate, zone=self.zones[gate.member]), self.stager(slot)
+        outcome = clear_gate(gate, refused == 0, essential, auction)
         self.recording.battery_wh[slot] = battery
         self.recording.metered_wh[slot] = metered
         self.recording.note_orders(gate, outcome, refused)
@@ -354,7 +363,8 @@ class _Trading:
         return outcome.seconds
 
     def _bids(self, slot: int, expected: Int64) -> Gate:
-        quotes = zero_intelligence(
+        drawn = quotes(
+            self.preset.market.agent.value,
             expected,
             retail=self.preset.ticks("retail"),
             feed_in=self.feed_in,
@@ -362,7 +372,7 @@ class _Trading:
             seed=self.seed,
             slot=slot,
         )
-        return Gate.of(quotes, slot, self.first, self.rate)
+        return Gate.of(drawn, slot, self.first, self.rate)
 
     def _meters(self, slot: int, metered: Int64) -> Gate:
         """Nobody bids: what was metered, at the price of the pool; nothing where all have one sign."""
@@ -386,6 +396,7 @@ class _Trading:
             receipts = self.bank.settle(
                 done.outcome.clearings,
                 {"participant": np.arange(len(done.metered), dtype=np.int64), "energy_wh": done.metered},
+                slot=start if self.dated else None,
                 losses=self._lost(done.outcome),
             )
             refused = refused_orders(done.gate, done.refused)

@@ -7,6 +7,8 @@ from fastclear.platforms.rules import (
     discriminatory,
     fixed_price,
     mid_market_rate,
+    nearest,
+    nominated,
     supply_demand_ratio,
     uniform,
     vickrey,
@@ -15,6 +17,10 @@ from fastclear.platforms.rules.rule import Rule
 
 __all__ = ["RULES", "Rule"]
 
-_MODULES = (uniform, discriminatory, vickrey, bill_sharing, mid_market_rate, supply_demand_ratio, fixed_price)
+_MODULES = (
+    *(uniform, discriminatory, vickrey),
+    *(bill_sharing, mid_market_rate, supply_demand_ratio, fixed_price),
+    *(nominated, nearest),
+)
 RULES: dict[str, Rule] = {module.RULE.name: module.RULE for module in _MODULES}
 """Every rule by its name."""

@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastclear.auction.parameters import Mechanism
+from fastclear.community import Community
 from fastclear.platforms.parameters import Frozen
+
+
+def unused(options: Any) -> Any:
+    """The mechanism of a rule that has one for every slot."""
+    raise NotImplementedError(f"a staged rule has no one mechanism: {options!r}")
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,9 @@ class Rule:
     pool : callable or None
         Where nobody bids: the price in ticks at which everybody's meter is traded once a slot is over, from the
         parameters, retail and feed-in price (ticks) and what was metered (Wh). None: members bid before the slot.
+    staged : callable or None
+        Where the mechanism knows members: from the parameters, the community and a seed a function from the position of
+        a slot to its mechanism. Orders then carry the zone of their member.
     """
 
     name: str
@@ -40,3 +49,4 @@ class Rule:
     says: str
     one_price: bool = False
     pool: Callable[[Any, int, int, NDArray[np.int64]], int] | None = None
+    staged: Callable[[Any, Community, int], Callable[[int], Any]] | None = None
