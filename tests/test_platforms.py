@@ -31,6 +31,7 @@ def changed(**values: object) -> Preset:
 def test_every_parameter_is_stated_or_assumed_and_the_reviews_four_are_stated() -> None:
     origins = {key: origin for key, _, origin, _ in BROOKLYN.parameters()}
     assert set(origins.values()) == {"stated", "assumed"}
+    assert len(origins) == 27
     stated = ("set_up.members", "set_up.feeders", "price.essential_rate", "price.platform_fee")
     assert [origins[key] for key in stated] == ["stated"] * 4
     assert (BROOKLYN.set_up.members.value, BROOKLYN.set_up.feeders.value) == (50, 3)
@@ -54,12 +55,18 @@ def test_a_preset_survives_its_own_toml() -> None:
 
 def test_the_listing_names_what_there_is() -> None:
     listing = platforms()
-    assert listing["name"].to_list() == ["brooklyn"]
-    assert listing["stated"][0] + listing["assumed"][0] == len(BROOKLYN.parameters())
+    assert listing["name"].to_list() == sorted(listing["name"])
+    row = listing.filter(name="brooklyn").row(0, named=True)
+    assert row["stated"] + row["assumed"] == len(BROOKLYN.parameters())
 
 
 def _set(section: str, key: str, field: str, value: object) -> Callable[[dict[str, Any]], None]:
-    return lambda data: data[section][key].update({field: value})
+    def spoil(data: dict[str, Any]) -> None:
+        for part in section.split("."):
+            data = data[part]
+        data[key].update({field: value})
+
+    return spoil
 
 
 @pytest.mark.parametrize(
@@ -73,7 +80,7 @@ def _set(section: str, key: str, field: str, value: object) -> Callable[[dict[st
         (lambda d: d.update(pricing={}), ["unknown key pricing", "did you mean price"]),
         (_set("price", "retail", "vlaue", 1), ["unknown key price.retail.vlaue", "value"]),
         (lambda d: d.pop("settlement"), ["settlement is missing"]),
-        (lambda d: d["market"].pop("k"), ["market.k is missing"]),
+        (lambda d: d["market"]["uniform"].pop("k"), ["market.uniform.k is missing"]),
         (lambda d: d["price"]["retail"].pop("source"), ["price.retail.source is missing", "source"]),
         (lambda d: d["price"].update(retail="30"), ["price.retail", "value = "]),
         (_set("price", "retail", "value", 0.3), ["price.retail.value", "text"]),
@@ -86,12 +93,17 @@ def _set(section: str, key: str, field: str, value: object) -> Callable[[dict[st
         (_set("price", "retail", "source", "somewhere"), ["price.retail.source", "stated", "assumed"]),
         (_set("set_up", "members", "value", "50"), ["set_up.members.value", "integer"]),
         (_set("set_up", "members", "value", 0), ["set_up.members.value", "greater than or equal to 1"]),
-        (_set("set_up", "slot_minutes", "value", 7), ["set_up.slot_minutes.value must be 15"]),
+        (_set("set_up", "slot_minutes", "value", 7), ["set_up.slot_minutes.value must be 15, 30 or 60"]),
         (
             _set("market", "mechanism", "value", "vcg"),
-            ["market.mechanism.value", "'uniform' or 'discriminatory'"],
+            ["market.mechanism.value", "'uniform', 'discriminatory'"],
         ),
-        (_set("market", "k", "value", "3/2"), ["market.k.value", "between 0"]),
+        (_set("market.uniform", "k", "value", "3/2"), ["market.uniform.k.value", "between 0"]),
+        (_set("market.uniform", "k", "vlaue", "1/2"), ["unknown key market.uniform.k.vlaue", "value"]),
+        (lambda d: d["market"].pop("uniform"), ["market", "[market.uniform]", "discriminatory"]),
+        (_set("market", "agent", "value", "none"), ["market", "needs bids", "agent must not be none"]),
+        (_set("settlement", "profile", "value", "credit_bank"), ["settlement", "[settlement.credit_bank]"]),
+        (lambda d: d["price"].pop("essential_rate"), ["price.essential_rate is missing", "essential_first"]),
         (_set("regulation", "tax_percent", "value", "101"), ["regulation.tax_percent.value", "100"]),
         (_set("settlement", "deposit", "value", "-1"), ["settlement.deposit.value", "between 0"]),
     ],
@@ -112,7 +124,7 @@ def test_a_preset_file_that_is_none() -> None:
     with pytest.raises(fc.PresetError, match="did you mean brooklyn"):
         load_preset("broklyn")
     with pytest.raises(fc.PresetError, match="there is: brooklyn"):
-        load_preset("piclo")
+        load_preset("xyz")
     with pytest.raises(fc.PresetError, match=r"no_such\.toml: cannot be read"):
         load_preset("no_such.toml")
 
@@ -396,6 +408,11 @@ def test_days_beyond_the_data() -> None:
 
 
 def test_slots_of_another_length() -> None:
+    hours = BROOKLYN.with_values("the test", set_up__slot_minutes=60)
+    summed = choose_community(hours, None)
+    assert summed.load_wh.sum() == choose_community(BROOKLYN, None).load_wh.sum()
+    assert (np.diff(summed.slots[:24]) == 3600 * 10**9).all()
+    assert fc.run(hours, days=1).slots.height == 24
     with pytest.raises(fc.PresetError, match=r"60 minutes long.*resample"):
         fc.run("brooklyn", community=profiles(minutes=60), days=1)
 
@@ -407,8 +424,10 @@ def test_a_seed_that_is_none(seed: Any) -> None:
 
 
 def test_a_mechanism_that_is_none() -> None:
-    with pytest.raises(fc.PresetError, match=r"market\.mechanism.*'uniform' or 'discriminatory'"):
+    with pytest.raises(fc.PresetError, match=r"market\.mechanism.*'uniform', 'discriminatory'"):
         fc.run("brooklyn", days=1, mechanism="vcg")
+    with pytest.raises(fc.PresetError, match=r"no section \[market\.vickrey\].*choose of uniform, discriminatory"):
+        fc.run("brooklyn", days=1, mechanism="vickrey")
 
 
 def test_the_preset_says_how_many_homes_of_the_built_in_community_trade() -> None:

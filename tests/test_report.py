@@ -1,5 +1,6 @@
 """The report: one file, nothing fetched, nothing of the user's data taken for markup."""
 
+import html
 import json
 import re
 from html.parser import HTMLParser
@@ -10,7 +11,8 @@ import pytest
 from test_platforms import profiles
 
 import fastclear as fc
-from fastclear import report
+from fastclear import light_client, report
+from fastclear import page as page_frame
 
 
 @pytest.fixture(scope="module")
@@ -71,21 +73,22 @@ def test_nothing_is_fetched(page: str) -> None:
     assert not {"link", "img", "iframe", "object", "embed", "base"} & set(reader.tags)
     assert "default-src 'none'" in page  # and the browser is told so
     assert "@import" not in page
-    assert "url(" not in report._CSS
+    assert "url(" not in page_frame.CSS
     text = json.dumps(specs(page))
     assert "http" not in text
     assert "$schema" not in text
     assert '"url"' not in text
 
 
-def test_it_has_its_four_plots_with_units_on_the_axes(page: str) -> None:
+def test_it_has_its_plots_with_units_on_the_axes(page: str) -> None:
     found = specs(page)
-    assert sorted(found) == ["curves", "energy", "prices", "savings"]
+    assert sorted(found) == ["curves", "energy", "prices", "savings", "trades"]
     text = json.dumps(found)
     for title in (
         "Price (ct/kWh)",
         "Energy (kWh per hour)",
         "Energy (kWh in the slot)",
+        "Power (kW)",
         "Time (UTC)",
         "(USD)",
     ):
@@ -113,17 +116,28 @@ def test_it_says_what_it_is_made_of(page: str, result: fc.RunResult) -> None:
     assert "seed 1" in page
 
 
-def test_the_curves_are_those_of_the_busiest_slot(result: fc.RunResult) -> None:
-    found = report._busiest(result)
-    assert found is not None
-    orders, outcome, _ = found
-    assert outcome["volume"] == result.slots["auction_wh"].max() / 1000  # type: ignore[operator]
-    assert outcome["low"] <= outcome["price"] <= outcome["high"]
-    # what was traded lies under both curves; prices and sums here are floats, for display alone
-    tick = 1e-6
-    above = orders.filter(pl.col("buy") & (pl.col("price") >= outcome["low"] - tick))["quantity"].sum()
-    below = orders.filter(~pl.col("buy") & (pl.col("price") <= outcome["high"] + tick))["quantity"].sum()
-    assert min(above, below) >= outcome["volume"] - 1e-9
+def test_the_books_hold_every_slot_that_traded_and_begin_with_the_busiest(result: fc.RunResult) -> None:
+    book = report.order_books(result, result.slots)
+    assert book is not None
+    traded = result.slots.filter(pl.col("price_ticks").is_not_null())
+    assert list(book["slots"]) == traded["slot"].dt.strftime("%Y-%m-%d %H:%M").to_list()
+    assert book["slots"][book["busiest"]]["wh"] == result.slots["auction_wh"].max()
+    for slot in book["slots"].values():
+        assert slot["low"] <= slot["price"] <= slot["high"]
+        # what was traded lies under both curves
+        above = sum(wh for buy, price, wh in slot["orders"] if buy and price >= slot["low"])
+        below = sum(wh for buy, price, wh in slot["orders"] if not buy and price <= slot["high"])
+        assert min(above, below) >= slot["wh"] > 0
+
+
+def test_the_proof_in_it_is_one_that_the_light_client_takes(page: str, result: fc.RunResult, tmp_path: Path) -> None:
+    text = html.unescape(re.search(r'<textarea id="proof-run"[^>]*>(.*?)</textarea>', page, re.DOTALL)[1])  # type: ignore[index]
+    proof = tmp_path / "proof.json"
+    proof.write_text(text, encoding="utf-8")
+    command = re.search(r"light_client.py proof.json --head ([0-9a-f]{64})", page)
+    assert command is not None
+    assert light_client.main([str(proof), "--head", command[1]]) == 0
+    assert light_client.main([str(proof), "--head", result.head[::-1]]) == 1
 
 
 def test_names_are_not_markup() -> None:
@@ -142,7 +156,7 @@ def test_a_run_without_any_trade_has_a_report_too() -> None:
     dark = profiles().with_columns(pl.lit(0).alias("pv_wh"))
     page = report.render(fc.run("brooklyn", community=dark, days=1))
     assert "Nothing was traded" in page
-    assert sorted(specs(page)) == ["energy", "prices", "savings"]
+    assert sorted(specs(page)) == ["energy", "prices", "savings", "trades"]
 
 
 def test_who_ran_out_of_deposit_stands_in_it() -> None:

@@ -46,6 +46,7 @@ from fastclear.certificate import (
 from fastclear.certificates import CertificateCode, Certificates
 from fastclear.checkpoints import Checkpoint, Equivocation, equivocations
 from fastclear.community import Community, community_from_frame, load_community
+from fastclear.comparison import Comparison, compare
 from fastclear.consortium import Consortium
 from fastclear.erasure import Erasure
 from fastclear.errors import (
@@ -71,7 +72,7 @@ from fastclear.losses import network_losses
 from fastclear.margins import CcpMargin, Waterfall, initial_margin, waterfall
 from fastclear.netting import Net, net
 from fastclear.orders import Orders
-from fastclear.platforms import Preset, load_preset
+from fastclear.platforms import Preset, catalogue, load_preset
 from fastclear.platforms.result import RunResult
 from fastclear.platforms.simulation import run
 from fastclear.preference import Bilateral, BilateralCode, Network, Preference, PreferenceClearing
@@ -119,6 +120,7 @@ __all__ = [
     "Clearing",
     "ClearingCertificate",
     "Community",
+    "Comparison",
     "Consortium",
     "CosignError",
     "CreditBank",
@@ -192,9 +194,11 @@ __all__ = [
     "Vickrey",
     "Waterfall",
     "__version__",
+    "catalogue",
     "certify_block",
     "clear",
     "community_from_frame",
+    "compare",
     "credit_limit",
     "credit_score",
     "equivocations",

@@ -22,9 +22,13 @@ _SLOTS_UP_TO_DAYS = 31
 _LABELS_AT_MOST = 10
 
 
-def inline(values: list[dict[str, Any]]) -> alt.Data:
-    """Data within the chart itself: no size limit of altair, no file beside the report."""
-    data: alt.Data = alt.Data(values=values)  # type: ignore[no-untyped-call]  # altair's schema classes are untyped
+def inline(values: list[dict[str, Any]], name: str | None = None) -> alt.Data:
+    """Data within the chart itself: no size limit of altair, no file beside the report.
+
+    With a name it stays where its layer is, so that a script in the page can find and replace it.
+    """
+    named = {} if name is None else {"name": name}
+    data: alt.Data = alt.Data(values=values, **named)  # type: ignore[no-untyped-call]  # altair's schemas are untyped
     return data
 
 
@@ -164,6 +168,49 @@ def energy(slots: pl.DataFrame, days: int) -> AnyChart:
     return alt.layer(bars, zero).properties(height=280, width="container")
 
 
+def load_and_trades(slots: pl.DataFrame, days: int) -> AnyChart:
+    """Load and PV over time as lines, and what members traded as an area, kW on average.
+
+    Parameters
+    ----------
+    slots : polars.DataFrame
+        ``slot``, ``load_wh``, ``pv_wh``, ``auction_wh``, ``essential_wh``.
+    days : int
+        Length of the run: by the slot up to ten days, by the hour up to a month, by the day beyond.
+    """
+    every = "1h" if days <= _SLOTS_UP_TO_DAYS else "1d"
+    a_slot = 24 * days / slots.height
+    parts = {
+        "Load": pl.col("load_wh"),
+        "PV": pl.col("pv_wh"),
+        "Traded": pl.col("auction_wh") + pl.col("essential_wh"),
+    }
+    frame = _placed(slots, days).select("slot", "place", *((wh / 1000 / a_slot).alias(k) for k, wh in parts.items()))
+    if days > _HOURLY_UP_TO_DAYS:
+        frame = frame.group_by_dynamic("slot", every=every).agg(pl.col("place").min(), pl.col(list(parts)).mean())
+    long = frame.unpivot(index=["slot", "place"], variable_name="what", value_name="kw").with_columns(
+        pl.col("kw").round(3)
+    )
+    names = list(parts)
+    colour = alt.Color(
+        "what:N",
+        sort=names,
+        scale=alt.Scale(domain=names, range=[INK, ORANGE, BLUE]),
+        legend=alt.Legend(orient="top", title=None),
+    )
+    tooltip = [
+        alt.Tooltip("slot:T", title="From (UTC)", format="%a %d %b %H:%M", timeUnit="utcyearmonthdatehoursminutes"),
+        alt.Tooltip("what:N", title="What"),
+        alt.Tooltip("kw:Q", title="kW", format=".2f"),
+    ]
+    base = alt.Chart(_rows(long)).encode(
+        x=_time(slots, days), y=alt.Y("kw:Q", title="Power (kW)"), color=colour, tooltip=tooltip
+    )
+    area = base.transform_filter("datum.what === 'Traded'").mark_area(opacity=0.45, interpolate="step-after")
+    lines = base.transform_filter("datum.what !== 'Traded'").mark_line(strokeWidth=1.6, interpolate="step-after")
+    return alt.layer(area, lines).properties(height=240, width="container")
+
+
 def _steps(orders: pl.DataFrame, *, buy: bool) -> list[dict[str, Any]]:
     """Corner points of a step curve: cumulative kWh and ct/kWh, in the order of the line."""
     name = "Demand (bids)" if buy else "Supply (asks)"
@@ -194,7 +241,7 @@ def curves(
         Whether all trade at one price; else `low` and `high` are the lowest and highest price of a trade.
     """
     demand, supply = _steps(orders, buy=True), _steps(orders, buy=False)
-    points = inline(demand + supply)
+    points = inline(demand + supply, "points")
     # the longer curve is cut at twice the shorter one, so that the crossing can be seen
     ends = sorted(steps[-1]["kwh"] for steps in (demand, supply))
     right = min(ends[1], 2 * ends[0])
@@ -225,7 +272,7 @@ def curves(
         )
     )
     interval = (
-        alt.Chart(inline([{"low": low, "high": high}]))
+        alt.Chart(inline([{"low": low, "high": high}], "interval"))
         .mark_rect(color=SKY, opacity=0.35, stroke=SKY)
         .encode(y="low:Q", y2="high:Q")
     )
@@ -234,7 +281,7 @@ def curves(
     else:
         span = f"on average, from {low:.2f} to {high:.2f}"
     note = f"{volume:.2f} kWh at {price:.2f} ct/kWh, {span}"
-    point = alt.Chart(inline([{"kwh": volume, "price": price, "text": note}]))
+    point = alt.Chart(inline([{"kwh": volume, "price": price, "text": note}], "outcome"))
     mark = point.mark_point(shape="circle", filled=True, size=90, color=INK, opacity=1).encode(x="kwh:Q", y="price:Q")
     # twice: a white outline below keeps the words legible where a curve runs through them
     words: dict[str, Any] = {"align": "left", "dx": 12, "dy": -14, "fontSize": 12, "fontWeight": 600}

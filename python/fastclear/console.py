@@ -19,6 +19,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from fastclear.auction.properties import Properties
+    from fastclear.comparison import Comparison
     from fastclear.metrics import Metric
     from fastclear.platforms.result import RunResult
     from fastclear.trades import Clearing
@@ -193,9 +194,9 @@ def result_table(result: RunResult) -> Sheet:
 def result_view(result: RunResult) -> Group:
     """All that a run prints: what it was, its figures, what a reader must know, the block head."""
     preset = result.preset
-    rule = preset.market.mechanism.value
+    rule = preset.market.rule.says
     days = "1 day" if result.days == 1 else f"{result.days} days"
-    head = Text.assemble((printable(preset.title), "bold"), f" · {rule} auction · {days} · seed {result.seed}")
+    head = Text.assemble((printable(preset.title), "bold"), f" · {rule} · {days} · seed {result.seed}")
     worse = int((result.members["bill_nano"] > result.members["bill_without_nano"]).sum())
     members = f"{result.better_off} of {result.members.height} members pay less than without the market"
     parts: list[RenderableType] = [
@@ -204,11 +205,100 @@ def result_view(result: RunResult) -> Group:
         "",
         result_table(result),
         "",
-        Text(members + (f", {worse} pay more (forecast errors)." if worse else ".")),
+        Text(members + (f", {worse} pay more." if worse else ".")),
     ]
     parts += [Text(f"! {printable(note)}", style="yellow") for note in result.notes]
     parts.append(Text(f"block head {result.head}", style="dim"))
     return Group(*parts)
+
+
+def comparison_view(comparison: Comparison) -> Group:
+    """Platforms side by side: what members have of them, then what others have, then what a reader must know."""
+    rows = comparison.figures.to_dicts()
+    members = [
+        [
+            row["platform"],
+            number(row["bills_nano"] / 1e9, 2),
+            number(_percent(row["bills_nano"] - row["bills_without_nano"], row["bills_without_nano"]), 1),
+            number(row["worse_off"], 0),
+            number(row["largest_loss_nano"] / 1e9, 2),
+            number(row["jain"], 3),
+            number(_scaled(row["price_ticks"], 10_000), 2),
+            number(row["local_wh"] / 1000, 1),
+            number(_scaled(row["self_consumption"], 0.01), 1),
+            number(_scaled(row["self_sufficiency"], 0.01), 1),
+        ]
+        for row in rows
+    ]
+    columns = [
+        Column("platform", words=True),
+        Column("bills", "currency"),
+        Column("change", "%"),
+        Column("lose", "members"),
+        Column("most", "currency"),
+        Column("Jain"),
+        Column("price", "ct/kWh"),
+        Column("local", "kWh"),
+        Column("own use", "%"),
+        Column("own supply", "%"),
+    ]
+    others = [
+        [
+            row["platform"],
+            row["currency"],
+            *(
+                number(row[key] / 1e9, 2)
+                for key in ("welfare_nano", "operator_nano", "dso_nano", "tax_nano", "supplier_nano", "lender_nano")
+            ),
+            number(row["grid_peak_w"] / 1000, 1),
+            number(row["blocks"], 0),
+            number(row["seconds_clearing"], 2),
+        ]
+        for row in rows
+    ]
+    other_columns = [
+        Column("platform", words=True),
+        Column("in", words=True, dim=True),
+        Column("welfare"),
+        Column("operator"),
+        Column("network"),
+        Column("tax"),
+        Column("supplier"),
+        Column("lender"),
+        Column("peak", "kW"),
+        Column("blocks"),
+        Column("clear", "s"),
+    ]
+    days = "1 day" if comparison.days == 1 else f"{comparison.days} days"
+    parts: list[RenderableType] = [
+        Text.assemble((f"{len(rows)} platforms", "bold"), f" · {days} · seed {comparison.seed}"),
+        Text(f"data: {printable(comparison.data)}", style="dim"),
+        "",
+        Sheet(columns, members),
+        "",
+        Sheet(other_columns, others),
+        "",
+        Text(
+            "Change: bills against no market. Lose: members that pay more than without it, and the most that one does. "
+            "Jain: how evenly savings are divided (1: all alike). Own use: share of PV that stayed, own supply: share "
+            "of load not from the grid.",
+            style="dim",
+        ),
+    ]
+    parts += [
+        Text(f"! {printable(name)}: {printable(note)}", style="yellow")
+        for name, result in comparison.runs.items()
+        for note in result.notes
+    ]
+    return Group(*parts)
+
+
+def _percent(part: float, whole: float) -> float | None:
+    return 100 * part / abs(whole) if whole else None
+
+
+def _scaled(value: float | None, scale: float) -> float | None:
+    return None if value is None else value / scale
 
 
 def as_text(view: RenderableType, width: int = WIDTH) -> str:
@@ -306,6 +396,31 @@ def platforms_view(rows: Sequence[dict[str, Any]]) -> Sheet:
         for row in rows
     ]
     return Sheet(columns, cells)
+
+
+def catalogue_view(rows: Sequence[dict[str, Any]]) -> Group:
+    """Every system that the reviews name, and what became of it."""
+    columns = [
+        Column("system", words=True, wraps=True),
+        Column("place", words=True),
+        Column("reviews", words=True, wraps=True),
+        Column("preset, or what it waits for, or why there is none", words=True, wraps=True),
+    ]
+    fates = (("preset", "runs: "), ("waits_for", "waits for "), ("out_of_scope", "out: "))
+    cells = [
+        [
+            row["name"],
+            row["place"] or "",
+            row["source"],
+            next(says + row[fate] for fate, says in fates if row[fate]),
+        ]
+        for row in rows
+    ]
+    counts = ", ".join(
+        f"{sum(1 for row in rows if row[fate])} {words}"
+        for fate, words in (("preset", "run"), ("waits_for", "wait"), ("out_of_scope", "are out of scope"))
+    )
+    return Group(Sheet(columns, cells), "", Text(f"{len(rows)} systems: {counts}"))
 
 
 def mechanisms_view(rows: Sequence[Properties]) -> Group:

@@ -16,6 +16,7 @@ import fastclear
 from fastclear import _startup
 from fastclear.cli.benching import bench
 from fastclear.cli.clearing import clear
+from fastclear.cli.comparing import compare
 from fastclear.cli.guard import guarded
 from fastclear.cli.listing import mechanisms, platforms
 from fastclear.cli.running import run
@@ -56,6 +57,12 @@ app.command(
     "  fastclear run brooklyn --days 28 --mechanism discriminatory --out four_weeks\n\n"
     "  fastclear run my_rules.toml --community my_homes.csv --report week.html"
 )(guarded(run))
+app.command(
+    epilog="Examples:\n\n"
+    "  fastclear compare\n\n"
+    "  fastclear compare brooklyn credit-bank my_rules.toml --days 28 --out four_weeks\n\n"
+    "  fastclear compare --community my_homes.csv --report platforms.html"
+)(guarded(compare))
 app.command(
     epilog="Examples:\n\n"
     "  fastclear clear orders.parquet\n\n"

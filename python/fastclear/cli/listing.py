@@ -50,19 +50,29 @@ def platforms(
         str | None,
         typer.Option(help="Print the preset of this platform, to copy and change.", show_default=False),
     ] = None,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="Every system that the reviews name: its preset, what it waits for, or why not."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of the table.")] = False,
 ) -> None:
     """List the platforms that come with the package."""
-    from fastclear.console import platforms_view
+    from fastclear.console import catalogue_view, platforms_view
     from fastclear.platforms import platforms as listing
     from fastclear.platforms import preset_text
 
     if show is not None:
         typer.echo(preset_text(show), nl=False)
         return
-    frame = listing()
+    frame = fastclear.catalogue() if every else listing()
     if as_json:
         typer.echo(json.dumps(frame.to_dicts(), indent=2))
         return
+    if every:
+        display(catalogue_view(frame.to_dicts()))
+        return
     display(platforms_view(frame.to_dicts()))
-    say("Run one: fastclear run NAME. Copy and change one: fastclear platforms --show NAME > my_rules.toml")
+    say(
+        "Run one: fastclear run NAME. Copy and change one: fastclear platforms --show NAME > my_rules.toml. "
+        "All that the reviews name: fastclear platforms --all"
+    )

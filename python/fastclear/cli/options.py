@@ -16,13 +16,6 @@ _SEED_MAX = 2**64 - 1
 _RULE = "Rule (each mechanism takes some of these; see `fastclear mechanisms NAME`)"
 
 
-class Auction(StrEnum):
-    """Price rule of an auction."""
-
-    uniform = "uniform"
-    discriminatory = "discriminatory"
-
-
 class YesOrNo(StrEnum):
     """A choice whose default differs from mechanism to mechanism."""
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import fastclear
-from fastclear.cli.options import Auction, Rounding, checked_seed
+from fastclear.cli.options import Rounding, checked_seed
 from fastclear.cli.terminal import display, fail, say
 
 
@@ -23,8 +23,8 @@ def run(
     days: Annotated[int, typer.Option(min=1, help="Days to trade, from the start of the data.")] = 7,
     seed: Annotated[int, typer.Option(metavar="N", help="Everything random comes from it; 0 to 2^64 - 1.")] = 1,
     mechanism: Annotated[
-        Auction | None,
-        typer.Option(help="Another reading of the auction than the preset's.", show_default=False),
+        str | None,
+        typer.Option(help="Another reading of the platform: a market rule that its preset has.", show_default=False),
     ] = None,
     tz: Annotated[
         str | None, typer.Option(help="Zone of times without one in --community, such as Europe/Berlin.")
@@ -49,20 +49,23 @@ def run(
 ) -> None:
     """Let a community trade on a platform: orders, clearing, settlement and a sealed block in every slot."""
     from fastclear.console import result_view
+    from fastclear.platforms import load_preset
     from fastclear.platforms.output import summary
     from fastclear.platforms.simulation import run as simulate
 
     if report is not None and not report.absolute().parent.is_dir():
         fail(f"--report {report}: the directory {report.absolute().parent} does not exist; make it first")
+    if mechanism is not None and mechanism not in (readings := load_preset(platform).market.readings):
+        fail(f"--mechanism {mechanism}: {platform} has {', '.join(readings)}")
     result = simulate(
         platform,
-        community=_community(
+        community=chosen_community(
             community,
             {"tz": tz, "rounding": rounding.value, "allow_gaps": allow_gaps, "slot_minutes": slot_minutes},
         ),
         days=days,
         seed=checked_seed(seed),
-        mechanism=None if mechanism is None else mechanism.value,
+        mechanism=mechanism,
         out=out,
         progress=not quiet and sys.stderr.isatty(),
     )
@@ -78,7 +81,7 @@ def run(
                 say(f"{what}: {where}")
 
 
-def _community(name: str, reading: dict[str, Any]) -> Any:
+def chosen_community(name: str, reading: dict[str, Any]) -> Any:
     """A community by name, or a file read as asked."""
     if name.lower().endswith((".csv", ".parquet")):
         return fastclear.community_from_frame(name, **reading)

@@ -59,8 +59,7 @@ def told(story: Story) -> str:
         return refused(story, code)
     if hasattr(story.clearing, "loads"):
         return load(story)
-    own: Callable[[Story], list[str]] | None = getattr(
-        story.clearing, "teller", None
-    )  # clearings with rules of their own
+    # Clearings with rules of their own tell their own story.
+    own: Callable[[Story], list[str]] | None = getattr(story.clearing, "teller", None)
     teller = own or TELLERS.get(type(story.clearing.mechanism).__name__, _generic)
     return " ".join([outcome(story), *teller(story)])

@@ -12,9 +12,11 @@ from pathlib import Path
 import polars as pl
 
 from fastclear.errors import PresetError
-from fastclear.platforms.preset import Preset, parse_preset, read_preset
+from fastclear.platforms.catalogue import catalogue
+from fastclear.platforms.preset import Preset
+from fastclear.platforms.preset_file import parse_preset, read_preset
 
-__all__ = ["Preset", "load_preset", "parse_preset", "platforms", "read_preset"]
+__all__ = ["Preset", "catalogue", "load_preset", "parse_preset", "platforms", "read_preset"]
 
 _FOLDER = Path(__file__).parent
 
@@ -29,14 +31,15 @@ def platforms() -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        One row a platform: ``name``, ``title``, ``summary`` (String), ``stated`` and ``assumed`` (Int64, parameters
+        One row a platform: ``name``, ``title``, ``summary``, ``structure`` (of the market, in the words of
+        ``docs/5_platforms.md``), ``mechanism``, ``profile`` (String), ``stated`` and ``assumed`` (Int64, parameters
         that a review gives and that we chose).
 
     Examples
     --------
     >>> from fastclear.platforms import platforms
-    >>> platforms()["name"].to_list()
-    ['brooklyn']
+    >>> platforms().filter(name="brooklyn").select("structure", "mechanism", "profile").row(0)
+    ('pool_auction', 'uniform', 'prepaid')
     """
     rows = []
     for path in _shipped().values():
@@ -47,6 +50,9 @@ def platforms() -> pl.DataFrame:
                 "name": preset.name,
                 "title": preset.title,
                 "summary": preset.summary,
+                "structure": preset.information.structure.value,
+                "mechanism": preset.market.mechanism.value,
+                "profile": preset.settlement.profile.value,
                 "stated": origins.count("stated"),
                 "assumed": origins.count("assumed"),
             }

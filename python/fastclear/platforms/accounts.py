@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -10,7 +12,7 @@ from fastclear import metrics
 from fastclear.community import Community
 from fastclear.platforms.preset import Preset
 from fastclear.platforms.recording import Recording
-from fastclear.reject import RejectReason
+from fastclear.settlement import Settlement
 
 Int64 = NDArray[np.int64]
 _NAMED_IN_A_NOTE = 4
@@ -24,19 +26,41 @@ def cover_nano(preset: Preset, price: Int64, quantity: Int64) -> Int64:
     return cover
 
 
+@dataclass(frozen=True)
+class Purses:
+    """What members hold and owe at the end of a run, nano-currency; int64, shape (members,)."""
+
+    posted: Int64
+    owed: Int64
+
+    @classmethod
+    def of(cls, bank: Settlement, account: Int64) -> Purses:
+        """Those of the members whose accounts these are, in ascending order."""
+        posted, owed = (np.zeros(len(account), dtype=np.int64) for _ in range(2))
+        held = {row["account"]: int(row["posted"]) for row in bank.balances.iter_rows(named=True)}
+        posted[:] = [held[one] for one in account.tolist()]
+        for one, principal in bank.loans.select("account", "principal").iter_rows():
+            owed[np.searchsorted(account, one)] += int(principal)
+        return cls(posted, owed)
+
+
 def deposits_nano(preset: Preset, community: Community) -> Int64:
     """The deposit of each member; int64, shape (members,)."""
     return np.where(community.essential, preset.nano("essential_deposit"), preset.nano("deposit"))
 
 
-def needed_nano(preset: Preset, recording: Recording) -> Int64:
+def needed_nano(preset: Preset, recording: Recording) -> Int64 | None:
     """The smallest deposit with which none of a member's bids would have been refused, on what it did pay.
 
-    ``max over slots t of (cover of its bid in t - cash of all slots before t)``, at least 0. Exact for who was never
+    ``max over slots t of (cover of its bid in t - cash of all slots before t)``, at least 0, and on top what nobody may
+    go below. None where cover is not deposits alone: where a bank lends, or slots overlap. Exact for who was never
     refused. For who was, its trades would have changed its cash, to its advantage: a local kWh costs at most what the
     same kWh costs at retail. What it saves itself it may lose as a seller elsewhere, so it is a sound estimate and
     not a bound.
     """
+    payment = preset.settlement.payment
+    if payment.lends or preset.information.delay_ns:
+        return None
     orders = recording.order_columns()
     buy = orders["buy"].astype(bool)
     slot, member = orders["slot"][buy].astype(np.int64), orders["member"][buy].astype(np.int64)
@@ -44,21 +68,23 @@ def needed_nano(preset: Preset, recording: Recording) -> Int64:
     price, quantity = orders["price"][buy].astype(np.int64), orders["quantity"][buy].astype(np.int64)
     np.add.at(cover, (slot, member), cover_nano(preset, price, quantity))
     before = np.cumsum(recording.cash_nano, axis=0) - recording.cash_nano
-    needed: Int64 = np.maximum((cover - before).max(axis=0), 0)
-    return needed
+    # who never bids needs nothing
+    needed: Int64 = np.maximum((cover - before).max(axis=0, initial=0, where=cover > 0), 0)
+    return needed + np.where(cover.any(axis=0), payment.holding(preset.settlement.options), 0)
 
 
-def member_frame(recording: Recording, community: Community, preset: Preset) -> pl.DataFrame:
+def member_frame(recording: Recording, community: Community, preset: Preset, money: Purses) -> pl.DataFrame:
     """One row a member; energy in Wh, money in nano-currency, over the whole run.
 
     ``participant``, ``account`` (in the ledger), ``kind``, ``feeder``, ``essential``; ``load_wh``, ``pv_wh``,
     ``import_wh``, ``export_wh`` (of its meter), ``bought_wh``, ``sold_wh`` (in the local markets); ``bill_nano``
-    (+ pays), ``bill_without_nano`` (at retail and feed-in alone); ``deposit_nano``, ``balance_nano`` (at the end),
-    ``needed_deposit_nano`` (see :func:`needed_nano`); ``refused`` (orders for want of cover), ``first_refused``
-    (slot; null if none).
+    (+ pays: energy, fees, tax, and what credit cost), ``credit_nano`` (of it: interest and penalties),
+    ``bill_without_nano`` (at retail and feed-in alone); ``deposit_nano``, ``balance_nano`` (at the end),
+    ``owed_nano`` (principal of loans at the end), ``needed_deposit_nano`` (see :func:`needed_nano`; null where it has
+    no meaning); ``refused`` (orders for want of cover), ``first_refused`` (slot; null if none).
     """
     orders = recording.order_columns()
-    short = orders["reject"] == RejectReason.CREDIT_EXCEEDED
+    short = orders["reject"].astype(np.int64) > 0  # before the gate there is no other reason than money
     member, slot = orders["member"].astype(np.int64), orders["slot"].astype(np.int64)
     first = np.full(recording.members, recording.slots, dtype=np.int64)
     np.minimum.at(first, member[short], slot[short])
@@ -67,7 +93,8 @@ def member_frame(recording: Recording, community: Community, preset: Preset) -> 
     np.add.at(bought, member[buy], filled[buy])
     np.add.at(sold, member[~buy], filled[~buy])
     deposit = deposits_nano(preset, community)
-    bill = -recording.cash_nano.sum(axis=0)
+    bill = deposit + money.owed - money.posted
+    needed = needed_nano(preset, recording)
     without = metrics.bill_without_market(
         recording.metered_wh, preset.ticks("retail"), preset.ticks("feed_in"), preset.tax_ppm
     )
@@ -85,10 +112,12 @@ def member_frame(recording: Recording, community: Community, preset: Preset) -> 
         pl.Series("bought_wh", bought),
         pl.Series("sold_wh", sold),
         pl.Series("bill_nano", bill),
+        pl.Series("credit_nano", bill + recording.cash_nano.sum(axis=0)),
         pl.Series("bill_without_nano", without, dtype=pl.Int64),
         pl.Series("deposit_nano", deposit),
-        pl.Series("balance_nano", deposit - bill),
-        pl.Series("needed_deposit_nano", needed_nano(preset, recording)),
+        pl.Series("balance_nano", money.posted),
+        pl.Series("owed_nano", money.owed),
+        pl.Series("needed_deposit_nano", [None] * len(bill) if needed is None else needed, dtype=pl.Int64),
         pl.Series("refused", np.bincount(member[short], minlength=recording.members)),
         pl.when(pl.Series(first < recording.slots))
         .then(pl.Series(slots[first]).cast(pl.Datetime("ns", "UTC")))
@@ -102,6 +131,7 @@ def deposit_notes(members: pl.DataFrame, preset: Preset) -> list[str]:
     One line for the homes and one for the essential loads, each only if somebody did.
     """
     currency = preset.price.currency.value
+    remedy = preset.settlement.payment.remedy
     notes = []
     for key, rows in (
         ("settlement.deposit", members.filter(~pl.col("essential"))),
@@ -116,9 +146,12 @@ def deposit_notes(members: pl.DataFrame, preset: Preset) -> list[str]:
         ]
         more = short.height - len(named)
         who = ", ".join(named) + (f" and {more} more" if more else "")
+        count = "1 member" if short.height == 1 else f"{short.height} members"
+        if rows["needed_deposit_nano"].null_count():
+            notes.append(f"{count} had bids refused for want of cover: {who}. To change that: {remedy}.")
+            continue
         enough = -(-int(rows["needed_deposit_nano"].max()) // 10**9)  # type: ignore[arg-type]  # an Int64 column
         given = int(short["deposit_nano"][0]) / 10**9
-        count = "1 member" if short.height == 1 else f"{short.height} members"
         notes.append(
             f"{count} ran out of the deposit of {given:g} {currency}: {who}. "
             f"{enough} {currency} would have been enough: set {key}."

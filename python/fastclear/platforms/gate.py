@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastclear.auction import Discriminatory, Uniform, clear
+from fastclear.auction import Discriminatory, clear
+from fastclear.auction.parameters import Mechanism
 from fastclear.community import OrderColumns
 from fastclear.orders import Orders, encode
 from fastclear.platforms.preset import Preset
@@ -27,17 +28,14 @@ TRANCHES: Final = ("essential", "auction")
 Int64 = NDArray[np.int64]
 
 
-def mechanisms(preset: Preset) -> tuple[Discriminatory, Uniform | Discriminatory]:
+def mechanisms(preset: Preset) -> tuple[Discriminatory, Any]:
     """The rule for essential loads and the rule of the auction, as the preset says.
 
-    Essential loads pay their bid, which is the fixed rate; so does whoever serves them earn it.
+    Essential loads pay their bid, which is the fixed rate; so does whoever serves them earn it. A staged rule has a
+    mechanism for every slot, and None here.
     """
-    market = preset.market
-    k, price_round = market.k.value, market.price_round.value
-    essential = Discriminatory(rule="bid")
-    if market.mechanism.value == "discriminatory":
-        return essential, Discriminatory(k=k, price_round=price_round)
-    return essential, Uniform(k=k, rationing=market.rationing.value, price_round=price_round)
+    rule = preset.market.rule
+    return Discriminatory(rule="bid"), None if rule.staged else rule.mechanism(preset.market.options)
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,13 @@ class Gate:
         A bid of an essential load.
     price, quantity : numpy.ndarray of int64
         Ticks and Wh.
+    limit : numpy.ndarray of int64
+        What the order is worth to its member, ticks: its price, or in a pool, where nobody bids, what the grid would
+        charge or pay.
     order, member : numpy.ndarray of int64
         Order id, unique over the run, and position of the member in the community.
+    zone : numpy.ndarray of int64 or None
+        Of each order's member, where the rule asks for it.
     """
 
     slot: int
@@ -65,20 +68,40 @@ class Gate:
     quantity: Int64
     order: Int64
     member: Int64
+    limit: Int64
+    zone: Int64 | None = None
 
     @classmethod
     def of(cls, quotes: OrderColumns, slot: int, essential_member: NDArray[np.bool_], rate: int) -> Gate:
         """The quotes of all members, with the bids of essential loads put at their fixed `rate` (ticks)."""
         buy = quotes.side == 1
         essential = buy & essential_member[quotes.participant]
+        price = np.where(essential, rate, quotes.price)
         return cls(
             slot=slot,
             buy=buy,
             essential=essential,
-            price=np.where(essential, rate, quotes.price),
+            price=price,
             quantity=quotes.quantity,
             order=quotes.order,
             member=quotes.participant,
+            limit=price,
+        )
+
+    @classmethod
+    def of_meters(cls, metered_wh: Int64, slot: int, price: int, retail: int, feed_in: int) -> Gate:
+        """Everybody's meter at one price: what a pool trades once a slot is over; `retail` is net of fees."""
+        who = np.flatnonzero(metered_wh)
+        buy = metered_wh[who] > 0
+        return cls(
+            slot=slot,
+            buy=buy,
+            essential=np.zeros(len(who), dtype=np.bool_),
+            price=np.full(len(who), price, dtype=np.int64),
+            quantity=np.abs(metered_wh[who]),
+            order=slot * len(metered_wh) + who,
+            member=who,
+            limit=np.where(buy, retail, feed_in),
         )
 
     def __len__(self) -> int:
@@ -91,7 +114,8 @@ class Gate:
 
     def columns(self, rows: Int64, market: Int64 | int, quantity: Int64) -> dict[str, NDArray[np.generic]]:
         """Some rows as the columns of :func:`fastclear.clear`, in a market and with what is left of them."""
-        return {
+        zone: dict[str, NDArray[np.generic]] = {} if self.zone is None else {"zone": self.zone[rows]}
+        return zone | {
             "side": self.buy[rows].astype(np.int8),
             "price": self.price[rows],
             "quantity": quantity[rows],
@@ -126,7 +150,7 @@ class Outcome:
     rows: list[Int64] = field(default_factory=list)
     seconds: float = 0.0
 
-    def add(self, gate: Gate, tranche: int, rows: Int64, left: Int64, rule: Uniform | Discriminatory) -> Int64:
+    def add(self, gate: Gate, tranche: int, rows: Int64, left: Int64, rule: Mechanism) -> Int64:
         """Clear some rows of the gate and note it; Wh filled, one number an order of the gate."""
         orders = gate.columns(rows, 2 * gate.slot + tranche, left)
         start = time.perf_counter()
@@ -141,9 +165,7 @@ class Outcome:
         return filled
 
 
-def clear_gate(
-    gate: Gate, kept: NDArray[np.bool_], essential_rule: Discriminatory, auction: Uniform | Discriminatory
-) -> Outcome:
+def clear_gate(gate: Gate, kept: NDArray[np.bool_], essential_rule: Discriminatory, auction: Mechanism) -> Outcome:
     """Essential loads first, then the auction.
 
     Parameters

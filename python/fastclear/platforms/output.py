@@ -103,8 +103,13 @@ def summary(result: RunResult) -> dict[str, Any]:
 
 def write_result(result: RunResult, folder: Path) -> None:
     """Write a run's files, all but the ledger, into a directory such as :func:`new_directory` gives."""
+    write_frames(result, folder)
+    result.report(folder / "report.html")
+
+
+def write_frames(result: RunResult, folder: Path) -> None:
+    """Write a run's frames, its preset as applied, and its figures."""
     for name in FRAMES:
-        getattr(result, name).write_parquet(folder / f"{name}.parquet")
+        result.frame(name).write_parquet(folder / f"{name}.parquet")
     (folder / "preset.toml").write_text(result.preset.to_toml(), encoding="utf-8")
     (folder / "run.json").write_text(json.dumps(summary(result), indent=2) + "\n", encoding="utf-8")
-    result.report(folder / "report.html")

@@ -1,181 +1,224 @@
-"""A platform preset: five sections and settlement, every parameter with a value and a source.
+"""A platform preset: six sections, every parameter with a value and a source.
 
-A preset is a TOML file. Reading it gives a frozen :class:`Preset`; whatever is wrong with the file is one
-:class:`~fastclear.errors.PresetError` that names the key, the file and the remedy.
+A preset is a TOML file (:mod:`fastclear.platforms.preset_file` reads it) and, once read, a frozen :class:`Preset`.
+The market rule and the settlement profile are chosen by name; each has a section of its own below ``[market]`` and
+``[settlement]``, so that one file can carry several readings of a platform, of which ``market.mechanism`` picks one.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-import tomllib
-from decimal import Decimal, InvalidOperation
-from fractions import Fraction
-from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    model_validator,
+from pydantic import Field, create_model, model_validator
+
+from fastclear.platforms.parameters import (
+    CtPerKwh,
+    Currency,
+    Frozen,
+    Parameter,
+    Percent,
+    nano,
+    ppm,
+    ticks,
 )
+from fastclear.platforms.payment import DEVIATIONS, PAYMENTS, Payment
+from fastclear.platforms.rules import RULES, Rule
 
-from fastclear.errors import PresetError
-
-TICKS_PER_CT = 10_000
-"""Ticks in one ct/kWh (a tick is 1e-6 currency/kWh)."""
-NANO_PER_CURRENCY = 1_000_000_000
-"""Nano-currency in one unit of currency."""
-PPM_PER_PERCENT = 10_000
-"""Parts per million in one per cent."""
-
-T = TypeVar("T")
+SECTIONS = ("set_up", "market", "price", "information", "regulation", "settlement")
+"""The sections of a preset file, in order."""
+_NS_PER_MINUTE = 60 * 10**9
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
-
-
-def _decimal(value: object) -> Decimal:
-    """Exact decimal from text; a TOML float is refused, because 0.1 is not a tenth there."""
-    if isinstance(value, Decimal):
-        return value
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(f'write it as text, like "{value}", so that it stays exact')  # noqa: TRY004 - pydantic
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        raise ValueError(f'write a decimal number as text, like "12.5", not "{value}"') from None
-    if not number.is_finite():
-        raise ValueError("write a finite decimal number")
-    return number
-
-
-def _on_grid(value: Decimal, scale: int, low: int, high: int, unit: str) -> Decimal:
-    scaled = value * scale
-    if scaled != scaled.to_integral_value():
-        raise ValueError(f"finer than the grid of 1/{scale} {unit}: drop decimals")
-    if not low <= scaled <= high:
-        raise ValueError(f"must lie between {Decimal(low) / scale} and {Decimal(high) / scale} {unit}")
-    return value
-
-
-def _price(value: object) -> Decimal:
-    return _on_grid(_decimal(value), TICKS_PER_CT, -(2**31) + 1, 2**31 - 1, "ct/kWh")
-
-
-def _money(value: object) -> Decimal:
-    return _on_grid(_decimal(value), NANO_PER_CURRENCY, 0, 2**63 - 1, "currency units")
-
-
-def _percent(value: object) -> Decimal:
-    return _on_grid(_decimal(value), PPM_PER_PERCENT, 0, 100 * PPM_PER_PERCENT, "per cent")
-
-
-def _k(value: object) -> Fraction:
-    if isinstance(value, Fraction):
-        return value
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError('write it as text, like "1/2" or "0.5"')  # noqa: TRY004 - pydantic wants ValueError
-    try:
-        k = Fraction(value)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f'write a fraction as text, like "1/2" or "0.5", not "{value}"') from None
-    if not 0 <= k <= 1:
-        raise ValueError("k must lie between 0 (the sellers' end) and 1 (the buyers' end)")
-    return k
-
-
-_as_text = PlainSerializer(str, return_type=str)
-CtPerKwh = Annotated[Decimal, BeforeValidator(_price), _as_text]
-Currency = Annotated[Decimal, BeforeValidator(_money), _as_text]
-Percent = Annotated[Decimal, BeforeValidator(_percent), _as_text]
-Share = Annotated[Fraction, BeforeValidator(_k), _as_text]
-
-
-class Parameter(_Frozen, Generic[T]):
-    """One parameter: its value, and where it comes from.
-
-    Attributes
-    ----------
-    value : T
-        In the unit that the key or its section documents.
-    source : str
-        ``"stated: ..."`` (a review of the platform gives it), ``"assumed: ..."`` (our choice) or
-        ``"given: ..."`` (set for this run).
-    """
-
-    value: T
-    source: str = Field(pattern=r"^(stated|assumed|given): \S")
-
-    @property
-    def origin(self) -> str:
-        """``"stated"``, ``"assumed"`` or ``"given"``."""
-        return self.source.partition(":")[0]
-
-
-class SetUp(_Frozen):
+class SetUp(Frozen):
     """Who takes part, and what is known before the gate."""
 
     members: Parameter[Annotated[int, Field(ge=1, le=1_000_000)]]
-    feeders: Parameter[Annotated[int, Field(ge=1, le=1_000)]]
-    slot_minutes: Parameter[Literal[15]]
+    feeders: Parameter[Annotated[int, Field(ge=1, le=1_000)]] | None = None
+    slot_minutes: Parameter[Literal[15, 30, 60]]
     forecast_error_percent: Parameter[Percent]
+    loss_percent: Parameter[Percent] | None = None
 
 
-class Platform(_Frozen):
-    """How the market is organised, and what is recorded."""
-
-    structure: Parameter[Literal["pool_auction"]]
-    ledger: Parameter[Literal["private"]]
-    block_per: Parameter[Literal["slot"]]
-
-
-class Market(_Frozen):
-    """The order of service and the auction."""
+class MarketBase(Frozen):
+    """The order of service, the market rule, and how members bid."""
 
     essential_first: Parameter[bool]
-    mechanism: Parameter[Literal["uniform", "discriminatory"]]
-    k: Parameter[Share]
-    rationing: Parameter[Literal["pro_rata", "time", "equal"]]
-    price_round: Parameter[Literal["floor", "ceil", "half_up"]]
-    agent: Parameter[Literal["zero_intelligence"]]
+    mechanism: Parameter[str]
+    agent: Parameter[Literal["zero_intelligence", "posted_price", "none"]]
+
+    @model_validator(mode="after")
+    def _rule_has_its_section(self) -> MarketBase:
+        if self.mechanism.value not in self.readings:
+            raise ValueError(
+                f"mechanism is {self.mechanism.value}, and there is no section [market.{self.mechanism.value}] with "
+                f"its parameters: add it, or choose of {', '.join(self.readings) or 'none'}"
+            )
+        if (self.agent.value == "none") != (self.rule.pool is not None):
+            bids = "takes no bids: agent must be none" if self.rule.pool else "needs bids: agent must not be none"
+            raise ValueError(f"mechanism {self.mechanism.value} {bids}")
+        return self
+
+    @property
+    def readings(self) -> tuple[str, ...]:
+        """The rules whose parameters are there, in the order of the file's documentation."""
+        return tuple(name for name in RULES if getattr(self, name) is not None)
+
+    @property
+    def rule(self) -> Rule:
+        """The rule that is chosen."""
+        return RULES[self.mechanism.value]
+
+    @property
+    def options(self) -> Any:
+        """The parameters of the rule that is chosen."""
+        return getattr(self, self.mechanism.value)
 
 
-class Price(_Frozen):
-    """Prices that are not found by the auction, in ct/kWh."""
+class Price(Frozen):
+    """Prices that are not found by the market, in ct/kWh; a subscription in currency units a month."""
 
     currency: Parameter[Annotated[str, Field(pattern=r"^[A-Z]{3}$")]]
     retail: Parameter[CtPerKwh]
     feed_in: Parameter[CtPerKwh]
-    essential_rate: Parameter[CtPerKwh]
+    essential_rate: Parameter[CtPerKwh] | None = None
     platform_fee: Parameter[CtPerKwh]
+    subscription: Parameter[Currency] | None = None
 
 
-class Regulation(_Frozen):
+class Place(Frozen):
+    """Where one kind of datum is kept, and which files of a run hold it."""
+
+    datum: str
+    member: str
+    operator: str
+    block: str
+    anchor: str
+    erasable: str
+    files: tuple[str, ...] = Field(default=(), strict=False)
+
+
+class Information(Frozen):
+    """How the market is organised, who sees what, and what is recorded where."""
+
+    structure: Parameter[
+        Literal["bilateral", "pool_auction", "community_share", "nested", "retailer_match", "price_signal"]
+    ]
+    ledger: Parameter[Literal["private", "consortium", "public", "central"]]
+    block_per: Parameter[Literal["slot"]]
+    block_minutes: Parameter[Annotated[int, Field(ge=1, le=1440)]] | None = None
+    confirmations: Parameter[Annotated[int, Field(ge=0, le=1000)]] | None = None
+    places: tuple[Place, ...] = Field(strict=False, min_length=1)
+
+    @property
+    def delay_ns(self) -> int:
+        """How long after delivery a slot is confirmed: minutes a block times blocks, in nanoseconds."""
+        if self.block_minutes is None or self.confirmations is None:
+            return 0
+        return self.block_minutes.value * self.confirmations.value * _NS_PER_MINUTE
+
+
+class DuosOptions(Frozen):
+    """Use-of-system charge: what trades within a zone are spared of it, in per cent."""
+
+    discount_percent: Parameter[Percent]
+
+
+class WireOptions(Frozen):
+    """Trades within a zone pay what a wire of their own would cost, in ct/kWh, instead of the network fee."""
+
+    fee: Parameter[CtPerKwh]
+
+
+class Regulation(Frozen):
     """What the law and the distribution operator ask."""
 
     backstop: Parameter[Literal["retailer"]]
     network_fee: Parameter[CtPerKwh]
+    local_charge: Parameter[Literal["same", "duos", "private_wire"]] | None = None
     tax_percent: Parameter[Percent]
+    duos: DuosOptions | None = None
+    private_wire: WireOptions | None = None
+
+    @model_validator(mode="after")
+    def _charge_has_its_section(self) -> Regulation:
+        name = "same" if self.local_charge is None else self.local_charge.value
+        if name != "same" and getattr(self, name) is None:
+            raise ValueError(f"local_charge is {name}: add the section [regulation.{name}] with its parameters")
+        return self
+
+    @property
+    def local_fee(self) -> int | None:
+        """The network fee within a zone in ticks; None where it is that between zones."""
+        charge = "same" if self.local_charge is None else self.local_charge.value
+        if charge == "duos" and self.duos is not None:
+            full = ticks(self.network_fee)
+            return full - full * ppm(self.duos.discount_percent) // 1_000_000
+        if charge == "private_wire" and self.private_wire is not None:
+            return ticks(self.private_wire.fee)
+        return None
 
 
-class SettlementRules(_Frozen):
+class SettlementBase(Frozen):
     """How money moves."""
 
-    profile: Parameter[Literal["prepaid"]]
+    profile: Parameter[str]
     deposit: Parameter[Currency]
     essential_deposit: Parameter[Currency]
-    imbalance: Parameter[Literal["backup"]]
+    imbalance: Parameter[str]
+
+    @model_validator(mode="after")
+    def _profile_has_its_section(self) -> SettlementBase:
+        for key, name, known in (
+            ("profile", self.profile.value, PAYMENTS[self.profile.value].options),
+            ("imbalance", self.imbalance.value, DEVIATIONS[self.imbalance.value].options),
+        ):
+            if known is not None and getattr(self, name) is None:
+                raise ValueError(f"{key} is {name}: add the section [settlement.{name}] with its parameters")
+        return self
+
+    @property
+    def payment(self) -> Payment:
+        """The profile that is chosen."""
+        return PAYMENTS[self.profile.value]
+
+    @property
+    def options(self) -> Any:
+        """The parameters of the profile that is chosen; None where it has none."""
+        return getattr(self, self.profile.value, None)
+
+    @property
+    def policy(self) -> Any:
+        """The imbalance policy that is chosen, made of its parameters."""
+        deviation = DEVIATIONS[self.imbalance.value]
+        return deviation.policy(getattr(self, self.imbalance.value, None))
 
 
-class Preset(_Frozen):
-    """A whole platform. Make one with :func:`fastclear.platforms.load_preset`.
+def _with_sections(base: type[Frozen], chosen: dict[str, tuple[str, ...]], parts: dict[str, Any]) -> Any:
+    """A section whose names are those of a registry, with one optional section below it for each of its parts."""
+    fields: dict[str, Any] = {key: (Parameter[Literal[names]], ...) for key, names in chosen.items()}  # type: ignore[valid-type]
+    fields |= {name: (options | None, None) for name, options in parts.items() if options is not None}
+    return create_model(base.__name__.removesuffix("Base"), __base__=base, **fields)
+
+
+if TYPE_CHECKING:
+    Market = MarketBase
+    SettlementRules = SettlementBase
+else:
+    Market = _with_sections(
+        MarketBase, {"mechanism": tuple(RULES)}, {name: rule.options for name, rule in RULES.items()}
+    )
+    SettlementRules = _with_sections(
+        SettlementBase,
+        {"profile": tuple(PAYMENTS), "imbalance": tuple(DEVIATIONS)},
+        {name: item.options for name, item in (*PAYMENTS.items(), *DEVIATIONS.items())},
+    )
+
+
+class Preset(Frozen):
+    """A whole platform. Make one with :func:`fastclear.platforms.load_preset`; change it by :meth:`with_values`.
 
     Examples
     --------
@@ -187,14 +230,14 @@ class Preset(_Frozen):
     300000
     """
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
     title: str = Field(min_length=1)
     summary: str
     references: tuple[str, ...] = Field(default=(), strict=False)
     set_up: SetUp
-    platform: Platform
     market: Market
     price: Price
+    information: Information
     regulation: Regulation
     settlement: SettlementRules
 
@@ -208,34 +251,40 @@ class Preset(_Frozen):
                 "price.retail: feed_in + platform_fee + network_fee is above retail, so that no local trade can "
                 "gain: raise retail or lower the others"
             )
-        if self.price.essential_rate.value + fees > self.price.retail.value:
+        rate = self.price.essential_rate
+        if self.market.essential_first.value and rate is None:
+            raise ValueError("price.essential_rate is missing: market.essential_first needs a rate to serve them at")
+        if rate is not None and rate.value + fees > self.price.retail.value:
             raise ValueError("price.essential_rate: with both fees on top it is above retail: lower it, or the fees")
         return self
 
     def ticks(self, key: str) -> int:
         """Price or fee `key` in ticks (1e-6 currency/kWh), exactly."""
         section: Any = self.regulation if key == "network_fee" else self.price
-        return int(getattr(section, key).value * TICKS_PER_CT)
+        return ticks(getattr(section, key))
+
+    @property
+    def fees(self) -> int:
+        """What a buyer pays on top of the price of a local kWh, in ticks."""
+        return self.ticks("platform_fee") + self.ticks("network_fee")
 
     @property
     def tax_ppm(self) -> int:
         """The tax in parts per million."""
-        return int(self.regulation.tax_percent.value * PPM_PER_PERCENT)
+        return ppm(self.regulation.tax_percent)
+
+    @property
+    def loss_ppm(self) -> int:
+        """What the network loses of what is traded, in parts per million."""
+        return 0 if self.set_up.loss_percent is None else ppm(self.set_up.loss_percent)
 
     def nano(self, key: str) -> int:
         """Settlement amount `key` (``"deposit"``, ``"essential_deposit"``) in nano-currency, exactly."""
-        return int(getattr(self.settlement, key).value * NANO_PER_CURRENCY)
+        return nano(getattr(self.settlement, key))
 
     def parameters(self) -> list[tuple[str, str, str, str]]:
         """Every parameter as ``(section.key, value, origin, source text)``, in the order of the file."""
-        rows = []
-        for section in SECTIONS:
-            for key, parameter in getattr(self, section):
-                origin, _, text = parameter.source.partition(":")
-                value = parameter.value
-                shown = str(value).lower() if isinstance(value, bool) else str(value)
-                rows.append((f"{section}.{key}", shown, origin, text.strip()))
-        return rows
+        return [row for section in SECTIONS for row in _rows(section, getattr(self, section))]
 
     def with_values(self, why: str, **values: object) -> Preset:
         """A copy with some parameters set for one run; `why` becomes their source.
@@ -245,22 +294,51 @@ class Preset(_Frozen):
         why : str
             What set them, for example ``"--mechanism"``.
         **values
-            ``section__key=value``; ``None`` leaves the parameter as it is.
+            ``section__key=value``, or ``section__part__key=value`` for a rule or profile that has parameters of its
+            own; ``None`` leaves the parameter as it is.
 
         Raises
         ------
         PresetError
             If a key does not exist or a value is refused.
+
+        Examples
+        --------
+        >>> import fastclear as fc
+        >>> cheap = fc.load_preset("brooklyn").with_values("a subsidy", price__retail="20", price__essential_rate="15")
+        >>> cheap.price.retail.value, cheap.price.retail.source
+        (Decimal('20'), 'given: a subsidy')
         """
+        from fastclear.platforms.preset_file import parse_preset
+
         data = self.model_dump()
         for path, value in values.items():
             if value is not None:
-                section, _, key = path.partition("__")
-                data.setdefault(section, {})[key] = {"value": value, "source": f"given: {why}"}
+                *sections, key = path.split("__")
+                at = data
+                for section in sections:
+                    if at.get(section) is None:
+                        at[section] = {}
+                    at = at[section]
+                at[key] = {"value": value, "source": f"given: {why}"}
         return parse_preset(data, where=why)
+
+    def renamed(self, name: str, title: str | None = None) -> Preset:
+        """A copy under another name, so that it can stand beside the original in a comparison.
+
+        Raises
+        ------
+        PresetError
+            If the name is none.
+        """
+        from fastclear.platforms.preset_file import parse_preset
+
+        return parse_preset({**self.model_dump(), "name": name, "title": title or self.title}, where=name)
 
     def __reduce__(self) -> tuple[Any, tuple[dict[str, Any]]]:
         """Pickle as plain values; they are checked again when read."""
+        from fastclear.platforms.preset_file import parse_preset
+
         return parse_preset, (self.model_dump(),)
 
     def to_toml(self) -> str:
@@ -272,99 +350,37 @@ class Preset(_Frozen):
             f"summary = {quote(self.summary)}",
         ]
         lines += ["references = [", *(f"  {quote(text)}," for text in self.references), "]"]
-        data = self.model_dump(mode="json")
+        data = self.model_dump(mode="json", exclude_none=True)
         for section in SECTIONS:
-            lines += ["", f"[{section}]"]
-            for key, parameter in data[section].items():
-                value = json.dumps(parameter["value"])
-                lines.append(f"{key} = {{ value = {value}, source = {quote(parameter['source'])} }}")
+            lines += _toml(section, data[section])
         return "\n".join(lines) + "\n"
 
     def digest(self) -> str:
         """SHA-256 (hexadecimal) of the canonical JSON of every name, value and source."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(self.model_dump(mode="json", exclude_none=True), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-SECTIONS = ("set_up", "platform", "market", "price", "regulation", "settlement")
-"""The sections of a preset file, in order."""
+def _rows(path: str, section: Frozen) -> Iterator[tuple[str, str, str, str]]:
+    for key, item in section:
+        if isinstance(item, Parameter):
+            origin, _, text = item.source.partition(":")
+            shown = str(item.value).lower() if isinstance(item.value, bool) else str(item.value)
+            yield f"{path}.{key}", shown, origin, text.strip()
+    for key, item in section:
+        if isinstance(item, Frozen) and not isinstance(item, Parameter):
+            yield from _rows(f"{path}.{key}", item)
 
 
-def _known_keys(model: Any, path: tuple[str | int, ...]) -> list[str]:
-    """The keys that a preset knows at `path`."""
-    for part in path:
-        field = getattr(model, "model_fields", {}).get(part)
-        model = field.annotation if field else None
-    return list(getattr(model, "model_fields", {}))
-
-
-def _explain(error: ValidationError, where: str) -> str:
-    """The first fault of a preset in one line: the key, the file, what to do."""
-    # an unknown key first: a misspelt key is both unknown and missing, and only the former names the misspelling
-    first = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
-    loc: tuple[str | int, ...] = first["loc"]
-    key = ".".join(str(part) for part in loc)
-    context: dict[str, Any] = first.get("ctx", {})
-    match first["type"]:
-        case "extra_forbidden":
-            known = _known_keys(Preset, loc[:-1])
-            close = difflib.get_close_matches(str(loc[-1]), known, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(close)}?" if close else f"known keys here: {', '.join(known)}"
-            return f"{where}: unknown key {key}: {hint}"
-        case "missing":
-            remedy = (
-                "every parameter needs a value and a source"
-                if loc[-1] in ("value", "source")
-                else "add it, see `fastclear platforms --show brooklyn`"
-            )
-            return f"{where}: {key} is missing: {remedy}"
-        case "literal_error":
-            return f"{where}: {key} must be {context['expected']}"
-        case "string_pattern_mismatch" if loc[-1] == "source":
-            return f'{where}: {key} must be "stated: ..." or "assumed: ..." with the reason'
-        case "model_type" | "model_attributes_type":
-            shape = "a section" if len(loc) == 1 else 'like { value = ..., source = "assumed: ..." }'
-            return f"{where}: {key} must be {shape}"
-        case "value_error":
-            message = str(context["error"])
-            return f"{where}: {key}: {message}" if key else f"{where}: {message}"
-        case _:
-            return f"{where}: {key}: {first['msg'][0].lower()}{first['msg'][1:]}"
-
-
-def parse_preset(data: dict[str, Any], *, where: str = "preset") -> Preset:
-    """A preset from the contents of its file.
-
-    Parameters
-    ----------
-    data : dict
-        What :mod:`tomllib` reads.
-    where : str
-        The file, for messages.
-
-    Raises
-    ------
-    PresetError
-        Naming the first key at fault, the file and the remedy.
-    """
-    try:
-        return Preset.model_validate(data)
-    except ValidationError as error:
-        raise PresetError(_explain(error, where)) from None
-
-
-def read_preset(path: Path) -> Preset:
-    """The preset in the TOML file at `path`.
-
-    Raises
-    ------
-    PresetError
-        If the file cannot be read, is no TOML, or is no preset.
-    """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PresetError(f"{path}: cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PresetError(f"{path}: is no TOML: {error}") from None
-    return parse_preset(data, where=str(path))
+def _toml(path: str, section: dict[str, Any]) -> list[str]:
+    """A section and those below it: parameters first, for TOML wants them before the next header."""
+    lines, below = ["", f"[{path}]"], []
+    for key, item in section.items():
+        if isinstance(item, list):
+            rows = (", ".join(f"{name} = {json.dumps(value)}" for name, value in row.items()) for row in item)
+            lines += [f"{key} = [", *(f"  {{ {row} }}," for row in rows), "]"]
+        elif set(item) == {"value", "source"}:
+            lines.append(f"{key} = {{ value = {json.dumps(item['value'])}, source = {json.dumps(item['source'])} }}")
+        else:
+            below += _toml(f"{path}.{key}", item)
+    return lines + below

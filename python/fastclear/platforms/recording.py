@@ -54,7 +54,7 @@ class Recording:
     records: Int64 = field(init=False)
     height: Int64 = field(init=False)
     account: Int64 = field(init=False)
-    genesis_records: int = 0
+    other_records: int = 0  # in blocks that are no slot's
     _orders: dict[str, list[NDArray[np.generic]]] = field(init=False)
     _trades: dict[str, list[NDArray[np.generic]]] = field(init=False)
 
@@ -76,7 +76,7 @@ class Recording:
             "member": gate.member,
             "buy": gate.buy,
             "essential": gate.essential,
-            "price": gate.price,
+            "price": gate.limit,
             "quantity": gate.quantity,
             "served": outcome.served,
             "filled": outcome.filled,
@@ -95,6 +95,7 @@ class Recording:
             if not n:
                 continue
             member = gate.member[rows]
+            unit = trades["quantity"] * clearing.den  # a rule that asks for sums has a price a unit too: rounded down
             columns = {
                 "slot": np.full(n, gate.slot, dtype=np.int64),
                 "market": trades["market"],
@@ -103,15 +104,15 @@ class Recording:
                 "buyer": member[trades["buy_row"]],
                 "seller": member[trades["sell_row"]],
                 "quantity": trades["quantity"],
-                "buy_price": trades["buy_price"],
-                "sell_price": trades["sell_price"],
+                "buy_price": trades["buy_amount"] // unit,
+                "sell_price": trades["sell_amount"] // unit,
             }
             for name, values in columns.items():
                 self._trades[name].append(values)
             if tranche == AUCTION:
                 market = clearing.market_columns
                 one_price = bool(market["has_price"][0])
-                prices = trades["sell_price"]
+                prices = columns["sell_price"]
                 self.price_low[gate.slot] = market["price_low"][0] if one_price else prices.min()
                 self.price_high[gate.slot] = market["price_high"][0] if one_price else prices.max()
 
@@ -147,7 +148,8 @@ def order_frame(recording: Recording, community: Community) -> pl.DataFrame:
 
     ``slot``, ``order``, ``participant``, ``tranche`` ("essential" or "auction"), ``buy``, ``price_ticks``,
     ``quantity_wh``, ``essential_wh`` (of it, served to or by essential loads), ``filled_wh`` (in all), ``reject``
-    (0, or a :class:`~fastclear.RejectReason`).
+    (0, or a :class:`~fastclear.RejectReason`). In a pool, where nobody bids, an order is what was metered, and
+    its price what the grid would charge (less fees) or pay.
     """
     columns = recording.order_columns()
     tranche = np.where(columns["essential"].astype(bool), 0, 1)

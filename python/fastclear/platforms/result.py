@@ -39,7 +39,8 @@ class RunResult(Exported):
         One row a slot, member, trade, order; their columns are documented at
         :mod:`fastclear.platforms.recording` and :mod:`fastclear.platforms.accounts`.
     house : mapping of str to int
-        What the run brought the operator, the distribution operator, the state and the supplier, nano-currency.
+        What the run brought ``operator``, ``dso`` (distribution operator), ``tax``, ``backstop`` (supplier),
+        ``rounding`` and ``lender`` (a credit bank), nano-currency; they sum to the members' bills.
     metrics : sequence of Metric
         The figures, each with its formula.
     notes : sequence of str
@@ -96,6 +97,11 @@ class RunResult(Exported):
             },
             schema={"metric": pl.String, "value": pl.Float64, "without": pl.Float64, "unit": pl.String},
         )
+
+    def frame(self, name: str) -> pl.DataFrame:
+        """One of the frames by its name: ``slots``, ``members``, ``trades`` or ``orders``."""
+        frames = {"slots": self.slots, "members": self.members, "trades": self.trades, "orders": self.orders}
+        return frames[name]
 
     @property
     def better_off(self) -> int:

@@ -7,11 +7,10 @@ end.
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections import deque
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +18,8 @@ import numpy as np
 
 # numpy imports this at its first use and then swallows an interrupt; a run must not lose a Ctrl-C
 import numpy.random
+import polars as pl
+from numpy.typing import NDArray
 
 from fastclear import _core, metrics
 from fastclear.community import (
@@ -27,20 +28,25 @@ from fastclear.community import (
     community_from_frame,
     forecast,
     load_community,
-    zero_intelligence,
 )
 from fastclear.errors import LedgerError, PresetError
 from fastclear.ledger import Ledger
+from fastclear.losses import network_losses
 from fastclear.metrics import Metric
 from fastclear.platforms import load_preset
-from fastclear.platforms.accounts import deposit_notes, deposits_nano, member_frame
-from fastclear.platforms.gate import Gate, clear_gate, mechanisms, refused_orders
+from fastclear.platforms.accounts import Purses, deposit_notes, deposits_nano, member_frame
+from fastclear.platforms.agents import quotes
+from fastclear.platforms.gate import Gate, Outcome, clear_gate, mechanisms, refused_orders
+from fastclear.platforms.opening import open_bank
 from fastclear.platforms.output import new_directory, write_result
+from fastclear.platforms.parameters import nano, ppm
 from fastclear.platforms.preset import Preset
+from fastclear.platforms.progress import Advance, slot_bar
 from fastclear.platforms.recording import Recording, order_frame, slot_frame, trade_frame
 from fastclear.platforms.result import RunResult
+from fastclear.platforms.rules.staged import zones
 from fastclear.settlement import Settlement
-from fastclear.tariff import Tariff
+from fastclear.tariffs import TariffPlan
 
 EMBEDDED: Final = "embedded"
 _NS_PER_MINUTE: Final = 60 * 10**9
@@ -51,9 +57,10 @@ _HOUSE: Final = {
     "backstop": "backstop",
     "rounding": "rounding",
 }
-"""Names of the totals in :attr:`RunResult.house`, and of the house accounts behind them."""
+"""Names of the totals in :attr:`RunResult.house`, and of the house accounts behind them. ``lender`` is one more: the
+interest and penalties that a credit bank received, less what it wrote off."""
 
-Advance = Callable[[], None]
+Int64 = NDArray[np.int64]
 
 
 def run(
@@ -80,8 +87,9 @@ def run(
         How many days of the data, from its start.
     seed : int
         Everything random comes from it: forecast errors, bids, and the salts of the ledger.
-    mechanism : {"uniform", "discriminatory"}, optional
-        Another reading of the auction than the preset's.
+    mechanism : str, optional
+        Another reading of the platform: the name of a market rule that the preset has parameters for, see
+        ``preset.market.readings``. Brooklyn has ``"uniform"`` and ``"discriminatory"``.
     out : str or Path, optional
         A new directory for everything a run leaves, see :meth:`RunResult.write`. It appears when the run is done.
     progress : bool
@@ -110,14 +118,13 @@ def run(
     """
     preset = load_preset(platform).with_values(f"mechanism={mechanism}", market__mechanism=mechanism)
     people = choose_community(preset, community).days(days)
-    _check_seed(seed)
-    params = _params(preset, people)
+    check_seed(seed)
     if out is None:
-        ledger = Ledger(params=params, seed=seed)
-        return _simulate(preset, people, days, seed, ledger, progress=progress)
+        with slot_bar(progress, len(people.slots)) as advance:
+            return simulate(preset, people, days, seed, None, advance)
     with new_directory(out) as folder:
-        ledger = _ledger_in(folder, params, seed)
-        result = _simulate(preset, people, days, seed, ledger, progress=progress)
+        with slot_bar(progress, len(people.slots)) as advance:
+            result = simulate(preset, people, days, seed, folder, advance)
         write_result(result, folder)
     return result
 
@@ -130,8 +137,7 @@ def seal_again(result: RunResult, folder: Path) -> None:
     LedgerError
         If it does not; then something outside the seed has had a say.
     """
-    ledger = _ledger_in(folder, _params(result.preset, result.community), result.seed)
-    again = _simulate(result.preset, result.community, result.days, result.seed, ledger, progress=False)
+    again = simulate(result.preset, result.community, result.days, result.seed, folder, lambda: None)
     if again.head != result.head:
         raise LedgerError(f"the run ended in block head {result.head} at first and in {again.head} now")
 
@@ -157,13 +163,37 @@ def choose_community(preset: Preset, community: Any) -> Community:
         chosen = load_community(str(community))
     else:
         chosen = community_from_frame(community)
+    return _in_slots_of(chosen, preset)
+
+
+def _in_slots_of(community: Community, preset: Preset) -> Community:
+    """The community in the slots of the platform: as it is, or slots of data added up to longer ones.
+
+    Raises
+    ------
+    PresetError
+        If its slots do not add up to those of the preset.
+    """
     minutes = preset.set_up.slot_minutes.value
-    if chosen.slot_ns != minutes * _NS_PER_MINUTE:
+    wanted = minutes * _NS_PER_MINUTE
+    if community.slot_ns == wanted:
+        return community
+    parts, rest = divmod(wanted, community.slot_ns)
+    groups = community.slots[: len(community.slots) // max(parts, 1) * parts].reshape(-1, max(parts, 1))
+    whole = not rest and groups.size == len(community.slots) and not bool((groups[:, 0] % wanted).any())
+    if not whole or bool((groups[:, -1] - groups[:, 0] != wanted - community.slot_ns).any()):
         raise PresetError(
-            f"{chosen.name}: its slots are {chosen.slot_ns / _NS_PER_MINUTE:g} minutes long, the platform "
+            f"{community.name}: its slots are {community.slot_ns / _NS_PER_MINUTE:g} minutes long, the platform "
             f"{preset.name} trades slots of {minutes}: resample the profiles"
         )
-    return chosen
+    shape = (len(groups), parts, community.members.height)
+    return replace(
+        community,
+        slots=groups[:, 0],
+        slot_ns=wanted,
+        load_wh=community.load_wh.reshape(shape).sum(axis=1),
+        pv_wh=community.pv_wh.reshape(shape).sum(axis=1),
+    )
 
 
 def _some_homes(community: Community, homes: int) -> Community:
@@ -178,7 +208,14 @@ def _some_homes(community: Community, homes: int) -> Community:
     )
 
 
-def _check_seed(seed: object) -> None:
+def check_seed(seed: object) -> None:
+    """Refuse a seed that the generator does not take.
+
+    Raises
+    ------
+    PresetError
+        Saying so.
+    """
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
         raise PresetError(f"seed must be a whole number from 0 to 2^64 - 1, got {seed!r}")
 
@@ -187,42 +224,55 @@ def _params(preset: Preset, community: Community) -> dict[str, Any]:
     """What the ledger's genesis commits to. Not the seed: salts come from it, and must not be found from the ledger."""
     return {
         "fastclear": _core.__version__,
-        "platform": preset.model_dump(mode="json"),
+        "platform": preset.model_dump(mode="json", exclude_none=True),
         "community": community.digest,
     }
 
 
-def _simulate(
-    preset: Preset, community: Community, days: int, seed: int, ledger: Ledger, *, progress: bool
+def simulate(
+    preset: Preset, community: Community, days: int, seed: int, folder: Path | None, advance: Advance
 ) -> RunResult:
+    """A run over all slots of a community, which are `days` days in the slots of the preset.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Where the ledger is kept, in a directory of its own; None keeps it in memory.
+    advance : callable
+        Called after every slot.
+    """
     started = time.perf_counter()
+    params = _params(preset, community)
+    ledger = Ledger(params=params, seed=seed) if folder is None else _ledger_in(folder, params, seed)
     slots, members = community.load_wh.shape
     recording = Recording(slots, members)
-    bank = _open_bank(preset, community, recording)
+    bank = open_bank(preset, deposits_nano(preset, community).tolist(), zones(community).tolist())
+    recording.account[:] = [bank.account(position) for position in range(members)]
     first = int(community.slots[0])
     bank.advance(first)
     genesis = bank.receipts()
-    recording.genesis_records = len(genesis)
+    recording.other_records = len(genesis)
     ledger.seal([], genesis, slot=first)
     seconds_clearing = 0.0
-    rules = mechanisms(preset)
-    batteries = Batteries.of(community)
-    with _progress(progress, slots) as advance:
-        for slot in range(slots):
-            seconds_clearing += _one_slot(slot, preset, community, seed, rules, batteries, bank, ledger, recording)
-            advance()
+    house = _Trading(preset, community, seed, bank, ledger, recording)
+    for slot in range(slots):
+        house.confirm(int(community.slots[slot]))
+        seconds_clearing += house.trade(slot)
+        advance()
+    house.confirm(None)
+    house.charge_subscriptions()
     bank.close_cycle()  # recounts every account
     orders = order_frame(recording, community)
     trades = trade_frame(recording, community)
     frames = {
         "slots": slot_frame(recording, community, orders, trades),
-        "members": member_frame(recording, community, preset),
+        "members": member_frame(recording, community, preset, Purses.of(bank, recording.account)),
         "trades": trades,
         "orders": orders,
     }
-    house = _house_totals(bank)
+    totals = _house_totals(bank)
     seconds = {"clearing": seconds_clearing, "total": time.perf_counter() - started}
-    sealed = {"blocks": len(ledger), "records": int(recording.records.sum()) + recording.genesis_records}
+    sealed = {"blocks": len(ledger), "records": int(recording.records.sum()) + recording.other_records}
     return RunResult(
         preset=preset,
         community=community,
@@ -233,9 +283,9 @@ def _simulate(
         members=frames["members"],
         trades=frames["trades"],
         orders=frames["orders"],
-        house=house,
-        metrics=_metrics(preset, community, recording, frames, house, sealed, seconds),
-        notes=deposit_notes(frames["members"], preset),
+        house=totals,
+        metrics=_metrics(preset, community, recording, frames, totals, sealed, seconds),
+        notes=_notes(preset, frames["members"], days),
         ledger=ledger,
         head=ledger.head,
         blocks=sealed["blocks"],
@@ -245,73 +295,150 @@ def _simulate(
     )
 
 
-def _open_bank(preset: Preset, community: Community, recording: Recording) -> Settlement:
-    """A bank with one account a member, named by its position, and the deposits of the preset in it."""
-    tariff = Tariff(
-        retail=preset.ticks("retail"),
-        feed_in=preset.ticks("feed_in"),
-        platform_fee=preset.ticks("platform_fee"),
-        network_fee=preset.ticks("network_fee"),
-        tax_ppm=preset.tax_ppm,
-    )
-    bank = Settlement(preset.settlement.profile.value, tariff=tariff)
-    positions = range(recording.members)
-    bank.open(positions)
-    bank.deposit(positions, deposits_nano(preset, community).tolist())
-    recording.account[:] = [bank.account(position) for position in positions]
-    return bank
+@dataclass
+class _Delivered:
+    """A slot that has been delivered and not confirmed yet."""
+
+    slot: int
+    gate: Gate
+    refused: NDArray[np.uint16]
+    outcome: Outcome
+    metered: Int64
 
 
-def _one_slot(
-    slot: int,
-    preset: Preset,
-    community: Community,
-    seed: int,
-    rules: tuple[Any, Any],
-    batteries: Batteries,
-    bank: Settlement,
-    ledger: Ledger,
-    recording: Recording,
-) -> float:
-    """One slot from forecast to block; seconds within ``fc.clear``."""
-    net = community.net_wh[slot]
-    start = int(community.slots[slot])
-    expected = forecast(net, seed=seed, slot=slot, error_ppm=int(preset.set_up.forecast_error_percent.value * 10_000))
-    battery = batteries.step(expected)
-    quotes = zero_intelligence(
-        expected + battery,
-        retail=preset.ticks("retail"),
-        feed_in=preset.ticks("feed_in"),
-        fees=preset.ticks("platform_fee") + preset.ticks("network_fee"),
-        seed=seed,
-        slot=slot,
-    )
-    first = community.essential if preset.market.essential_first.value else np.zeros_like(community.essential)
-    gate = Gate.of(quotes, slot, first, preset.ticks("essential_rate"))
-    every = np.arange(len(gate))
-    bank.advance(start)
-    refused = bank.reserve(gate.columns(every, gate.market, gate.quantity))
-    outcome = clear_gate(gate, refused == 0, *rules)
-    metered = net + battery
-    bank.advance(start + community.slot_ns)
-    receipts = bank.settle(
-        outcome.clearings, {"participant": np.arange(len(metered), dtype=np.int64), "energy_wh": metered}
-    )
-    block = ledger.seal([*outcome.clearings, *refused_orders(gate, refused)], receipts, slot=start)
-    recording.battery_wh[slot] = battery
-    recording.metered_wh[slot] = metered
-    recording.note_orders(gate, outcome, refused)
-    recording.note_trades(gate, outcome)
-    recording.note_money(slot, receipts.bill_columns)
-    recording.records[slot] = len(receipts)
-    recording.height[slot] = block.height
-    return outcome.seconds
+class _Trading:
+    """The slots of a run, one after the other: each is traded at its gate, and settled and sealed when confirmed."""
+
+    def __init__(
+        self,
+        preset: Preset,
+        community: Community,
+        seed: int,
+        bank: Settlement,
+        ledger: Ledger,
+        recording: Recording,
+    ) -> None:
+        self.preset, self.community, self.seed = preset, community, seed
+        self.bank, self.ledger, self.recording = bank, ledger, recording
+        self.rules = mechanisms(preset)
+        self.batteries = Batteries.of(community)
+        self.error_ppm = ppm(preset.set_up.forecast_error_percent)
+        options = preset.settlement.options
+        kept = 10**6 - preset.settlement.payment.seller_share(options)
+        # a seller asks for what leaves it the feed-in price after others have had their share
+        self.feed_in = -(-preset.ticks("feed_in") * 10**6 // kept) if kept else preset.ticks("retail")
+        first = community.essential if preset.market.essential_first.value else np.zeros_like(community.essential)
+        self.first = first
+        self.rate = preset.ticks("essential_rate") if first.any() else 0
+        self.waiting: deque[_Delivered] = deque()
+        rule = preset.market.rule
+        self.stager = rule.staged(preset.market.options, community, seed) if rule.staged else None
+        self.zones = zones(community)
+        self.dated = isinstance(bank.tariff, TariffPlan)
+
+    def trade(self, slot: int) -> float:
+        """One slot from forecast to meters; seconds within ``fc.clear``."""
+        net = self.community.net_wh[slot]
+        start = int(self.community.slots[slot])
+        expected = forecast(net, seed=self.seed, slot=slot, error_ppm=self.error_ppm)
+        battery = self.batteries.step(expected)
+        metered = net + battery
+        if self.preset.market.rule.pool is None:
+            self.bank.advance(start)
+            gate = self._bids(slot, expected + battery)
+        else:
+            self.bank.advance(start + self.community.slot_ns)
+            gate = self._meters(slot, metered)
+        every = np.arange(len(gate))
+        refused = self.bank.reserve(gate.columns(every, gate.market, gate.quantity), slot=start if self.dated else None)
+        essential, auction = self.rules
+        if self.stager is not None:
+            gate, auction = replace(gate, zone=self.zones[gate.member]), self.stager(slot)
+        outcome = clear_gate(gate, refused == 0, essential, auction)
+        self.recording.battery_wh[slot] = battery
+        self.recording.metered_wh[slot] = metered
+        self.recording.note_orders(gate, outcome, refused)
+        self.recording.note_trades(gate, outcome)
+        self.waiting.append(_Delivered(slot, gate, refused, outcome, metered))
+        return outcome.seconds
+
+    def _bids(self, slot: int, expected: Int64) -> Gate:
+        drawn = quotes(
+            self.preset.market.agent.value,
+            expected,
+            retail=self.preset.ticks("retail"),
+            feed_in=self.feed_in,
+            fees=self.preset.fees,
+            seed=self.seed,
+            slot=slot,
+        )
+        return Gate.of(drawn, slot, self.first, self.rate)
+
+    def _meters(self, slot: int, metered: Int64) -> Gate:
+        """Nobody bids: what was metered, at the price of the pool; nothing where all have one sign."""
+        market, retail, feed_in = self.preset.market, self.preset.ticks("retail"), self.preset.ticks("feed_in")
+        shared = metered if (metered > 0).any() and (metered < 0).any() else np.zeros_like(metered)
+        price = 0
+        if market.rule.pool is not None and shared.any():
+            price = market.rule.pool(market.options, retail, feed_in, shared)
+        return Gate.of_meters(shared, slot, price, retail - self.preset.fees, feed_in)
+
+    def confirm(self, now: int | None) -> None:
+        """Settle and seal every slot that is confirmed by `now`; all of them where there is no later slot."""
+        while self.waiting:
+            done = self.waiting[0]
+            start = int(self.community.slots[done.slot])
+            due = start + self.community.slot_ns + self.preset.information.delay_ns
+            if now is not None and due > now:
+                return
+            self.waiting.popleft()
+            self.bank.advance(due)
+            receipts = self.bank.settle(
+                done.outcome.clearings,
+                {"participant": np.arange(len(done.metered), dtype=np.int64), "energy_wh": done.metered},
+                slot=start if self.dated else None,
+                losses=self._lost(done.outcome),
+            )
+            refused = refused_orders(done.gate, done.refused)
+            block = self.ledger.seal([*done.outcome.clearings, *refused], receipts, slot=start)
+            self.recording.note_money(done.slot, receipts.bill_columns)
+            self.recording.records[done.slot] = len(receipts)
+            self.recording.height[done.slot] = block.height
+
+    def charge_subscriptions(self) -> None:
+        """Charge what members pay by the month, for the days of the run, and seal it in a block of its own."""
+        fixed = self.preset.price.subscription
+        if fixed is None:
+            return
+        first, last = (int(self.community.slots[at]) for at in (0, -1))
+        days = [np.datetime64(slot, "ns").astype("datetime64[D]").astype(date) for slot in (first, last)]
+        until = days[1] + timedelta(days=1)
+        self.bank.subscribe(range(self.recording.members), days[0], per_month=nano(fixed))
+        receipts = self.bank.charge_subscriptions((days[0], until))
+        self.ledger.seal([], receipts, slot=last)
+        self.recording.note_money(self.recording.slots - 1, receipts.bill_columns)
+        self.recording.other_records += len(receipts)
+
+    def _lost(self, outcome: Outcome) -> int:
+        if not self.preset.loss_ppm:
+            return 0
+        sent = [clearing.trade_columns["quantity"] for clearing in outcome.clearings]
+        return int(network_losses(np.concatenate(sent), self.preset.loss_ppm).sum()) if sent else 0
 
 
 def _house_totals(bank: Settlement) -> dict[str, int]:
-    """What each house account holds at the end, nano-currency."""
+    """What each house account has earned at the end, nano-currency."""
     posted = {row["role"]: int(row["posted"]) for row in bank.balances.iter_rows(named=True) if row["role"] != "member"}
-    return {name: posted[role] for name, role in _HOUSE.items()}
+    treasury = bank.treasury
+    earned = {name: posted[role] for name, role in _HOUSE.items()}
+    return {**earned, "lender": treasury["interest"] + treasury["penalty"] - treasury["written_off"]}
+
+
+def _notes(preset: Preset, members: pl.DataFrame, days: int) -> list[str]:
+    """What a reader must know: who lacked cover, and what the profile has to say."""
+    rules = preset.settlement
+    more = rules.payment.notes(members, days, preset.price.currency.value, rules.options)
+    return [*deposit_notes(members, preset), *more]
 
 
 def _describe(community: Community) -> str:
@@ -345,18 +472,3 @@ def _metrics(
         retail=preset.ticks("retail"),
         feed_in=preset.ticks("feed_in"),
     )
-
-
-@contextmanager
-def _progress(show: bool, slots: int) -> Iterator[Advance]:
-    """A bar on standard error, or nothing; hands out the function that moves it by one slot."""
-    if not show:
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
-        task = bar.add_task("slots", total=slots)
-        yield lambda: bar.advance(task)
