@@ -37,7 +37,19 @@ from fastclear.audit import AuditError, AuditReport
 from fastclear.block import Block, Proof, VerificationError, VerificationReport
 from fastclear.book import BookEvents, OrderBook
 from fastclear.certificates import CertificateCode, Certificates
-from fastclear.community import Community, community_from_frame, load_community
+from fastclear.community import (
+    Community,
+    DeferrableLoads,
+    DevicePlan,
+    DieselGenerators,
+    EvChargers,
+    HeatPumps,
+    SharedStorage,
+    Windows,
+    community_from_frame,
+    load_community,
+    plan_devices,
+)
 from fastclear.errors import (
     FastclearError,
     LedgerError,
@@ -94,11 +106,16 @@ __all__ = [
     "Clearing",
     "Community",
     "CreditBank",
+    "DeferrableLoads",
+    "DevicePlan",
+    "DieselGenerators",
     "Discriminatory",
     "DualPrice",
     "DualToken",
     "Escrow2of3",
+    "EvChargers",
     "FastclearError",
+    "HeatPumps",
     "History",
     "Huang",
     "Invoices",
@@ -129,6 +146,7 @@ __all__ = [
     "SchemaError",
     "Settlement",
     "SettlementError",
+    "SharedStorage",
     "ShortfallAllocation",
     "SinglePrice",
     "Storage",
@@ -144,6 +162,7 @@ __all__ = [
     "VerificationReport",
     "Vickrey",
     "Waterfall",
+    "Windows",
     "__version__",
     "clear",
     "community_from_frame",
@@ -157,6 +176,7 @@ __all__ = [
     "mechanisms",
     "net",
     "network_losses",
+    "plan_devices",
     "run",
     "verify",
     "verify_directory",

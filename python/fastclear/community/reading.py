@@ -278,8 +278,7 @@ def _grid(long: pl.DataFrame, slot_minutes: int | None, *, allow_gaps: bool) -> 
 
 
 def _fill_holes(long: pl.DataFrame, slots: NDArray[np.int64], names: pl.Series) -> pl.DataFrame:
-    """The rows, and for each that is missing the values of a day before, else of a day after, as far as there are
-    any."""
+    """The rows, and those that were missing: a day before, else a day after, as far as there are any."""
     there = np.zeros((len(slots), len(names)), dtype=bool)
     energy = np.zeros((len(_ENERGY), *there.shape), dtype=np.int64)
     at = np.searchsorted(slots, long["slot"].to_numpy()), long["participant"].to_physical().to_numpy()
