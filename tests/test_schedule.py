@@ -306,6 +306,60 @@ def test_diesel_with_a_least_load_is_switched_as_brute_force_says():
     assert {0, 2} <= seen
 
 
+def test_cars_and_heat_cost_what_brute_force_finds():
+    """A car with V2G and a target, and a heat pump with a store, each over every sequence of whole energies."""
+    random = np.random.default_rng(9)
+    given_back = 0
+    for _ in range(30):
+        net, buy = random.integers(-2, 3, 4), random.integers(2, 9, 4)
+        sell = random.integers(0, 3, 4)
+        first, energy, capacity = int(random.integers(0, 3)), int(random.integers(0, 4)), 7
+        community = tiny(np.maximum(net, 0)[:, None], np.maximum(-net, 0)[:, None])
+        kw = {"rule": "lp", "foresight": "perfect", "retail": buy, "feed_in": sell, "replan_slots": 9}
+        windows = Windows([0], [0], [3], [energy], [first])
+        car = EvChargers(windows, [capacity], [3], [2], slot_ns=HOUR)
+        plan = plan_devices(community, {"car": car}, **kw)
+
+        def cost(moves, net=net, buy=buy, sell=sell):
+            meters = [n + m for n, m in zip(net.tolist(), moves, strict=True)]
+            return sum(b * m if m > 0 else s * m for b, s, m in zip(buy.tolist(), sell.tolist(), meters, strict=True))
+
+        def fits(moves, start, low, high, goal):
+            stored = [start + sum(moves[: k + 1]) for k in range(len(moves))]
+            return all(low <= s <= high for s in stored) and stored[-1] >= goal
+
+        best = min(
+            cost((*moves, 0))
+            for moves in itertools.product(range(-2, 4), repeat=3)
+            if fits(moves, first, 0, capacity, first + energy)
+        )
+        assert plan.cost_nano(buy, sell) == [best]
+        given_back += int((plan.energy_wh["car"] < 0).sum())
+
+        demand = random.integers(0, 3, 4)
+        pump = HeatPumps([3], [4], demand[:, None], [10**6], slot_ns=HOUR)
+        plan = plan_devices(community, {"heat": pump}, **kw)
+        best = min(
+            cost(moves)
+            for moves in itertools.product(range(4), repeat=4)
+            if fits([m - d for m, d in zip(moves, demand.tolist(), strict=True)], 0, 0, 4, 0)
+        )
+        assert plan.cost_nano(buy, sell) == [best]
+        assert not plan.unserved_wh["heat"].any()
+    assert given_back > 5
+
+
+def test_a_plan_becomes_a_community_again():
+    community = small_community(1)
+    plan = plan_devices(community, some_of_everything(community))
+    planned = plan.community(community)
+    np.testing.assert_array_equal(planned.net_wh, plan.metered_wh)
+    assert not planned.battery_wh.any()
+    assert planned.source.endswith("; planned: battery, car, boiler, heat, pool, diesel")
+    with pytest.raises(PresetError, match="not the community that was planned"):
+        plan.community(small_community(2))
+
+
 def test_linear_plans_agree_with_scipy():
     """One battery with losses over a day, written down a second time, densely, for scipy's linprog."""
     scipy = pytest.importorskip("scipy.optimize", reason="scipy comes with the group `data`")
@@ -368,7 +422,7 @@ def test_perfect_foresight_is_a_bound_for_every_rule():
 
 def test_program_meets_heat_demand_and_cars_through_all_devices():
     """All kinds of devices together, program and rule: nothing is left unserved."""
-    community = small_community(1).take(slice(0, 48))
+    community = small_community(1).take(slice(40, 72))
     devices = some_of_everything(community)
     plan = plan_devices(community, devices, rule="lp", foresight="perfect", **PRICES, replan_slots=48)
     assert all(not short.any() for short in plan.unserved_wh.values())

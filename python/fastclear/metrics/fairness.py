@@ -32,7 +32,8 @@ def whole_numbers(name: str, values: Iterable[Any]) -> list[int]:
     return numbers
 
 
-def _not_negative(name: str, values: Iterable[Any]) -> list[int]:
+def not_negative(name: str, values: Iterable[Any]) -> list[int]:
+    """The same, none below 0, as figures of evenness need them."""
     numbers = whole_numbers(name, values)
     for row, value in enumerate(numbers):
         if value < 0:
@@ -116,7 +117,7 @@ def jain_index(values: Iterable[Any]) -> Fraction | None:
     >>> jain_index([2, 2, 0])
     Fraction(2, 3)
     """
-    numbers = _not_negative("values", values)
+    numbers = not_negative("values", values)
     squares = sum(x * x for x in numbers)
     return Fraction(sum(numbers) ** 2, len(numbers) * squares) if squares else None
 
@@ -137,7 +138,7 @@ def gini(values: Iterable[Any]) -> Fraction | None:
     >>> gini([1, 3])
     Fraction(1, 4)
     """
-    numbers = sorted(_not_negative("values", values))
+    numbers = sorted(not_negative("values", values))
     total, n = sum(numbers), len(numbers)
     if not total:
         return None

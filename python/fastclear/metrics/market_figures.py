@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastclear.errors import SchemaError
-from fastclear.metrics.fairness import _not_negative, whole_numbers
+from fastclear.metrics.fairness import not_negative, whole_numbers
 
 _NS_PER_HOUR = 3600 * 10**9
 
@@ -26,7 +26,7 @@ def hhi(volumes: Iterable[Any]) -> Fraction | None:
     >>> hhi([500, 300, 200])
     Fraction(19, 50)
     """
-    numbers = _not_negative("volumes", volumes)
+    numbers = not_negative("volumes", volumes)
     total = sum(numbers)
     return Fraction(sum(x * x for x in numbers), total * total) if total else None
 
