@@ -214,6 +214,13 @@ def test_best_gain_equals_lot_by_lot(rows):
     assert best_gain(side == 1, limit, quantity) == naive_best_gain(side, limit, quantity)
 
 
+def test_a_rule_without_one_price_shows_orders():
+    traders = Truthful([1, 0], [30, 10])
+    with pytest.raises(MechanismError, match="no single price to show; give show='orders'"):
+        call_rounds(traders, [1, 1], 1, mechanism=fc.Vickrey())
+    assert call_rounds(traders, [1, 1], 1, mechanism=fc.Vickrey(), show="orders")["gain"].to_list() == [20]
+
+
 def test_kinds_meet_in_one_market():
     mixed = [Truthful([1, 1], [30, 25]), ZeroIntelligence([0, 0], [10, 12], price_max=40, seed=1)]
     frame = call_rounds(mixed, [3, 3, 2, 2], rounds=5, show="orders")

@@ -345,6 +345,20 @@ def test_a_refused_energy_changes_nothing():
     assert [b.tolist() for b in car.bounds()] == [b.tolist() for b in before]
 
 
+def test_devices_say_what_they_are():
+    assert (
+        repr(EvChargers(Windows([0], [0], [3], [1500]), [40_000], [4000])) == "<EvChargers: 1 members, 0 Wh unserved>"
+    )
+
+
+def test_a_run_longer_than_the_slots_of_a_storage_says_so():
+    pool = SharedStorage(1000, [1], [0], 1000)
+    pool.take([5])
+    with pytest.raises(PresetError, match="slots end after 1"):
+        pool.bounds()
+    assert pool.unserved_wh.tolist() == [0]
+
+
 def test_a_run_longer_than_the_demand_says_so():
     pump = HeatPumps([1], [1], [[0]], [10**6])
     pump.take([0])

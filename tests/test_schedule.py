@@ -349,6 +349,13 @@ def test_cars_and_heat_cost_what_brute_force_finds():
     assert given_back > 5
 
 
+def test_bills_beyond_64_bits_are_exact():
+    top = 2**31 - 1
+    community = tiny([[top]] * 4, [[0]] * 4)
+    plan = plan_devices(community, {"battery": Batteries([top], [top], [10**6], slot_ns=HOUR)})
+    assert plan.cost_nano(top, 0) == [4 * top * top]
+
+
 def test_a_plan_becomes_a_community_again():
     community = small_community(1)
     plan = plan_devices(community, some_of_everything(community))

@@ -70,8 +70,12 @@ class DevicePlan:
         meter = self.metered_wh
         slots = len(meter)
         buy, sell = (_prices(name, value, slots) for name, value in (("retail", retail), ("feed_in", feed_in)))
-        paid = buy[:, None] * np.maximum(meter, 0) - sell[:, None] * np.maximum(-meter, 0)
-        return [int(money) + int(fuel) for money, fuel in zip(paid.sum(axis=0), self.fuel_nano, strict=True)]
+        bought, sold = np.maximum(meter, 0), np.maximum(-meter, 0)
+        top = max(int(np.abs(prices).max(initial=0)) for prices in (buy, sell)) * int(np.abs(meter).max(initial=0))
+        if top * slots >= 2**62:  # beyond 64 bits: slower, and exact all the same
+            bought, sold, buy, sell = (column.astype(object) for column in (bought, sold, buy, sell))
+        paid = (buy[:, None] * bought).sum(axis=0) - (sell[:, None] * sold).sum(axis=0)
+        return [int(money) + int(fuel) for money, fuel in zip(paid, self.fuel_nano, strict=True)]
 
     def community(self, community: Community) -> Community:
         """The same community with the plan in its profiles, to be run on any platform.

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastclear.errors import SchemaError
+from fastclear.metrics.run_figures import exact_sum
 
 Int64 = NDArray[np.int64]
 Value = Callable[[NDArray[np.bool_]], Int64]
@@ -53,6 +54,8 @@ def sharing_value(net_wh: ArrayLike, retail: int, feed_in: int) -> Value:
     if net.ndim != 2 or net.dtype.kind not in "iu" or retail < feed_in:
         raise SchemaError("net_wh must be whole Wh of the shape (slots, members), and retail not below feed_in")
     demand, supply = (np.maximum(sign * net, 0).astype(np.int64).T for sign in (1, -1))
+    if min(exact_sum(demand), exact_sum(supply)) * (retail - feed_in) >= _TOP:
+        raise SchemaError("what all save together must stay below 2^62 nano-currency; take fewer slots at a time")
 
     def value(inside: NDArray[np.bool_]) -> Int64:
         who = inside.astype(np.int64)
