@@ -214,6 +214,19 @@ def test_best_gain_equals_lot_by_lot(rows):
     assert best_gain(side == 1, limit, quantity) == naive_best_gain(side, limit, quantity)
 
 
+def test_who_shouts_again_takes_its_order_back():
+    """A bid of 20 is taken back for one of 5 before an ask of 10 comes: nothing trades, in whatever order they
+    shout."""
+
+    def rule(see):
+        return np.where(see.buys, 20 if see.step < 50 else 5, 100 if see.step < 100 else 10)
+
+    for seed in range(5):
+        session = book_rounds(OwnRule([1, 0], [30, 5], rule), [1, 0], [[30], [5]], steps=150, seed=seed)
+        assert session.trades.is_empty()
+        assert session.shouts == 150
+
+
 def test_a_rule_without_one_price_shows_orders():
     traders = Truthful([1, 0], [30, 10])
     with pytest.raises(MechanismError, match="no single price to show; give show='orders'"):

@@ -111,17 +111,17 @@ def test_a_plan_does_not_depend_on_the_future(rule, forecast):
 
     def devices(of, changed):
         demand = np.full((slots, n), 200)
-        arrivals, departures, energy = [40, 110, 140], [80, 125, 180], [6000, 3000, 5000]
+        arrivals, departures, energy = [40, 110, 140], [80, 125, 180], [6000, 3000, 2000]
         if changed:
             demand[cut:] = 900
-            arrivals[2], energy[2] = 150, 9000
+            arrivals[2], energy[2] = 150, 40_000
         return {
-            "battery": Batteries.of(of),
+            "battery": Batteries([60_000] * n, [10_000] * n, [950_000] * n),
             "car": EvChargers(Windows([0] * 3, arrivals, departures, energy), [40_000] * n, [11_000] * n),
             "heat": HeatPumps([2000] * n, [5000] * n, demand, [3_000_000] * n),
         }
 
-    # the program is solved anew in a slot after the cut as well, and every few slots before it
+    # the program is solved anew in the slot of the cut, and every few slots before it; batteries could prepare for cars
     kw = {"rule": rule, "retail": retail, "feed_in": 80_000, "forecast": forecast, "replan_slots": 26}
     one = plan_devices(community, devices(community, False), **kw)
     two = plan_devices(other, devices(other, True), **kw)
@@ -235,6 +235,44 @@ def test_batteries_by_price_keep_energy_for_the_dear_evening():
     at_once = plan_devices(community, battery(), **kw)
     kept = plan_devices(community, battery(), rule="price", forecast="noise", error_ppm=0, horizon_slots=6, **kw)
     assert kept.cost_nano(price, 0)[0] < at_once.cost_nano(price, 0)[0]
+
+
+def test_batteries_by_price_buy_what_they_will_need_and_no_more():
+    """400 Wh are needed when energy is dear, a tenth of what is bought is lost, and the battery could hold more."""
+    community = tiny([[0], [0], [200], [200]], [[0]] * 4)
+    price = [100, 150, 400, 400]
+    kw = {"rule": "price", "retail": price, "feed_in": 0, "forecast": "noise", "error_ppm": 0}
+    plan = plan_devices(community, {"battery": Batteries([2000], [2000], [900_000], slot_ns=HOUR)}, **kw)
+    assert plan.energy_wh["battery"].ravel().tolist() == [444, 1, -200, -200]
+    # half of it is lost: 100 for what 150 buys does not pay, 400 does
+    plan = plan_devices(
+        tiny([[0], [200]], [[0]] * 2),
+        {"battery": Batteries([2000], [2000], [500_000], slot_ns=HOUR)},
+        **{**kw, "retail": [100, 150]},
+    )
+    assert not plan.energy_wh["battery"].any()
+
+
+def test_heat_by_price_is_made_in_the_cheapest_slot_unless_the_sun_will_do_it():
+    demand = [[0], [300], [300]]
+
+    def heat(pv):
+        pump = HeatPumps([2000], [600], demand, [10**6], slot_ns=HOUR)
+        kw = {"rule": "price", "retail": [100, 300, 300], "feed_in": 0, "forecast": "noise", "error_ppm": 0}
+        return plan_devices(tiny([[0]] * 3, pv), {"heat": pump}, **kw).energy_wh["heat"].ravel().tolist()
+
+    assert heat([[0]] * 3) == [600, 0, 0]
+    assert heat([[0], [600], [0]]) == [0, 600, 0]
+
+
+@pytest.mark.parametrize(("fuel", "runs"), [(250_000, True), (320_000, False), (400_000, False)])
+def test_a_generator_runs_by_rule_only_where_it_pays(fuel, runs):
+    community = tiny([[500]] * 2, [[0]] * 2)
+    generator = DieselGenerators([1000], [5000], [fuel], slot_ns=HOUR)
+    plan = plan_devices(community, {"diesel": generator}, **PRICES)
+    assert plan.energy_wh["diesel"].ravel().tolist() == ([-500, -500] if runs else [0, 0])
+    blind = plan_devices(community, {"diesel": DieselGenerators([1000], [5000], [fuel], slot_ns=HOUR)})
+    assert not blind.energy_wh["diesel"].any()  # without prices nobody can tell
 
 
 # --- linear programs --------------------------------------------------------------------------------------------
@@ -354,6 +392,27 @@ def test_bills_beyond_64_bits_are_exact():
     community = tiny([[top]] * 4, [[0]] * 4)
     plan = plan_devices(community, {"battery": Batteries([top], [top], [10**6], slot_ns=HOUR)})
     assert plan.cost_nano(top, 0) == [4 * top * top]
+
+
+def test_the_program_counts_what_a_store_loses():
+    """A tenth is lost in a slot: 1,000 Wh at 100 are 900 Wh of heat later, cheaper than 900 at 200."""
+    community = tiny([[0], [0]], [[0], [0]])
+    pump = HeatPumps([2000], [2000], [[0], [900]], [10**6], loss_ppm=[100_000], slot_ns=HOUR)
+    plan = plan_devices(
+        community, {"heat": pump}, rule="lp", foresight="perfect", retail=[100, 200], feed_in=0, replan_slots=2
+    )
+    assert plan.energy_wh["heat"].ravel().tolist() == [1000, 0]
+
+
+def test_the_program_wastes_nothing_where_waste_would_pay():
+    """Import is paid for: a battery of 100 Wh takes 200 with an efficiency of a half, and cannot burn more."""
+    from fastclear.community.devices.outlook import Known
+    from fastclear.community.linear_plan import cheapest
+
+    fleet = Batteries([100], [500], [500_000], slot_ns=HOUR)
+    look = fleet.outlook(2, Known(all_ahead=True, expect=lambda table: table))
+    plan = cheapest(np.zeros((2, 1), np.int64), [look], np.array([-100, -100]), np.array([-100, -100]))
+    assert plan.cost == pytest.approx(-20_000)
 
 
 def test_a_plan_becomes_a_community_again():

@@ -302,8 +302,8 @@ def _by_price(device: Device, net: Int64, retail: Int64, expected: Int64) -> Int
         first: Int64 = np.maximum(wish, np.maximum(need - room, 0))
         return first
     if isinstance(device, HeatPumps):
-        # the store is filled in the cheapest slot in sight, where no surplus is expected to fill it for less
-        fills = (retail[0] <= retail.min()) & (expected >= 0).all(axis=0)
+        # the store is filled in the cheapest slot in sight, before dearer ones, where no surplus is expected to do it
+        fills = (retail[0] <= retail.min()) & (retail[0] < retail.max()) & (expected >= 0).all(axis=0)
         full: Int64 = np.where(fills, device.bounds()[1], wish)
         return full
     if isinstance(device, Batteries):
