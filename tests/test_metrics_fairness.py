@@ -88,6 +88,24 @@ def test_figures_that_make_no_sense(call, message):
         call()
 
 
+def test_flows_and_shares_by_hand():
+    """Two slots, three members: bought and delivered, bought and not used, sold and not delivered."""
+    load = np.array([[700, 300, 0], [500, 0, 100]])
+    pv = np.array([[0, 0, 900], [0, 400, 0]])
+    meter = load - pv
+    contract = np.array([[600, 400, -1000], [500, -500, 0]])
+    flows = metrics.energy_flows(load, pv, meter, contract)
+    # noon: 600 + 300 of Ann and Bo are bought and used, Cem delivers 900 of the 1,000 sold; night: Bo delivers 400 of
+    # 500
+    assert flows.local.tolist() == [900, 400]
+    assert flows.from_grid.tolist() == [100, 200]
+    assert flows.to_grid.tolist() == [0, 0]
+    assert metrics.self_sufficiency(flows, market=True) == 1 - Fraction(300, 1600)
+    assert metrics.self_sufficiency(flows, market=False) == 1 - Fraction(1000 + 600, 1600)
+    assert metrics.self_consumption(flows, market=True) == 1
+    assert metrics.self_consumption(flows, market=False) == 0
+
+
 # --- the six indices ---------------------------------------------------------------------------------------------
 
 
