@@ -385,6 +385,8 @@ def test_own_rule_sees_columns_and_remembers():
         (lambda: Zip([1], [0], seed=1), "must be above 0"),
         (lambda: Zip([1], [10], seed=1, margin=[0.1]), "margin of trader 0"),
         (lambda: Zip([1], [10], seed=1, beta=[0.1, 0.2]), "beta must be one finite number"),
+        (lambda: Zip([1], [10], seed=1, scale=float("nan")), "scale is a finite number"),
+        (lambda: RothErev([1], [10], markups=[1, 2], initial=float("inf"), seed=1), "initial and scale"),
         (lambda: GjerstadDickhaut([1], [10], price_max=0), "price_max, step and memory"),
         (lambda: GjerstadDickhaut([1], [10], price_max=5), "limit of trader 0 is 10, outside"),
         (lambda: RothErev([1], [10], markups=[1], seed=1), "at least two"),

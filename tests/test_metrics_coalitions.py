@@ -145,6 +145,8 @@ def test_sampling_is_seeded_and_goes_beyond_sixteen():
         (lambda: shapley([0, 0.5]), "whole numbers"),
         (lambda: core_check([0, 1], [1, 2]), "shares has 2 members, the game 1"),
         (lambda: sharing_value([2**31, -(2**31)], 2**31, 0), "below 2"),
+        (lambda: tabulated(lambda sets: [0.5] * len(sets), 1), "value gives float64"),
+        (lambda: sampled_shapley(lambda sets: np.zeros(1, int), 2, seed=1), "value gives int64 of shape"),
         (lambda: sharing_value([1], 1, 2), "retail not below feed_in"),
         (lambda: sampled_shapley(sharing_value([1], 2, 1), 1, pairs=1, seed=1), "pairs >= 30"),
         (lambda: sampled_shapley(sharing_value([1], 2, 1), 1, seed=-1), "seed must be"),

@@ -548,6 +548,19 @@ def test_plans_that_make_no_sense(change, message):
         plan_devices(community, {}, **{**PRICES, **change})
 
 
+@pytest.mark.parametrize(
+    ("slot", "steps", "forecast", "message"),
+    [
+        (0, 4, "yesterday", "must lie within"),
+        (-1, 2, "noise", "must lie within"),
+        (0, 1, "magic", "forecast is one of"),
+    ],
+)
+def test_expectations_that_make_no_sense(slot, steps, forecast, message):
+    with pytest.raises(PresetError, match=message):
+        expectation(np.zeros((3, 1), np.int64), slot, steps, forecast=forecast, slots_a_day=2)
+
+
 def test_devices_of_another_community():
     with pytest.raises(PresetError, match="device 'battery' has 2 members, the community 1"):
         plan_devices(tiny([[1]], [[0]]), {"battery": Batteries([1, 1], [1, 1], [1, 1])})

@@ -84,7 +84,10 @@ def tabulated(value: Value, members: int) -> Int64:
             "use sampled_shapley"
         )
     sets = np.arange(2**members)[:, None] >> np.arange(members) & 1
-    return value(sets.astype(np.bool_))
+    worth = np.asarray(value(sets.astype(np.bool_)))
+    if worth.shape != (2**members,) or worth.dtype.kind not in "iu":
+        raise SchemaError(f"value gives {worth.dtype} of shape {worth.shape} for {2**members} coalitions")
+    return worth.astype(np.int64)
 
 
 def _table(values: ArrayLike) -> tuple[Int64, int]:
@@ -207,7 +210,10 @@ def sampled_shapley(
         for turn in (order, order[::-1]):
             inside = np.zeros((members, members), np.bool_)
             inside[:, turn] = joined
-            observed[turn] += np.diff(value(inside), prepend=0)
+            worth = np.asarray(value(inside))
+            if worth.shape != (members,) or worth.dtype.kind not in "iu":
+                raise SchemaError(f"value gives {worth.dtype} of shape {worth.shape} for {members} coalitions")
+            observed[turn] += np.diff(worth, prepend=0)
         total += observed / 2
         squares += (observed / 2) ** 2
     mean = total / pairs

@@ -46,7 +46,9 @@ class SharedStorage(Device):
     Raises
     ------
     PresetError
-        If a value is out of range or nobody has a share.
+        If a weight is out of range or nobody has a share.
+    SettlementError
+        If :class:`fastclear.Storage` cannot be as described.
 
     Examples
     --------
