@@ -214,6 +214,26 @@ def test_best_gain_equals_lot_by_lot(rows):
     assert best_gain(side == 1, limit, quantity) == naive_best_gain(side, limit, quantity)
 
 
+def test_who_shouts_again_takes_its_order_back():
+    """A bid of 20 is taken back for one of 5 before an ask of 10 comes: nothing trades, in whatever order they
+    shout."""
+
+    def rule(see):
+        return np.where(see.buys, 20 if see.step < 50 else 5, 100 if see.step < 100 else 10)
+
+    for seed in range(5):
+        session = book_rounds(OwnRule([1, 0], [30, 5], rule), [1, 0], [[30], [5]], steps=150, seed=seed)
+        assert session.trades.is_empty()
+        assert session.shouts == 150
+
+
+def test_a_rule_without_one_price_shows_orders():
+    traders = Truthful([1, 0], [30, 10])
+    with pytest.raises(MechanismError, match="no single price to show; give show='orders'"):
+        call_rounds(traders, [1, 1], 1, mechanism=fc.Vickrey())
+    assert call_rounds(traders, [1, 1], 1, mechanism=fc.Vickrey(), show="orders")["gain"].to_list() == [20]
+
+
 def test_kinds_meet_in_one_market():
     mixed = [Truthful([1, 1], [30, 25]), ZeroIntelligence([0, 0], [10, 12], price_max=40, seed=1)]
     frame = call_rounds(mixed, [3, 3, 2, 2], rounds=5, show="orders")
@@ -365,6 +385,8 @@ def test_own_rule_sees_columns_and_remembers():
         (lambda: Zip([1], [0], seed=1), "must be above 0"),
         (lambda: Zip([1], [10], seed=1, margin=[0.1]), "margin of trader 0"),
         (lambda: Zip([1], [10], seed=1, beta=[0.1, 0.2]), "beta must be one finite number"),
+        (lambda: Zip([1], [10], seed=1, scale=float("nan")), "scale is a finite number"),
+        (lambda: RothErev([1], [10], markups=[1, 2], initial=float("inf"), seed=1), "initial and scale"),
         (lambda: GjerstadDickhaut([1], [10], price_max=0), "price_max, step and memory"),
         (lambda: GjerstadDickhaut([1], [10], price_max=5), "limit of trader 0 is 10, outside"),
         (lambda: RothErev([1], [10], markups=[1], seed=1), "at least two"),

@@ -111,17 +111,17 @@ def test_a_plan_does_not_depend_on_the_future(rule, forecast):
 
     def devices(of, changed):
         demand = np.full((slots, n), 200)
-        arrivals, departures, energy = [40, 110, 140], [80, 125, 180], [6000, 3000, 5000]
+        arrivals, departures, energy = [40, 110, 140], [80, 125, 180], [6000, 3000, 2000]
         if changed:
             demand[cut:] = 900
-            arrivals[2], energy[2] = 150, 9000
+            arrivals[2], energy[2] = 150, 40_000
         return {
-            "battery": Batteries.of(of),
+            "battery": Batteries([60_000] * n, [10_000] * n, [950_000] * n),
             "car": EvChargers(Windows([0] * 3, arrivals, departures, energy), [40_000] * n, [11_000] * n),
             "heat": HeatPumps([2000] * n, [5000] * n, demand, [3_000_000] * n),
         }
 
-    # the program is solved anew in a slot after the cut as well, and every few slots before it
+    # the program is solved anew in the slot of the cut, and every few slots before it; batteries could prepare for cars
     kw = {"rule": rule, "retail": retail, "feed_in": 80_000, "forecast": forecast, "replan_slots": 26}
     one = plan_devices(community, devices(community, False), **kw)
     two = plan_devices(other, devices(other, True), **kw)
@@ -237,6 +237,44 @@ def test_batteries_by_price_keep_energy_for_the_dear_evening():
     assert kept.cost_nano(price, 0)[0] < at_once.cost_nano(price, 0)[0]
 
 
+def test_batteries_by_price_buy_what_they_will_need_and_no_more():
+    """400 Wh are needed when energy is dear, a tenth of what is bought is lost, and the battery could hold more."""
+    community = tiny([[0], [0], [200], [200]], [[0]] * 4)
+    price = [100, 150, 400, 400]
+    kw = {"rule": "price", "retail": price, "feed_in": 0, "forecast": "noise", "error_ppm": 0}
+    plan = plan_devices(community, {"battery": Batteries([2000], [2000], [900_000], slot_ns=HOUR)}, **kw)
+    assert plan.energy_wh["battery"].ravel().tolist() == [444, 1, -200, -200]
+    # half of it is lost: 100 for what 150 buys does not pay, 400 does
+    plan = plan_devices(
+        tiny([[0], [200]], [[0]] * 2),
+        {"battery": Batteries([2000], [2000], [500_000], slot_ns=HOUR)},
+        **{**kw, "retail": [100, 150]},
+    )
+    assert not plan.energy_wh["battery"].any()
+
+
+def test_heat_by_price_is_made_in_the_cheapest_slot_unless_the_sun_will_do_it():
+    demand = [[0], [300], [300]]
+
+    def heat(pv):
+        pump = HeatPumps([2000], [600], demand, [10**6], slot_ns=HOUR)
+        kw = {"rule": "price", "retail": [100, 300, 300], "feed_in": 0, "forecast": "noise", "error_ppm": 0}
+        return plan_devices(tiny([[0]] * 3, pv), {"heat": pump}, **kw).energy_wh["heat"].ravel().tolist()
+
+    assert heat([[0]] * 3) == [600, 0, 0]
+    assert heat([[0], [600], [0]]) == [0, 600, 0]
+
+
+@pytest.mark.parametrize(("fuel", "runs"), [(250_000, True), (320_000, False), (400_000, False)])
+def test_a_generator_runs_by_rule_only_where_it_pays(fuel, runs):
+    community = tiny([[500]] * 2, [[0]] * 2)
+    generator = DieselGenerators([1000], [5000], [fuel], slot_ns=HOUR)
+    plan = plan_devices(community, {"diesel": generator}, **PRICES)
+    assert plan.energy_wh["diesel"].ravel().tolist() == ([-500, -500] if runs else [0, 0])
+    blind = plan_devices(community, {"diesel": DieselGenerators([1000], [5000], [fuel], slot_ns=HOUR)})
+    assert not blind.energy_wh["diesel"].any()  # without prices nobody can tell
+
+
 # --- linear programs --------------------------------------------------------------------------------------------
 
 
@@ -306,6 +344,88 @@ def test_diesel_with_a_least_load_is_switched_as_brute_force_says():
     assert {0, 2} <= seen
 
 
+def test_cars_and_heat_cost_what_brute_force_finds():
+    """A car with V2G and a target, and a heat pump with a store, each over every sequence of whole energies."""
+    random = np.random.default_rng(9)
+    given_back = 0
+    for _ in range(30):
+        net, buy = random.integers(-2, 3, 4), random.integers(2, 9, 4)
+        sell = random.integers(0, 3, 4)
+        first, energy, capacity = int(random.integers(0, 3)), int(random.integers(0, 4)), 7
+        community = tiny(np.maximum(net, 0)[:, None], np.maximum(-net, 0)[:, None])
+        kw = {"rule": "lp", "foresight": "perfect", "retail": buy, "feed_in": sell, "replan_slots": 9}
+        windows = Windows([0], [0], [3], [energy], [first])
+        car = EvChargers(windows, [capacity], [3], [2], slot_ns=HOUR)
+        plan = plan_devices(community, {"car": car}, **kw)
+
+        def cost(moves, net=net, buy=buy, sell=sell):
+            meters = [n + m for n, m in zip(net.tolist(), moves, strict=True)]
+            return sum(b * m if m > 0 else s * m for b, s, m in zip(buy.tolist(), sell.tolist(), meters, strict=True))
+
+        def fits(moves, start, low, high, goal):
+            stored = [start + sum(moves[: k + 1]) for k in range(len(moves))]
+            return all(low <= s <= high for s in stored) and stored[-1] >= goal
+
+        best = min(
+            cost((*moves, 0))
+            for moves in itertools.product(range(-2, 4), repeat=3)
+            if fits(moves, first, 0, capacity, first + energy)
+        )
+        assert plan.cost_nano(buy, sell) == [best]
+        given_back += int((plan.energy_wh["car"] < 0).sum())
+
+        demand = random.integers(0, 3, 4)
+        pump = HeatPumps([3], [4], demand[:, None], [10**6], slot_ns=HOUR)
+        plan = plan_devices(community, {"heat": pump}, **kw)
+        best = min(
+            cost(moves)
+            for moves in itertools.product(range(4), repeat=4)
+            if fits([m - d for m, d in zip(moves, demand.tolist(), strict=True)], 0, 0, 4, 0)
+        )
+        assert plan.cost_nano(buy, sell) == [best]
+        assert not plan.unserved_wh["heat"].any()
+    assert given_back > 5
+
+
+def test_bills_beyond_64_bits_are_exact():
+    top = 2**31 - 1
+    community = tiny([[top]] * 4, [[0]] * 4)
+    plan = plan_devices(community, {"battery": Batteries([top], [top], [10**6], slot_ns=HOUR)})
+    assert plan.cost_nano(top, 0) == [4 * top * top]
+
+
+def test_the_program_counts_what_a_store_loses():
+    """A tenth is lost in a slot: 1,000 Wh at 100 are 900 Wh of heat later, cheaper than 900 at 200."""
+    community = tiny([[0], [0]], [[0], [0]])
+    pump = HeatPumps([2000], [2000], [[0], [900]], [10**6], loss_ppm=[100_000], slot_ns=HOUR)
+    plan = plan_devices(
+        community, {"heat": pump}, rule="lp", foresight="perfect", retail=[100, 200], feed_in=0, replan_slots=2
+    )
+    assert plan.energy_wh["heat"].ravel().tolist() == [1000, 0]
+
+
+def test_the_program_wastes_nothing_where_waste_would_pay():
+    """Import is paid for: a battery of 100 Wh takes 200 with an efficiency of a half, and cannot burn more."""
+    from fastclear.community.devices.outlook import Known
+    from fastclear.community.linear_plan import cheapest
+
+    fleet = Batteries([100], [500], [500_000], slot_ns=HOUR)
+    look = fleet.outlook(2, Known(all_ahead=True, expect=lambda table: table))
+    plan = cheapest(np.zeros((2, 1), np.int64), [look], np.array([-100, -100]), np.array([-100, -100]))
+    assert plan.cost == pytest.approx(-20_000)
+
+
+def test_a_plan_becomes_a_community_again():
+    community = small_community(1)
+    plan = plan_devices(community, some_of_everything(community))
+    planned = plan.community(community)
+    np.testing.assert_array_equal(planned.net_wh, plan.metered_wh)
+    assert not planned.battery_wh.any()
+    assert planned.source.endswith("; planned: battery, car, boiler, heat, pool, diesel")
+    with pytest.raises(PresetError, match="not the community that was planned"):
+        plan.community(small_community(2))
+
+
 def test_linear_plans_agree_with_scipy():
     """One battery with losses over a day, written down a second time, densely, for scipy's linprog."""
     scipy = pytest.importorskip("scipy.optimize", reason="scipy comes with the group `data`")
@@ -368,7 +488,7 @@ def test_perfect_foresight_is_a_bound_for_every_rule():
 
 def test_program_meets_heat_demand_and_cars_through_all_devices():
     """All kinds of devices together, program and rule: nothing is left unserved."""
-    community = small_community(1).take(slice(0, 48))
+    community = small_community(1).take(slice(40, 72))
     devices = some_of_everything(community)
     plan = plan_devices(community, devices, rule="lp", foresight="perfect", **PRICES, replan_slots=48)
     assert all(not short.any() for short in plan.unserved_wh.values())
@@ -426,6 +546,19 @@ def test_plans_that_make_no_sense(change, message):
     community = tiny([[1]] * 4, [[0]] * 4)
     with pytest.raises(PresetError, match=message):
         plan_devices(community, {}, **{**PRICES, **change})
+
+
+@pytest.mark.parametrize(
+    ("slot", "steps", "forecast", "message"),
+    [
+        (0, 4, "yesterday", "must lie within"),
+        (-1, 2, "noise", "must lie within"),
+        (0, 1, "magic", "forecast is one of"),
+    ],
+)
+def test_expectations_that_make_no_sense(slot, steps, forecast, message):
+    with pytest.raises(PresetError, match=message):
+        expectation(np.zeros((3, 1), np.int64), slot, steps, forecast=forecast, slots_a_day=2)
 
 
 def test_devices_of_another_community():

@@ -45,7 +45,19 @@ from fastclear.certificate import (
 )
 from fastclear.certificates import CertificateCode, Certificates
 from fastclear.checkpoints import Checkpoint, Equivocation, equivocations
-from fastclear.community import Community, community_from_frame, load_community
+from fastclear.community import (
+    Community,
+    DeferrableLoads,
+    DevicePlan,
+    DieselGenerators,
+    EvChargers,
+    HeatPumps,
+    SharedStorage,
+    Windows,
+    community_from_frame,
+    load_community,
+    plan_devices,
+)
 from fastclear.comparison import Comparison, compare
 from fastclear.consortium import Consortium
 from fastclear.erasure import Erasure
@@ -124,17 +136,22 @@ __all__ = [
     "Consortium",
     "CosignError",
     "CreditBank",
+    "DeferrableLoads",
+    "DevicePlan",
+    "DieselGenerators",
     "Discriminatory",
     "DualPrice",
     "DualToken",
     "Equivocation",
     "Erasure",
     "Escrow2of3",
+    "EvChargers",
     "Exchange",
     "ExchangeError",
     "FastclearError",
     "FixedPrice",
     "Gate",
+    "HeatPumps",
     "History",
     "Huang",
     "Invoices",
@@ -174,6 +191,7 @@ __all__ = [
     "SealedBids",
     "Settlement",
     "SettlementError",
+    "SharedStorage",
     "SharingClearing",
     "ShortfallAllocation",
     "Signer",
@@ -193,6 +211,7 @@ __all__ = [
     "VerificationReport",
     "Vickrey",
     "Waterfall",
+    "Windows",
     "__version__",
     "catalogue",
     "certify_block",
@@ -210,6 +229,7 @@ __all__ = [
     "mechanisms",
     "net",
     "network_losses",
+    "plan_devices",
     "run",
     "sealed_parameters",
     "verify",

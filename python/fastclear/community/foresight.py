@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastclear.community.agents import forecast as with_noise
 from fastclear.community.devices.outlook import Known
+from fastclear.errors import PresetError
 
 Forecast = Literal["persistence", "yesterday", "noise"]
 Foresight = Literal["none", "perfect"]
@@ -45,6 +46,11 @@ def expectation(
     -------
     ndarray of int64, shape (steps, members)
 
+    Raises
+    ------
+    PresetError
+        If there is no such forecast, or the slots are not in the table.
+
     Examples
     --------
     >>> load = np.array([[10], [20], [30], [40]])
@@ -53,6 +59,12 @@ def expectation(
     >>> expectation(load, 2, 2, forecast="persistence", slots_a_day=2).tolist()
     [[30], [30]]
     """
+    if forecast not in get_args(Forecast):
+        raise PresetError(f"forecast is one of {', '.join(get_args(Forecast))}, not {forecast!r}")
+    if table.ndim != 2 or not (0 <= slot < slot + steps <= len(table)) or slots_a_day < 1:
+        raise PresetError(
+            f"slots {slot} to {slot + steps} must lie within the table of shape {table.shape}, and a day have a slot"
+        )
     rows = slot + np.arange(steps)
     if forecast == "noise":
         told = np.stack([with_noise(table[row], seed=seed, slot=int(row), error_ppm=error_ppm) for row in rows])

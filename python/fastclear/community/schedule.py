@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -70,8 +70,50 @@ class DevicePlan:
         meter = self.metered_wh
         slots = len(meter)
         buy, sell = (_prices(name, value, slots) for name, value in (("retail", retail), ("feed_in", feed_in)))
-        paid = buy[:, None] * np.maximum(meter, 0) - sell[:, None] * np.maximum(-meter, 0)
-        return [int(money) + int(fuel) for money, fuel in zip(paid.sum(axis=0), self.fuel_nano, strict=True)]
+        bought, sold = np.maximum(meter, 0), np.maximum(-meter, 0)
+        top = max(int(np.abs(prices).max(initial=0)) for prices in (buy, sell)) * int(np.abs(meter).max(initial=0))
+        if top * slots >= 2**62:  # beyond 64 bits: slower, and exact all the same
+            bought, sold, buy, sell = (column.astype(object) for column in (bought, sold, buy, sell))
+        paid = (buy[:, None] * bought).sum(axis=0) - (sell[:, None] * sold).sum(axis=0)
+        return [int(money) + int(fuel) for money, fuel in zip(paid, self.fuel_nano, strict=True)]
+
+    def community(self, community: Community) -> Community:
+        """The same community with the plan in its profiles, to be run on any platform.
+
+        What devices take is load, what they give is production, so that ``net_wh`` is what the meters of the plan read
+        (and self-consumption counts what a battery gives as it counts PV). Its members have no battery left to act
+        with.
+
+        Parameters
+        ----------
+        community : Community
+            The one that was planned.
+
+        Examples
+        --------
+        >>> import fastclear as fc
+        >>> from fastclear.community import Batteries
+        >>> day = fc.load_community().days(1)
+        >>> plan = fc.plan_devices(day, {"battery": Batteries.of(day)})
+        >>> planned = plan.community(day)
+        >>> bool((planned.net_wh == plan.metered_wh).all()), fc.run("brooklyn", community=planned, days=1).blocks
+        (True, 97)
+        """
+        if not np.array_equal(community.net_wh, self.net_wh):
+            raise PresetError("this is not the community that was planned: its load less PV is another")
+        taken, given = (
+            sum((np.maximum(sign * e, 0) for e in self.energy_wh.values()), np.zeros_like(self.net_wh))
+            for sign in (1, -1)
+        )
+        return replace(
+            community,
+            source=f"{community.source}; planned: {', '.join(self.energy_wh) or 'nothing'}",
+            members=community.members.with_columns(
+                pl.lit(0).alias(name) for name in ("battery_wh", "battery_w", "battery_efficiency_ppm")
+            ),
+            load_wh=community.load_wh + taken,
+            pv_wh=community.pv_wh + given,
+        )
 
     def to_frame(self) -> pl.DataFrame:
         """One row a slot and member: slot and member by position, net_wh, one column a device, metered_wh."""
@@ -260,8 +302,8 @@ def _by_price(device: Device, net: Int64, retail: Int64, expected: Int64) -> Int
         first: Int64 = np.maximum(wish, np.maximum(need - room, 0))
         return first
     if isinstance(device, HeatPumps):
-        # the store is filled in the cheapest slot in sight, where no surplus is expected to fill it for less
-        fills = (retail[0] <= retail.min()) & (expected >= 0).all(axis=0)
+        # the store is filled in the cheapest slot in sight, before dearer ones, where no surplus is expected to do it
+        fills = (retail[0] <= retail.min()) & (retail[0] < retail.max()) & (expected >= 0).all(axis=0)
         full: Int64 = np.where(fills, device.bounds()[1], wish)
         return full
     if isinstance(device, Batteries):

@@ -85,6 +85,8 @@ class Zip(Bidder):
         self.gamma = self._own("gamma", gamma, 0.1 * drawn[2])
         self.momentum: Float64 = np.zeros(len(self))
         self.scale = float(scale)
+        if not 0 <= self.scale < np.inf:
+            raise MechanismError(f"scale is a finite number of ticks, 0 or more, got {scale!r}")
         if (sign * self.margin < 0).any():
             at = int(np.argmax(sign * self.margin < 0))
             raise MechanismError(f"margin of trader {at} is {self.margin[at]}; it is >= 0 for sellers, <= 0 for buyers")

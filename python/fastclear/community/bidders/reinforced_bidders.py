@@ -63,7 +63,7 @@ class RothErev(Bidder):
         choices = np.asarray(markups)
         if choices.ndim != 1 or len(choices) < 2 or choices.dtype.kind not in "iu" or (choices < 0).any():
             raise MechanismError("markups must be at least two whole numbers of ticks, none below 0")
-        if not (0 <= recency <= 1 and 0 <= experimentation <= 1 and initial > 0 and scale > 0):
+        if not (0 <= recency <= 1 and 0 <= experimentation <= 1 and 0 < initial < np.inf and 0 < scale < np.inf):
             raise MechanismError("recency and experimentation are from 0 to 1, initial and scale above 0")
         self.markups: Int64 = choices.astype(np.int64)
         self.recency, self.experimentation, self.scale, self.modified = recency, experimentation, scale, modified

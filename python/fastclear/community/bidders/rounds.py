@@ -108,6 +108,8 @@ def call_rounds(
         shown = clearing.markets.row(0, named=True)
         at = shown.get("price")
         at = None if at is None else int(at) // clearing.den
+        if at is None and shown["volume"] and show == "price":
+            raise MechanismError(f"{rule!r} has no single price to show; give show='orders'")
         gain = int((sign * limit * filled).sum())
         most = best_gain(buys, limit, lots)
         rows.append((turn, at, int(shown["volume"]), gain, most, gain / most if most else None))

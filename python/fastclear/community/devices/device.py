@@ -66,3 +66,7 @@ class Device(ABC):
     def unserved_wh(self) -> Int64:
         """What was promised and could not be given so far, whole Wh; int64, shape (members,)."""
         return np.zeros(len(self.bounds()[0]), np.int64)
+
+    def __repr__(self) -> str:
+        missing = int(self.unserved_wh.sum())
+        return f"<{type(self).__name__}: {len(self.unserved_wh)} members, {missing} Wh unserved>"

@@ -15,7 +15,7 @@ from fastclear.errors import PresetError
 Int64 = NDArray[np.int64]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class DieselGenerators(Device):
     """Generators that burn what is in their tank: off, or between a least and a greatest power.
 

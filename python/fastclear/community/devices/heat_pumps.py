@@ -15,7 +15,7 @@ from fastclear.errors import PresetError
 Int64 = NDArray[np.int64]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class HeatPumps(Device):
     """Heat pumps that have to cover a demand for heat, and a store that lets them choose when.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Int64 = NDArray[np.int64]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class SharedStorage(Device):
     """Shares of one battery, a virtual pool included. What it holds is kept by :class:`fastclear.Storage`.
 
@@ -46,7 +46,9 @@ class SharedStorage(Device):
     Raises
     ------
     PresetError
-        If a value is out of range or nobody has a share.
+        If a weight is out of range or nobody has a share.
+    SettlementError
+        If :class:`fastclear.Storage` cannot be as described.
 
     Examples
     --------
@@ -96,6 +98,8 @@ class SharedStorage(Device):
 
     def bounds(self) -> tuple[Int64, Int64]:
         """What each member can take out of its account (negative) and put into it."""
+        if self._slot >= len(self.slots):
+            raise PresetError(f"slots end after {len(self.slots)}; give the starts of all slots of the run")
         balances = self.storage.balances
         least, most = (np.zeros(len(self._weights), np.int64) for _ in range(2))
         least[self._owners] = -balances["dischargeable_wh"].to_numpy()
@@ -105,6 +109,11 @@ class SharedStorage(Device):
             free = max(self.capacity_wh - self.storage.energy_wh - 1, 0) * PPM // self.charge_efficiency_ppm
             most = np.minimum(most, free * self._weights // int(self._weights.sum()))
         return least, most
+
+    @property
+    def unserved_wh(self) -> Int64:
+        """Nothing: a share promises nothing; int64, shape (members,)."""
+        return np.zeros(len(self._weights), np.int64)
 
     def _book(self, energy_wh: Int64) -> None:
         kinds, members, energies = [], [], []

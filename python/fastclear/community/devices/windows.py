@@ -285,7 +285,7 @@ class Charging(Device):
         return look
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class EvChargers(Charging):
     """Cars: they arrive, have to have so much more by departure, and may give energy back (V2G).
 
@@ -335,7 +335,7 @@ class EvChargers(Charging):
         super().__init__(self.windows, capacity, charge, discharge, efficiency)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class DeferrableLoads(Charging):
     """Loads that can wait, and stop and go on: so much energy by a deadline (a boiler, a pool pump, water tanks).
 

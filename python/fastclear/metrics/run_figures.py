@@ -1,4 +1,4 @@
-"""What a run is judged by: each metric is one formula over integers.
+"""Energy flows, bills and the figures that a run shows, from meters, trades and tariffs alone.
 
 Energy is in Wh, prices in ticks (1e-6 currency/kWh), money in nano-currency; ticks times Wh is nano-currency exactly.
 Everything here is computed from meters, trades and tariffs alone, apart from the settlement, so that the two can be
@@ -131,6 +131,15 @@ def energy_flows(load_wh: Int64, pv_wh: Int64, metered_wh: Int64, contract_wh: I
     Returns
     -------
     EnergyFlows
+
+    Examples
+    --------
+    Ann takes 700 Wh and had bought 500; Bo gives 600 and had sold 500: 500 Wh went from Bo to Ann.
+
+    >>> load, pv = np.array([[700, 0]]), np.array([[0, 600]])
+    >>> flows = energy_flows(load, pv, load - pv, np.array([[500, -500]]))
+    >>> flows.local, flows.from_grid, flows.to_grid
+    (array([500]), array([200]), array([100]))
     """
     imports, exports = np.maximum(metered_wh, 0), np.maximum(-metered_wh, 0)
     open_wh = metered_wh - contract_wh
@@ -150,6 +159,13 @@ def self_sufficiency(flows: EnergyFlows, *, market: bool) -> Fraction | None:
 
     ``1 - sum_t from_grid / sum_t load``; without the market ``from_grid`` is all import. What a battery gives back
     counts as the community's own; batteries are empty at the start. ``None`` where there is no load.
+
+    Examples
+    --------
+    >>> load, pv = np.array([[700, 0]]), np.array([[0, 600]])
+    >>> flows = energy_flows(load, pv, load - pv, np.array([[500, -500]]))
+    >>> self_sufficiency(flows, market=True), self_sufficiency(flows, market=False)
+    (Fraction(5, 7), Fraction(0, 1))
     """
     load = exact_sum(flows.load)
     grid = exact_sum(flows.from_grid if market else flows.imports)
@@ -161,6 +177,13 @@ def self_consumption(flows: EnergyFlows, *, market: bool) -> Fraction | None:
 
     ``1 - sum_t to_grid / sum_t pv``; without the market ``to_grid`` is all export. What a battery takes has stayed,
     its losses too. ``None`` where there is no production.
+
+    Examples
+    --------
+    >>> load, pv = np.array([[700, 0]]), np.array([[0, 600]])
+    >>> flows = energy_flows(load, pv, load - pv, np.array([[500, -500]]))
+    >>> self_consumption(flows, market=True)
+    Fraction(5, 6)
     """
     pv = exact_sum(flows.pv)
     grid = exact_sum(flows.to_grid if market else flows.exports)
@@ -172,13 +195,24 @@ def welfare_nano(side_buy: NDArray[np.bool_], price: Int64, filled: Int64) -> in
 
     ``sum over buys of price * filled - sum over sells of price * filled``, nano-currency. Essential loads count at
     their fixed rate.
+
+    Examples
+    --------
+    >>> welfare_nano(np.array([True, False]), np.array([300, 100]), np.array([5, 5]))
+    1000
     """
     value = price * filled
     return exact_sum(value[side_buy]) - exact_sum(value[~side_buy])
 
 
 def mean_price(quantity: Int64, price: Int64) -> Fraction | None:
-    """The volume-weighted mean price: ``sum(price * quantity) / sum(quantity)``, ticks; ``None`` without trades."""
+    """The volume-weighted mean price: ``sum(price * quantity) / sum(quantity)``, ticks; ``None`` without trades.
+
+    Examples
+    --------
+    >>> mean_price(np.array([1, 3]), np.array([100, 200]))
+    Fraction(175, 1)
+    """
     volume = exact_sum(quantity)
     return Fraction(exact_sum(price * quantity), volume) if volume else None
 
