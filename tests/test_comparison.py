@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import polars as pl
 import pytest
+from test_platforms import profiles
 from typer.testing import CliRunner
 
 import fastclear as fc
@@ -109,6 +110,17 @@ def test_a_changed_copy_stands_beside_the_original() -> None:
         fc.compare([], days=1)
     with pytest.raises(fc.PresetError, match="did you mean brooklyn"):
         fc.compare(["broklyn"], days=1)
+
+
+def test_a_frame_of_ones_own_is_compared_too_and_one_without_trades() -> None:
+    dark = profiles().with_columns(pl.lit(0).alias("pv_wh"))
+    figures = fc.compare(["brooklyn", "community", "sonnen"], community=dark, days=1).figures
+    assert figures["price_ticks"].to_list() == [None] * 3
+    assert figures["jain"].to_list() == [None] * 3
+    assert figures["worse_off"].to_list() == [0, 0, 3]
+    shared = fc.compare(["community"], community=profiles(), days=1)
+    assert shared.figures["worse_off"].to_list() == [0]
+    assert "1 platforms" not in repr(shared)
 
 
 def test_the_command_prints_tables_or_json(tmp_path: Path) -> None:

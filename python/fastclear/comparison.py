@@ -22,7 +22,7 @@ from fastclear.platforms.output import FRAMES, new_directory, summary, write_fra
 from fastclear.platforms.preset import Preset
 from fastclear.platforms.progress import slot_bar
 from fastclear.platforms.result import RunResult
-from fastclear.platforms.simulation import check_seed, choose_community, simulate
+from fastclear.platforms.simulation import EMBEDDED, check_seed, choose_community, simulate
 
 _NS_PER_HOUR: Final = 3600 * 10**9
 _FROM_METRICS: Final = ("self_consumption", "self_sufficiency")
@@ -265,7 +265,7 @@ def _presets(names: Iterable[str | Path | Preset] | None) -> dict[str, Preset]:
 def _for_all(presets: Mapping[str, Preset], community: Any, days: int) -> dict[str, Community]:
     """The same members on every platform, in the slots of each."""
     first = next(iter(presets.values()))
-    if community is None or community == "embedded":
+    if community is None or (isinstance(community, str) and community == EMBEDDED):
         # the finest slots of the data: each platform adds up what it needs
         members = {"set_up__members": first.set_up.members.value, "set_up__slot_minutes": 15}
         community = choose_community(first.with_values("the comparison", **members), None)

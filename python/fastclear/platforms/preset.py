@@ -132,6 +132,12 @@ class WireOptions(Frozen):
     fee: Parameter[CtPerKwh]
 
 
+class VetoOptions(Frozen):
+    """The network operator rejects what a zone would export beyond so much, in kW over a slot; later members first."""
+
+    zone_export_kw: Parameter[Annotated[int, Field(ge=0, le=1_000_000)]]
+
+
 class Regulation(Frozen):
     """What the law and the distribution operator ask."""
 
@@ -141,6 +147,7 @@ class Regulation(Frozen):
     tax_percent: Parameter[Percent]
     duos: DuosOptions | None = None
     private_wire: WireOptions | None = None
+    veto: VetoOptions | None = None
 
     @model_validator(mode="after")
     def _charge_has_its_section(self) -> Regulation:

@@ -36,7 +36,7 @@ from fastclear.metrics import Metric
 from fastclear.platforms import load_preset
 from fastclear.platforms.accounts import Purses, deposit_notes, deposits_nano, member_frame
 from fastclear.platforms.agents import quotes
-from fastclear.platforms.gate import Gate, Outcome, clear_gate, mechanisms, refused_orders
+from fastclear.platforms.gate import Gate, Outcome, clear_gate, mechanisms, refused_orders, vetoed
 from fastclear.platforms.opening import open_bank
 from fastclear.platforms.output import new_directory, write_result
 from fastclear.platforms.parameters import nano, ppm
@@ -45,11 +45,13 @@ from fastclear.platforms.progress import Advance, slot_bar
 from fastclear.platforms.recording import Recording, order_frame, slot_frame, trade_frame
 from fastclear.platforms.result import RunResult
 from fastclear.platforms.rules.staged import zones
+from fastclear.reject import RejectReason
 from fastclear.settlement import Settlement
 from fastclear.tariffs import TariffPlan
 
 EMBEDDED: Final = "embedded"
 _NS_PER_MINUTE: Final = 60 * 10**9
+_NS_PER_HOUR: Final = 60 * _NS_PER_MINUTE
 _HOUSE: Final = {
     "operator": "platform",
     "dso": "dso",
@@ -351,6 +353,7 @@ class _Trading:
             gate = self._meters(slot, metered)
         every = np.arange(len(gate))
         refused = self.bank.reserve(gate.columns(every, gate.market, gate.quantity), slot=start if self.dated else None)
+        refused = self._with_veto(gate, refused)
         essential, auction = self.rules
         if self.stager is not None:
             gate, auction = replace(gate, zone=self.zones[gate.member]), self.stager(slot)
@@ -361,6 +364,15 @@ class _Trading:
         self.recording.note_trades(gate, outcome)
         self.waiting.append(_Delivered(slot, gate, refused, outcome, metered))
         return outcome.seconds
+
+    def _with_veto(self, gate: Gate, refused: NDArray[np.uint16]) -> NDArray[np.uint16]:
+        """Reject codes with those of the network operator: it has a say on asks, which nothing is reserved for."""
+        veto = self.preset.regulation.veto
+        if veto is None:
+            return refused
+        limit_wh = veto.zone_export_kw.value * 1000 * self.community.slot_ns // _NS_PER_HOUR
+        rejected = vetoed(gate, self.zones[gate.member], limit_wh) & (refused == 0)
+        return np.where(rejected, np.uint16(RejectReason.NETWORK_VETO), refused)
 
     def _bids(self, slot: int, expected: Int64) -> Gate:
         drawn = quotes(
