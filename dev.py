@@ -22,6 +22,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
+DATA_TESTS = ("tests/test_embedded_community.py", "tests/test_pvlib.py", "tests/test_schedule.py")
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 
 
@@ -73,9 +74,9 @@ def test() -> None:
 
 
 def data() -> None:
-    """Make the embedded community anew and compare it with what the package ships."""
+    """Make the embedded community anew and compare it with what is shipped; PV and plans against pvlib and scipy."""
     install("dev", "data")
-    run(BIN / "python", "-m", "pytest", "--quiet", "tests/test_embedded_community.py")
+    run(BIN / "python", "-m", "pytest", "--quiet", *DATA_TESTS)
 
 
 def simbench() -> None:

@@ -37,7 +37,19 @@ from fastclear.audit import AuditError, AuditReport
 from fastclear.block import Block, Proof, VerificationError, VerificationReport
 from fastclear.book import BookEvents, OrderBook
 from fastclear.certificates import CertificateCode, Certificates
-from fastclear.community import Community, community_from_frame, load_community
+from fastclear.community import (
+    Community,
+    DeferrableLoads,
+    DevicePlan,
+    DieselGenerators,
+    EvChargers,
+    HeatPumps,
+    SharedStorage,
+    Windows,
+    community_from_frame,
+    load_community,
+    plan_devices,
+)
 from fastclear.comparison import Comparison, compare
 from fastclear.errors import (
     FastclearError,
@@ -99,12 +111,17 @@ __all__ = [
     "Community",
     "Comparison",
     "CreditBank",
+    "DeferrableLoads",
+    "DevicePlan",
+    "DieselGenerators",
     "Discriminatory",
     "DualPrice",
     "DualToken",
     "Escrow2of3",
+    "EvChargers",
     "FastclearError",
     "FixedPrice",
+    "HeatPumps",
     "History",
     "Huang",
     "Invoices",
@@ -139,6 +156,7 @@ __all__ = [
     "SchemaError",
     "Settlement",
     "SettlementError",
+    "SharedStorage",
     "SharingClearing",
     "ShortfallAllocation",
     "SinglePrice",
@@ -156,6 +174,7 @@ __all__ = [
     "VerificationReport",
     "Vickrey",
     "Waterfall",
+    "Windows",
     "__version__",
     "catalogue",
     "clear",
@@ -171,6 +190,7 @@ __all__ = [
     "mechanisms",
     "net",
     "network_losses",
+    "plan_devices",
     "run",
     "verify",
     "verify_directory",

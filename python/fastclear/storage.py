@@ -124,9 +124,11 @@ class Storage(Exported):
         given = list(shares.values()) if isinstance(shares, Mapping) else [1] * len(members)
         weights = np.array([whole("shares", weight) for weight in given], np.int64)
         self.operator = None if operator is None else checked_name(operator)
-        for row, name in enumerate(members):
-            if name in members[:row] or name == self.operator:
+        named = set() if self.operator is None else {self.operator}
+        for name in members:
+            if name in named:
                 raise SettlementError(f"participant {name!r} has two accounts of this storage; give it one")
+            named.add(name)
         capacity = whole("capacity_wh", capacity_wh)
         terms = (
             capacity,

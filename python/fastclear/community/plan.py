@@ -9,16 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastclear.community.devices.device import Device
+from fastclear.community.devices.outlook import Known, Outlook
 from fastclear.community.frame import Community
+from fastclear.community.member_columns import ENERGY_LIMIT, NS_PER_HOUR, PPM, member_column, slot_energy
 from fastclear.errors import PresetError
 
-PPM = 1_000_000
-"""Parts of a whole."""
-_NS_PER_HOUR = 3600 * 10**9
-_LIMIT = 2**31  # quantities of contract.md stay below it; times PPM it still fits an int64
 
-
-class Batteries:
+class Batteries(Device):
     """Batteries of all members, and how full they are.
 
     All loss is booked when charging: of `c` Wh taken from the roof, ``c * efficiency_ppm / 1e6`` Wh can be
@@ -50,24 +48,20 @@ class Batteries:
     (array([500]), array([-450]), array([0]))
     """
 
-    __slots__ = ("_capacity", "_efficiency", "_power_wh", "_stored")
-
     def __init__(
         self,
         capacity_wh: ArrayLike,
         power_w: ArrayLike,
         efficiency_ppm: ArrayLike,
         *,
-        slot_ns: int = _NS_PER_HOUR // 4,
+        slot_ns: int = NS_PER_HOUR // 4,
         stored_wh: ArrayLike | None = None,
     ) -> None:
-        capacity = _column("capacity_wh", capacity_wh, top=_LIMIT - 1)
+        capacity = member_column("capacity_wh", capacity_wh, top=ENERGY_LIMIT - 1)
         members = len(capacity)
-        power = _column("power_w", power_w, members, top=_LIMIT - 1)
-        efficiency = _column("efficiency_ppm", efficiency_ppm, members, top=PPM)
-        stored = _column("stored_wh", np.zeros(members, np.int64) if stored_wh is None else stored_wh, members)
-        if not 0 < slot_ns <= 24 * _NS_PER_HOUR:
-            raise PresetError(f"slot_ns must be from 1 ns to 24 hours, got {slot_ns}")
+        power = member_column("power_w", power_w, members, top=ENERGY_LIMIT - 1)
+        efficiency = member_column("efficiency_ppm", efficiency_ppm, members, top=PPM)
+        stored = member_column("stored_wh", np.zeros(members, np.int64) if stored_wh is None else stored_wh, members)
         if ((efficiency == 0) & (capacity > 0)).any():
             raise PresetError("efficiency_ppm is 0 for a battery that exists; give it, e.g. 900000")
         if (stored > capacity).any():
@@ -76,9 +70,7 @@ class Batteries:
                 f"stored_wh of member {first} is above its capacity_wh ({stored[first]} > {capacity[first]})"
             )
         self._capacity = capacity * PPM
-        # W * ns can pass 2^63 (a 2 GW battery, an hour): split off whole seconds first
-        seconds, rest = divmod(slot_ns, 10**9)
-        self._power_wh = (power * seconds + power * rest // 10**9) // 3600
+        self._power_wh = slot_energy(power, slot_ns)
         self._efficiency = np.maximum(efficiency, 1)  # divides below; where there is no battery any divisor will do
         self._stored = stored * PPM
 
@@ -96,6 +88,16 @@ class Batteries:
     def stored_wh(self) -> NDArray[np.int64]:
         """Whole Wh that each battery could give now, rounded down; int64, shape (members,)."""
         return self._stored // PPM
+
+    @property
+    def power_wh(self) -> NDArray[np.int64]:
+        """Power limit in Wh a slot; int64, shape (members,)."""
+        return self._power_wh.copy()
+
+    @property
+    def efficiency_ppm(self) -> NDArray[np.int64]:
+        """Efficiency of a full cycle, 1 where there is no battery; int64, shape (members,)."""
+        return self._efficiency.copy()
 
     @property
     def stored_micro_wh(self) -> NDArray[np.int64]:
@@ -122,13 +124,28 @@ class Batteries:
         PresetError
             If the length is wrong or values are not whole Wh below 2^31.
         """
-        net = _column("net_wh", net_wh, len(self._capacity), low=1 - _LIMIT, top=_LIMIT - 1)
-        room = (self._capacity - self._stored) // self._efficiency
-        charge = np.minimum(np.minimum(np.maximum(-net, 0), self._power_wh), room)
-        discharge = np.minimum(np.minimum(np.maximum(net, 0), self._power_wh), self._stored // PPM)
-        self._stored = self._stored + charge * self._efficiency - discharge * PPM
-        battery: NDArray[np.int64] = charge - discharge
+        net = member_column("net_wh", net_wh, len(self._capacity), low=1 - ENERGY_LIMIT, top=ENERGY_LIMIT - 1)
+        battery = np.clip(-net, *self.bounds())
+        self._book(battery)
         return battery
+
+    def bounds(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The most that each battery can give (negative) and take in this slot, Wh at the home's side."""
+        room = (self._capacity - self._stored) // self._efficiency
+        return -np.minimum(self._power_wh, self._stored // PPM), np.minimum(self._power_wh, room)
+
+    def _book(self, energy_wh: NDArray[np.int64]) -> None:
+        charge, discharge = np.maximum(energy_wh, 0), np.maximum(-energy_wh, 0)
+        self._stored = self._stored + charge * self._efficiency - discharge * PPM
+
+    def outlook(self, steps: int, known: Known) -> Outlook:
+        """What a linear program has to know of the next `steps` slots."""
+        del known  # a battery is there in every slot, and nothing of it has to be forecast
+        look = Outlook.still(steps, len(self._capacity), storing=True)
+        look.up_wh[:], look.down_wh[:] = self._power_wh, self._power_wh
+        look.gain[:], look.high_wh[:] = self._efficiency / PPM, self._capacity / PPM
+        look.start_wh[:] = self._stored / PPM
+        return look
 
     def plan(self, net_wh: ArrayLike) -> NDArray[np.int64]:
         """Run many slots one after the other.
@@ -164,19 +181,3 @@ class Batteries:
             f"<Batteries: {int(exist.sum())} of {len(exist)} members, {int(self._stored.sum()) // PPM} of "
             f"{int(self._capacity.sum()) // PPM} Wh stored>"
         )
-
-
-def _column(
-    name: str, values: ArrayLike, length: int | None = None, *, low: int = 0, top: int = _LIMIT - 1
-) -> NDArray[np.int64]:
-    """One-dimensional int64 copy within bounds, or a PresetError."""
-    array = np.asarray(values)
-    if array.ndim != 1 or (length is not None and len(array) != length):
-        raise PresetError(f"{name} must have one value a member{f' ({length})' if length else ''}, got {array.shape}")
-    if array.dtype.kind not in "iu" and array.size:
-        raise PresetError(f"{name} must be whole numbers, got {array.dtype}; round first and cast to int64")
-    wild = (array < low) | (array > top)
-    if wild.any():
-        first = int(np.argmax(wild))
-        raise PresetError(f"{name} of member {first} is {array[first]}; it must be from {low} to {top}")
-    return array.astype(np.int64)

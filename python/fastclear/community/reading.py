@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fastclear.community.frame import MEMBER_COLUMNS, Community, utc_text
+from fastclear.community.frame import MEMBER_COLUMNS, NS_PER_DAY, Community, utc_text
 from fastclear.community.slots import slots_to_utc
 from fastclear.errors import PresetError
 
@@ -43,6 +43,7 @@ def community_from_frame(
     slot_minutes: int | None = None,
     rounding: Literal["refuse", "half_even"] = "refuse",
     allow_gaps: bool = False,
+    missing: Literal["refuse", "day_before"] = "refuse",
     name: str = "own data",
     source: str | None = None,
     tariff: Mapping[str, int] | None = None,
@@ -70,6 +71,9 @@ def community_from_frame(
         What to do with energy that is not whole Wh.
     allow_gaps : bool, default False
         Accept slots that nobody has, such as between two season weeks.
+    missing : {"refuse", "day_before"}, default "refuse"
+        What to do where a participant has no row for a slot that others have: its own values of 24 hours before, or,
+        where there are none, of 24 hours after. How many were filled is part of `source`.
     name, source : str, optional
         Label, and the line that says what data this is.
     tariff : mapping of str to int, optional
@@ -118,12 +122,18 @@ def community_from_frame(
     long = pl.DataFrame({"slot": slots_to_utc(table, tz), "participant": labels, **energy})
     slots, slot_ns = _grid(long, slot_minutes, allow_gaps=allow_gaps)
     names = long["participant"].unique().sort()
+    if missing not in ("refuse", "day_before"):
+        raise PresetError(f"missing is 'refuse' or 'day_before', not {missing!r}")
+    rows = long.height
+    if missing == "day_before":
+        long = _fill_holes(long, slots, names)
     _refuse_holes(long, slots, names)
     wide = long.sort("slot", "participant")
     shape = (len(slots), len(names))
     return Community(
         name=name,
-        source=source or f"own data: {_origin(frame)}, {len(names)} members, {len(slots)} slots",
+        source=(source or f"own data: {_origin(frame)}, {len(names)} members, {len(slots)} slots")
+        + (f"; {long.height - rows} missing values filled from the day before or after" if long.height > rows else ""),
         slots=slots,
         slot_ns=slot_ns,
         members=_members(names, table.with_columns(labels.alias("participant")), members),
@@ -267,6 +277,35 @@ def _grid(long: pl.DataFrame, slot_minutes: int | None, *, allow_gaps: bool) -> 
     return slots, slot_ns
 
 
+def _fill_holes(long: pl.DataFrame, slots: NDArray[np.int64], names: pl.Series) -> pl.DataFrame:
+    """The rows, and those that were missing: a day before, else a day after, as far as there are any."""
+    there = np.zeros((len(slots), len(names)), dtype=bool)
+    energy = np.zeros((len(_ENERGY), *there.shape), dtype=np.int64)
+    at = np.searchsorted(slots, long["slot"].to_numpy()), long["participant"].to_physical().to_numpy()
+    there[at] = True
+    for column, name in enumerate(_ENERGY):
+        energy[(column, *at)] = long[name].to_numpy()
+    given = there.copy()
+    # forward in time, so that a second day without readings is that of the day before it was missing; then backward
+    for step, order in ((-NS_PER_DAY, range(len(slots))), (NS_PER_DAY, range(len(slots) - 1, -1, -1))):
+        for slot in order:
+            source = int(np.searchsorted(slots, slots[slot] + step))
+            if there[slot].all() or source >= len(slots) or slots[source] != slots[slot] + step:
+                continue
+            take = ~there[slot] & there[source]
+            energy[:, slot, take] = energy[:, source, take]
+            there[slot] |= take
+    slot_at, member = np.nonzero(there & ~given)
+    filled = pl.DataFrame(
+        {
+            "slot": slots[slot_at],
+            "participant": names.gather(member),
+            **{name: energy[column, slot_at, member] for column, name in enumerate(_ENERGY)},
+        }
+    )
+    return long.vstack(filled.select(long.columns))
+
+
 def _refuse_holes(long: pl.DataFrame, slots: NDArray[np.int64], names: pl.Series) -> None:
     """Each participant must have each slot exactly once."""
     twice = long.select(pl.struct("slot", "participant").is_duplicated()).to_series()
@@ -288,7 +327,7 @@ def _refuse_holes(long: pl.DataFrame, slots: NDArray[np.int64], names: pl.Series
     raise PresetError(
         f"a gap: {names[int(member)]!r} has no row for the slot {utc_text(int(slots[slot]))}; fill it, or "
         "leave out that "
-        "participant"
+        "participant, or pass missing='day_before'"
     )
 
 

@@ -1,4 +1,4 @@
-"""What a run is judged by: each metric is one formula over integers.
+"""Energy flows, bills and the figures that a run shows, from meters, trades and tariffs alone.
 
 Energy is in Wh, prices in ticks (1e-6 currency/kWh), money in nano-currency; ticks times Wh is nano-currency exactly.
 Everything here is computed from meters, trades and tariffs alone, apart from the settlement, so that the two can be
