@@ -14,13 +14,14 @@ import pytest
 from test_platforms import profiles
 
 import fastclear as fc
-from fastclear.platforms import load_preset, platforms
+from fastclear.platforms import load_preset, parse_preset, platforms
 from fastclear.platforms.gate import Gate, clear_gate, mechanisms
 from fastclear.platforms.opening import open_bank
 from fastclear.platforms.preset import SECTIONS, Preset
 from fastclear.platforms.rules import RULES
 from fastclear.platforms.rules.staged import picks, zones
 from fastclear.platforms.simulation import choose_community, simulate
+from fastclear.platforms.storing import shared_storage
 
 NAMES = platforms()["name"].to_list()
 HOMES = 11
@@ -83,6 +84,12 @@ STATED = {
         "information.structure": "community_share",
         "information.ledger": "central",
         "regulation.backstop": "retailer",
+    },
+    "renew-nexus": {
+        "set_up.members": "36",
+        "set_up.shared_storage.capacity_kwh": "670",
+        "price.currency": "AUD",
+        "information.ledger": "public",
     },
     "vandebron": {
         "market.mechanism": "nominated",
@@ -634,6 +641,34 @@ def test_nearest_first_trades_no_farther_than_it_must() -> None:
             far += 1
             assert all(price > paid for where, price in asks.get(slot, []) if where == zone[buyer])
     assert far > 0
+
+
+def test_the_shared_battery_of_renew_nexus_keeps_its_accounts_and_its_limits() -> None:
+    preset = load_preset("renew-nexus").with_values("the test", set_up__members=HOMES)
+    people = choose_community(preset, None).days(2)
+    battery = shared_storage(preset, people)
+    assert battery is not None
+    stored = 0
+    for net in people.net_wh:
+        part = battery.allowed(-net)
+        assert (np.abs(part).sum() <= 200_000 // 4) and (np.sign(part) * np.sign(net) <= 0).all()
+        battery.take(part)
+        balances = battery.storage.balances
+        assert balances["stored_wh"].sum() <= battery.storage.energy_wh + 1
+        assert int(balances["stored_wh"].min()) >= 0  # type: ignore[arg-type]
+        stored = max(stored, battery.storage.energy_wh)
+    assert 0 < stored <= 670_000
+
+    with_it, without = (fc.run(chosen, days=2) for chosen in (preset, without_storage(preset)))
+    assert with_it.slots["battery_wh"].abs().sum() > without.slots["battery_wh"].abs().sum()
+    assert with_it.slots["export_wh"].sum() < without.slots["export_wh"].sum()
+    assert with_it.slots["import_wh"].sum() < without.slots["import_wh"].sum()
+
+
+def without_storage(preset: Preset) -> Preset:
+    data = preset.model_dump()
+    data["set_up"].pop("shared_storage")
+    return parse_preset(data)
 
 
 # -- communities at the edge ------------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ from fastclear.platforms.progress import Advance, slot_bar
 from fastclear.platforms.recording import Recording, order_frame, slot_frame, trade_frame
 from fastclear.platforms.result import RunResult
 from fastclear.platforms.rules.staged import zones
+from fastclear.platforms.storing import shared_storage
 from fastclear.reject import RejectReason
 from fastclear.settlement import Settlement
 from fastclear.tariffs import TariffPlan
@@ -324,6 +325,7 @@ class _Trading:
         self.bank, self.ledger, self.recording = bank, ledger, recording
         self.rules = mechanisms(preset)
         self.batteries = Batteries.of(community)
+        self.shared = shared_storage(preset, community)
         self.error_ppm = ppm(preset.set_up.forecast_error_percent)
         options = preset.settlement.options
         kept = 10**6 - preset.settlement.payment.seller_share(options)
@@ -344,6 +346,11 @@ class _Trading:
         start = int(self.community.slots[slot])
         expected = forecast(net, seed=self.seed, slot=slot, error_ppm=self.error_ppm)
         battery = self.batteries.step(expected)
+        if self.shared is not None:
+            # what home batteries leave goes to the member's share, and what they lack comes from it
+            part = self.shared.allowed(-(expected + battery))
+            self.shared.take(part)
+            battery = battery + part
         metered = net + battery
         if self.preset.market.rule.pool is None:
             self.bank.advance(start)
