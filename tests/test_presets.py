@@ -592,6 +592,29 @@ def test_picks_are_so_many_others_with_pv_and_hold_as_long_as_they_say() -> None
     assert first.height == 10 * community.members.height
 
 
+def test_picks_of_many_producers_are_drawn_without_a_table_of_all_pairs() -> None:
+    many = 3_000
+    start = np.datetime64("2024-07-08T00:00", "ns").astype(np.int64)
+    small = fc.load_community()
+    names = pl.Series("participant", [f"m{at}" for at in range(many)])
+    people = replace(
+        small,
+        slots=np.array([start, start + small.slot_ns]),
+        members=pl.concat([small.members.head(1)] * many).with_columns(names),
+        load_wh=np.zeros((2, many), np.int64),
+        pv_wh=np.ones((2, many), np.int64),
+    )
+    drawn = picks(people, 10, 3, 0)
+    assert drawn.group_by("buyer").len()["len"].unique().to_list() == [10]
+    assert drawn.group_by("buyer").agg(pl.col("source").n_unique())["source"].unique().to_list() == [10]
+    assert (drawn["buyer"] != drawn["source"]).all()
+    # every producer is as likely: how often each is picked is Poisson around 10
+    counts = np.bincount(drawn["source"].to_numpy(), minlength=many)
+    assert counts.mean() == 10
+    assert abs(counts.var() - 10) < 2
+    assert counts.max() < 40
+
+
 def test_a_customer_of_vandebron_buys_from_one_producer_at_the_price_that_it_posts() -> None:
     result = fc.run(load_preset("vandebron").with_values("the test", set_up__members=HOMES), days=3)
     assert result.trades.height > 20
@@ -651,7 +674,8 @@ def test_the_shared_battery_of_renew_nexus_keeps_its_accounts_and_its_limits() -
     stored = 0
     for net in people.net_wh:
         part = battery.allowed(-net)
-        assert (np.abs(part).sum() <= 200_000 // 4) and (np.sign(part) * np.sign(net) <= 0).all()
+        assert np.abs(part).sum() <= 200_000 // 4
+        assert (np.sign(part) * np.sign(net) <= 0).all()
         battery.take(part)
         balances = battery.storage.balances
         assert balances["stored_wh"].sum() <= battery.storage.energy_wh + 1
