@@ -35,7 +35,7 @@ def mechanisms(preset: Preset) -> tuple[Discriminatory, Any]:
     mechanism for every slot, and None here.
     """
     rule = preset.market.rule
-    return Discriminatory(rule="bid"), None if rule.staged else rule.mechanism(preset.market.options)
+    return Discriminatory(rule="bid"), None if rule.mechanism is None else rule.mechanism(preset.market.options)
 
 
 @dataclass(frozen=True)
