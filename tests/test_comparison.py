@@ -1,6 +1,5 @@
 """Platforms side by side: the figures are those of single runs, the tables fit, the report draws in a browser."""
 
-import itertools
 import json
 import re
 import shutil
@@ -11,11 +10,12 @@ from urllib.parse import quote
 
 import polars as pl
 import pytest
+from test_platforms import profiles
 from typer.testing import CliRunner
 
 import fastclear as fc
 from fastclear.cli import app
-from fastclear.comparison import grid_peak_w, jain_index
+from fastclear.comparison import grid_peak_w
 from fastclear.platforms import platforms
 
 NAMES = platforms()["name"].to_list()
@@ -52,16 +52,18 @@ def test_its_figures_are_those_of_single_runs(written: tuple[fc.Comparison, Path
         assert row["grid_peak_w"] == max(abs(wh) for wh in net) * 4
 
 
-def test_jain_is_its_definition_for_all_small_shares() -> None:
-    for shares in itertools.product(range(-1, 4), repeat=3):
-        positive = [max(share, 0) for share in shares]
-        got = jain_index(shares)
-        if not any(positive):
-            assert got is None
-            continue
-        mean = Fraction(sum(positive), 3)
-        variance = sum((share - mean) ** 2 for share in positive) / 3
-        assert got == 1 / (1 + variance / mean**2)  # the other form of the index, by the coefficient of variation
+def test_fairness_is_that_of_savings_and_who_loses_counts_as_nothing() -> None:
+    comparison = fc.compare(["elecbay", "sonnen"], days=1)
+    for name, run in comparison.runs.items():
+        saving = [a - b for a, b in run.members.select("bill_without_nano", "bill_nano").rows()]
+        row = comparison.figures.filter(platform=name).row(0, named=True)
+        assert row["worse_off"] == sum(one < 0 for one in saving) > 0
+        assert row["largest_loss_nano"] == -min(saving)
+        positive = [max(one, 0) for one in saving]
+        mean = Fraction(sum(positive), len(positive))
+        variance = sum((share - mean) ** 2 for share in positive) / len(positive)
+        # the other form of Jain's index, by the coefficient of variation
+        assert row["jain"] == float(1 / (1 + variance / mean**2))
 
 
 def test_the_peak_counts_power_and_not_energy() -> None:
@@ -109,6 +111,17 @@ def test_a_changed_copy_stands_beside_the_original() -> None:
         fc.compare([], days=1)
     with pytest.raises(fc.PresetError, match="did you mean brooklyn"):
         fc.compare(["broklyn"], days=1)
+
+
+def test_a_frame_of_ones_own_is_compared_too_and_one_without_trades() -> None:
+    dark = profiles().with_columns(pl.lit(0).alias("pv_wh"))
+    figures = fc.compare(["brooklyn", "community", "sonnen"], community=dark, days=1).figures
+    assert figures["price_ticks"].to_list() == [None] * 3
+    assert figures["jain"].to_list() == [None] * 3
+    assert figures["worse_off"].to_list() == [0, 0, 3]
+    shared = fc.compare(["community"], community=profiles(), days=1)
+    assert shared.figures["worse_off"].to_list() == [0]
+    assert "1 platforms" not in repr(shared)
 
 
 def test_the_command_prints_tables_or_json(tmp_path: Path) -> None:

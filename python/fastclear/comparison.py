@@ -6,57 +6,35 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
+from fastclear import metrics
 from fastclear.community import Community
 from fastclear.errors import PresetError
 from fastclear.exports import Exported
-from fastclear.metrics import by_key
+from fastclear.metrics import by_key, jain_index
 from fastclear.platforms import load_preset, platforms
 from fastclear.platforms.output import FRAMES, new_directory, summary, write_frames
 from fastclear.platforms.preset import Preset
 from fastclear.platforms.progress import slot_bar
 from fastclear.platforms.result import RunResult
-from fastclear.platforms.simulation import check_seed, choose_community, simulate
+from fastclear.platforms.simulation import EMBEDDED, check_seed, choose_community, simulate
 
-_NS_PER_HOUR: Final = 3600 * 10**9
 _FROM_METRICS: Final = ("self_consumption", "self_sufficiency")
-
-
-def jain_index(shares: Iterable[int]) -> Fraction | None:
-    """How evenly something is divided: 1 where all have the same, 1/n where one has all.
-
-    ``J = (sum x)^2 / (n * sum x^2)`` over x >= 0, exactly; None where nobody has anything. After Jain, Chiu & Hawe
-    1984, "A quantitative measure of fairness and discrimination".
-
-    Parameters
-    ----------
-    shares : iterable of int
-        What each has; below 0 counts as 0, because the index knows no debts.
-
-    Examples
-    --------
-    >>> jain_index([5, 5, 5]), jain_index([9, 0, 0]), jain_index([0])
-    (Fraction(1, 1), Fraction(1, 3), None)
-    """
-    values = [max(int(value), 0) for value in shares]
-    squares = sum(value * value for value in values)
-    return Fraction(sum(values) ** 2, len(values) * squares) if squares else None
 
 
 def grid_peak_w(result: RunResult) -> int:
     """The largest power that the community as a whole took from the grid or gave to it, in W, slot means.
 
-    ``max over slots of |imports - exports| / slot length``, rounded down. Trading moves no energy by itself: it
+    :func:`fastclear.metrics.grid_peak_w`, the larger of both, rounded down. Trading moves no energy by itself: it
     differs between platforms only with the length of their slots, or where members respond to prices.
     """
-    net = np.abs((result.slots["import_wh"] - result.slots["export_wh"]).to_numpy())
-    return int(net.max()) * _NS_PER_HOUR // result.community.slot_ns
+    net = (result.slots["import_wh"] - result.slots["export_wh"]).to_numpy()
+    return int(max(metrics.grid_peak_w(net, result.community.slot_ns)))
 
 
 def _figures(result: RunResult) -> dict[str, Any]:
@@ -64,7 +42,7 @@ def _figures(result: RunResult) -> dict[str, Any]:
     found = by_key(result.metrics)
     members = result.members
     saving = (members["bill_without_nano"] - members["bill_nano"]).to_numpy()
-    jain = jain_index(saving.tolist())
+    jain = jain_index(np.maximum(saving, 0).tolist())
 
     def share(key: str) -> float | None:
         value = found[key].value
@@ -122,7 +100,8 @@ class Comparison(Exported):
 
         ``platform``, ``mechanism``, ``profile``, ``currency`` (String); ``bills_nano``, ``bills_without_nano`` (all
         members' bills, and without the market); ``worse_off`` (members that pay more than without it),
-        ``largest_loss_nano`` (of the worst off), ``jain`` (see :func:`jain_index`, of savings); ``price_ticks`` (mean,
+        ``largest_loss_nano`` (of the worst off), ``jain`` (:func:`fastclear.metrics.jain_index` of savings,
+        where who loses counts as 0); ``price_ticks`` (mean,
         Float64), ``local_wh``, ``self_consumption``, ``self_sufficiency`` (shares of one, Float64), ``welfare_nano``,
         ``grid_peak_w``; ``operator_nano``, ``dso_nano``, ``tax_nano``, ``supplier_nano``, ``lender_nano``; ``blocks``,
         ``records``, ``seconds_clearing``, ``seconds_total``, ``head`` (of the ledger). Nano-currency is that of the
@@ -265,7 +244,7 @@ def _presets(names: Iterable[str | Path | Preset] | None) -> dict[str, Preset]:
 def _for_all(presets: Mapping[str, Preset], community: Any, days: int) -> dict[str, Community]:
     """The same members on every platform, in the slots of each."""
     first = next(iter(presets.values()))
-    if community is None or community == "embedded":
+    if community is None or (isinstance(community, str) and community == EMBEDDED):
         # the finest slots of the data: each platform adds up what it needs
         members = {"set_up__members": first.set_up.members.value, "set_up__slot_minutes": 15}
         community = choose_community(first.with_values("the comparison", **members), None)

@@ -271,7 +271,7 @@ def comparison_view(comparison: Comparison) -> Group:
     ]
     days = "1 day" if comparison.days == 1 else f"{comparison.days} days"
     parts: list[RenderableType] = [
-        Text.assemble((f"{len(rows)} platforms", "bold"), f" · {days} · seed {comparison.seed}"),
+        Text.assemble((_counted(len(rows), "platform"), "bold"), f" · {days} · seed {comparison.seed}"),
         Text(f"data: {printable(comparison.data)}", style="dim"),
         "",
         Sheet(columns, members),

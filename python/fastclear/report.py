@@ -214,8 +214,11 @@ def render(result: RunResult) -> str:
         curve = "<p>Nothing was traded in the auction, so there is no slot to show.</p>"
     else:
         specs["curves"] = empty_curves(books)
+        pooled = preset.market.rule.pool is not None
         rule = (
-            "All trade at one price within the clearing interval (shaded)."
+            "Nobody bids in a pool: what was metered stands at what the grid would charge, less fees, or pay."
+            if pooled
+            else "All trade at one price within the clearing interval (shaded)."
             if uniform
             else "Each pair trades at a price of its own; the mark is their mean, the shade spans them all."
         )

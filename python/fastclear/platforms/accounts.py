@@ -12,6 +12,7 @@ from fastclear import metrics
 from fastclear.community import Community
 from fastclear.platforms.preset import Preset
 from fastclear.platforms.recording import Recording
+from fastclear.reject import RejectReason
 from fastclear.settlement import Settlement
 
 Int64 = NDArray[np.int64]
@@ -84,7 +85,8 @@ def member_frame(recording: Recording, community: Community, preset: Preset, mon
     no meaning); ``refused`` (orders for want of cover), ``first_refused`` (slot; null if none).
     """
     orders = recording.order_columns()
-    short = orders["reject"].astype(np.int64) > 0  # before the gate there is no other reason than money
+    reject = orders["reject"].astype(np.int64)
+    short = (reject > 0) & (reject != RejectReason.NETWORK_VETO)  # all others before the gate are about money
     member, slot = orders["member"].astype(np.int64), orders["slot"].astype(np.int64)
     first = np.full(recording.members, recording.slots, dtype=np.int64)
     np.minimum.at(first, member[short], slot[short])

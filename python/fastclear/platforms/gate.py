@@ -35,7 +35,7 @@ def mechanisms(preset: Preset) -> tuple[Discriminatory, Any]:
     mechanism for every slot, and None here.
     """
     rule = preset.market.rule
-    return Discriminatory(rule="bid"), None if rule.staged else rule.mechanism(preset.market.options)
+    return Discriminatory(rule="bid"), None if rule.mechanism is None else rule.mechanism(preset.market.options)
 
 
 @dataclass(frozen=True)
@@ -200,6 +200,33 @@ class RefusedOrders:
     orders: Orders
     reject: NDArray[np.uint16]
     trade_columns: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+
+
+def vetoed(gate: Gate, zone: Int64, limit_wh: int) -> NDArray[np.bool_]:
+    """Asks that the network operator rejects: those by which a zone would offer more than `limit_wh` in a slot.
+
+    Members are accepted one after the other in the order of the community, each whole or not at all, and whoever no
+    longer fits is rejected while a smaller one behind it may still fit.
+
+    Parameters
+    ----------
+    gate : Gate
+        Orders of one slot.
+    zone : numpy.ndarray of int64
+        Of each order's member.
+    limit_wh : int
+        What a zone may offer in the slot.
+    """
+    out = np.zeros(len(gate), dtype=np.bool_)
+    offered: dict[int, int] = {}
+    for row in np.flatnonzero(~gate.buy).tolist():  # the asks of one slot: dozens
+        at, quantity = int(zone[row]), int(gate.quantity[row])
+        total = offered.get(at, 0) + quantity
+        if total > limit_wh:
+            out[row] = True
+        else:
+            offered[at] = total
+    return out
 
 
 def refused_orders(gate: Gate, refused: NDArray[np.uint16]) -> list[RefusedOrders]:

@@ -32,6 +32,14 @@ SECTIONS = ("set_up", "market", "price", "information", "regulation", "settlemen
 _NS_PER_MINUTE = 60 * 10**9
 
 
+class StorageOptions(Frozen):
+    """One battery of all members: each has an equal share of it, as an account of its own."""
+
+    capacity_kwh: Parameter[Annotated[int, Field(ge=1, le=1_000_000)]]
+    power_kw: Parameter[Annotated[int, Field(ge=1, le=1_000_000)]]
+    efficiency_percent: Parameter[Percent]
+
+
 class SetUp(Frozen):
     """Who takes part, and what is known before the gate."""
 
@@ -40,6 +48,7 @@ class SetUp(Frozen):
     slot_minutes: Parameter[Literal[15, 30, 60]]
     forecast_error_percent: Parameter[Percent]
     loss_percent: Parameter[Percent] | None = None
+    shared_storage: StorageOptions | None = None
 
 
 class MarketBase(Frozen):
@@ -132,6 +141,12 @@ class WireOptions(Frozen):
     fee: Parameter[CtPerKwh]
 
 
+class VetoOptions(Frozen):
+    """The network operator rejects what a zone would export beyond so much, in kW over a slot; later members first."""
+
+    zone_export_kw: Parameter[Annotated[int, Field(ge=0, le=1_000_000)]]
+
+
 class Regulation(Frozen):
     """What the law and the distribution operator ask."""
 
@@ -141,6 +156,7 @@ class Regulation(Frozen):
     tax_percent: Parameter[Percent]
     duos: DuosOptions | None = None
     private_wire: WireOptions | None = None
+    veto: VetoOptions | None = None
 
     @model_validator(mode="after")
     def _charge_has_its_section(self) -> Regulation:

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from fastclear import metrics
 from fastclear.community import Community
 from fastclear.platforms.gate import AUCTION, TRANCHES, Gate, Outcome
+from fastclear.reject import RejectReason
 
 Int64 = NDArray[np.int64]
+_VETO = int(RejectReason.NETWORK_VETO)
 
 _ORDER_COLUMNS = (
     "slot",
@@ -197,9 +199,10 @@ def slot_frame(recording: Recording, community: Community, orders: pl.DataFrame,
     ``slot``; ``price_ticks`` (of the auction: volume-weighted mean of its trades, rounded down, which is the clearing
     price where there is one; null without trades), ``price_low_ticks``, ``price_high_ticks`` (the clearing interval;
     lowest and highest trade where each pair has its own price); ``auction_wh``, ``essential_wh`` (traded);
-    ``bid_wh``, ``ask_wh``, ``refused`` (orders for want of cover); ``load_wh``, ``pv_wh``, ``battery_wh`` (+ charges),
-    ``import_wh``, ``export_wh`` (over all meters), ``local_wh``, ``from_grid_wh``, ``to_grid_wh`` (see
-    :class:`~fastclear.metrics.EnergyFlows`); ``welfare_nano``; ``records`` and ``block`` (height) in the ledger.
+    ``bid_wh``, ``ask_wh``, ``refused`` (orders for want of cover), ``vetoed`` (by the network operator); ``load_wh``,
+    ``pv_wh``, ``battery_wh`` (+ charges), ``import_wh``, ``export_wh`` (over all meters), ``local_wh``,
+    ``from_grid_wh``, ``to_grid_wh`` (see :class:`~fastclear.metrics.EnergyFlows`); ``welfare_nano``; ``records`` and
+    ``block`` (height) in the ledger.
     """
     flows = metrics.energy_flows(community.load_wh, community.pv_wh, recording.metered_wh, recording.contract_wh)
     slots = pl.DataFrame(
@@ -230,10 +233,11 @@ def slot_frame(recording: Recording, community: Community, orders: pl.DataFrame,
     stated = orders.group_by("slot").agg(
         bid_wh=pl.col("quantity_wh").filter(pl.col("buy")).sum(),
         ask_wh=pl.col("quantity_wh").filter(~pl.col("buy")).sum(),
-        refused=(pl.col("reject") > 0).sum().cast(pl.Int64),
+        refused=((pl.col("reject") > 0) & (pl.col("reject") != _VETO)).sum().cast(pl.Int64),
+        vetoed=(pl.col("reject") == _VETO).sum().cast(pl.Int64),
         welfare_nano=value.filter(pl.col("buy")).sum() - value.filter(~pl.col("buy")).sum(),
     )
-    numbers = ["auction_wh", "essential_wh", "bid_wh", "ask_wh", "refused", "welfare_nano"]
+    numbers = ["auction_wh", "essential_wh", "bid_wh", "ask_wh", "refused", "vetoed", "welfare_nano"]
     joined = slots.join(traded, on="slot", how="left", maintain_order="left").join(
         stated, on="slot", how="left", maintain_order="left"
     )
@@ -248,6 +252,7 @@ def slot_frame(recording: Recording, community: Community, orders: pl.DataFrame,
         bid_wh="bid_wh",
         ask_wh="ask_wh",
         refused="refused",
+        vetoed="vetoed",
         load_wh="load_wh",
         pv_wh="pv_wh",
         battery_wh="battery_wh",

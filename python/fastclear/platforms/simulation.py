@@ -8,9 +8,7 @@ end.
 from __future__ import annotations
 
 import time
-from collections import deque
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,34 +17,23 @@ import numpy as np
 # numpy imports this at its first use and then swallows an interrupt; a run must not lose a Ctrl-C
 import numpy.random
 import polars as pl
-from numpy.typing import NDArray
 
 from fastclear import _core, metrics
-from fastclear.community import (
-    Batteries,
-    Community,
-    community_from_frame,
-    forecast,
-    load_community,
-)
+from fastclear.community import Community, community_from_frame, load_community
 from fastclear.errors import LedgerError, PresetError
 from fastclear.ledger import Ledger
-from fastclear.losses import network_losses
 from fastclear.metrics import Metric
 from fastclear.platforms import load_preset
 from fastclear.platforms.accounts import Purses, deposit_notes, deposits_nano, member_frame
-from fastclear.platforms.agents import quotes
-from fastclear.platforms.gate import Gate, Outcome, clear_gate, mechanisms, refused_orders
 from fastclear.platforms.opening import open_bank
 from fastclear.platforms.output import new_directory, write_result
-from fastclear.platforms.parameters import nano, ppm
 from fastclear.platforms.preset import Preset
 from fastclear.platforms.progress import Advance, slot_bar
 from fastclear.platforms.recording import Recording, order_frame, slot_frame, trade_frame
 from fastclear.platforms.result import RunResult
 from fastclear.platforms.rules.staged import zones
+from fastclear.platforms.trading import Trading
 from fastclear.settlement import Settlement
-from fastclear.tariffs import TariffPlan
 
 EMBEDDED: Final = "embedded"
 _NS_PER_MINUTE: Final = 60 * 10**9
@@ -59,8 +46,6 @@ _HOUSE: Final = {
 }
 """Names of the totals in :attr:`RunResult.house`, and of the house accounts behind them. ``lender`` is one more: the
 interest and penalties that a credit bank received, less what it wrote off."""
-
-Int64 = NDArray[np.int64]
 
 
 def run(
@@ -254,7 +239,7 @@ def simulate(
     recording.other_records = len(genesis)
     ledger.seal([], genesis, slot=first)
     seconds_clearing = 0.0
-    house = _Trading(preset, community, seed, bank, ledger, recording)
+    house = Trading(preset, community, seed, bank, ledger, recording)
     for slot in range(slots):
         house.confirm(int(community.slots[slot]))
         seconds_clearing += house.trade(slot)
@@ -293,137 +278,6 @@ def simulate(
         seconds=seconds,
         version=_core.__version__,
     )
-
-
-@dataclass
-class _Delivered:
-    """A slot that has been delivered and not confirmed yet."""
-
-    slot: int
-    gate: Gate
-    refused: NDArray[np.uint16]
-    outcome: Outcome
-    metered: Int64
-
-
-class _Trading:
-    """The slots of a run, one after the other: each is traded at its gate, and settled and sealed when confirmed."""
-
-    def __init__(
-        self,
-        preset: Preset,
-        community: Community,
-        seed: int,
-        bank: Settlement,
-        ledger: Ledger,
-        recording: Recording,
-    ) -> None:
-        self.preset, self.community, self.seed = preset, community, seed
-        self.bank, self.ledger, self.recording = bank, ledger, recording
-        self.rules = mechanisms(preset)
-        self.batteries = Batteries.of(community)
-        self.error_ppm = ppm(preset.set_up.forecast_error_percent)
-        options = preset.settlement.options
-        kept = 10**6 - preset.settlement.payment.seller_share(options)
-        # a seller asks for what leaves it the feed-in price after others have had their share
-        self.feed_in = -(-preset.ticks("feed_in") * 10**6 // kept) if kept else preset.ticks("retail")
-        first = community.essential if preset.market.essential_first.value else np.zeros_like(community.essential)
-        self.first = first
-        self.rate = preset.ticks("essential_rate") if first.any() else 0
-        self.waiting: deque[_Delivered] = deque()
-        rule = preset.market.rule
-        self.stager = rule.staged(preset.market.options, community, seed) if rule.staged else None
-        self.zones = zones(community)
-        self.dated = isinstance(bank.tariff, TariffPlan)
-
-    def trade(self, slot: int) -> float:
-        """One slot from forecast to meters; seconds within ``fc.clear``."""
-        net = self.community.net_wh[slot]
-        start = int(self.community.slots[slot])
-        expected = forecast(net, seed=self.seed, slot=slot, error_ppm=self.error_ppm)
-        battery = self.batteries.step(expected)
-        metered = net + battery
-        if self.preset.market.rule.pool is None:
-            self.bank.advance(start)
-            gate = self._bids(slot, expected + battery)
-        else:
-            self.bank.advance(start + self.community.slot_ns)
-            gate = self._meters(slot, metered)
-        every = np.arange(len(gate))
-        refused = self.bank.reserve(gate.columns(every, gate.market, gate.quantity), slot=start if self.dated else None)
-        essential, auction = self.rules
-        if self.stager is not None:
-            gate, auction = replace(gate, zone=self.zones[gate.member]), self.stager(slot)
-        outcome = clear_gate(gate, refused == 0, essential, auction)
-        self.recording.battery_wh[slot] = battery
-        self.recording.metered_wh[slot] = metered
-        self.recording.note_orders(gate, outcome, refused)
-        self.recording.note_trades(gate, outcome)
-        self.waiting.append(_Delivered(slot, gate, refused, outcome, metered))
-        return outcome.seconds
-
-    def _bids(self, slot: int, expected: Int64) -> Gate:
-        drawn = quotes(
-            self.preset.market.agent.value,
-            expected,
-            retail=self.preset.ticks("retail"),
-            feed_in=self.feed_in,
-            fees=self.preset.fees,
-            seed=self.seed,
-            slot=slot,
-        )
-        return Gate.of(drawn, slot, self.first, self.rate)
-
-    def _meters(self, slot: int, metered: Int64) -> Gate:
-        """Nobody bids: what was metered, at the price of the pool; nothing where all have one sign."""
-        market, retail, feed_in = self.preset.market, self.preset.ticks("retail"), self.preset.ticks("feed_in")
-        shared = metered if (metered > 0).any() and (metered < 0).any() else np.zeros_like(metered)
-        price = 0
-        if market.rule.pool is not None and shared.any():
-            price = market.rule.pool(market.options, retail, feed_in, shared)
-        return Gate.of_meters(shared, slot, price, retail - self.preset.fees, feed_in)
-
-    def confirm(self, now: int | None) -> None:
-        """Settle and seal every slot that is confirmed by `now`; all of them where there is no later slot."""
-        while self.waiting:
-            done = self.waiting[0]
-            start = int(self.community.slots[done.slot])
-            due = start + self.community.slot_ns + self.preset.information.delay_ns
-            if now is not None and due > now:
-                return
-            self.waiting.popleft()
-            self.bank.advance(due)
-            receipts = self.bank.settle(
-                done.outcome.clearings,
-                {"participant": np.arange(len(done.metered), dtype=np.int64), "energy_wh": done.metered},
-                slot=start if self.dated else None,
-                losses=self._lost(done.outcome),
-            )
-            refused = refused_orders(done.gate, done.refused)
-            block = self.ledger.seal([*done.outcome.clearings, *refused], receipts, slot=start)
-            self.recording.note_money(done.slot, receipts.bill_columns)
-            self.recording.records[done.slot] = len(receipts)
-            self.recording.height[done.slot] = block.height
-
-    def charge_subscriptions(self) -> None:
-        """Charge what members pay by the month, for the days of the run, and seal it in a block of its own."""
-        fixed = self.preset.price.subscription
-        if fixed is None:
-            return
-        first, last = (int(self.community.slots[at]) for at in (0, -1))
-        days = [np.datetime64(slot, "ns").astype("datetime64[D]").astype(date) for slot in (first, last)]
-        until = days[1] + timedelta(days=1)
-        self.bank.subscribe(range(self.recording.members), days[0], per_month=nano(fixed))
-        receipts = self.bank.charge_subscriptions((days[0], until))
-        self.ledger.seal([], receipts, slot=last)
-        self.recording.note_money(self.recording.slots - 1, receipts.bill_columns)
-        self.recording.other_records += len(receipts)
-
-    def _lost(self, outcome: Outcome) -> int:
-        if not self.preset.loss_ppm:
-            return 0
-        sent = [clearing.trade_columns["quantity"] for clearing in outcome.clearings]
-        return int(network_losses(np.concatenate(sent), self.preset.loss_ppm).sum()) if sent else 0
 
 
 def _house_totals(bank: Settlement) -> dict[str, int]:

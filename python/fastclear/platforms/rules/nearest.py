@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from fastclear.community import Community as Members
 from fastclear.platforms.parameters import Frozen, Parameter
-from fastclear.platforms.rules.rule import Rule, unused
+from fastclear.platforms.rules.rule import Rule
 from fastclear.platforms.rules.staged import Stager
 from fastclear.preference import Community, Preference
 
@@ -23,4 +23,4 @@ def _staged(options: Options, community: Members, seed: int) -> Stager:
     return lambda _: mechanism
 
 
-RULE = Rule("nearest", Options, unused, says="nearest first", staged=_staged)
+RULE = Rule("nearest", Options, None, says="nearest first", staged=_staged)

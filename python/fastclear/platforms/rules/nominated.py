@@ -9,7 +9,7 @@ from pydantic import Field
 
 from fastclear.community import Community
 from fastclear.platforms.parameters import Frozen, Parameter
-from fastclear.platforms.rules.rule import Rule, unused
+from fastclear.platforms.rules.rule import Rule
 from fastclear.platforms.rules.staged import Stager, picks
 from fastclear.preference import Nominated, Preference
 
@@ -39,4 +39,4 @@ def _staged(options: Options, community: Community, seed: int) -> Stager:
     return of_slot
 
 
-RULE = Rule("nominated", Options, unused, says="picked producers", staged=_staged)
+RULE = Rule("nominated", Options, None, says="picked producers", staged=_staged)

@@ -14,11 +14,6 @@ from fastclear.community import Community
 from fastclear.platforms.parameters import Frozen
 
 
-def unused(options: Any) -> Any:
-    """The mechanism of a rule that has one for every slot."""
-    raise NotImplementedError(f"a staged rule has no one mechanism: {options!r}")
-
-
 @dataclass(frozen=True)
 class Rule:
     """A market rule that a preset can name.
@@ -29,8 +24,8 @@ class Rule:
         Value of ``market.mechanism``, and name of the section with its parameters.
     options : type
         The keys of that section.
-    mechanism : callable
-        Makes the mechanism of :func:`fastclear.clear` from them.
+    mechanism : callable or None
+        Makes the mechanism of :func:`fastclear.clear` from them; None where every slot has one of its own (`staged`).
     says : str
         What a table calls it.
     one_price : bool
@@ -45,7 +40,7 @@ class Rule:
 
     name: str
     options: type[Frozen]
-    mechanism: Callable[[Any], Mechanism]
+    mechanism: Callable[[Any], Mechanism] | None
     says: str
     one_price: bool = False
     pool: Callable[[Any, int, int, NDArray[np.int64]], int] | None = None
