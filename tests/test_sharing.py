@@ -280,9 +280,9 @@ def test_row_order_threads_and_the_way_in_do_not_matter(mechanism):
     assert twin_.mechanism == mechanism
 
 
-@pytest.mark.parametrize("n", [95, 96, 97, 1024, 5000])
+@pytest.mark.parametrize("n", [15, 16, 17, 40, 96, 97, 1024, 5000])
 @pytest.mark.parametrize("spread", [1, 2, 40, MAX])
-def test_a_large_market_takes_another_way_to_the_same(n, spread):
+def test_larger_markets_take_other_ways_to_the_same(n, spread):
     rng = np.random.default_rng(n + spread)
     net = rng.integers(-spread, spread, n, endpoint=True)
     order = rng.permutation(n)

@@ -7,6 +7,8 @@ use crate::simd::sharing::{self, CHUNK, Rate, Sharers};
 
 /// Loads up to which remainders are sorted out one by one.
 const FEW: usize = 96;
+/// Loads up to which each is held against every other.
+const TINY: usize = 16;
 
 /// Memory that divisions share.
 #[derive(Debug, Default)]
@@ -27,8 +29,8 @@ struct Side<'a> {
 /// Energy of a load on one side, 0 on the other.
 #[inline(always)]
 fn weight(net: i64, buys: bool) -> u32 {
-    let net = if buys { net } else { -net };
-    if net > 0 { net as u32 } else { 0 }
+    let flip = if buys { 0 } else { -1 };
+    (net ^ flip).wrapping_sub(flip).max(0) as u32
 }
 
 impl Sharers for Side<'_> {
@@ -72,13 +74,20 @@ pub fn divide(net: &[i64], buys: bool, energy: i64, total: i128, sign: i64, part
     let (per_lot, left) = quotient(total, energy);
     let side = Side { net, buys, per_lot, sign };
     if left == 0 {
+        // Both factors are in range, so that no product leaves 64 bits; wrapping ones are multiplied side by side.
+        let each = per_lot * sign;
         for (part, &net) in parts.iter_mut().zip(net) {
             let weight = weight(net, buys);
-            *part = if weight > 0 { i64::from(weight) * per_lot * sign } else { *part };
+            let whole = i64::from(weight).wrapping_mul(each);
+            *part = if weight > 0 { whole } else { *part };
         }
         return;
     }
     let rate = Rate::new(left, energy);
+    if net.len() <= TINY {
+        tiny(&side, rate, left, parts);
+        return;
+    }
     if net.len() <= FEW {
         few(&side, rate, left, parts, scratch);
         return;
@@ -99,27 +108,48 @@ pub fn divide(net: &[i64], buys: bool, energy: i64, total: i128, sign: i64, part
     }
 }
 
-fn few(side: &Side<'_>, rate: Rate, left: i64, parts: &mut [i64], scratch: &mut Scratch) {
-    let remainders = &mut scratch.remainders;
-    remainders.clear();
+/// Writes the quotas and hands each load's remainder on, 0 for those of the other side; gives what is left over.
+///
+/// No branch: which side a load is on is as good as random. There are more loads with a remainder than units left over, so
+/// that no load of the other side is ever topped up.
+#[inline(always)]
+fn quotas(side: &Side<'_>, rate: Rate, left: i64, parts: &mut [i64], mut remainder: impl FnMut(usize, u64)) -> usize {
     let mut left_over = left;
     for (at, (part, &net)) in parts.iter_mut().zip(side.net).enumerate() {
         let weight = weight(net, side.buys);
-        if weight == 0 {
-            continue;
-        }
-        let (share, remainder) = rate.quota(weight);
-        left_over -= i64::from(share);
-        *part = (i64::from(weight) * side.per_lot + i64::from(share)) * side.sign;
-        remainders.push((!remainder, at as u32));
+        let (share, rest) = rate.quota(weight);
+        left_over = left_over.wrapping_sub(i64::from(share));
+        let whole = i64::from(weight).wrapping_mul(side.per_lot).wrapping_add(i64::from(share));
+        *part = if weight > 0 { whole.wrapping_mul(side.sign) } else { *part };
+        remainder(at, rest);
     }
-    let left_over = left_over as usize;
+    left_over as usize
+}
+
+/// Counts for each load how many come before it, which is quicker than to sort them.
+fn tiny(side: &Side<'_>, rate: Rate, left: i64, parts: &mut [i64]) {
+    let mut rests = [0; TINY];
+    let left_over = quotas(side, rate, left, parts, |at, rest| rests[at % TINY] = rest);
     if left_over == 0 {
         return;
     }
-    if left_over < remainders.len() {
-        remainders.select_nth_unstable(left_over - 1);
+    let rests = &rests[..parts.len()];
+    for (at, part) in parts.iter_mut().enumerate() {
+        let mine = rests[at];
+        let ahead: usize = rests.iter().map(|&rest| usize::from(rest > mine)).sum();
+        let ties: usize = rests[..at].iter().map(|&rest| usize::from(rest == mine)).sum();
+        *part += if ahead + ties < left_over { side.sign } else { 0 };
     }
+}
+
+fn few(side: &Side<'_>, rate: Rate, left: i64, parts: &mut [i64], scratch: &mut Scratch) {
+    let remainders = &mut scratch.remainders;
+    remainders.clear();
+    let left_over = quotas(side, rate, left, parts, |at, rest| remainders.push((!rest, at as u32)));
+    if left_over == 0 {
+        return;
+    }
+    remainders.select_nth_unstable(left_over - 1);
     for &(_, at) in &remainders[..left_over] {
         parts[at as usize] += side.sign;
     }
