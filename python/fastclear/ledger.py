@@ -306,7 +306,7 @@ class Ledger(ProofDesk, ErasureDesk):
         entries = self._chain.orders(height) if of_orders else self._chain.records(height)
         size = ORDER_ENTRY_LEN if of_orders else RECORD_ENTRY_LEN
         index = _find(entries, size, leaf, height) if isinstance(leaf, bytes) else _natural(leaf, "leaf")
-        path = self._chain.prove(height, index, of_orders)
+        path = self._tree(block, of_orders).prove(index)
         if entries[index * size] == clearing_proof.ERASED:
             raise LedgerError(f"leaf {index} of block {height} has been erased: only its hash is left")
         log_size = self.height

@@ -22,7 +22,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// An RFC 9162 tree with all its levels.
 #[pyclass(frozen, module = "fastclear._core")]
-struct Tree(merkle::Tree);
+pub struct Tree(pub merkle::Tree);
 
 #[pymethods]
 impl Tree {
