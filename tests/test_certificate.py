@@ -143,7 +143,11 @@ def test_a_change_of_one_number_is_judged_alike_by_both(book, mechanism, data):
     name = data.draw(st.sampled_from(["price", "quantity", "side", "time", "reject", "buy_order", "sell_order"]))
     if name not in table.dtype.names:
         return
-    table[name][row] = table[name][row] ^ 1 if name == "side" else table[name][row] + data.draw(st.sampled_from([1, 2]))
+    one = table[name][row : row + 1]  # a slice, so that ids wrap around
+    if name == "side":
+        one ^= 1
+    else:
+        one += np.array([data.draw(st.sampled_from([1, 2]))], one.dtype)
     if table is evidence.records:
         evidence.repriced(evidence.records["price"])
     fast, slow = judged(evidence.rehashed().parts())
