@@ -7,7 +7,7 @@ import numpy as np
 from fastclear import light_client
 from fastclear.leaves import ORDER_DTYPE, RECORD_DTYPE
 
-TRADE = 1
+TRADE, FEE, SPREAD = 1, 11, 3
 
 
 @dataclass
@@ -56,14 +56,19 @@ class Evidence:
     def repriced(self, price, rows=slice(None)):
         """Trades at another price, their amounts with them."""
         self.records["price"][rows] = price
-        self.records["amount"] = np.abs(self.records["price"] * self.records["quantity"])
+        return self._with_amounts()
+
+    def _with_amounts(self):
+        """Amounts are price x quantity where there is a price: not in deposits and the like."""
+        priced = (self.records["kind"] == TRADE) | ((self.records["kind"] == FEE) & (self.records["code"] == SPREAD))
+        amounts = np.abs(self.records["price"] * self.records["quantity"])
+        self.records["amount"] = np.where(priced, amounts, self.records["amount"])
         return self
 
     def moved(self, row, lots):
         """A trade of other lots, its amount with it."""
         self.records["quantity"][row] = lots
-        self.records["amount"] = np.abs(self.records["price"] * self.records["quantity"])
-        return self
+        return self._with_amounts()
 
 
 def root(entries):

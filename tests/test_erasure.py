@@ -147,6 +147,19 @@ def test_calls_that_make_no_sense_erase_nothing(height, leaves, tree, message):
     assert ledger._chain.contents() == before
 
 
+def test_members_are_found_by_integers_and_texts():
+    for names in ([-5, 6], ["ann", "bob"]):
+        ledger = fc.Ledger()
+        book = {"side": ["buy", "sell"], "price": [3, 1], "quantity": [2, 2], "participant": names}
+        ledger.seal(fc.clear(book, fc.Uniform()), slot=0)
+        assert [event.leaves for event in ledger.erase_member(names[0])] == [(0,)]
+        assert ledger.erase_member(names[0]) == []
+        assert len(ledger.orders(0)) == 1
+    for bad in (0, 1.5, True, 2**64, None):
+        with pytest.raises(fc.LedgerError):
+            ledger.erase_member(bad)
+
+
 def test_erasing_twice_changes_nothing_and_an_altered_hash_is_found(tmp_path):
     path = tmp_path / "ledger"
     ledger = fill(fc.Ledger.open(path))

@@ -50,6 +50,35 @@ def test_the_public_data_of_two_periods_share_no_identifier():
         assert sorted(members, key=str) == [None, "bob"]
 
 
+def test_accounts_rotate_by_moving_what_they_hold():
+    """As the chapter says: new accounts under the new period's pseudonyms; no account number stands in both blocks."""
+    names, ledger = fc.Pseudonyms(), fc.Ledger()
+    bank = fc.Settlement(tariff=fc.Tariff(retail=300_000, feed_in=50_000))
+    old = names.of(["ann", "bob"], "2027-01").tolist()
+    bank.open(old)
+    bank.deposit(old, [700, 900])
+    seen = []
+    for slot, period in enumerate(("2027-01", "2027-02")):
+        now = names.of(["ann", "bob"], period).tolist()
+        if now != old:
+            ledger.seal(None, bank.receipts(), slot=10)
+            held = [int(bank.available(member)) for member in old]
+            bank.open(now)
+            bank.withdraw(old, held)
+            bank.deposit(now, held)
+            ledger.seal(None, bank.receipts(), slot=11)
+        book = names.rotate(
+            {"side": ["buy", "sell"], "price": [3, 1], "quantity": [5, 5], "participant": ["ann", "bob"]}, period
+        )
+        bank.reserve(book)
+        clearing = fc.clear(book, fc.Uniform())
+        block = ledger.seal(clearing, bank.settle(clearing), slot=20 + slot)
+        seen.append(set(ledger.orders(block.height)["participant"].to_list()))
+    assert not seen[0] & seen[1]
+    assert [bank.available(member) for member in now] == [700 - 20, 900 + 20]
+    assert [bank.available(member) for member in old] == [0, 0]
+
+
 def test_erasing_a_secret_is_for_good():
     names = fc.Pseudonyms()
     before = int(names.of(["ann"], "p")[0])

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fastclear import _core
 from fastclear.block import Block
 from fastclear.clearing_proof import ERASED
 from fastclear.errors import LedgerError
@@ -118,14 +119,14 @@ class ErasureDesk:
         hashes = self._chain.erase(block.height, tree == "orders", places)
         return Erasure(block.height, tree, tuple(places), tuple(item.hex() for item in hashes), block.hash, reason)
 
-    def erase_member(self, member: int, *, reason: str = "") -> list[Erasure]:
+    def erase_member(self, member: int | str, *, reason: str = "") -> list[Erasure]:
         """Erase every order of a member, and every meter reading: all leaves that carry this pseudonym or account.
 
         Parameters
         ----------
-        member : int
-            The pseudonym as order leaves carry it: the account where a bank is used. One that has rotated has one a
-            period: :meth:`fastclear.Pseudonyms.all`.
+        member : int or str
+            The participant as the orders named it, or the account where a bank is used. One that has rotated has a
+            pseudonym a period: :meth:`fastclear.Pseudonyms.all`.
         reason : str
             Why, for the events.
 
@@ -133,14 +134,27 @@ class ErasureDesk:
         -------
         list of Erasure
             One a block and tree in which there was something.
+
+        Raises
+        ------
+        LedgerError
+            Something else than an id; or 0, which orders without a participant carry.
         """
+        if isinstance(member, str):
+            theirs_is = np.uint64(_core.text_ids([member])[0])
+        elif isinstance(member, bool) or not isinstance(member, int | np.integer) or not -(2**63) <= member < 2**64:
+            raise LedgerError(f"member is {member!r}; give an id, integer or text")
+        elif member == 0:
+            raise LedgerError("0 is what orders without a participant carry; erase leaves by their places")
+        else:
+            theirs_is = np.uint64(int(member) % 2**64)
         found = []
         for height in range(self._chain.height):
             orders = np.frombuffer(self._chain.orders(height), ORDER_DTYPE)
             records = np.frombuffer(self._chain.records(height), RECORD_DTYPE)
-            theirs = (orders["tag"] != ERASED) & (orders["participant"] == np.uint64(member))
+            theirs = (orders["tag"] != ERASED) & (orders["participant"] == theirs_is)
             is_reading = (records["tag"] != ERASED) & (records["kind"] == _METER)
-            read = is_reading & (records["debit"] == np.uint64(member))
+            read = is_reading & (records["debit"] == theirs_is)
             trees: list[tuple[Tree, Any]] = [("orders", theirs), ("records", read)]
             for tree, rows in trees:
                 if rows.any():

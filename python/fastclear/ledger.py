@@ -348,7 +348,7 @@ class Ledger(LedgerSigning, ProofDesk, ErasureDesk):
         entries = self._chain.orders(height) if of_orders else self._chain.records(height)
         width = ORDER_ENTRY_LEN if of_orders else RECORD_ENTRY_LEN
         index = _find(entries, width, leaf, height) if isinstance(leaf, bytes) else _natural(leaf, "leaf")
-        path = self._chain.prove(height, index, of_orders)
+        path = self._tree(block, of_orders).prove(index)
         if entries[index * width] == clearing_proof.ERASED:
             raise LedgerError(f"leaf {index} of block {height} has been erased: only its hash is left")
         log_size = self.height if size is None else _natural(size, "size")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from fastclear import _core, balance_proof, light_client
 from fastclear.balance_proof import ACCOUNT_LEN, Balance
 from fastclear.block import Block
 from fastclear.certificate import ClearingCertificate, certify_block
 from fastclear.errors import LedgerError
+
+_KEPT_TREES: Final = 4
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,17 @@ class ProofDesk:
 
     _chain: Any
     block: Any
+
+    def _tree(self, block: Block, of_orders: bool) -> _core.Tree:
+        """The tree of a block's leaves; the last ones asked for are kept. Erasing changes no hash."""
+        kept: dict[tuple[str, bool], _core.Tree] = self.__dict__.setdefault("_trees", {})
+        found = kept.pop((block.hash, of_orders), None)
+        if found is None:
+            found = self._chain.tree(block.height, of_orders)
+        kept[block.hash, of_orders] = found
+        while len(kept) > _KEPT_TREES:
+            kept.pop(next(iter(kept)), None)
+        return found
 
     def prove_balance(self, height: int, account: int) -> BalanceProof:
         """Prove what an account held after a block.

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 import fastclear as fc
-from fastclear.bench import memory, numpy_clearing, polars_clearing, settlement_cases, workloads
+from fastclear.bench import ledger_cases, memory, numpy_clearing, polars_clearing, settlement_cases, workloads
 from fastclear.bench.timing import Call, Contest
 
 PRICES: Final = ("narrow", "wide")
@@ -134,6 +134,10 @@ def cases(plan: Plan) -> Iterator[Case]:
     yield Case("kept", few, partial(settlement_cases.kept, few, max(2, few // 10)), False)
     many_kinds = min(most, 1_000_000)
     yield Case("kinds", many_kinds, partial(settlement_cases.every_kind, many_kinds, max(2, many_kinds // 10)), False)
+    leaves = min(most, 1_000_000)
+    yield Case("seal", leaves, partial(ledger_cases.seal, leaves), False)
+    yield Case("prove", leaves, partial(ledger_cases.prove, leaves), False)
+    yield Case("verify", leaves, partial(ledger_cases.verify, leaves), False)
 
 
 def accounts_of(plan: Plan) -> dict[str, int]:

@@ -117,7 +117,7 @@ _TRADES: Final[dict[int, Bounds]] = {10_000_000: (0.17, 0.23)}
 def goals(plan: Plan, run: Measured) -> list[Goal]:
     """Every goal that the sizes of a plan allow to judge, and some figures beside them."""
     markets = [*_one_market(plan, run), *_trades(plan, run), *_markets(plan, run)]
-    return [*markets, *_calls(run), *_settlement(plan, run), *_growth(plan, run)]
+    return [*markets, *_calls(run), *_settlement(plan, run), *_ledger(plan, run), *_growth(plan, run)]
 
 
 def _one_market(plan: Plan, run: Measured) -> Iterator[Goal]:
@@ -262,6 +262,23 @@ def _settlement(plan: Plan, run: Measured) -> Iterator[Goal]:
     taken = run.nanoseconds("kinds", many)
     words = f"{size(many)} transfers of every kind"
     yield from _one(words, "ns each", taken, 333 if many >= _LARGE else None, "narrow")
+
+
+def _ledger(plan: Plan, run: Measured) -> Iterator[Goal]:
+    """Hashing: the goals are those of one core with a kernel for several messages at once."""
+    n = min(plan.orders[-1], _LARGE)
+    judged = n >= _LARGE
+    for case, words, bound in (("seal", "records to a root", 10.0), ("verify", "leaves verified", 1.0)):
+        taken = run.nanoseconds(case, n)
+        if taken is not None:
+            aim = Aim(1_000 / taken, bound if judged else None, at_least=True)
+            yield Goal(f"{size(n)} {words}", "M leaves/s", aim, None)
+    share = run.ratio("seal", n, "fastclear", "hashlib")
+    if share is not None:
+        aim = Aim(1 / share, 8 if judged else None, at_least=True)
+        yield Goal(f"{size(n)} records to a root, hashlib", _FASTER, aim, None)
+    taken = run.nanoseconds("prove", n)
+    yield from _one(f"path in a tree of {size(n)}", "ns a level", taken, 1_000 if judged else None, "narrow")
 
 
 def _growth(plan: Plan, run: Measured) -> Iterator[Goal]:

@@ -24,6 +24,7 @@ use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::errors::Exception;
+use crate::proofs::Tree;
 
 /// Adds this file's classes and functions to `_core`.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -425,21 +426,19 @@ impl Chain {
         Ok(PyBytes::new(py, &bytes))
     }
 
-    /// Path from a record (or order) to its root.
-    fn prove<'py>(&self, py: Python<'py>, height: u64, index: u64, order: bool) -> PyResult<Bound<'py, PyList>> {
-        let (bytes, len) = py
-            .detach(|| {
-                let mut ledger = self.lock();
-                if order {
-                    ledger.orders(height).map(|bytes| (bytes, ORDER_ENTRY_LEN))
-                } else {
-                    ledger.records(height).map(|bytes| (bytes, RECORD_ENTRY_LEN))
-                }
-            })
-            .map_err(|error| raised(&error))?;
-        let leaves = erased::leaf_hashes(&bytes, len);
-        let path = merkle::inclusion_proof(&leaves, index).map_err(|error| refused(&error))?;
-        hashes(py, &path)
+    /// The tree over the records (or orders) of one block, to be kept for its paths.
+    fn tree(&self, py: Python<'_>, height: u64, order: bool) -> PyResult<Tree> {
+        let tree = py.detach(|| {
+            let mut ledger = self.lock();
+            let (bytes, len) = if order {
+                (ledger.orders(height)?, ORDER_ENTRY_LEN)
+            } else {
+                (ledger.records(height)?, RECORD_ENTRY_LEN)
+            };
+            drop(ledger);
+            Ok(merkle::Tree::new(erased::leaf_hashes(&bytes, len)))
+        });
+        tree.map(Tree).map_err(|error: StoreError| raised(&error))
     }
 
     /// Takes the content out of entries of one block, for good; gives their leaf hashes.

@@ -22,7 +22,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// An RFC 9162 tree with all its levels.
 #[pyclass(frozen, module = "fastclear._core")]
-struct Tree(merkle::Tree);
+pub struct Tree(pub merkle::Tree);
 
 #[pymethods]
 impl Tree {
@@ -96,7 +96,7 @@ fn whole(entries: &[u8], entry_len: usize) -> PyResult<()> {
 
 /// The root over the entries of `entry_len` bytes that stand one after another.
 #[pyfunction]
-fn merkle_root<'py>(py: Python<'py>, entries: PyBackedBytes, entry_len: usize) -> PyResult<Bound<'py, PyBytes>> {
+fn merkle_root(py: Python<'_>, entries: PyBackedBytes, entry_len: usize) -> PyResult<Bound<'_, PyBytes>> {
     whole(&entries, entry_len)?;
     let root = py.detach(|| merkle::root_of_entries(&entries, entry_len));
     Ok(PyBytes::new(py, &root))
