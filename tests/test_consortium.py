@@ -59,7 +59,7 @@ def test_the_bytes_of_a_consortium_are_where_the_format_says():
     encoded = b"FCV1" + struct.pack("<HHH6x", 1, 3, 4)
     encoded += b"".join(bytes([len(name)]) + name.encode() + key for name, key in keys)
     assert FOUR.encoded == encoded
-    assert FOUR.hash == sha256(b"\x05" + encoded).hexdigest()
+    assert FOUR.hash == sha256(b"\x08" + encoded).hexdigest()
     assert fc.Consortium.decode(encoded) == FOUR == fc.Consortium(reversed(SIGNERS.values()))
     assert len({FOUR, fc.Consortium.decode(encoded)}) == 1
     ledger = ledger_of(1)
@@ -563,7 +563,7 @@ def test_a_record_of_a_sub_chain_is_led_to_the_main_chains_checkpoint(tmp_path):
     assert light_client.main([str(tmp_path / "proof"), "--policy", str(tmp_path / "policy")]) == 0
     # The digest, written out.
     chain_id = streets[0].block(0).fields.chain_id
-    digest = sha256(b"\x06" + chain_id + struct.pack("<Q", 2) + bytes.fromhex(streets[0].log_root(2))).digest()
+    digest = sha256(b"\x09" + chain_id + struct.pack("<Q", 2) + bytes.fromhex(streets[0].log_root(2))).digest()
     record = light_client.parse_record(whole.main.leaf[:96])
     assert light_client.hash_of(record) == digest
     assert whole.main.leaf[24:48] + whole.main.leaf[64:72] == digest

@@ -78,7 +78,7 @@ class Ledger(LedgerSigning):
     ) -> None:
         self._key = _key(seed)
         self._place: tuple[str, bool] | None = None
-        self._last = 0, b""
+        self._known = 0, b""
         self._open: _core.Chain | None = _core.Chain(None, _canonical(params), self._key, False)
         self._load_signing()
         self._found(consortium)
@@ -120,7 +120,7 @@ class Ledger(LedgerSigning):
         if durability not in ("sync", "none"):
             raise LedgerError(f"durability is {durability!r}; give 'sync' or 'none'")
         ledger = cls.__new__(cls)
-        ledger._key, ledger._last = _key(seed), (0, b"")
+        ledger._key, ledger._known = _key(seed), (0, b"")
         ledger._place = place = _path(path), durability == "sync"
         ledger._open = _core.Chain(place[0], _canonical(params), ledger._key, place[1])
         ledger._load_signing()
@@ -148,12 +148,12 @@ class Ledger(LedgerSigning):
             raise LedgerError("this ledger lives in memory; there is nothing to open again")
         path, sync = self._place
         if self._open is not None:
-            self._last = self._open.height, self._open.head
+            self._known = self._open.height, self._open.head
         self._open = None  # lets go of the lock
         if not os.path.isfile(os.path.join(path, "head")):  # noqa: PTH113, PTH118 - else an empty ledger would be begun
             raise LedgerError(f"{path} holds no ledger any more; was the directory moved?")
         found = _core.Chain(path, None, self._key, sync)
-        height, head = self._last
+        height, head = self._known
         last = found.header(height - 1) if height else None
         if height and (last is None or last[1] != head):
             raise LedgerError(f"{path} holds another ledger, or one without its last blocks")
@@ -499,7 +499,7 @@ def _restored(
     signing: tuple[list[bytes], bytes, str | None, str | None],
 ) -> Ledger:
     ledger = cls.__new__(cls)
-    ledger._key, ledger._place, ledger._last = key, None, (0, b"")
+    ledger._key, ledger._place, ledger._known = key, None, (0, b"")
     ledger._open = chain = _core.Chain.restore(*contents, key)
     consortia, validators, signed, accepted = signing
     ledger._consortia = {item.hash: item for item in map(Consortium.decode, consortia)}

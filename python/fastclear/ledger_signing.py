@@ -43,14 +43,14 @@ class LedgerSigning:
     @property
     def consortium(self) -> Consortium | None:
         """The consortium that cosigns the next block; None where the ledger has none."""
-        return self._known(self._chain.validators.hex())
+        return self._consortium_of(self._chain.validators.hex())
 
     def consortium_at(self, height: int) -> Consortium | None:
         """Return the consortium that cosigns the log up to this block; raises LedgerError if it is not known here."""
         found = self._chain.header(height) if isinstance(height, int) and 0 <= height < 2**64 else None
         if found is None:
             raise LedgerError(f"there is no block {height}; the ledger has {self._chain.height} blocks")
-        return self._known(light_client.parse_header(found[0]).validators_hash.hex())
+        return self._consortium_of(light_client.parse_header(found[0]).validators_hash.hex())
 
     def change_consortium(
         self, consortium: Consortium, *, bank: Settlement | None = None, slot: int = 0, time: int = 0
@@ -102,7 +102,7 @@ class LedgerSigning:
                 "with change_consortium"
             )
 
-    def _known(self, digest: str) -> Consortium | None:
+    def _consortium_of(self, digest: str) -> Consortium | None:
         if digest == _NONE:
             return None
         found = self._consortia.get(digest)
@@ -200,7 +200,7 @@ class LedgerSigning:
     ) -> Block:
         """Seal where the logs of other ledgers stand: one record each, in their order.
 
-        Parameters are those of :meth:`change_consortium`. A record carries SHA-256(0x06, chain id, size, root).
+        Parameters are those of :meth:`change_consortium`. A record carries SHA-256(0x09, chain id, size, root).
 
         Raises
         ------

@@ -408,8 +408,8 @@ def check_proof(proof: dict[str, Any]) -> Verdict:
 
 
 def subchain_hash(chain_id: bytes, size: int, root: bytes) -> bytes:
-    """SHA-256(0x06 || chain id || size || root): what a main chain's record says of a sub-chain's header log."""
-    return hashlib.sha256(b"\x06" + chain_id + struct.pack("<Q", size) + root).digest()
+    """SHA-256(0x09 || chain id || size || root): what a main chain's record says of a sub-chain's header log."""
+    return hashlib.sha256(b"\x09" + chain_id + struct.pack("<Q", size) + root).digest()
 
 
 def _bytes(where: dict[str, Any], name: str) -> bytes:
