@@ -364,3 +364,29 @@ def subproof(old: int, hashed: list[bytes], whole: bool) -> list[bytes]:
     if old <= split:
         return [*subproof(old, hashed[:split], whole), light_client.tree_root(hashed[split:])]
     return [*subproof(old - split, hashed[split:], False), light_client.tree_root(hashed[:split])]
+
+
+# -- pymerkle: a third implementation, with which both have to agree
+
+
+def test_roots_and_proofs_are_those_of_pymerkle():
+    pymerkle = pytest.importorskip("pymerkle")  # GPL: in the test group, never imported by the package
+    theirs = pymerkle.InmemoryTree(algorithm="sha256")
+    leaves = [bytes([number]) * 3 for number in range(33)]
+    hashed = [light_client.leaf_hash(leaf) for leaf in leaves]
+    for size, leaf in enumerate(leaves, 1):
+        theirs.append_entry(leaf)
+        assert theirs.get_state(size) == light_client.tree_root(hashed[:size])
+    for size in range(1, 34):
+        root = theirs.get_state(size)
+        for index in range(size):
+            path = theirs.prove_inclusion(index + 1, size).serialize()["path"]
+            own = [bytes.fromhex(item) for item in path][1:]  # theirs begins with the leaf itself
+            assert light_client.verify_inclusion(hashed[index], index, size, own, root)
+            assert _core.verify_inclusion(leaves[index], index, size, own, root)
+        for old in range(1, size):
+            path = subproof(old, hashed[:size], True)
+            pymerkle_proof = theirs.prove_consistency(old, size)
+            pymerkle.verify_consistency(theirs.get_state(old), root, pymerkle_proof)
+            assert light_client.verify_consistency(old, size, path, theirs.get_state(old), root)
+            assert _core.verify_consistency(old, size, path, theirs.get_state(old), root)

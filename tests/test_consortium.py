@@ -611,3 +611,116 @@ def test_a_bank_keeps_sub_chains_too():
     assert np.sum([(item.kind, item.code) == ("parameter", 2) for item in said]) == 20
     for street in streets:
         light_client.check_proof(json.loads(main.prove_through(street.prove(0, 0)).to_json()))
+
+
+# -- command lines
+
+
+def call(*arguments):
+    from typer.testing import CliRunner
+
+    from fastclear.cli import app
+
+    return CliRunner().invoke(app, [str(item) for item in arguments])
+
+
+def test_the_command_line_verifies_signatures(tmp_path):
+    place = tmp_path / "ledger"
+    ledger = ledger_of(3, place=place)
+    ledger.accept(cosigned(ledger))
+    (tmp_path / "policy").write_text(FOUR.policy(LOG.public))
+    (tmp_path / "strict").write_text(fc.Consortium(SIGNERS.values(), 4).policy(LOG.public))
+    done = call("verify", place, "--policy", tmp_path / "policy", "--head", ledger.head)
+    assert done.exit_code == 0, done.output
+    assert "checkpoint of 3 blocks signed by ann, bob, cy" in done.output
+    document = json.loads(call("verify", place, "--json").stdout)
+    assert (document["cosigned"], document["signers"]) == (3, ["ann", "bob", "cy"])
+    done = call("verify", place, "--policy", tmp_path / "strict", "--json")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["first_bad_block"]["file"] == "checkpoint"
+    assert call("verify", place, "--head", "00" * 32).exit_code == 1
+    done = call("verify", place, "--policy", tmp_path / "none")
+    assert done.exit_code not in (0, 1)
+    assert "No such file" in done.stderr
+
+
+@pytest.fixture
+def client(tmp_path):
+    """The light client copied out of the package, with nothing but the standard library."""
+    copied = tmp_path / "alone.py"
+    shutil.copy(light_client.__file__, copied)
+
+    def run(*arguments):
+        command = [sys.executable, "-I", "-S", str(copied), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8")
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_the_light_client_alone_takes_all_seven_steps(client, tmp_path):
+    ledger = ledger_of(3)
+    policy, proof, seen = (tmp_path / name for name in ("policy", "proof", "seen"))
+    policy.write_text(FOUR.policy(LOG.public))
+    first = cosigned(ledger)
+    proof.write_text(ledger.prove(1, 0, checkpoint=first).to_json())
+    options = (proof, "--policy", policy, "--remember", seen)
+    code, text = client(*options)
+    assert (code, seen.read_text()) == (0, first.text), text
+    assert "signed by ann, bob, cy" in text
+    # The log grows: the proof has to show that what was seen is its beginning.
+    ledger.seal(stand_in(), slot=7)
+    second = cosigned(ledger)
+    proof.write_text(ledger.prove(1, 0, checkpoint=second).to_json())
+    code, text = client(*options)
+    assert (code, seen.read_text()) == (1, first.text)
+    assert "nothing shows that the 3 blocks that you have seen" in text
+    proof.write_text(ledger.prove(1, 0, checkpoint=second, since=3).to_json())
+    code, text = client(*options)
+    assert (code, seen.read_text()) == (0, second.text), text
+    assert "still its first ones" in text
+    # Back to the smaller log: refused, and the larger one stays remembered.
+    proof.write_text(ledger.prove(1, 0, checkpoint=first).to_json())
+    code, text = client(*options)
+    assert (code, seen.read_text()) == (1, second.text)
+    assert "cut off" in text
+    # A fork that the same quorum has signed: only what is remembered shows it.
+    fork = ledger_of(4)
+    note = cosigned(fork)
+    assert note.root != second.root
+    proof.write_text(fork.prove(1, 0, checkpoint=note).to_json())
+    assert client(proof, "--policy", policy)[0] == 0
+    code, text = client(*options)
+    assert (code, seen.read_text()) == (1, second.text)
+    assert "forked" in text
+
+
+def test_the_light_client_alone_refuses_what_is_not_signed(client, tmp_path):
+    ledger = ledger_of(3)
+    policy, proof, note = (tmp_path / name for name in ("policy", "proof", "note"))
+    policy.write_text(FOUR.policy(LOG.public))
+    proof.write_text(ledger.prove(1, 0).to_json())
+    code, text = client(proof, "--policy", policy)
+    assert code == 1
+    assert "neither the proof nor --checkpoint" in text
+    for checkpoint, why in (
+        (cosigned(ledger, ("ann", "bob")), "no quorum"),
+        (cosigned(ledger_of(2)), "another log"),
+    ):
+        note.write_text(checkpoint.text)
+        code, text = client(proof, "--policy", policy, "--checkpoint", note)
+        assert code == 1
+        assert why in text
+    note.write_text(cosigned(ledger).text)
+    assert client(proof, "--policy", policy, "--checkpoint", note, "--head", ledger.block(1).hash)[0] == 0
+    assert client(proof, "--policy", policy, "--checkpoint", note, "--head", "00" * 32)[0] == 1
+    for arguments in (
+        (proof, "--remember", note),
+        (proof, "--checkpoint", note),
+        (proof, "--policy", tmp_path / "none"),
+    ):
+        assert client(*arguments)[0] == 2
+    code, text = client("--help")
+    assert code == 0
+    assert "The seven steps" in text
+    assert "policy.txt" in text
