@@ -539,6 +539,50 @@ def test_who_signs_two_logs_of_one_size_is_convicted_by_both():
             fc.Equivocation.from_json(text)
 
 
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [
+        (lambda ledger, ann: ledger.accept("note"), "checkpoint is a str"),
+        (lambda ledger, ann: ledger.checkpoint("ann"), "signer is a str"),
+        (lambda ledger, ann: ledger.prove(0, 0, checkpoint="note"), "checkpoint is a str"),
+        (lambda ledger, ann: ledger.prove(0, 0, size=9), "not 9"),
+        (lambda ledger, ann: ledger.prove(0, 0, since=-1), "since is -1"),
+        (lambda ledger, ann: ledger.prove(0, 0, since=4), "cannot be shown to grow"),
+        (lambda ledger, ann: ledger.prove(0, 0, size=2, checkpoint=cosigned(ledger)), "not one of this log at 2"),
+        (lambda ledger, ann: ledger.block_bytes(3), "no block 3"),
+        (lambda ledger, ann: ledger.block_bytes("0"), "height is '0'"),
+        (lambda ledger, ann: ledger.block_bytes(-1), "height is -1"),
+        (lambda ledger, ann: ledger.consortium_at(True), "height is True"),
+        (lambda ledger, ann: ledger.consortium_at(3), "no block 3"),
+        (lambda ledger, ann: ledger.change_consortium(FOUR.without("dee"), slot=-1), "slot is -1"),
+        (lambda ledger, ann: ledger.change_consortium(FOUR.without("dee"), time=1.5), r"time is 1\.5"),
+        (lambda ledger, ann: ledger.seal_subchains(["street"]), r"ledgers\[0\] is a str"),
+        (lambda ledger, ann: ledger.prove_through("proof"), "proof is a str"),
+        (lambda ledger, ann: ann.cosign("note"), "checkpoint is a str"),
+        (lambda ledger, ann: ann.cosign(ledger.checkpoint(LOG), time=-1), "time is -1"),
+        (lambda ledger, ann: ann.cosign(ledger.checkpoint(LOG), time=2**63), "below 2"),
+        (lambda ledger, ann: ann.learn("four"), "consortium is a str"),
+        (lambda ledger, ann: ann.replay("block"), "give bytes"),
+        (lambda ledger, ann: fc.Validator("ann", {}, log=LOG.public), "signer is a str"),
+        (lambda ledger, ann: fc.Validator(SIGNERS["ann"], {}, log=LOG), "log is a Signer"),
+        (lambda ledger, ann: fc.Validator(SIGNERS["ann"], {1: object()}, log=LOG.public), "params cannot be written"),
+        (lambda ledger, ann: fc.Ledger(consortium="four"), "consortium is a str"),
+        (lambda ledger, ann: fc.Consortium.decode("four"), "give bytes"),
+        (lambda ledger, ann: FOUR.without("eve"), "'eve' is no validator"),
+        (lambda ledger, ann: fc.Checkpoint(b"note"), "a checkpoint is text"),
+        (lambda ledger, ann: fc.equivocations("a", "b", FOUR), "first is a str"),
+        (lambda ledger, ann: fc.equivocations(cosigned(ledger), cosigned(ledger), "ann"), "a key is a str"),
+    ],
+)
+def test_calls_that_make_no_sense_change_nothing_and_say_what_to_give(call, why):
+    ledger = ledger_of()
+    ann = validator(ledger)
+    before = ledger.head
+    with pytest.raises(fc.LedgerError, match=why):
+        call(ledger, ann)
+    assert (ledger.head, ledger.cosigned, ann.size, ann.height) == (before, None, 0, 3)
+
+
 # -- sub-chains
 
 

@@ -32,7 +32,7 @@ from fastclear import _core, light_client
 from fastclear.block import ORDER_ENTRY_LEN, RECORD_ENTRY_LEN, Block, Proof, VerificationError, VerificationReport
 from fastclear.checkpoints import Checkpoint
 from fastclear.consortium import Consortium
-from fastclear.errors import LedgerError
+from fastclear.errors import LedgerError, expect
 from fastclear.leaves import (
     ORDER_DTYPE,
     POSTING_DTYPES,
@@ -343,9 +343,11 @@ class Ledger(LedgerSigning):
         path = self._chain.prove(height, index, of_orders)
         log_size = self.height if size is None else _natural(size, "size")
         if checkpoint is not None:
+            expect(checkpoint, Checkpoint, "checkpoint")
             log_size = checkpoint.size if size is None else log_size
             if log_size != checkpoint.size or self.log_root(log_size) != checkpoint.root:
                 raise LedgerError(f"the checkpoint of {checkpoint.size} blocks is not one of this log at {log_size}")
+        seen = None if since is None else _natural(since, "since")
         return Proof(
             leaf=entries[index * width : (index + 1) * width],
             index=index,
@@ -355,7 +357,7 @@ class Ledger(LedgerSigning):
             log_root=self._chain.log_root(log_size),
             log_path=tuple(self._chain.prove_header(height, log_size)),
             checkpoint=None if checkpoint is None else checkpoint.text,
-            growth=None if since is None else (since, tuple(self._chain.prove_growth(since, log_size))),
+            growth=None if seen is None else (seen, tuple(self._chain.prove_growth(seen, log_size))),
         )
 
     def log_root(self, size: int | None = None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time as clock
 from collections.abc import Mapping, Sequence
@@ -14,8 +13,9 @@ from fastclear.block import Block, VerificationError
 from fastclear.checkpoints import Checkpoint
 from fastclear.consortium import Consortium
 from fastclear.durable import write_whole
-from fastclear.errors import LedgerError, StoreError
+from fastclear.errors import LedgerError, StoreError, expect, natural
 from fastclear.keys import PublicKey, Signer
+from fastclear.ledger import _canonical
 
 
 class CosignError(LedgerError):
@@ -78,14 +78,14 @@ class Validator:
         consortium: Consortium | None = None,
         path: str | os.PathLike[str] | None = None,
     ) -> None:
-        for name, value, kind in (("signer", signer, Signer), ("log", log, PublicKey)):
-            if not isinstance(value, kind):
-                raise LedgerError(f"{name} is a {type(value).__name__}; give a fastclear.{kind.__name__}")
+        expect(signer, Signer, "signer")
+        expect(log, PublicKey, "log")
+        if consortium is not None:
+            expect(consortium, Consortium, "consortium")
         if signer.public.key == log.key:
             raise LedgerError("a validator needs a key of its own: the log cannot vouch for itself")
-        text = json.dumps(dict(params), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         self._signer, self._log = signer, log
-        self._replica = _core.Replica(text.encode())
+        self._replica = _core.Replica(_canonical(params) or b"{}")
         self._known = {} if consortium is None else {consortium.hash: consortium}
         self._member = consortium is not None
         self._path = None if path is None else Path(path)
@@ -126,6 +126,7 @@ class Validator:
 
     def learn(self, consortium: Consortium) -> None:
         """Get to know a later consortium; whether it is in force is for the blocks to say."""
+        expect(consortium, Consortium, "consortium")
         self._known[consortium.hash] = consortium
 
     def cosign(
@@ -159,7 +160,8 @@ class Validator:
         StoreError
             The file of what was cosigned cannot be written, or another process has written it. Nothing is signed then.
         """
-        seconds = int(clock.time()) if time is None else time
+        expect(checkpoint, Checkpoint, "checkpoint")
+        seconds = int(clock.time()) if time is None else natural(time, "time")
         with self._lock:
             self._check(checkpoint, old_size, growth)
             cosigned = light_client.parse_note(checkpoint.text.encode()).checkpoint
