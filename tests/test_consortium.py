@@ -130,6 +130,7 @@ def test_a_removed_member_counts_for_its_last_block_and_no_longer():
         ledger.accept(cosigned(ledger))
     assert set(ledger.accept(cosigned(ledger, ("ann", "cy", "dee")))) == {"ann", "cy", "dee"}
     bob = validator(ledger, "bob")
+    assert refusal(lambda: bob.cosign(ledger.checkpoint(LOG))) == ("not_agreed", 0)
     bob.learn(three)
     with pytest.raises(fc.CosignError, match="does not have 'bob'") as refused:
         bob.cosign(ledger.checkpoint(LOG))
@@ -309,9 +310,17 @@ def test_a_validator_does_not_sign_another_history_than_its_own():
 def test_a_validator_that_does_not_know_the_consortium_asks_for_it():
     ledger = ledger_of(1)
     ledger.change_consortium(FOUR.without("dee"))
-    ledger.seal(None, slot=5)
     ann = validator(ledger)
-    assert refusal(lambda: ann.cosign(ledger.checkpoint(LOG))) == ("no_member", 0)
+    assert refusal(lambda: ann.cosign(ledger.checkpoint(LOG))) == ("not_agreed", 0)
+    ledger.seal(None, slot=5)
+    ann.replay(ledger.block_bytes(2))
+    assert refusal(lambda: ann.cosign(ledger.checkpoint(LOG))) == ("not_agreed", 0)
+    # One that was given the wrong consortium of genesis, and one that cosigns as a witness.
+    wrong = validator(ledger, consortium=FOUR.without("bob"))
+    wrong.learn(FOUR.without("dee"))
+    wrong._known.pop(FOUR.without("dee").hash)
+    assert refusal(lambda: wrong.cosign(ledger.checkpoint(LOG))) == ("not_agreed", 0)
+    assert validator(ledger, consortium=None).cosign(ledger.checkpoint(LOG), time=TIME)
     ann.learn(FOUR.without("dee"))
     assert ann.cosign(ledger.checkpoint(LOG), time=TIME)
 
@@ -737,6 +746,111 @@ def test_the_light_client_alone_takes_all_seven_steps(client, tmp_path):
     code, text = client(*options)
     assert (code, seen.read_text()) == (1, second.text)
     assert "forked" in text
+
+
+def test_two_changes_in_one_block_are_refused():
+    ledger = ledger_of(1)
+    rows = [(17, 2, bytes([number] * 32)) for number in (1, 2)]
+    with pytest.raises(fc.LedgerError, match="second change of validators"):
+        ledger._chain.seal_hashes(rows, 0, 0)
+    # As bytes of a stranger's making: one record more, with roots, count and prev made anew.
+    ledger.change_consortium(FOUR.without("dee"))
+    block = ledger.block_bytes(1)
+    entry = bytearray(block[280:392])
+    struct.pack_into(
+        "<QQ", entry, 8, ledger.block(1).fields.first_seq + 1, light_client.parse_record(block[280:376]).time_ns + 1
+    )
+    header = bytearray(block[:280])
+    entries = [block[280:392], bytes(entry)]
+    header[112:144] = light_client.tree_root([light_client.leaf_hash(item) for item in entries])
+    struct.pack_into("<I", header, 244, 2)
+    struct.pack_into("<Q", header, 256, light_client.parse_header(block[:280]).time_ns + 1)
+    with pytest.raises(fc.VerificationError, match="second change of validators"):
+        validator(ledger_of(1)).replay(bytes(header) + b"".join(entries))
+
+
+def changed(ledger, consortium, place):
+    """Change the consortium; files with the proof, the new bytes and the policy before."""
+    before = ledger.consortium
+    seen = ledger.height
+    block = ledger.change_consortium(consortium)
+    note = cosigned(ledger, before.names[: before.threshold])
+    ledger.accept(note)
+    (place / "change").write_text(ledger.prove(block.height, 0, checkpoint=note, since=seen).to_json())
+    (place / "consortium").write_bytes(consortium.encoded)
+    return note
+
+
+def test_the_light_client_renews_its_policy_by_a_change_that_the_old_quorum_signed(client, tmp_path):
+    ledger = ledger_of(2)
+    names = ("policy", "change", "seen", "consortium")
+    policy, change, seen, consortium = (tmp_path / name for name in names)
+    policy.write_text(FOUR.policy(LOG.public))
+    seen.write_text(cosigned(ledger).text)
+    three = FOUR.without("dee")
+    changed(ledger, three, tmp_path)
+    options = (change, "--policy", policy, "--remember", seen, "--renew", consortium)
+    other = three.encoded.replace(b"ann", b"amm")
+    for content, why in ((FOUR.encoded, "names another"), (b"", "no consortium"), (other, "names another")):
+        consortium.write_bytes(content)
+        code, text = client(*options)
+        assert code == 1
+        assert why in text
+        assert policy.read_text() == FOUR.policy(LOG.public)
+    consortium.write_bytes(three.encoded)
+    assert client(*(item for item in options if item not in ("--remember", seen)))[0] == 2
+    code, text = client(*options)
+    assert code == 0, text
+    assert policy.read_text() == three.policy(LOG.public)
+    # The same change again: it is not one of the consortium that the policy asks for now.
+    code, text = client(*options)
+    assert code == 1
+    assert "not one of the consortium" in text
+    # Back to four, and then the first change, shown again: what is remembered is longer.
+    first = change.read_text()
+    changed(ledger, FOUR, tmp_path)
+    code, text = client(*options)
+    assert (code, policy.read_text()) == (0, FOUR.policy(LOG.public)), text
+    change.write_text(first)
+    consortium.write_bytes(three.encoded)
+    code, text = client(*options)
+    assert (code, policy.read_text()) == (1, FOUR.policy(LOG.public))
+    assert "cut off" in text
+    # In a later log the change is not in the last block.
+    note = cosigned(ledger, ("ann", "bob", "cy", "dee"))
+    change.write_text(ledger.prove(2, 0, checkpoint=note, since=4).to_json())
+    code, text = client(*options)
+    assert code == 1
+    assert "last block of its log" in text
+
+
+def test_the_light_client_reads_consortia_as_the_core_does():
+    for bit in range(8 * len(FOUR.encoded)):
+        data = bytearray(FOUR.encoded)
+        data[bit // 8] ^= 1 << bit % 8
+        alike(bytes(data))
+    for length in range(len(FOUR.encoded)):
+        alike(FOUR.encoded[:length])
+    alike(FOUR.encoded + b"\0")
+    assert alike(FOUR.encoded)
+    rules = light_client.parse_policy(FOUR.policy(LOG.public).encode())
+    assert light_client.policy_hash(rules).hex() == FOUR.hash
+    assert light_client.policy_hash(light_client.parse_policy(b"quorum none\n")) is None
+
+
+def alike(data):
+    try:
+        rust = fc.Consortium.decode(data)
+    except fc.LedgerError:
+        with pytest.raises(Refused):
+            light_client.parse_consortium(data)
+        return False
+    threshold, keys = light_client.parse_consortium(data)
+    assert (threshold, [(key.name, key.key) for key in keys]) == (
+        rust.threshold,
+        [(key.name, key.key) for key in rust.validators],
+    )
+    return True
 
 
 def test_the_light_client_alone_refuses_what_is_not_signed(client, tmp_path):

@@ -205,9 +205,17 @@ pub fn posting_of(kind: Kind, code: u16, hash: &Hash, seq: u64, time_ns: u64) ->
 }
 
 /// The validators hash of the header after one with `now` and these postings.
-pub fn next_validators(now: Hash, postings: &[Posting]) -> Hash {
+///
+/// # Errors
+/// [`LedgerError::Field`] for two changes in one block: whoever is shown one of them has to know that it counts.
+pub fn next_validators(now: Hash, postings: &[Posting]) -> Result<Hash, LedgerError> {
     let changes = |posting: &&Posting| posting.kind == Kind::Membership && posting.code == MEMBERSHIP_VALIDATORS;
-    postings.iter().rfind(changes).map_or(now, hash_of)
+    let mut changes = postings.iter().filter(changes);
+    let next = changes.next().map_or(now, hash_of);
+    if changes.next().is_some() {
+        return Err(LedgerError::Field { what: "block", field: "second change of validators", offset: 208 });
+    }
+    Ok(next)
 }
 
 const fn field(field: &'static str, offset: usize) -> LedgerError {
@@ -280,8 +288,9 @@ mod tests {
             let posting = posting_of(Kind::Membership, MEMBERSHIP_VALIDATORS, &hash, 3, 4);
             assert!(carries_hash(&posting));
             assert_eq!(hash_of(&posting), hash);
-            assert_eq!(next_validators([9; 32], &[posting]), hash);
+            assert_eq!(next_validators([9; 32], &[posting]), Ok(hash));
+            assert!(next_validators([9; 32], &[posting, posting]).is_err());
         }
-        assert_eq!(next_validators([9; 32], &[]), [9; 32]);
+        assert_eq!(next_validators([9; 32], &[]), Ok([9; 32]));
     }
 }
