@@ -5,6 +5,7 @@
 
 use fastclear_core::ledger::header::Header;
 use fastclear_core::ledger::merkle::{self, Hash};
+use fastclear_core::ledger::note::SignatureLine;
 use fastclear_core::ledger::order_leaf::OrderLeaf;
 use fastclear_core::ledger::signature;
 use fastclear_core::ledger::verify::Replay;
@@ -20,7 +21,7 @@ pub fn check(bytes: &[u8]) -> bool {
         0 => inclusion(bytes),
         1 => consistency(bytes),
         2 => Note::decode(bytes).is_ok_and(|note| {
-            let lines: String = note.signatures.iter().map(|line| line.encode()).collect();
+            let lines: String = note.signatures.iter().map(SignatureLine::encode).collect();
             assert_eq!(format!("{}\n{lines}", note.checkpoint.encode()).as_bytes(), bytes);
             true
         }),
@@ -82,7 +83,7 @@ fn included(leaf: Hash, index: u64, size: u64, path: &[Hash]) -> Option<Hash> {
         return path.is_empty().then_some(leaf);
     }
     let (other, rest) = path.split_last()?;
-    let left = 1 << (63 - (size - 1).leading_zeros());
+    let left = 1 << (size - 1).ilog2();
     if index < left {
         Some(merkle::node_hash(&included(leaf, index, left, rest)?, other))
     } else {
@@ -112,7 +113,7 @@ fn grown(old: u64, new: u64, path: &[Hash], old_root: Hash, whole: bool) -> Opti
         };
     }
     let (other, rest) = path.split_last()?;
-    let left = 1 << (63 - (new - 1).leading_zeros());
+    let left = 1 << (new - 1).ilog2();
     if old <= left {
         let (before, after) = grown(old, left, rest, old_root, whole)?;
         Some((before, merkle::node_hash(&after, other)))
@@ -146,7 +147,7 @@ pub fn corpus() -> Vec<(String, Vec<u8>)> {
     let checkpoint = Checkpoint { origin: "market.example".to_owned(), size: 13, root: leaves[0] };
     let lines =
         [note::sign_log("market.example", &[1; 32], &checkpoint), note::cosign("ann", &[2; 32], &checkpoint, 7)];
-    let text: String = lines.iter().map(|line| line.encode()).collect();
+    let text: String = lines.iter().map(SignatureLine::encode).collect();
     add("note", 2, &[checkpoint.encode().as_bytes(), b"\n", text.as_bytes()]);
     let validators = (1..4).map(|seed| Validator { name: format!("v{seed}"), key: signature::public_key(&[seed; 32]) });
     if let Ok(consortium) = Consortium::new(validators.collect(), None) {
