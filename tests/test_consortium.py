@@ -59,7 +59,7 @@ def test_the_bytes_of_a_consortium_are_where_the_format_says():
     encoded = b"FCV1" + struct.pack("<HHH6x", 1, 3, 4)
     encoded += b"".join(bytes([len(name)]) + name.encode() + key for name, key in keys)
     assert FOUR.encoded == encoded
-    assert FOUR.hash == sha256(b"\x05" + encoded).hexdigest()
+    assert FOUR.hash == sha256(b"\x08" + encoded).hexdigest()
     assert fc.Consortium.decode(encoded) == FOUR == fc.Consortium(reversed(SIGNERS.values()))
     assert len({FOUR, fc.Consortium.decode(encoded)}) == 1
     ledger = ledger_of(1)
@@ -130,6 +130,7 @@ def test_a_removed_member_counts_for_its_last_block_and_no_longer():
         ledger.accept(cosigned(ledger))
     assert set(ledger.accept(cosigned(ledger, ("ann", "cy", "dee")))) == {"ann", "cy", "dee"}
     bob = validator(ledger, "bob")
+    assert refusal(lambda: bob.cosign(ledger.checkpoint(LOG))) == ("not_agreed", 0)
     bob.learn(three)
     with pytest.raises(fc.CosignError, match="does not have 'bob'") as refused:
         bob.cosign(ledger.checkpoint(LOG))
@@ -309,9 +310,17 @@ def test_a_validator_does_not_sign_another_history_than_its_own():
 def test_a_validator_that_does_not_know_the_consortium_asks_for_it():
     ledger = ledger_of(1)
     ledger.change_consortium(FOUR.without("dee"))
-    ledger.seal(None, slot=5)
     ann = validator(ledger)
-    assert refusal(lambda: ann.cosign(ledger.checkpoint(LOG))) == ("no_member", 0)
+    assert refusal(lambda: ann.cosign(ledger.checkpoint(LOG))) == ("not_agreed", 0)
+    ledger.seal(None, slot=5)
+    ann.replay(ledger.block_bytes(2))
+    assert refusal(lambda: ann.cosign(ledger.checkpoint(LOG))) == ("not_agreed", 0)
+    # One that was given the wrong consortium of genesis, and one that cosigns as a witness.
+    wrong = validator(ledger, consortium=FOUR.without("bob"))
+    wrong.learn(FOUR.without("dee"))
+    wrong._known.pop(FOUR.without("dee").hash)
+    assert refusal(lambda: wrong.cosign(ledger.checkpoint(LOG))) == ("not_agreed", 0)
+    assert validator(ledger, consortium=None).cosign(ledger.checkpoint(LOG), time=TIME)
     ann.learn(FOUR.without("dee"))
     assert ann.cosign(ledger.checkpoint(LOG), time=TIME)
 
@@ -539,6 +548,50 @@ def test_who_signs_two_logs_of_one_size_is_convicted_by_both():
             fc.Equivocation.from_json(text)
 
 
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [
+        (lambda ledger, ann: ledger.accept("note"), "checkpoint is a str"),
+        (lambda ledger, ann: ledger.checkpoint("ann"), "signer is a str"),
+        (lambda ledger, ann: ledger.prove(0, 0, checkpoint="note"), "checkpoint is a str"),
+        (lambda ledger, ann: ledger.prove(0, 0, size=9), "not 9"),
+        (lambda ledger, ann: ledger.prove(0, 0, since=-1), "since is -1"),
+        (lambda ledger, ann: ledger.prove(0, 0, since=4), "cannot be shown to grow"),
+        (lambda ledger, ann: ledger.prove(0, 0, size=2, checkpoint=cosigned(ledger)), "not one of this log at 2"),
+        (lambda ledger, ann: ledger.block_bytes(3), "no block 3"),
+        (lambda ledger, ann: ledger.block_bytes("0"), "height is '0'"),
+        (lambda ledger, ann: ledger.block_bytes(-1), "height is -1"),
+        (lambda ledger, ann: ledger.consortium_at(True), "height is True"),
+        (lambda ledger, ann: ledger.consortium_at(3), "no block 3"),
+        (lambda ledger, ann: ledger.change_consortium(FOUR.without("dee"), slot=-1), "slot is -1"),
+        (lambda ledger, ann: ledger.change_consortium(FOUR.without("dee"), time=1.5), r"time is 1\.5"),
+        (lambda ledger, ann: ledger.seal_subchains(["street"]), r"ledgers\[0\] is a str"),
+        (lambda ledger, ann: ledger.prove_through("proof"), "proof is a str"),
+        (lambda ledger, ann: ann.cosign("note"), "checkpoint is a str"),
+        (lambda ledger, ann: ann.cosign(ledger.checkpoint(LOG), time=-1), "time is -1"),
+        (lambda ledger, ann: ann.cosign(ledger.checkpoint(LOG), time=2**63), "below 2"),
+        (lambda ledger, ann: ann.learn("four"), "consortium is a str"),
+        (lambda ledger, ann: ann.replay("block"), "give bytes"),
+        (lambda ledger, ann: fc.Validator("ann", {}, log=LOG.public), "signer is a str"),
+        (lambda ledger, ann: fc.Validator(SIGNERS["ann"], {}, log=LOG), "log is a Signer"),
+        (lambda ledger, ann: fc.Validator(SIGNERS["ann"], {1: object()}, log=LOG.public), "params cannot be written"),
+        (lambda ledger, ann: fc.Ledger(consortium="four"), "consortium is a str"),
+        (lambda ledger, ann: fc.Consortium.decode("four"), "give bytes"),
+        (lambda ledger, ann: FOUR.without("eve"), "'eve' is no validator"),
+        (lambda ledger, ann: fc.Checkpoint(b"note"), "a checkpoint is text"),
+        (lambda ledger, ann: fc.equivocations("a", "b", FOUR), "first is a str"),
+        (lambda ledger, ann: fc.equivocations(cosigned(ledger), cosigned(ledger), "ann"), "a key is a str"),
+    ],
+)
+def test_calls_that_make_no_sense_change_nothing_and_say_what_to_give(call, why):
+    ledger = ledger_of()
+    ann = validator(ledger)
+    before = ledger.head
+    with pytest.raises(fc.LedgerError, match=why):
+        call(ledger, ann)
+    assert (ledger.head, ledger.cosigned, ann.size, ann.height) == (before, None, 0, 3)
+
+
 # -- sub-chains
 
 
@@ -563,7 +616,7 @@ def test_a_record_of_a_sub_chain_is_led_to_the_main_chains_checkpoint(tmp_path):
     assert light_client.main([str(tmp_path / "proof"), "--policy", str(tmp_path / "policy")]) == 0
     # The digest, written out.
     chain_id = streets[0].block(0).fields.chain_id
-    digest = sha256(b"\x06" + chain_id + struct.pack("<Q", 2) + bytes.fromhex(streets[0].log_root(2))).digest()
+    digest = sha256(b"\x09" + chain_id + struct.pack("<Q", 2) + bytes.fromhex(streets[0].log_root(2))).digest()
     record = light_client.parse_record(whole.main.leaf[:96])
     assert light_client.hash_of(record) == digest
     assert whole.main.leaf[24:48] + whole.main.leaf[64:72] == digest
@@ -611,3 +664,221 @@ def test_a_bank_keeps_sub_chains_too():
     assert np.sum([(item.kind, item.code) == ("parameter", 2) for item in said]) == 20
     for street in streets:
         light_client.check_proof(json.loads(main.prove_through(street.prove(0, 0)).to_json()))
+
+
+# -- command lines
+
+
+def call(*arguments):
+    from typer.testing import CliRunner
+
+    from fastclear.cli import app
+
+    return CliRunner().invoke(app, [str(item) for item in arguments])
+
+
+def test_the_command_line_verifies_signatures(tmp_path):
+    place = tmp_path / "ledger"
+    ledger = ledger_of(3, place=place)
+    ledger.accept(cosigned(ledger))
+    (tmp_path / "policy").write_text(FOUR.policy(LOG.public))
+    (tmp_path / "strict").write_text(fc.Consortium(SIGNERS.values(), 4).policy(LOG.public))
+    done = call("verify", place, "--policy", tmp_path / "policy", "--head", ledger.head)
+    assert done.exit_code == 0, done.output
+    assert "checkpoint of 3 blocks signed by ann, bob, cy" in done.output
+    document = json.loads(call("verify", place, "--json").stdout)
+    assert (document["cosigned"], document["signers"]) == (3, ["ann", "bob", "cy"])
+    done = call("verify", place, "--policy", tmp_path / "strict", "--json")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["first_bad_block"]["file"] == "checkpoint"
+    assert call("verify", place, "--head", "00" * 32).exit_code == 1
+    done = call("verify", place, "--policy", tmp_path / "none")
+    assert done.exit_code not in (0, 1)
+    assert "No such file" in done.stderr
+
+
+@pytest.fixture
+def client(tmp_path):
+    """The light client copied out of the package, with nothing but the standard library."""
+    copied = tmp_path / "alone.py"
+    shutil.copy(light_client.__file__, copied)
+
+    def run(*arguments):
+        command = [sys.executable, "-I", "-S", str(copied), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8")
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_the_light_client_alone_takes_all_seven_steps(client, tmp_path):
+    ledger = ledger_of(3)
+    policy, proof, seen = (tmp_path / name for name in ("policy", "proof", "seen"))
+    policy.write_text(FOUR.policy(LOG.public))
+    first = cosigned(ledger)
+    proof.write_text(ledger.prove(1, 0, checkpoint=first).to_json())
+    options = (proof, "--policy", policy, "--remember", seen)
+    code, text = client(*options)
+    assert (code, seen.read_text()) == (0, first.text), text
+    assert "signed by ann, bob, cy" in text
+    # The log grows: the proof has to show that what was seen is its beginning.
+    ledger.seal(stand_in(), slot=7)
+    second = cosigned(ledger)
+    proof.write_text(ledger.prove(1, 0, checkpoint=second).to_json())
+    code, text = client(*options)
+    assert (code, seen.read_text()) == (1, first.text)
+    assert "nothing shows that the 3 blocks that you have seen" in text
+    proof.write_text(ledger.prove(1, 0, checkpoint=second, since=3).to_json())
+    code, text = client(*options)
+    assert (code, seen.read_text()) == (0, second.text), text
+    assert "still its first ones" in text
+    # Back to the smaller log: refused, and the larger one stays remembered.
+    proof.write_text(ledger.prove(1, 0, checkpoint=first).to_json())
+    code, text = client(*options)
+    assert (code, seen.read_text()) == (1, second.text)
+    assert "cut off" in text
+    # A fork that the same quorum has signed: only what is remembered shows it.
+    fork = ledger_of(4)
+    note = cosigned(fork)
+    assert note.root != second.root
+    proof.write_text(fork.prove(1, 0, checkpoint=note).to_json())
+    assert client(proof, "--policy", policy)[0] == 0
+    code, text = client(*options)
+    assert (code, seen.read_text()) == (1, second.text)
+    assert "forked" in text
+
+
+def test_two_changes_in_one_block_are_refused():
+    ledger = ledger_of(1)
+    rows = [(17, 2, bytes([number] * 32)) for number in (1, 2)]
+    with pytest.raises(fc.LedgerError, match="second change of validators"):
+        ledger._chain.seal_hashes(rows, 0, 0)
+    # As bytes of a stranger's making: one record more, with roots, count and prev made anew.
+    ledger.change_consortium(FOUR.without("dee"))
+    block = ledger.block_bytes(1)
+    entry = bytearray(block[280:392])
+    struct.pack_into(
+        "<QQ", entry, 8, ledger.block(1).fields.first_seq + 1, light_client.parse_record(block[280:376]).time_ns + 1
+    )
+    header = bytearray(block[:280])
+    entries = [block[280:392], bytes(entry)]
+    header[112:144] = light_client.tree_root([light_client.leaf_hash(item) for item in entries])
+    struct.pack_into("<I", header, 244, 2)
+    struct.pack_into("<Q", header, 256, light_client.parse_header(block[:280]).time_ns + 1)
+    with pytest.raises(fc.VerificationError, match="second change of validators"):
+        validator(ledger_of(1)).replay(bytes(header) + b"".join(entries))
+
+
+def changed(ledger, consortium, place):
+    """Change the consortium; files with the proof, the new bytes and the policy before."""
+    before = ledger.consortium
+    seen = ledger.height
+    block = ledger.change_consortium(consortium)
+    note = cosigned(ledger, before.names[: before.threshold])
+    ledger.accept(note)
+    (place / "change").write_text(ledger.prove(block.height, 0, checkpoint=note, since=seen).to_json())
+    (place / "consortium").write_bytes(consortium.encoded)
+    return note
+
+
+def test_the_light_client_renews_its_policy_by_a_change_that_the_old_quorum_signed(client, tmp_path):
+    ledger = ledger_of(2)
+    names = ("policy", "change", "seen", "consortium")
+    policy, change, seen, consortium = (tmp_path / name for name in names)
+    policy.write_text(FOUR.policy(LOG.public))
+    seen.write_text(cosigned(ledger).text)
+    three = FOUR.without("dee")
+    changed(ledger, three, tmp_path)
+    options = (change, "--policy", policy, "--remember", seen, "--renew", consortium)
+    other = three.encoded.replace(b"ann", b"amm")
+    for content, why in ((FOUR.encoded, "names another"), (b"", "no consortium"), (other, "names another")):
+        consortium.write_bytes(content)
+        code, text = client(*options)
+        assert code == 1
+        assert why in text
+        assert policy.read_text() == FOUR.policy(LOG.public)
+    consortium.write_bytes(three.encoded)
+    assert client(*(item for item in options if item not in ("--remember", seen)))[0] == 2
+    code, text = client(*options)
+    assert code == 0, text
+    assert policy.read_text() == three.policy(LOG.public)
+    # The same change again: it is not one of the consortium that the policy asks for now.
+    code, text = client(*options)
+    assert code == 1
+    assert "not one of the consortium" in text
+    # Back to four, and then the first change, shown again: what is remembered is longer.
+    first = change.read_text()
+    changed(ledger, FOUR, tmp_path)
+    code, text = client(*options)
+    assert (code, policy.read_text()) == (0, FOUR.policy(LOG.public)), text
+    change.write_text(first)
+    consortium.write_bytes(three.encoded)
+    code, text = client(*options)
+    assert (code, policy.read_text()) == (1, FOUR.policy(LOG.public))
+    assert "cut off" in text
+    # In a later log the change is not in the last block.
+    note = cosigned(ledger, ("ann", "bob", "cy", "dee"))
+    change.write_text(ledger.prove(2, 0, checkpoint=note, since=4).to_json())
+    code, text = client(*options)
+    assert code == 1
+    assert "last block of its log" in text
+
+
+def test_the_light_client_reads_consortia_as_the_core_does():
+    for bit in range(8 * len(FOUR.encoded)):
+        data = bytearray(FOUR.encoded)
+        data[bit // 8] ^= 1 << bit % 8
+        alike(bytes(data))
+    for length in range(len(FOUR.encoded)):
+        alike(FOUR.encoded[:length])
+    alike(FOUR.encoded + b"\0")
+    assert alike(FOUR.encoded)
+    rules = light_client.parse_policy(FOUR.policy(LOG.public).encode())
+    assert light_client.policy_hash(rules).hex() == FOUR.hash
+    assert light_client.policy_hash(light_client.parse_policy(b"quorum none\n")) is None
+
+
+def alike(data):
+    try:
+        rust = fc.Consortium.decode(data)
+    except fc.LedgerError:
+        with pytest.raises(Refused):
+            light_client.parse_consortium(data)
+        return False
+    threshold, keys = light_client.parse_consortium(data)
+    assert (threshold, [(key.name, key.key) for key in keys]) == (
+        rust.threshold,
+        [(key.name, key.key) for key in rust.validators],
+    )
+    return True
+
+
+def test_the_light_client_alone_refuses_what_is_not_signed(client, tmp_path):
+    ledger = ledger_of(3)
+    policy, proof, note = (tmp_path / name for name in ("policy", "proof", "note"))
+    policy.write_text(FOUR.policy(LOG.public))
+    proof.write_text(ledger.prove(1, 0).to_json())
+    code, text = client(proof, "--policy", policy)
+    assert code == 1
+    assert "neither the proof nor --checkpoint" in text
+    for checkpoint, why in (
+        (cosigned(ledger, ("ann", "bob")), "no quorum"),
+        (cosigned(ledger_of(2)), "another log"),
+    ):
+        note.write_text(checkpoint.text)
+        code, text = client(proof, "--policy", policy, "--checkpoint", note)
+        assert code == 1
+        assert why in text
+    note.write_text(cosigned(ledger).text)
+    assert client(proof, "--policy", policy, "--checkpoint", note, "--head", ledger.block(1).hash)[0] == 0
+    assert client(proof, "--policy", policy, "--checkpoint", note, "--head", "00" * 32)[0] == 1
+    for arguments in (
+        (proof, "--remember", note),
+        (proof, "--checkpoint", note),
+        (proof, "--policy", tmp_path / "none"),
+    ):
+        assert client(*arguments)[0] == 2
+    code, text = client("--help")
+    assert code == 0
+    assert "The seven steps" in text
+    assert "policy.txt" in text

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from fastclear import _core, light_client
 from fastclear.consortium import Consortium
-from fastclear.errors import LedgerError
+from fastclear.errors import LedgerError, expect
 from fastclear.keys import PublicKey, Signer
 
 _FORMAT: Final = "fastclear equivocation"
@@ -183,12 +183,15 @@ def equivocations(
     >>> [(found.key.name, found.role, found.verify()) for found in fc.equivocations(*notes, ann)]
     [('ann', 'validator', True)]
     """
+    expect(first, Checkpoint, "first")
+    expect(second, Checkpoint, "second")
     if isinstance(keys, Consortium):
         listed = list(keys.validators)
     else:
-        listed = [
-            key.public if isinstance(key, Signer) else key for key in (keys if isinstance(keys, list) else [keys])
-        ]
+        given = keys if isinstance(keys, list) else [keys]
+        listed = [key.public if isinstance(key, Signer) else key for key in given]
+        for key in listed:
+            expect(key, PublicKey, "a key")
     if not _contradict(first, second):
         return []
     return [

@@ -54,6 +54,22 @@ class ExchangeError(FastclearError, ValueError):
         self.status = status
 
 
+def expect(value: object, kind: type, name: str) -> None:
+    """Refuse an argument of another type with a LedgerError that names what to give."""
+    if not isinstance(value, kind):
+        raise LedgerError(f"{name} is a {type(value).__name__}; give a fastclear.{kind.__name__}")
+
+
+def natural(value: object, name: str) -> int:
+    """Take a whole number of 64 bits; raises LedgerError for anything else, bools and floats too."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise LedgerError(f"{name} is {value!r}; give a whole number from 0 to 2^64-1")
+    number = value.__index__()
+    if not 0 <= number < 2**64:
+        raise LedgerError(f"{name} is {value!r}; give a whole number from 0 to 2^64-1")
+    return int(number)
+
+
 class StoreError(FastclearError, OSError):
     """A directory or file that cannot be opened, read or written."""
 

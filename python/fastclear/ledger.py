@@ -33,7 +33,7 @@ from fastclear.block import ORDER_ENTRY_LEN, RECORD_ENTRY_LEN, Block, Proof, Ver
 from fastclear.checkpoints import Checkpoint
 from fastclear.consortium import Consortium
 from fastclear.erasure import ErasureDesk, erased_leaves, present
-from fastclear.errors import LedgerError
+from fastclear.errors import LedgerError, expect
 from fastclear.leaves import (
     ORDER_DTYPE,
     POSTING_DTYPES,
@@ -80,7 +80,7 @@ class Ledger(LedgerSigning, ProofDesk, ErasureDesk):
     ) -> None:
         self._seed = _seed(seed)
         self._place: tuple[str, bool] | None = None
-        self._last = 0, b""
+        self._known = 0, b""
         self._open: _core.Chain | None = _core.Chain(None, _canonical(params), _key(self._seed), False)
         self._load_signing()
         self._found(consortium)
@@ -122,7 +122,7 @@ class Ledger(LedgerSigning, ProofDesk, ErasureDesk):
         if durability not in ("sync", "none"):
             raise LedgerError(f"durability is {durability!r}; give 'sync' or 'none'")
         ledger = cls.__new__(cls)
-        ledger._seed, ledger._last = _seed(seed), (0, b"")
+        ledger._seed, ledger._known = _seed(seed), (0, b"")
         ledger._place = place = _path(path), durability == "sync"
         ledger._open = _core.Chain(place[0], _canonical(params), _key(ledger._seed), place[1])
         ledger._load_signing()
@@ -150,12 +150,12 @@ class Ledger(LedgerSigning, ProofDesk, ErasureDesk):
             raise LedgerError("this ledger lives in memory; there is nothing to open again")
         path, sync = self._place
         if self._open is not None:
-            self._last = self._open.height, self._open.head
+            self._known = self._open.height, self._open.head
         self._open = None  # lets go of the lock
         if not os.path.isfile(os.path.join(path, "head")):  # noqa: PTH113, PTH118 - else an empty ledger would be begun
             raise LedgerError(f"{path} holds no ledger any more; was the directory moved?")
         found = _core.Chain(path, None, _key(self._seed), sync)
-        height, head = self._last
+        height, head = self._known
         last = found.header(height - 1) if height else None
         if height and (last is None or last[1] != head):
             raise LedgerError(f"{path} holds another ledger, or one without its last blocks")
@@ -353,9 +353,11 @@ class Ledger(LedgerSigning, ProofDesk, ErasureDesk):
             raise LedgerError(f"leaf {index} of block {height} has been erased: only its hash is left")
         log_size = self.height if size is None else _natural(size, "size")
         if checkpoint is not None:
+            expect(checkpoint, Checkpoint, "checkpoint")
             log_size = checkpoint.size if size is None else log_size
             if log_size != checkpoint.size or self.log_root(log_size) != checkpoint.root:
                 raise LedgerError(f"the checkpoint of {checkpoint.size} blocks is not one of this log at {log_size}")
+        seen = None if since is None else _natural(since, "since")
         return Proof(
             leaf=entries[index * width : (index + 1) * width],
             index=index,
@@ -365,7 +367,7 @@ class Ledger(LedgerSigning, ProofDesk, ErasureDesk):
             log_root=self._chain.log_root(log_size),
             log_path=tuple(self._chain.prove_header(height, log_size)),
             checkpoint=None if checkpoint is None else checkpoint.text,
-            growth=None if since is None else (since, tuple(self._chain.prove_growth(since, log_size))),
+            growth=None if seen is None else (seen, tuple(self._chain.prove_growth(seen, log_size))),
         )
 
     def log_root(self, size: int | None = None) -> str:
@@ -509,7 +511,7 @@ def _restored(
     signing: tuple[list[bytes], bytes, str | None, str | None],
 ) -> Ledger:
     ledger = cls.__new__(cls)
-    ledger._seed, ledger._place, ledger._last = seed, None, (0, b"")
+    ledger._seed, ledger._place, ledger._known = seed, None, (0, b"")
     ledger._open = chain = _core.Chain.restore(*contents, _key(seed))
     consortia, validators, signed, accepted = signing
     ledger._consortia = {item.hash: item for item in map(Consortium.decode, consortia)}

@@ -13,7 +13,7 @@ from fastclear.checkpoints import Checkpoint
 from fastclear.consortium import Consortium
 from fastclear.durable import write_whole
 from fastclear.entries import line
-from fastclear.errors import LedgerError
+from fastclear.errors import LedgerError, expect, natural
 from fastclear.keys import Signer
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ class LedgerSigning:
     @property
     def consortium(self) -> Consortium | None:
         """The consortium that cosigns the next block; None where the ledger has none."""
-        return self._known(self._chain.validators.hex())
+        return self._consortium_of(self._chain.validators.hex())
 
     def consortium_at(self, height: int) -> Consortium | None:
         """Return the consortium that cosigns the log up to this block; raises LedgerError if it is not known here."""
-        found = self._chain.header(height) if isinstance(height, int) and 0 <= height < 2**64 else None
+        found = self._chain.header(natural(height, "height"))
         if found is None:
             raise LedgerError(f"there is no block {height}; the ledger has {self._chain.height} blocks")
-        return self._known(light_client.parse_header(found[0]).validators_hash.hex())
+        return self._consortium_of(light_client.parse_header(found[0]).validators_hash.hex())
 
     def change_consortium(
         self, consortium: Consortium, *, bank: Settlement | None = None, slot: int = 0, time: int = 0
@@ -74,8 +74,7 @@ class LedgerSigning:
         LedgerError
             It is in force already, or the ledger carries account states and no bank is given.
         """
-        if not isinstance(consortium, Consortium):
-            raise LedgerError(f"consortium is a {type(consortium).__name__}; give a fastclear.Consortium")
+        expect(consortium, Consortium, "consortium")
         if self._chain.validators.hex() == consortium.hash:
             raise LedgerError(f"this consortium is in force already: {consortium!r}")
         self._learn(consortium)
@@ -88,8 +87,7 @@ class LedgerSigning:
                 # A ledger begun with a consortium and closed before its first block.
                 self._chain.found(bytes.fromhex(next(iter(self._consortia))))
             return
-        if not isinstance(consortium, Consortium):
-            raise LedgerError(f"consortium is a {type(consortium).__name__}; give a fastclear.Consortium")
+        expect(consortium, Consortium, "consortium")
         if self._chain.height == 0:
             others = [known for known in self._consortia.values() if known != consortium]
             if others:
@@ -102,7 +100,7 @@ class LedgerSigning:
                 "with change_consortium"
             )
 
-    def _known(self, digest: str) -> Consortium | None:
+    def _consortium_of(self, digest: str) -> Consortium | None:
         if digest == _NONE:
             return None
         found = self._consortia.get(digest)
@@ -130,7 +128,7 @@ class LedgerSigning:
 
     def block_bytes(self, height: int) -> bytes:
         """Return a whole block for :meth:`fastclear.Validator.replay`: header, record entries, order entries."""
-        found = self._chain.header(height) if isinstance(height, int) and 0 <= height < 2**64 else None
+        found = self._chain.header(natural(height, "height"))
         if found is None:
             raise LedgerError(f"there is no block {height}; the ledger has {self._chain.height} blocks")
         return found[0] + self._chain.records(height) + self._chain.orders(height)
@@ -148,8 +146,7 @@ class LedgerSigning:
         StoreError
             It cannot be kept; nothing is signed then.
         """
-        if not isinstance(signer, Signer):
-            raise LedgerError(f"signer is a {type(signer).__name__}; give a fastclear.Signer")
+        expect(signer, Signer, "signer")
         text = self._chain.release(signer.name)
         return Checkpoint(text + "\n" + _core.sign_log(signer.name, signer.secret, text))
 
@@ -167,6 +164,7 @@ class LedgerSigning:
             It is not of this log; the consortium in force at its last block has no quorum under it (a validator that
             had left by then does not count); or one of their signatures does not verify.
         """
+        expect(checkpoint, Checkpoint, "checkpoint")
         size = checkpoint.size
         if not 1 <= size <= self._chain.height or self._chain.log_root(size).hex() != checkpoint.root:
             raise LedgerError(f"these blocks have no such checkpoint of {size} blocks")
@@ -200,7 +198,7 @@ class LedgerSigning:
     ) -> Block:
         """Seal where the logs of other ledgers stand: one record each, in their order.
 
-        Parameters are those of :meth:`change_consortium`. A record carries SHA-256(0x06, chain id, size, root).
+        Parameters are those of :meth:`change_consortium`. A record carries SHA-256(0x09, chain id, size, root).
 
         Raises
         ------
@@ -218,6 +216,9 @@ class LedgerSigning:
         >>> proof.main.header == block.header
         True
         """
+        for number, ledger in enumerate(ledgers):
+            if not isinstance(ledger, LedgerSigning):
+                raise LedgerError(f"ledgers[{number}] is a {type(ledger).__name__}; give a fastclear.Ledger")
         ids = [ledger._chain.chain_id for ledger in ledgers]
         if len(set(ids)) < len(ids) or self._chain.chain_id in ids:
             raise LedgerError("a sub-chain is another ledger, and stands in a block once")
@@ -248,7 +249,11 @@ class LedgerSigning:
         LedgerError
             No block says that the sub-chain stood there.
         """
-        chain_id = light_client.parse_header(proof.header).chain_id
+        expect(proof, Proof, "proof")
+        try:
+            chain_id = light_client.parse_header(proof.header).chain_id
+        except light_client.Refused as error:
+            raise LedgerError(f"the proof has no header: {error}") from error
         wanted = _core.subchain_hash(chain_id, proof.log_size, proof.log_root)
         for height in reversed(range(self._chain.height)):
             entries = self._chain.records(height)
@@ -270,6 +275,7 @@ class LedgerSigning:
     def _seal_hashes(
         self, kind: str, name: str, hashes: list[bytes], bank: Settlement | None, slot: int, time: int
     ) -> Block:
+        natural(slot, "slot"), natural(time, "time")
         numbers = line(kind, name)
         rows = [(*numbers, item) for item in hashes]
         if bank is None:

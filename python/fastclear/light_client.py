@@ -30,6 +30,11 @@ from people, not from the operator::
     group validators 3 ann bob cy
     quorum validators
 
+When validators change, the operator shows a block that says so, with the bytes of the new consortium, and signed by
+the validators that you know. Your policy is then written anew::
+
+    python light_client.py change.json --policy policy.txt --remember seen.txt --renew consortium.bin
+
 Exit code 0: everything agrees. 1: it does not. 2: the files or arguments cannot be read. Without ``--head`` and
 ``--policy`` the check shows only that the proof agrees with itself, and says so.
 
@@ -45,7 +50,6 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import struct
 import sys
 from pathlib import Path
@@ -408,8 +412,8 @@ def check_proof(proof: dict[str, Any]) -> Verdict:
 
 
 def subchain_hash(chain_id: bytes, size: int, root: bytes) -> bytes:
-    """SHA-256(0x06 || chain id || size || root): what a main chain's record says of a sub-chain's header log."""
-    return hashlib.sha256(b"\x06" + chain_id + struct.pack("<Q", size) + root).digest()
+    """SHA-256(0x09 || chain id || size || root): what a main chain's record says of a sub-chain's header log."""
+    return hashlib.sha256(b"\x09" + chain_id + struct.pack("<Q", size) + root).digest()
 
 
 def _bytes(where: dict[str, Any], name: str) -> bytes:
@@ -760,6 +764,81 @@ def check_checkpoint(data: bytes, policy: Policy) -> Cosigned:
     return Cosigned(note.checkpoint, logs, signed)
 
 
+class Consortium(NamedTuple):
+    """Validators by name, and how many of them make a quorum."""
+
+    threshold: int
+    validators: tuple[Key, ...]
+
+
+def parse_consortium(data: bytes) -> Consortium:
+    """Read the bytes of a consortium, strictly; raises :class:`Refused`."""
+    if len(data) < 16 or data[:4] != b"FCV1":
+        raise Refused("these bytes are no consortium")
+    version, threshold, count = struct.unpack_from("<HHH", data, 4)
+    if version != 1 or any(data[10:16]):
+        raise Refused("a consortium of another version, or with undefined bytes that are not zero")
+    keys, at = [], 16
+    for _ in range(count):
+        end = at + 33 + data[at] if at < len(data) else at + 1
+        name, key = data[at + 1 : end - 32], data[end - 32 : end]
+        if end > len(data) or not name or not all(0x21 <= byte <= 0x7E and byte != 0x2B for byte in name):
+            raise Refused("a consortium that is cut short, or with a name that no note could carry")
+        if not is_key(key):
+            raise Refused("a consortium with a weak key")
+        keys.append(Key(name.decode("ascii"), TYPE_COSIGNATURE, key))
+        at = end
+    names = [key.name for key in keys]
+    if at != len(data) or names != sorted(set(names)) or len({key.key for key in keys}) < count:
+        raise Refused("a consortium out of order, with somebody twice, or with bytes left over")
+    if not 1 <= threshold <= count <= 100:
+        raise Refused(f"a consortium of {count} with a threshold of {threshold}")
+    return Consortium(threshold, tuple(keys))
+
+
+def policy_hash(policy: Policy) -> bytes | None:
+    """Validators hash of the consortium that a policy asks for; None if it is not one group of all its witnesses."""
+    needed, members = policy.groups.get(policy.quorum, (0, ()))
+    keys = sorted(policy.witnesses[name] for name in members if name in policy.witnesses)
+    if not keys or len(keys) < len(members) or len(keys) < len(policy.witnesses):
+        return None
+    data = b"FCV1" + struct.pack("<HHH6x", 1, needed, len(keys))
+    for key in keys:
+        name = key.name.encode(errors="surrogateescape")
+        data += bytes([len(name) & 255]) + name + key.key
+    return hashlib.sha256(b"\x08" + data).digest()
+
+
+def renewed_policy(verdict: Verdict, data: bytes, policy: Policy) -> str:
+    """Write the policy that asks for the consortium which a record names; raises :class:`Refused`.
+
+    The record has to have been shown under a checkpoint that satisfies the policy so far. It counts only in the last
+    block of that log, and only if the block is one of the policy's own consortium: an earlier change, shown again,
+    changes nothing.
+    """
+    consortium, leaf = parse_consortium(data), verdict.leaf
+    if verdict.main is not None or verdict.header.height != verdict.log_size - 1:
+        raise Refused("a change of validators counts in the last block of its log")
+    if verdict.header.validators_hash != policy_hash(policy):
+        raise Refused("the change is not one of the consortium that the policy asks for")
+    if not isinstance(leaf, Record) or (leaf.kind, leaf.code) != HASH_LINES[0]:
+        raise Refused("the leaf is no change of validators")
+    if hash_of(leaf) != hashlib.sha256(b"\x08" + data).digest():
+        raise Refused("the record names another consortium")
+    lines = [f"log {_key_text(key)}" for key in policy.logs]
+    lines += [f"witness {key.name} {_key_text(key)}" for key in consortium.validators]
+    names = [key.name for key in consortium.validators]
+    group = "quorum"
+    while group in names:
+        group += "-"
+    lines += [f"group {group} {consortium.threshold} {' '.join(names)}", f"quorum {group}"]
+    return "\n".join(lines) + "\n"
+
+
+def _key_text(key: Key) -> str:
+    return f"{key.name}+{key_id(key).hex()}+{base64.b64encode(bytes([key.kind]) + key.key).decode()}"
+
+
 def check_growth(seen: Checkpoint, now: Checkpoint, old: int, path: list[bytes]) -> None:
     """Check that the log seen last is the beginning of the log now; raises :class:`Refused`.
 
@@ -861,17 +940,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--remember", type=Path, help="file with the checkpoint seen last; written anew when all agrees"
     )
+    parser.add_argument("--renew", type=Path, help="bytes of the consortium that the leaf names; renews the policy")
     parser.add_argument("--head", metavar="HEX", help="a hash that you trust")
     parser.add_argument("--headers", type=Path, help="headers.bin of the ledger, to check the whole chain")
     given = parser.parse_args(arguments)
-    if given.policy is None and (given.remember or given.checkpoint):
-        return _unreadable("--checkpoint and --remember need a --policy")
+    if given.renew and not given.remember:
+        return _unreadable("--renew needs --remember, so that no old change is taken for a new one")
+    if given.policy is None and (given.remember or given.checkpoint or given.renew):
+        return _unreadable("--checkpoint, --remember and --renew need a --policy")
     try:
         head = None if given.head is None else bytes.fromhex(given.head)
         proof = json.loads(given.proof.read_text(encoding="utf-8"))
         headers = None if given.headers is None else given.headers.read_bytes()
         policy = None if given.policy is None else given.policy.read_bytes()
         note = None if given.checkpoint is None else given.checkpoint.read_bytes()
+        consortium = None if given.renew is None else given.renew.read_bytes()
         seen = given.remember.read_bytes() if given.remember and given.remember.exists() else None
     except (OSError, ValueError, RecursionError) as error:
         return _unreadable(str(error))
@@ -881,24 +964,34 @@ def main(arguments: list[str] | None = None) -> int:
         return _unreadable("the proof file holds no JSON object")
     try:
         verdict = check_proof(proof)
-        established = []
+        established, renewed = [], None
         if policy is not None:
             signed, note = _judge_checkpoint(proof, verdict, note, policy, seen)
             established.append(signed)
+            if consortium is not None:
+                renewed = renewed_policy(verdict, consortium, parse_policy(policy))
+                established.append(f"{given.policy} asks for the new validators from now on.")
         if policy is None or head is not None or headers is not None:
             established.append(judge(verdict, head, headers))
     except Refused as error:
         print(f"REFUSED: {error}.")  # noqa: T201
         return 1
-    if given.remember and note is not None:
-        try:
-            fresh = given.remember.with_name(given.remember.name + ".tmp")
-            fresh.write_bytes(note)
-            os.replace(fresh, given.remember)  # noqa: PTH105 - over what may be there
-        except OSError as error:
-            return _unreadable(str(error))
+    try:
+        if given.remember and note is not None:
+            _write_whole(given.remember, note)
+        if renewed is not None:
+            _write_whole(given.policy, renewed.encode())
+    except OSError as error:
+        return _unreadable(str(error))
     print(f"OK. {describe(verdict)}", *established, sep="\n")  # noqa: T201
     return 0
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write beside the file and rename over it: the old text or the new one is there, never half of one."""
+    fresh = path.with_name(path.name + ".tmp")
+    fresh.write_bytes(data)
+    fresh.replace(path)
 
 
 def _unreadable(why: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time as clock
 from collections.abc import Mapping, Sequence
@@ -14,8 +13,9 @@ from fastclear.block import Block, VerificationError
 from fastclear.checkpoints import Checkpoint
 from fastclear.consortium import Consortium
 from fastclear.durable import write_whole
-from fastclear.errors import LedgerError, StoreError
+from fastclear.errors import LedgerError, StoreError, expect, natural
 from fastclear.keys import PublicKey, Signer
+from fastclear.ledger import _canonical
 
 
 class CosignError(LedgerError):
@@ -26,7 +26,8 @@ class CosignError(LedgerError):
     reason : str
         ``"not_signed"`` (by its log), ``"old_size"`` (not the size cosigned last: ask again from :attr:`size`),
         ``"inconsistent"`` (no proof that the log has grown from that), ``"not_replayed"`` (blocks are missing here),
-        ``"other_root"`` (its own blocks give another root), ``"no_member"`` (not in the consortium in force).
+        ``"other_root"`` (its own blocks give another root), ``"no_member"`` (not in the consortium in force),
+        ``"not_agreed"`` (a block names a next consortium that the validator has not been told of).
     size : int
         Number of blocks that the validator has cosigned.
     """
@@ -78,14 +79,14 @@ class Validator:
         consortium: Consortium | None = None,
         path: str | os.PathLike[str] | None = None,
     ) -> None:
-        for name, value, kind in (("signer", signer, Signer), ("log", log, PublicKey)):
-            if not isinstance(value, kind):
-                raise LedgerError(f"{name} is a {type(value).__name__}; give a fastclear.{kind.__name__}")
+        expect(signer, Signer, "signer")
+        expect(log, PublicKey, "log")
+        if consortium is not None:
+            expect(consortium, Consortium, "consortium")
         if signer.public.key == log.key:
             raise LedgerError("a validator needs a key of its own: the log cannot vouch for itself")
-        text = json.dumps(dict(params), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         self._signer, self._log = signer, log
-        self._replica = _core.Replica(text.encode())
+        self._replica = _core.Replica(_canonical(params) or b"{}")
         self._known = {} if consortium is None else {consortium.hash: consortium}
         self._member = consortium is not None
         self._path = None if path is None else Path(path)
@@ -125,7 +126,8 @@ class Validator:
             return Block(header, digest.hex())
 
     def learn(self, consortium: Consortium) -> None:
-        """Get to know a later consortium; whether it is in force is for the blocks to say."""
+        """Agree to a later consortium: a block that names it will be cosigned. When it is in force the blocks say."""
+        expect(consortium, Consortium, "consortium")
         self._known[consortium.hash] = consortium
 
     def cosign(
@@ -159,7 +161,8 @@ class Validator:
         StoreError
             The file of what was cosigned cannot be written, or another process has written it. Nothing is signed then.
         """
-        seconds = int(clock.time()) if time is None else time
+        expect(checkpoint, Checkpoint, "checkpoint")
+        seconds = int(clock.time()) if time is None else natural(time, "time")
         with self._lock:
             self._check(checkpoint, old_size, growth)
             cosigned = light_client.parse_note(checkpoint.text.encode()).checkpoint
@@ -192,12 +195,25 @@ class Validator:
         if own != root:
             raise refuse("other_root", f"the {size} blocks that were replayed here have another root")
         if self._member:
+            for height in range(self.size, size):
+                changed = self._next_of(height)
+                if changed is not None and changed not in self._known:
+                    why = f"block {height} names the next consortium {changed[:16]}…; learn() it if you agree to it"
+                    raise refuse("not_agreed", why)
             header, _ = self._replica.header(size - 1) or (b"", b"")
             named = light_client.parse_header(header).validators_hash.hex()
             consortium = self._known.get(named)
             if consortium is None or self._signer.public not in consortium.validators:
                 why = "is not known here: learn() it" if consortium is None else f"does not have {self.name!r}"
                 raise refuse("no_member", f"the consortium of block {size - 1} {why}")
+
+    def _next_of(self, height: int) -> str | None:
+        """Hash of the consortium after this block, if it is another one than that of the block."""
+        header, _ = self._replica.header(height) or (b"", b"")
+        following = self._replica.header(height + 1)
+        after = light_client.parse_header(following[0]).validators_hash if following else self._replica.validators
+        now = light_client.parse_header(header).validators_hash
+        return None if after is None or after == now else after.hex()
 
     def _read(self) -> light_client.Checkpoint | None:
         if self._path is None:

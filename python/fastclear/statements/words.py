@@ -74,6 +74,8 @@ _TEXTS: Final = {
     ("correction", "cents"): "rounding of an invoice to cents",
     ("correction", "ruled"): "ruling in a dispute",
     ("membership", "closed"): "account closed",
+    ("membership", "validators"): "other validators vouch for the ledger",
+    ("parameter", "subchain"): "a sub-chain sealed in the ledger",
     ("deposit", "pledged"): "pledged as collateral",
     ("deposit", "contributed"): "paid into the default fund",
     ("deposit", "guaranteed"): "operator's guarantee paid in",

@@ -312,7 +312,7 @@ impl PyBank {
 
     /// Enters lines that carry hashes, `(kind, code, hash)` each, all or none, and returns the seq of each.
     fn enter_hashes(&mut self, rows: Vec<(u8, u16, [u8; 32])>) -> PyResult<Vec<u64>> {
-        let kinds = rows.iter().map(|&(kind, code, hash)| Some((Kind::from_number(kind)?, code, hash)));
+        let kinds = rows.into_iter().map(|(kind, code, hash)| Some((Kind::from_number(kind)?, code, hash)));
         let rows: Option<Vec<_>> = kinds.collect();
         let rows = rows.ok_or_else(|| Exception::Settlement.with("a kind that no posting has".to_owned()))?;
         self.bank.enter_hashes(&rows).map_err(|error| self.error(&error))

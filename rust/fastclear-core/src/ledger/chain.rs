@@ -262,7 +262,7 @@ impl Chain {
             slot,
             gross: gross(postings)?,
         };
-        let validators_after = next_validators(self.validators, postings);
+        let validators_after = next_validators(self.validators, postings)?;
         Ok(Block { hash: header.hash(), header, records, orders: orders_bytes, after, validators_after })
     }
 

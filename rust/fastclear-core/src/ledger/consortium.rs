@@ -9,7 +9,7 @@
 //! | 10 | 6 bytes | zero |
 //! | 16 | | each validator, by name: u8 length of the name, the name, 32 bytes of Ed25519 key |
 //!
-//! SHA-256(`0x05` ‖ these bytes) is the header's validators hash. The consortium of a header is the one that cosigns
+//! SHA-256(`0x08` ‖ these bytes) is the header's validators hash. The consortium of a header is the one that cosigns
 //! the log which that header ends. A membership record (kind 17, code 2) carries the hash of the next one, in force
 //! from the next height on.
 
@@ -143,10 +143,10 @@ impl Consortium {
         if sorted { Ok(consortium) } else { Err(field("name", HEAD_LEN)) }
     }
 
-    /// SHA-256(`0x05` ‖ bytes): the validators hash of a header.
+    /// SHA-256(`0x08` ‖ bytes): the validators hash of a header.
     pub fn hash(&self) -> Hash {
         let mut hasher = Sha256::new();
-        hasher.update([0x05]);
+        hasher.update([0x08]);
         hasher.update(self.encode());
         hasher.finalize().into()
     }
@@ -157,10 +157,10 @@ pub fn is_name(name: &str) -> bool {
     (1..=255).contains(&name.len()) && name.bytes().all(|byte| (0x21..=0x7E).contains(&byte) && byte != b'+')
 }
 
-/// SHA-256(`0x06` ‖ chain id ‖ size ‖ root): what a record in a main chain says of a sub-chain's header log.
+/// SHA-256(`0x09` ‖ chain id ‖ size ‖ root): what a record in a main chain says of a sub-chain's header log.
 pub fn subchain_digest(chain_id: &Hash, size: u64, root: &Hash) -> Hash {
     let mut hasher = Sha256::new();
-    hasher.update([0x06]);
+    hasher.update([0x09]);
     hasher.update(chain_id);
     hasher.update(size.to_le_bytes());
     hasher.update(root);
@@ -205,9 +205,17 @@ pub fn posting_of(kind: Kind, code: u16, hash: &Hash, seq: u64, time_ns: u64) ->
 }
 
 /// The validators hash of the header after one with `now` and these postings.
-pub fn next_validators(now: Hash, postings: &[Posting]) -> Hash {
+///
+/// # Errors
+/// [`LedgerError::Field`] for two changes in one block: whoever is shown one of them has to know that it counts.
+pub fn next_validators(now: Hash, postings: &[Posting]) -> Result<Hash, LedgerError> {
     let changes = |posting: &&Posting| posting.kind == Kind::Membership && posting.code == MEMBERSHIP_VALIDATORS;
-    postings.iter().rfind(changes).map_or(now, hash_of)
+    let mut changes = postings.iter().filter(changes);
+    let next = changes.next().map_or(now, hash_of);
+    if changes.next().is_some() {
+        return Err(LedgerError::Field { what: "block", field: "second change of validators", offset: 208 });
+    }
+    Ok(next)
 }
 
 const fn field(field: &'static str, offset: usize) -> LedgerError {
@@ -280,8 +288,9 @@ mod tests {
             let posting = posting_of(Kind::Membership, MEMBERSHIP_VALIDATORS, &hash, 3, 4);
             assert!(carries_hash(&posting));
             assert_eq!(hash_of(&posting), hash);
-            assert_eq!(next_validators([9; 32], &[posting]), hash);
+            assert_eq!(next_validators([9; 32], &[posting]), Ok(hash));
+            assert!(next_validators([9; 32], &[posting, posting]).is_err());
         }
-        assert_eq!(next_validators([9; 32], &[]), [9; 32]);
+        assert_eq!(next_validators([9; 32], &[]), Ok([9; 32]));
     }
 }

@@ -285,3 +285,72 @@ fn is_text(text: &str) -> bool {
 fn unbase64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::super::consortium::Validator;
+    use super::*;
+
+    fn consortium() -> Consortium {
+        let validator = |name: &str, seed| Validator { name: name.to_owned(), key: signature::public_key(&[seed; 32]) };
+        Consortium::new(vec![validator("a", 1), validator("b", 2), validator("c", 3)], Some(2)).unwrap()
+    }
+
+    fn checkpoint() -> Checkpoint {
+        Checkpoint { origin: "log".to_owned(), size: 7, root: [9; 32] }
+    }
+
+    fn note(lines: &[SignatureLine]) -> Note {
+        let text: String = lines.iter().map(SignatureLine::encode).collect();
+        let note = Note::decode(format!("{}\n{text}", checkpoint().encode()).as_bytes()).unwrap();
+        assert_eq!((&note.checkpoint, &note.signatures[..]), (&checkpoint(), lines));
+        note
+    }
+
+    #[test]
+    fn a_quorum_counts_each_validator_once_and_strangers_never() {
+        let sign = |name, seed, time| cosign(name, &[seed; 32], &checkpoint(), time);
+        let quorum = |lines: &[SignatureLine]| note(lines).quorum(&consortium());
+        let short = |signed| Err(NoteError::Quorum { signed, threshold: 2 });
+        let (a, b) = (Cosigned { validator: 0, time: 5 }, Cosigned { validator: 1, time: 4 });
+        assert_eq!(quorum(&[sign("a", 1, 5), sign("b", 2, 4)]), Ok(vec![a, b]));
+        assert_eq!(quorum(&[sign("b", 2, 4), sign("a", 1, 3), sign("a", 1, 5)]), Ok(vec![a, b]));
+        assert_eq!(quorum(&[sign("a", 1, 5), sign("a", 1, 6), sign("eve", 4, 5), sign("b", 1, 5)]), short(1));
+        assert_eq!(quorum(&[sign("eve", 4, 5)]), short(0));
+        let mut broken = sign("b", 2, 4);
+        broken.signature[20] ^= 1;
+        assert_eq!(quorum(&[sign("a", 1, 5), broken]), Err(NoteError::BadSignature { name: "b".to_owned() }));
+    }
+
+    #[test]
+    fn a_log_signs_its_own_text() {
+        let line = sign_log("log", &[5; 32], &checkpoint());
+        let (key, other) = (signature::public_key(&[5; 32]), signature::public_key(&[6; 32]));
+        let mut signed = note(&[line]);
+        assert_eq!(signed.signed_by_log("log", &key), Ok(true));
+        assert_eq!(signed.signed_by_log("log", &other), Ok(false));
+        assert_eq!(signed.signed_by_log("other", &key), Ok(false));
+        signed.checkpoint.size = 8;
+        assert!(signed.signed_by_log("log", &key).is_err());
+    }
+
+    #[test]
+    fn sizes_have_one_spelling() {
+        for (size, holds) in [
+            ("0", true),
+            ("7", true),
+            ("9223372036854775807", true),
+            ("9223372036854775808", false),
+            ("007", false),
+            ("+7", false),
+            ("-0", false),
+            ("", false),
+            ("7 ", false),
+            ("1e3", false),
+        ] {
+            let text = checkpoint().encode().replace("\n7\n", &format!("\n{size}\n"));
+            assert_eq!(Checkpoint::decode(&text).is_ok(), holds, "{size:?}");
+        }
+    }
+}

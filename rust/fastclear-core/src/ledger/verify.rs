@@ -333,7 +333,8 @@ impl Replay {
         }
         match chain::gross(&postings) {
             Ok(sum) if sum == header.gross => {
-                self.validators = Some(next_validators(header.validators_hash, &postings));
+                let next = next_validators(header.validators_hash, &postings);
+                self.validators = Some(next.map_err(|error| fault(None, Reason::Malformed(error)))?);
                 Ok(())
             }
             Ok(_) => Err(fault(None, Reason::Gross)),

@@ -58,3 +58,28 @@ impl Bank {
         Ok(seqs)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fields_are_the_words_of_the_hash() {
+        let mut hash = [0; 32];
+        hash.iter_mut().zip(1..).for_each(|(byte, value)| *byte = value);
+        let (market, buy_order, sell_order, quantity) = fields(&hash);
+        let words = [market, buy_order, sell_order, quantity as u64];
+        assert_eq!(words.map(u64::to_le_bytes).concat(), hash);
+        assert_eq!(fields(&[0xFF; 32]), (u64::MAX, u64::MAX, u64::MAX, -1));
+    }
+
+    #[test]
+    fn other_lines_carry_no_hash() {
+        for kind in Kind::ALL {
+            for code in 0..5 {
+                let carries = matches!(kind, Kind::Membership | Kind::Parameter) && code == 2;
+                assert_eq!(carries_hash(kind, code), carries, "{kind:?}, code {code}");
+            }
+        }
+    }
+}
