@@ -280,6 +280,42 @@ fn one_sync_a_batch_and_segments_are_used_again() {
 }
 
 #[test]
+fn larger_segments_hold_from_the_next_one_on() {
+    let vfs = SimVfs::new();
+    run(&vfs, 40, 4, false).1.unwrap();
+    let larger = || fastclear_store::Options { segment_bytes: 4 * SEGMENT, ..options() };
+    let begin = || Host::open(vfs.clone(), SimClock::default(), &dir(), larger(), Bank::default, |_| Ok(())).unwrap().0;
+    let mut host = begin();
+    for _ in 0..10 {
+        host.submit(&[vec![1; 2 * SEGMENT as usize]]).unwrap(); // larger than what is spare
+        host.submit(&[vec![1; 3]]).unwrap();
+    }
+    assert!(host.counts().segments_made > 5, "{:?}", host.counts());
+    let (commands, root) = (host.machine().commands, host.root());
+    drop(host);
+    let host = begin();
+    assert_eq!((host.machine().commands, host.root()), (commands, root));
+    assert!(commands == bank_after(40).commands + 20);
+}
+
+#[test]
+fn a_damaged_snapshot_goes_once_there_is_a_new_one() {
+    let vfs = SimVfs::new();
+    run(&vfs, 9, 4, false).1.unwrap();
+    let mut files = vfs.files();
+    let newest = store_files(&files).into_iter().rfind(|path| path.extension() == Some("fcs".as_ref())).unwrap();
+    files.get_mut(&newest).unwrap()[130] ^= 1;
+    let vfs = SimVfs::with(&files);
+    let (mut host, opened) = open(&vfs).unwrap();
+    assert_eq!((opened.snapshots_damaged, opened.snapshot_lsn), (1, 4));
+    host.snapshot().unwrap();
+    assert!(!vfs.files().contains_key(&newest));
+    drop(host);
+    let (host, opened) = open(&vfs).unwrap();
+    assert_eq!((opened.snapshots_damaged, host.machine().balances), (0, bank_after(9).balances));
+}
+
+#[test]
 fn no_durability_syncs_nothing() {
     let vfs = SimVfs::new();
     let options = || fastclear_store::Options { durability: Durability::None, ..options() };
