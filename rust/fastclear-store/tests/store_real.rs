@@ -66,11 +66,17 @@ fn killed_at_any_moment_nothing_acked_is_lost() {
             .spawn()
             .unwrap();
         let out = child.stdout.take().unwrap();
+        let (begun, has_begun) = std::sync::mpsc::channel();
         let reader = std::thread::spawn(move || {
             let lines = BufReader::new(out).lines().map_while(Result::ok);
-            lines.filter_map(|line| line.split("acked ").nth(1)?.parse::<u64>().ok()).max().unwrap_or(0)
+            let acked = lines.filter_map(|line| line.split("acked ").nth(1)?.parse::<u64>().ok());
+            acked.inspect(|_| drop(begun.send(()))).max().unwrap_or(0)
         });
-        std::thread::sleep(Duration::from_micros(3_000 + (round * 7_919) % 40_000));
+        // Every fourth is killed at a moment after its start, mostly while it opens; the others while they work.
+        if round % 4 != 3 {
+            has_begun.recv_timeout(Duration::from_secs(20)).unwrap();
+        }
+        std::thread::sleep(Duration::from_micros((round * 7_919) % 17_000));
         child.kill().unwrap();
         child.wait().unwrap();
         let acked = reader.join().unwrap();
