@@ -460,3 +460,80 @@ fn what_is_replayed_is_what_was_answered() {
     assert_eq!(seen, answered);
     assert_eq!((opened.replayed_frames, opened.replayed_commands), (7, answered.len() as u64));
 }
+
+/// Opens accounts, then transfers of every kind, one batch a command.
+fn transfer_commands() -> Vec<Vec<u8>> {
+    use fastclear_core::settlement::transfers::machine::{advance_command, open_command, submit_command};
+    use fastclear_core::settlement::transfers::{Columns, Terms};
+    let unlimited = Terms { unlimited: true, ..Terms::default() };
+    let mut commands = vec![open_command(&[(1, 0, unlimited), (2, 50, Terms::default()), (3, 5, Terms::default())])];
+    for number in 0..24_u64 {
+        let ids: Vec<u64> = (0..5).map(|row| 1 + (number * 4 + row) % 80).collect(); // some come again
+        let kinds = [0, 1, 2, 3, 0];
+        let references = [0, 0, ids[1], 1 + number, 0];
+        commands.push(submit_command(&Columns {
+            debit: &[1_u64, 2, 0, 0, 3],
+            credit: &[2, 3, 0, 0, 1],
+            amount: &[9, 4 + number as i64 % 3, 3, 0, 2],
+            id: Some(&ids),
+            kind: Some(&kinds),
+            reference: Some(&references),
+            timeout_ns: Some(&[0, 7, 0, 0, 0]),
+            ..Columns::default()
+        }));
+        commands.push(advance_command(number));
+    }
+    commands
+}
+
+#[test]
+fn transfers_come_back_to_the_same_root() {
+    use fastclear_core::settlement::transfers::machine::{MACHINE, TransferMachine};
+    let commands = transfer_commands();
+    let mut twin = TransferMachine::default();
+    let mut roots = vec![twin.root()];
+    for (time_ns, command) in (1..).zip(&commands) {
+        let mut reply = Vec::new();
+        twin.apply(time_ns, command, &mut reply);
+        assert_eq!(reply[0], 0, "{}", String::from_utf8_lossy(&reply));
+        roots.push(twin.root());
+    }
+    let options = || fastclear_store::Options {
+        segment_bytes: SEGMENT,
+        store: Some(3),
+        ..fastclear_store::Options::new(MACHINE)
+    };
+    let begin = |vfs: &SimVfs| {
+        Host::open(vfs.clone(), SimClock::default(), &dir(), options(), TransferMachine::default, |_| Ok(()))
+            .map(|(host, _)| host)
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 0..150 {
+        let vfs = SimVfs::new();
+        vfs.plan(Plan { crash_at: Some(10 + seed * 2), ..Plan::default() });
+        let mut acked = 0;
+        // Ends with the power cut, or with the last command.
+        let _ = begin(&vfs).and_then(|mut host| {
+            for command in &commands {
+                host.submit(&[command])?;
+                acked += 1;
+                if acked % 6 == 0 {
+                    host.snapshot()?;
+                }
+            }
+            Ok(())
+        });
+        vfs.crash(seed);
+        let mut host = begin(&vfs).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let found = roots.iter().position(|root| *root == host.root());
+        let found = found.unwrap_or_else(|| panic!("seed {seed}: a state that never was"));
+        assert!(found == acked || found == acked + 1, "seed {seed}: {found} commands, {acked} acked");
+        host.machine().transfers().audit().unwrap();
+        for command in &commands[found..] {
+            host.submit(&[command]).unwrap();
+        }
+        assert_eq!(host.root(), twin.root(), "seed {seed}");
+        seen.insert(found);
+    }
+    assert!(seen.len() > 20, "the power went at {} places only", seen.len());
+}
