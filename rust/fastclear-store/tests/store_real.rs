@@ -70,7 +70,10 @@ fn killed_at_any_moment_nothing_acked_is_lost() {
         let reader = std::thread::spawn(move || {
             let lines = BufReader::new(out).lines().map_while(Result::ok);
             let acked = lines.filter_map(|line| line.split("acked ").nth(1)?.parse::<u64>().ok());
-            acked.inspect(|_| drop(begun.send(()))).max().unwrap_or(0)
+            let told = acked.inspect(|_| {
+                let _ = begun.send(());
+            });
+            told.max().unwrap_or(0)
         });
         // Every fourth is killed at a moment after its start, mostly while it opens; the others while they work.
         if round % 4 != 3 {
