@@ -174,12 +174,11 @@ impl<V: Vfs> Journal<V> {
             // A spare one may be too small, where segments were smaller in an earlier life of the store.
             let spare = if is_spare { self.spare_of(number, bytes)? } else { None };
             let is_reused = spare.is_some();
-            let (file, bytes) = match spare {
-                Some(spare) => spare,
-                None => {
-                    let file = make_segment(&self.vfs, &self.dir, number, self.segment_bytes, self.durability)?;
-                    (file, self.segment_bytes)
-                }
+            let (file, bytes) = if let Some(spare) = spare {
+                spare
+            } else {
+                let file = make_segment(&self.vfs, &self.dir, number, self.segment_bytes, self.durability)?;
+                (file, self.segment_bytes)
             };
             self.counts.segments_reused += u64::from(is_reused);
             self.counts.segments_made += u64::from(!is_reused);
