@@ -68,6 +68,7 @@ fn words(bytes: &[u8]) -> Vec<u64> {
 impl PyDurableAccounts {
     /// `wait_ms` below 0: nothing is synced.
     #[new]
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands paths over by value")]
     fn new(py: Python<'_>, path: PathBuf, wait_ms: i64, segment_bytes: u64, snapshot_bytes: u64) -> PyResult<Self> {
         let durability = match wait_ms {
             ..0 => Durability::None,
