@@ -16,6 +16,7 @@ from reference.preference_twin import Twin
 
 import fastclear as fc
 from fastclear import preference as fp
+from fastclear.bench import preference_cases
 
 CASES = Path(__file__).resolve().parent / "cases" / "preference"
 PEOPLE = ["ann", "bob", "cem", "sun", "wind"]
@@ -603,3 +604,27 @@ def rebuilt(clearing):
     return fc.PreferenceClearing(
         clearing.mechanism, clearing.book, clearing.deals, [], clearing.network, filled, None, fresh=True
     )
+
+
+# -- days of the platforms -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("day", [preference_cases.powerpeers_day, preference_cases.vandebron_day])
+def test_a_small_day_of_each_platform_holds(day):
+    orders, mechanism = day(300, 4)
+    clearing = fc.clear(orders, mechanism)
+    clearing.audit()
+    assert clearing.markets["volume"].min() > 0
+
+
+def test_no_result_depends_on_threads():
+    orders, mechanism = preference_cases.powerpeers_day(2_000, 40)
+    one, many = (fc.clear(orders, mechanism, threads=threads) for threads in (1, 4))
+    assert len(orders["side"]) > 2**16  # enough for a second thread
+    assert one.trades.equals(many.trades)
+    assert one.fills.equals(many.fills)
+    columns = {name: column[::-1].copy() for name, column in orders.items()}  # in another order of rows, with ids
+    ids = np.arange(len(orders["side"]))
+    first = fc.clear(orders | {"order": ids}, mechanism)
+    again = fc.clear(columns | {"order": ids[::-1].copy()}, mechanism)
+    assert first.trades.equals(again.trades)

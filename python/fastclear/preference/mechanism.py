@@ -380,12 +380,14 @@ def with_one_fee(mechanism: Uniform | Discriminatory, fee: NDArray[np.int64]) ->
         Fees differ from zone to zone.
     """
     least, most = int(fee.min()), int(fee.max())
+    if mechanism.fee or (isinstance(mechanism, Discriminatory) and mechanism.spread_to is not None):
+        raise MechanismError("fee= and spread_to= beside a network's fees would be paid to the network; leave them out")
     if least != most:
         raise MechanismError(
             f"{type(mechanism).__name__} has one fee for all trades and the network has {least} to {most} ticks; use a "
             "stage Community, or fc.Discriminatory() by itself, or Network(inside=False)"
         )
-    return replace(mechanism, fee=mechanism.fee + least)
+    return replace(mechanism, fee=least)
 
 
 class PreferenceClearing(Clearing):
@@ -492,6 +494,19 @@ class PreferenceClearing(Clearing):
                 money(paid - received).alias("fees"),
             ]
         )
+
+    @property
+    def network_fee(self) -> NDArray[np.int64] | None:
+        """Ticks a unit that each trade pays for the network, which settlement charges in place of the tariff's.
+
+        It is part of the buyer's price where :attr:`fee_inside` is true, and comes on top of it elsewhere.
+        """
+        return None if self.network is None else self._charges.fee
+
+    @property
+    def fee_inside(self) -> bool:
+        """Whether the network's fee is part of the buyer's price."""
+        return self.network is not None and self.network.inside
 
     @cached_property
     def _charges(self) -> Charges:

@@ -55,6 +55,19 @@ class NetworkedClearing(Clearing):
         """Pickle as orders, mechanism and network: clearing them again gives the same bytes."""
         return _again, (self.preference_orders, self.mechanism, self.network, self._threads)
 
+    @property
+    def network_fee(self) -> NDArray[np.int64]:
+        """Ticks a unit that each trade pays for the network, which settlement charges in place of the tariff's.
+
+        It is part of the buyer's price where :attr:`fee_inside` is true, and comes on top of it elsewhere.
+        """
+        return self._charges.fee
+
+    @property
+    def fee_inside(self) -> bool:
+        """Whether the network's fee is part of the buyer's price."""
+        return self.network.inside
+
     @cached_property
     def _charges(self) -> Charges:
         return Charges(self, self.network, self.preference_orders.extras.get("zone"))

@@ -56,6 +56,9 @@ const SLOTS: [i64; MARKETS] = [10, 20];
 const DISTANCE: [i64; 9] = [0, 2, 5, 2, 0, 1, 4, 1, 0];
 const FEE: [i64; 9] = [0, 1, 3, 1, 0, 2, 2, 2, 1];
 
+/// Rank, ask, row of pairs, most lots by way of it.
+type Way = (i64, usize, usize, i64);
+
 type Deal = (u32, u8, u32, u32, i64, i64, i64);
 
 /// The rule in its plainest form.
@@ -89,7 +92,7 @@ impl Naive<'_> {
     }
 
     /// Every way from a bid to an ask: (rank, ask, row of pairs, most lots).
-    fn ways(&self, plan: &Plan, bid: usize) -> Vec<(i64, usize, usize, i64)> {
+    fn ways(&self, plan: &Plan, bid: usize) -> Vec<Way> {
         let b = &self.orders[bid];
         let asks = (0..self.orders.len()).filter(|&ask| !self.orders[ask].buy && self.orders[ask].market == b.market);
         let mut ways = Vec::new();
@@ -137,7 +140,7 @@ impl Naive<'_> {
         bids
     }
 
-    fn book(&mut self, stage: u8, plan: &Plan, bid: usize, way: (i64, usize, usize, i64), lots: i64) {
+    fn book(&mut self, stage: u8, plan: &Plan, bid: usize, way: Way, lots: i64) {
         let pair = matches!(plan.kind, Kind::Pairs).then(|| &self.pairs[way.2]);
         let (price, fee) = self.terms(plan, pair, bid, way.1).unwrap();
         self.left[bid] -= lots;
@@ -182,7 +185,7 @@ impl Naive<'_> {
 
     /// Fills in what links carry, the first as much as it can, so that every bid has its due; or says that there is no way.
     fn complete(
-        links: &[(usize, (i64, usize, usize, i64))],
+        links: &[(usize, Way)],
         due: &mut [i64],
         left: &mut [i64],
         used: &mut [i64],
