@@ -161,25 +161,7 @@ def test_the_twin_says_the_same(orders, plans, with_fees, shuffled):
     clearing = fc.clear(given_orders, mechanism, network=network)
     report = clearing.audit()
     assert report.orders == len(rows)
-    deals = clearing.deals
-    got = [
-        (
-            int(clearing.book.markets[market]),
-            stage,
-            rows[buy],
-            rows[sell],
-            price,
-            fee,
-            lots,
-        )
-        for market, stage, buy, sell, price, fee, lots in zip(
-            *(
-                getattr(deals, name).tolist()
-                for name in ("market", "stage", "buy_row", "sell_row", "price", "fee", "quantity")
-            ),
-            strict=True,
-        )
-    ]
+    got = deals_of(clearing, rows)
     if not any(plan.get("share") == "equal" for plan in plans):
         assert got == twin
     elif sum(plan.get("share") == "equal" for plan in plans) == 1 and plans[-1].get("share") == "equal":
@@ -189,6 +171,79 @@ def test_the_twin_says_the_same(orders, plans, with_fees, shuffled):
         assert clearing.explain(rows[number], market=int(orders[rows[number]]["market"]))
     again = pickle.loads(pickle.dumps(clearing))
     assert again.trades.equals(clearing.trades)
+
+
+def drawn_order(draw):
+    buy = bool(draw.integers(2))
+    maybe = lambda low, high, often=0.5: int(draw.integers(low, high)) if draw.random() < often else None  # noqa: E731
+    return {
+        "market": int(draw.choice([5, 7])),
+        "buy": buy,
+        "price": int(draw.integers(0, 7)) + 4 * buy,
+        "quantity": int(draw.integers(1, 7)),
+        "time": int(draw.integers(0, 3)),
+        "who": PEOPLE[draw.integers(0, 2)] if buy else PEOPLE[draw.integers(1, 5)],
+        "zone": ZONES[draw.integers(3)],
+        "source": [None, "pv", "gas"][draw.integers(3)],
+        "wants": {"pv", "gas"} if draw.random() < 0.5 else {"pv"},
+        "strict": buy and draw.random() < 0.2,
+        "essential": buy and draw.random() < 0.2,
+        "reach": maybe(0, 5, 0.3),
+    }
+
+
+def drawn_stage(draw):
+    kind = ["pairs", "pairs", "types", "community", "essential"][draw.integers(5)]
+    plan = {"kind": kind, "rule": ["ask", "bid", "half", "earlier"][draw.integers(4)]}
+    if kind == "pairs":
+        plan["pairs"] = []
+        for buyer, source in [(b, s) for b in PEOPLE[:2] for s in PEOPLE[1:]]:
+            if draw.random() < 0.7:
+                maybe = lambda low, high: int(draw.integers(low, high)) if draw.random() < 0.3 else None  # noqa: E731
+                row = {"rank": int(draw.integers(0, 2)), "cap_price": maybe(2, 9), "cap_quantity": maybe(0, 5)}
+                row |= {"share_ppm": maybe(0, 1_000_001), "price": maybe(2, 9)}
+                row |= {"valid_from": None, "valid_to": None}
+                row |= [{}, {"valid_from": 70}, {"valid_to": 70}][draw.choice(3, p=[0.7, 0.15, 0.15])]
+                plan["pairs"].append({"buyer": buyer, "source": source} | row)
+    if kind == "essential":
+        plan["rate"] = int(draw.integers(2, 7))
+    else:
+        plan["share"] = ["in_turn", "equal"][draw.integers(2)]
+    if kind in ("types", "community"):
+        plan["first"] = ["price", "distance"][draw.integers(2)]
+    return plan
+
+
+def test_the_twin_says_the_same_of_crowded_books():
+    draw = np.random.default_rng(31)
+    made_deals = 0
+    for number in range(700):
+        orders = [drawn_order(draw) for _ in range(12)]
+        for place, one in enumerate(orders):
+            one |= {"id": place, "slot": one["market"] * 10}
+        plans = [drawn_stage(draw) for _ in range(1 + number % 3)]
+        plans = [plan | ({"share": "in_turn"} if plan is not plans[-1] else {}) for plan in plans]
+        network = fc.Network(between=2, local=1, fees=FEES) if number % 2 else None
+        twin = Twin(orders, distance, fees_of(network)).run(plans)
+        clearing = fc.clear(columns(orders), fc.Preference([made(plan) for plan in plans], DISTANCES), network=network)
+        got = deals_of(clearing, range(len(orders)))
+        made_deals += len(got)
+        if plans[-1].get("share") == "equal":
+            assert shares(got) == shares(twin)
+        else:
+            assert got == twin
+        if not number % 10:
+            clearing.audit()
+    assert made_deals > 2_000
+
+
+def deals_of(clearing, rows):
+    names = ("market", "stage", "buy_row", "sell_row", "price", "fee", "quantity")
+    lists = (getattr(clearing.deals, name).tolist() for name in names)
+    return [
+        (int(clearing.book.markets[market]), stage, rows[buy], rows[sell], price, fee, lots)
+        for market, stage, buy, sell, price, fee, lots in zip(*lists, strict=True)
+    ]
 
 
 def shares(deals):

@@ -345,7 +345,7 @@ fn an_order() -> impl Strategy<Value = Order> {
     let where_to = (0..3_u32, 0..3_u8, 0..8_u64, prop_oneof![4 => Just(0), 1 => Just(STRICT), 1 => Just(ESSENTIAL)]);
     (what, where_to, prop_oneof![3 => Just(i64::MAX), 1 => 0..4_i64]).prop_map(
         |((buy, limit, lots, market, time, who), (zone, kind, wants, flags), reach)| {
-            let limit = if buy { limit + 3 } else { limit };
+            let (limit, who) = if buy { (limit + 3, who % 3) } else { (limit, 1 + who % 5) }; // so that pairs meet
             let flags = if buy { flags } else { 0 };
             Order { buy, limit, lots, market, time, who, zone, kind, wants, flags, reach }
         },
@@ -356,8 +356,8 @@ fn some_pairs() -> impl Strategy<Value = Vec<Pair>> {
     let parts = prop_oneof![3 => Just(1_000_000), 1 => 0..1_000_000_i64];
     let caps = (prop_oneof![2 => Just(NO_CAP), 1 => 0..9_i64], prop_oneof![2 => Just(NO_CAP), 1 => 0..4_i64], parts);
     let terms = (prop_oneof![3 => Just(NO_PRICE), 1 => 0..9_i64], prop_oneof![3 => Just(0), 1 => Just(15)]);
-    let row = (0..PEOPLE, 0..PEOPLE, 0..3_i64, caps, terms, prop_oneof![3 => Just(99), 1 => Just(20)]);
-    proptest::collection::vec(row, 0..9).prop_map(|rows| {
+    let row = (0..3_u32, 1..PEOPLE, 0..3_i64, caps, terms, prop_oneof![3 => Just(99), 1 => Just(20)]);
+    proptest::collection::vec(row, 0..14).prop_map(|rows| {
         let mut pairs: Vec<Pair> = Vec::new();
         for (buyer, source, rank, (cap_price, cap_quantity, share), (price, from), to) in rows {
             if !pairs.iter().any(|pair| (pair.buyer, pair.source) == (buyer, source)) {
