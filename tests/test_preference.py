@@ -552,6 +552,9 @@ def test_refused_orders_take_no_part():
     assert clearing.reject.tolist() == [0, fc.RejectReason.PRICE_OUT_OF_RANGE]
     assert clearing.filled.tolist() == [0, 0]
     clearing.audit()
+    nowhere = fc.clear(ORDERS | {"market": [None, None]}, fc.Preference())
+    assert nowhere.reject.tolist() == [fc.RejectReason.ID_MISSING] * 2
+    assert nowhere.markets.height == nowhere.audit().trades == 0
     empty = fc.clear({"side": [], "price": [], "quantity": []}, fc.Preference())
     assert empty.trades.height == 0
     empty.audit()
