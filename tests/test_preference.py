@@ -400,6 +400,26 @@ def test_essential_loads_at_a_fixed_rate_then_the_auction():
     )
 
 
+def test_the_golden_slot_in_one_call():
+    """The hospital takes 3 kWh at 20 ct first; the open book then clears 10 kWh at 18 ct."""
+    orders = {
+        "order": ["H", "B1", "B2", "B3", "B4", "S1", "S2", "S3", "S4"],
+        "side": ["buy"] * 5 + ["sell"] * 4,
+        "price": [20.0, 26.0, 22.0, 18.0, 12.0, 8.0, 11.0, 16.0, 21.0],
+        "quantity": [3, 5, 4, 6, 3, 4, 5, 4, 5],
+        "essential": [True] + [False] * 8,
+    }
+    units = fc.Units(price="ct/kWh", quantity="kWh")
+    clearing = fc.clear(orders, fc.Preference([fp.Essential(200_000), "auction"]), units=units)
+    clearing.audit()
+    assert clearing.stages.select("name", "volume", "price_low", "price_high").rows() == [
+        ("essential", 3_000, 200_000, 200_000),
+        ("auction", 10_000, 180_000, 180_000),
+    ]
+    energy = [60, 90, 72, 18, 0, -78, -90, -72, 0]  # ct, as in the table of the slot
+    assert clearing.payment.tolist() == [10_000_000 * cents for cents in energy]
+
+
 def test_four_stages_as_at_enosi():
     """R12: contracts, nominated trades in the seller's chosen order, the community pool, then the retailer."""
     orders = {
