@@ -680,7 +680,7 @@ def rebuilt(clearing):
     """A clearing with the same book and other deals, all frames made of those."""
     filled = np.empty(clearing.orders.n, np.int64)
     return fc.PreferenceClearing(
-        clearing.mechanism, clearing.book, clearing.deals, [], clearing.network, filled, None, fresh=True
+        clearing.mechanism, clearing.book, clearing.deals, clearing.network, filled, None, fresh=True
     )
 
 

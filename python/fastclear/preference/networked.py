@@ -13,8 +13,8 @@ from fastclear import _core
 from fastclear.auction.double_auction import Discriminatory, Uniform
 from fastclear.auction.parameters import Mechanism, fraction, receiver
 from fastclear.errors import MechanismError
-from fastclear.preference.mechanism import with_one_fee
 from fastclear.preference.network import COLUMNS, Charges, Network
+from fastclear.preference.pipeline import with_one_fee
 from fastclear.preference.reading import Book, PreferenceOrders, encode_preferences, read
 from fastclear.preference.result import Deals, Matched
 from fastclear.preference.zones import Zones
