@@ -400,6 +400,32 @@ def test_essential_loads_at_a_fixed_rate_then_the_auction():
     )
 
 
+def test_flexibility_is_bought_by_one_bid_at_the_reserve():
+    """T03: a reverse auction is an auction with one bid; pay as bid, as clear, or by the first that is rejected."""
+    told = case("T03")
+    inputs, expected = told["inputs"], told["expected"]
+    offers = inputs["offers"]
+    orders = {
+        "order": ["need", *(offer["id"] for offer in offers)],
+        "side": ["buy"] + ["sell"] * len(offers),
+        "price": [inputs["reserve"], *(offer["price"] for offer in offers)],
+        "quantity": [inputs["need"], *(offer["qty"] for offer in offers)],
+        "time": [0, *(offer["t"] for offer in offers)],
+    }
+    rules = {
+        "pay_as_bid_total": fc.Discriminatory(rule="ask"),
+        "pay_as_clear_total": fc.Uniform(k=0),
+        "first_rejected_total": fc.Uniform(k=1),
+    }
+    for name, rule in rules.items():
+        for clearing in (fc.clear(orders, rule), fc.clear(orders, fc.Preference(fp.Auction(rule)))):
+            clearing.audit()
+            fills = dict(zip(orders["order"], clearing.filled.tolist(), strict=True))
+            assert {order: lots for order, lots in fills.items() if order != "need"} == expected["fills"]
+            assert clearing.payment[0] == expected[name]
+            assert inputs["need"] - fills["need"] == expected["shortfall"]
+
+
 def test_the_golden_slot_in_one_call():
     """The hospital takes 3 kWh at 20 ct first; the open book then clears 10 kWh at 18 ct."""
     orders = {
