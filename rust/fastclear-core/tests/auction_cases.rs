@@ -36,9 +36,13 @@ const FAMILIES: [&str; 10] = [
 ];
 
 /// Families that do not, and why.
-const NOT_OF_THE_CORE: [(&str, &str); 3] = [
+const NOT_OF_THE_CORE: [(&str, &str); 4] = [
     ("blocks", "sets of blocks are chosen in Python, around hours that the core clears as uniform"),
     ("book", "commands one after the other, no call; book/cases.rs has them"),
+    (
+        "preference",
+        "stages, networks and negotiations, set up in Python; test_preference.py and its neighbours have them",
+    ),
     ("settlement", "meter readings against positions, no auction; settlement_cases.rs has them"),
 ];
 
