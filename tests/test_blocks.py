@@ -689,8 +689,8 @@ def test_pickle_out_and_the_rest_of_a_clearing():
         fc.clear(frame, fc.Blocks(), out=np.zeros(frame.height, np.int32))
     with pytest.raises(fc.SchemaError, match="threads=0"):
         fc.clear(frame, fc.Blocks(), threads=0)
-    with pytest.raises(fc.MechanismError, match="network limits"):
-        fc.clear(frame, fc.Blocks(), network=object())
+    with pytest.raises(fc.MechanismError, match="Blocks takes no network"):
+        fc.clear(frame, fc.Blocks(), network=fc.Network())
     assert "kWh traded" in repr(clearing)
 
 

@@ -254,6 +254,7 @@ def test_a_veto_is_a_refusal_with_a_code_of_its_own():
 @pytest.mark.parametrize(
     ("call", "match"),
     [
+        (lambda: fc.clear(LOCAL, fc.Uniform(fee=1), network=fc.Network(between=3)), "leave them out"),
         (lambda: fc.Network(between=-1), "outside 0"),
         (lambda: fc.Network(fees={("a", "b"): 2**31}), "outside 0"),
         (lambda: fc.Network(inside=1), "neither True nor False"),
@@ -301,3 +302,23 @@ def test_the_audit_notices_a_fee_that_was_not_covered():
     )
     with pytest.raises(fc.AuditError, match="prices at which all who trade"):
         lied.audit()
+
+
+@pytest.mark.parametrize("mechanism", [fc.Preference(), fc.Discriminatory(k=0.5)])
+@pytest.mark.parametrize("inside", [True, False])
+def test_the_fees_are_the_network_operators_credit(mechanism, inside):
+    """R23: the sum of fees is what the bank credits to the DSO's account."""
+    members = LOCAL["participant"]
+    clearing = fc.clear(LOCAL, mechanism, network=fc.Network(between=7, local=3, inside=inside))
+    bank = fc.Settlement(tariff=fc.Tariff(retail=40, feed_in=5))
+    bank.open(members)
+    bank.deposit(members, [1000] * 3)
+    receipts = bank.settle(clearing, {"participant": members, "energy_wh": [2, 3, -5]})
+    assert bank.balances.filter(role="dso")["posted"].item() == clearing.network_revenue == 2 * 3 + 3 * 7
+    assert bank.balances.filter(role="platform")["posted"].item() == 0
+    paid = sum(money for money in clearing.payment.tolist() if money > 0)
+    charged = 0 if inside else clearing.network_revenue
+    posted = bank.balances.filter(pl.col("participant").is_in(["a", "b"]))["posted"]
+    assert sum(map(int, posted)) == 2000 - paid - charged
+    bank.audit(receipts)
+    assert fc.Ledger().seal(clearing, receipts).height == 0

@@ -16,6 +16,7 @@ from reference.preference_twin import Twin
 
 import fastclear as fc
 from fastclear import preference as fp
+from fastclear.bench import preference_cases
 
 CASES = Path(__file__).resolve().parent / "cases" / "preference"
 PEOPLE = ["ann", "bob", "cem", "sun", "wind"]
@@ -160,25 +161,7 @@ def test_the_twin_says_the_same(orders, plans, with_fees, shuffled):
     clearing = fc.clear(given_orders, mechanism, network=network)
     report = clearing.audit()
     assert report.orders == len(rows)
-    deals = clearing.deals
-    got = [
-        (
-            int(clearing.book.markets[market]),
-            stage,
-            rows[buy],
-            rows[sell],
-            price,
-            fee,
-            lots,
-        )
-        for market, stage, buy, sell, price, fee, lots in zip(
-            *(
-                getattr(deals, name).tolist()
-                for name in ("market", "stage", "buy_row", "sell_row", "price", "fee", "quantity")
-            ),
-            strict=True,
-        )
-    ]
+    got = deals_of(clearing, rows)
     if not any(plan.get("share") == "equal" for plan in plans):
         assert got == twin
     elif sum(plan.get("share") == "equal" for plan in plans) == 1 and plans[-1].get("share") == "equal":
@@ -188,6 +171,79 @@ def test_the_twin_says_the_same(orders, plans, with_fees, shuffled):
         assert clearing.explain(rows[number], market=int(orders[rows[number]]["market"]))
     again = pickle.loads(pickle.dumps(clearing))
     assert again.trades.equals(clearing.trades)
+
+
+def drawn_order(draw):
+    buy = bool(draw.integers(2))
+    maybe = lambda low, high, often=0.5: int(draw.integers(low, high)) if draw.random() < often else None  # noqa: E731
+    return {
+        "market": int(draw.choice([5, 7])),
+        "buy": buy,
+        "price": int(draw.integers(0, 7)) + 4 * buy,
+        "quantity": int(draw.integers(1, 7)),
+        "time": int(draw.integers(0, 3)),
+        "who": PEOPLE[draw.integers(0, 2)] if buy else PEOPLE[draw.integers(1, 5)],
+        "zone": ZONES[draw.integers(3)],
+        "source": [None, "pv", "gas"][draw.integers(3)],
+        "wants": {"pv", "gas"} if draw.random() < 0.5 else {"pv"},
+        "strict": buy and draw.random() < 0.2,
+        "essential": buy and draw.random() < 0.2,
+        "reach": maybe(0, 5, 0.3),
+    }
+
+
+def drawn_stage(draw):
+    kind = ["pairs", "pairs", "types", "community", "essential"][draw.integers(5)]
+    plan = {"kind": kind, "rule": ["ask", "bid", "half", "earlier"][draw.integers(4)]}
+    if kind == "pairs":
+        plan["pairs"] = []
+        for buyer, source in [(b, s) for b in PEOPLE[:2] for s in PEOPLE[1:]]:
+            if draw.random() < 0.7:
+                maybe = lambda low, high: int(draw.integers(low, high)) if draw.random() < 0.3 else None  # noqa: E731
+                row = {"rank": int(draw.integers(0, 2)), "cap_price": maybe(2, 9), "cap_quantity": maybe(0, 5)}
+                row |= {"share_ppm": maybe(0, 1_000_001), "price": maybe(2, 9)}
+                row |= {"valid_from": None, "valid_to": None}
+                row |= [{}, {"valid_from": 70}, {"valid_to": 70}][draw.choice(3, p=[0.7, 0.15, 0.15])]
+                plan["pairs"].append({"buyer": buyer, "source": source} | row)
+    if kind == "essential":
+        plan["rate"] = int(draw.integers(2, 7))
+    else:
+        plan["share"] = ["in_turn", "equal"][draw.integers(2)]
+    if kind in ("types", "community"):
+        plan["first"] = ["price", "distance"][draw.integers(2)]
+    return plan
+
+
+def test_the_twin_says_the_same_of_crowded_books():
+    draw = np.random.default_rng(31)
+    made_deals = 0
+    for number in range(700):
+        orders = [drawn_order(draw) for _ in range(12)]
+        for place, one in enumerate(orders):
+            one |= {"id": place, "slot": one["market"] * 10}
+        plans = [drawn_stage(draw) for _ in range(1 + number % 3)]
+        plans = [plan | ({"share": "in_turn"} if plan is not plans[-1] else {}) for plan in plans]
+        network = fc.Network(between=2, local=1, fees=FEES) if number % 2 else None
+        twin = Twin(orders, distance, fees_of(network)).run(plans)
+        clearing = fc.clear(columns(orders), fc.Preference([made(plan) for plan in plans], DISTANCES), network=network)
+        got = deals_of(clearing, range(len(orders)))
+        made_deals += len(got)
+        if plans[-1].get("share") == "equal":
+            assert shares(got) == shares(twin)
+        else:
+            assert got == twin
+        if not number % 10:
+            clearing.audit()
+    assert made_deals > 2_000
+
+
+def deals_of(clearing, rows):
+    names = ("market", "stage", "buy_row", "sell_row", "price", "fee", "quantity")
+    lists = (getattr(clearing.deals, name).tolist() for name in names)
+    return [
+        (int(clearing.book.markets[market]), stage, rows[buy], rows[sell], price, fee, lots)
+        for market, stage, buy, sell, price, fee, lots in zip(*lists, strict=True)
+    ]
 
 
 def shares(deals):
@@ -344,6 +400,52 @@ def test_essential_loads_at_a_fixed_rate_then_the_auction():
     )
 
 
+def test_flexibility_is_bought_by_one_bid_at_the_reserve():
+    """T03: a reverse auction is an auction with one bid; pay as bid, as clear, or by the first that is rejected."""
+    told = case("T03")
+    inputs, expected = told["inputs"], told["expected"]
+    offers = inputs["offers"]
+    orders = {
+        "order": ["need", *(offer["id"] for offer in offers)],
+        "side": ["buy"] + ["sell"] * len(offers),
+        "price": [inputs["reserve"], *(offer["price"] for offer in offers)],
+        "quantity": [inputs["need"], *(offer["qty"] for offer in offers)],
+        "time": [0, *(offer["t"] for offer in offers)],
+    }
+    rules = {
+        "pay_as_bid_total": fc.Discriminatory(rule="ask"),
+        "pay_as_clear_total": fc.Uniform(k=0),
+        "first_rejected_total": fc.Uniform(k=1),
+    }
+    for name, rule in rules.items():
+        for clearing in (fc.clear(orders, rule), fc.clear(orders, fc.Preference(fp.Auction(rule)))):
+            clearing.audit()
+            fills = dict(zip(orders["order"], clearing.filled.tolist(), strict=True))
+            assert {order: lots for order, lots in fills.items() if order != "need"} == expected["fills"]
+            assert clearing.payment[0] == expected[name]
+            assert inputs["need"] - fills["need"] == expected["shortfall"]
+
+
+def test_the_golden_slot_in_one_call():
+    """The hospital takes 3 kWh at 20 ct first; the open book then clears 10 kWh at 18 ct."""
+    orders = {
+        "order": ["H", "B1", "B2", "B3", "B4", "S1", "S2", "S3", "S4"],
+        "side": ["buy"] * 5 + ["sell"] * 4,
+        "price": [20.0, 26.0, 22.0, 18.0, 12.0, 8.0, 11.0, 16.0, 21.0],
+        "quantity": [3, 5, 4, 6, 3, 4, 5, 4, 5],
+        "essential": [True] + [False] * 8,
+    }
+    units = fc.Units(price="ct/kWh", quantity="kWh")
+    clearing = fc.clear(orders, fc.Preference([fp.Essential(200_000), "auction"]), units=units)
+    clearing.audit()
+    assert clearing.stages.select("name", "volume", "price_low", "price_high").rows() == [
+        ("essential", 3_000, 200_000, 200_000),
+        ("auction", 10_000, 180_000, 180_000),
+    ]
+    energy = [60, 90, 72, 18, 0, -78, -90, -72, 0]  # ct, as in the table of the slot
+    assert clearing.payment.tolist() == [10_000_000 * cents for cents in energy]
+
+
 def test_four_stages_as_at_enosi():
     """R12: contracts, nominated trades in the seller's chosen order, the community pool, then the retailer."""
     orders = {
@@ -496,6 +598,9 @@ def test_refused_orders_take_no_part():
     assert clearing.reject.tolist() == [0, fc.RejectReason.PRICE_OUT_OF_RANGE]
     assert clearing.filled.tolist() == [0, 0]
     clearing.audit()
+    nowhere = fc.clear(ORDERS | {"market": [None, None]}, fc.Preference())
+    assert nowhere.reject.tolist() == [fc.RejectReason.ID_MISSING] * 2
+    assert nowhere.markets.height == nowhere.audit().trades == 0
     empty = fc.clear({"side": [], "price": [], "quantity": []}, fc.Preference())
     assert empty.trades.height == 0
     empty.audit()
@@ -601,5 +706,29 @@ def rebuilt(clearing):
     """A clearing with the same book and other deals, all frames made of those."""
     filled = np.empty(clearing.orders.n, np.int64)
     return fc.PreferenceClearing(
-        clearing.mechanism, clearing.book, clearing.deals, [], clearing.network, filled, None, fresh=True
+        clearing.mechanism, clearing.book, clearing.deals, clearing.network, filled, None, fresh=True
     )
+
+
+# -- days of the platforms -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("day", [preference_cases.powerpeers_day, preference_cases.vandebron_day])
+def test_a_small_day_of_each_platform_holds(day):
+    orders, mechanism = day(300, 4)
+    clearing = fc.clear(orders, mechanism)
+    clearing.audit()
+    assert clearing.markets["volume"].min() > 0
+
+
+def test_no_result_depends_on_threads():
+    orders, mechanism = preference_cases.powerpeers_day(2_000, 40)
+    one, many = (fc.clear(orders, mechanism, threads=threads) for threads in (1, 4))
+    assert len(orders["side"]) > 2**16  # enough for a second thread
+    assert one.trades.equals(many.trades)
+    assert one.fills.equals(many.fills)
+    columns = {name: column[::-1].copy() for name, column in orders.items()}  # in another order of rows, with ids
+    ids = np.arange(len(orders["side"]))
+    first = fc.clear(orders | {"order": ids}, mechanism)
+    again = fc.clear(columns | {"order": ids[::-1].copy()}, mechanism)
+    assert first.trades.equals(again.trades)

@@ -109,6 +109,8 @@ def cleared_columns(
 ) -> ClearedColumns:
     """Columns of a clearing; ``fees`` says the network fee of each trade from accounts of orders and rows of trades.
 
+    A clearing that knows its own network fees has them charged instead.
+
     Raises
     ------
     SettlementError
@@ -125,6 +127,12 @@ def cleared_columns(
         return np.ascontiguousarray(trades[name], np.int64)
 
     accounts, buy_row, sell_row = members.of_orders(orders), column("buy_row"), column("sell_row")
+    fee: NDArray[np.int64] | None = getattr(clearing, "network_fee", None)
+    buy_price, buy_amount = money.buy_price, money.buy_amount
+    if fee is not None and getattr(
+        clearing, "fee_inside", False
+    ):  # the network's part of the price is a line of its own
+        buy_price, buy_amount = buy_price - fee * money.den, buy_amount - fee * money.den * column("quantity")
     return (
         np.ascontiguousarray(orders.side, np.uint8),
         accounts,
@@ -133,15 +141,15 @@ def cleared_columns(
         buy_row,
         sell_row,
         column("quantity"),
-        money.buy_price,
+        buy_price,
         money.sell_price,
         (
-            money.buy_amount,
+            buy_amount,
             money.sell_amount,
             money.den,
             money.per_unit,
             OWNERS[deficit_to],
-            fees(accounts, buy_row, sell_row),
+            fees(accounts, buy_row, sell_row) if fee is None else fee,
         ),
     )
 

@@ -106,7 +106,7 @@ class _Why:
         return (self.story.row, row) if self.story.buy else (row, self.story.row)
 
     def _named(self, stage: Any) -> list[int]:
-        from fastclear.preference.mechanism import pairs_of
+        from fastclear.preference.pipeline import pairs_of
 
         frame = pairs_of(stage).frame
         assert self.names is not None  # a stage of pairs needs participants

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from fastclear.preference.bilateral import Bilateral, BilateralCode
+from fastclear.preference.clearing import PreferenceClearing
 from fastclear.preference.concession import concede
 from fastclear.preference.demand_merit import demand_merit
-from fastclear.preference.mechanism import Preference, PreferenceClearing
+from fastclear.preference.mechanism import Preference
 from fastclear.preference.network import Network
 from fastclear.preference.pairs import PairTable
 from fastclear.preference.stages import (

@@ -23,12 +23,11 @@ _PRICES: Final = ("buyer_start", "buyer_limit", "seller_start", "seller_limit")
 def concede(negotiations: object, *, deadline: int, buyer_beta: Any = 1, seller_beta: Any = 1) -> pl.DataFrame:
     """Negotiate prices by time-dependent concession, one row a negotiation.
 
-    In round t of T the buyer quotes ``floor(start + (limit - start) (t / T) ** (1 / beta))`` and the seller, who
-    comes down,
-    the same rounded up. In the first round with the buyer's quote at or above the seller's there is a deal: at the
-    seller's
-    quote in even rounds, at the buyer's in odd ones. Quotes never leave the limits, so nobody loses; there is no
-    deal if and only if the quotes have not met by round T, and none where the buyer's limit is below the seller's.
+    In round t of T the buyer quotes ``floor(start + (limit - start) (t / T) ** (1 / beta))`` and the seller, who comes
+    down, the same rounded up. In the first round with the buyer's quote at or above the seller's there is a deal: at
+    the seller's quote in even rounds, at the buyer's in odd ones. Quotes never leave the limits, so nobody loses; there
+    is no deal if and only if the quotes have not met by round T, and none where the buyer's limit is below the
+    seller's.
 
     Parameters
     ----------

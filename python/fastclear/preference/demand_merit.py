@@ -20,8 +20,8 @@ def demand_merit(orders: object, *, retail: int, feed_in: int) -> tuple[pl.DataF
 
     Bids from the dearest. Where supply is short of demand, the price is the lowest bid that is still served in full
     (the first bid, where none is); bids that are not pay retail for everything, and *every* ask sells everything at the
-    price,
-    even below its limit. Where supply reaches demand, the price is the lowest bid; asks above it get the feed-in price.
+    price, even below its limit. Where supply reaches demand, the price is the lowest bid; asks above it get the feed-in
+    price.
 
     Parameters
     ----------
@@ -51,9 +51,8 @@ def demand_merit(orders: object, *, retail: int, feed_in: int) -> tuple[pl.DataF
     -----
     It is no clearing, and :func:`fastclear.clear` does not run it: not budget balanced (sellers are paid for more than
     buyers of the local market pay, or less), not individually rational for sellers, not truthful, not efficient. O(N
-    log N).
-    Source: Kostmann & Haerdle 2019 (Energies 12, 2718), after Mengelkamp et al. 2018. In their code an ask equal to the
-    price earns nothing; here it sells.
+    log N). Source: Kostmann & Haerdle 2019 (Energies 12, 2718), after Mengelkamp et al. 2018. In their code an ask
+    equal to the price earns nothing; here it sells.
 
     Examples
     --------

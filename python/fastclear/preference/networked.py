@@ -13,8 +13,8 @@ from fastclear import _core
 from fastclear.auction.double_auction import Discriminatory, Uniform
 from fastclear.auction.parameters import Mechanism, fraction, receiver
 from fastclear.errors import MechanismError
-from fastclear.preference.mechanism import with_one_fee
 from fastclear.preference.network import COLUMNS, Charges, Network
+from fastclear.preference.pipeline import with_one_fee
 from fastclear.preference.reading import Book, PreferenceOrders, encode_preferences, read
 from fastclear.preference.result import Deals, Matched
 from fastclear.preference.zones import Zones
@@ -54,6 +54,19 @@ class NetworkedClearing(Clearing):
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         """Pickle as orders, mechanism and network: clearing them again gives the same bytes."""
         return _again, (self.preference_orders, self.mechanism, self.network, self._threads)
+
+    @property
+    def network_fee(self) -> NDArray[np.int64]:
+        """Ticks a unit that each trade pays for the network, which settlement charges in place of the tariff's.
+
+        It is part of the buyer's price where :attr:`fee_inside` is true, and comes on top of it elsewhere.
+        """
+        return self._charges.fee
+
+    @property
+    def fee_inside(self) -> bool:
+        """Whether the network's fee is part of the buyer's price."""
+        return self.network.inside
 
     @cached_property
     def _charges(self) -> Charges:

@@ -146,7 +146,7 @@ class Matched:
         paid = exact_sums((deals.price + deals.fee) * deals.quantity, deals.market, n)
         received = exact_sums(deals.price * deals.quantity, deals.market, n)
         totals = {
-            "welfare": exact_sums(sign * book.limit * self.filled, book.market, n),
+            "welfare": exact_sums((sign * book.limit * self.filled)[live], book.market[live], n),
             "buyer_payment": paid,
             "seller_revenue": received,
             "surplus": paid - received,

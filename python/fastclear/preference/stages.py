@@ -182,7 +182,7 @@ class Essential:
 
 @dataclass(frozen=True, slots=True)
 class Auction:
-    """What is left meets in a call auction; strict and essential bids sit it out.
+    """What is left meets in a call auction; strict and essential bids sit it out, and so do orders outside its caps.
 
     Parameters
     ----------

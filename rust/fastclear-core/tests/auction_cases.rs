@@ -36,12 +36,16 @@ const FAMILIES: [&str; 10] = [
 ];
 
 /// Families that do not, and why.
-const NOT_OF_THE_CORE: [(&str, &str); 6] = [
+const NOT_OF_THE_CORE: [(&str, &str); 7] = [
     ("bidders", "agents that bid, in Python; tests/test_bidders.py has them"),
     ("blocks", "sets of blocks are chosen in Python, around hours that the core clears as uniform"),
     ("book", "commands one after the other, no call; book/cases.rs has them"),
     ("coalitions", "shares of a gain, in Python; tests/test_metrics_coalitions.py has them"),
     ("sharing", "loads and no orders; sharing.rs has them"),
+    (
+        "preference",
+        "stages, networks and negotiations, set up in Python; test_preference.py and its neighbours have them",
+    ),
     ("settlement", "meter readings against positions, no auction; settlement_cases.rs has them"),
 ];
 

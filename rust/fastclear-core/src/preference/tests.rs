@@ -56,6 +56,9 @@ const SLOTS: [i64; MARKETS] = [10, 20];
 const DISTANCE: [i64; 9] = [0, 2, 5, 2, 0, 1, 4, 1, 0];
 const FEE: [i64; 9] = [0, 1, 3, 1, 0, 2, 2, 2, 1];
 
+/// Rank, ask, row of pairs, most lots by way of it.
+type Way = (i64, usize, usize, i64);
+
 type Deal = (u32, u8, u32, u32, i64, i64, i64);
 
 /// The rule in its plainest form.
@@ -89,7 +92,7 @@ impl Naive<'_> {
     }
 
     /// Every way from a bid to an ask: (rank, ask, row of pairs, most lots).
-    fn ways(&self, plan: &Plan, bid: usize) -> Vec<(i64, usize, usize, i64)> {
+    fn ways(&self, plan: &Plan, bid: usize) -> Vec<Way> {
         let b = &self.orders[bid];
         let asks = (0..self.orders.len()).filter(|&ask| !self.orders[ask].buy && self.orders[ask].market == b.market);
         let mut ways = Vec::new();
@@ -137,7 +140,7 @@ impl Naive<'_> {
         bids
     }
 
-    fn book(&mut self, stage: u8, plan: &Plan, bid: usize, way: (i64, usize, usize, i64), lots: i64) {
+    fn book(&mut self, stage: u8, plan: &Plan, bid: usize, way: Way, lots: i64) {
         let pair = matches!(plan.kind, Kind::Pairs).then(|| &self.pairs[way.2]);
         let (price, fee) = self.terms(plan, pair, bid, way.1).unwrap();
         self.left[bid] -= lots;
@@ -182,7 +185,7 @@ impl Naive<'_> {
 
     /// Fills in what links carry, the first as much as it can, so that every bid has its due; or says that there is no way.
     fn complete(
-        links: &[(usize, (i64, usize, usize, i64))],
+        links: &[(usize, Way)],
         due: &mut [i64],
         left: &mut [i64],
         used: &mut [i64],
@@ -342,7 +345,7 @@ fn an_order() -> impl Strategy<Value = Order> {
     let where_to = (0..3_u32, 0..3_u8, 0..8_u64, prop_oneof![4 => Just(0), 1 => Just(STRICT), 1 => Just(ESSENTIAL)]);
     (what, where_to, prop_oneof![3 => Just(i64::MAX), 1 => 0..4_i64]).prop_map(
         |((buy, limit, lots, market, time, who), (zone, kind, wants, flags), reach)| {
-            let limit = if buy { limit + 3 } else { limit };
+            let (limit, who) = if buy { (limit + 3, who % 3) } else { (limit, 1 + who % 5) }; // so that pairs meet
             let flags = if buy { flags } else { 0 };
             Order { buy, limit, lots, market, time, who, zone, kind, wants, flags, reach }
         },
@@ -353,8 +356,8 @@ fn some_pairs() -> impl Strategy<Value = Vec<Pair>> {
     let parts = prop_oneof![3 => Just(1_000_000), 1 => 0..1_000_000_i64];
     let caps = (prop_oneof![2 => Just(NO_CAP), 1 => 0..9_i64], prop_oneof![2 => Just(NO_CAP), 1 => 0..4_i64], parts);
     let terms = (prop_oneof![3 => Just(NO_PRICE), 1 => 0..9_i64], prop_oneof![3 => Just(0), 1 => Just(15)]);
-    let row = (0..PEOPLE, 0..PEOPLE, 0..3_i64, caps, terms, prop_oneof![3 => Just(99), 1 => Just(20)]);
-    proptest::collection::vec(row, 0..9).prop_map(|rows| {
+    let row = (0..3_u32, 1..PEOPLE, 0..3_i64, caps, terms, prop_oneof![3 => Just(99), 1 => Just(20)]);
+    proptest::collection::vec(row, 0..14).prop_map(|rows| {
         let mut pairs: Vec<Pair> = Vec::new();
         for (buyer, source, rank, (cap_price, cap_quantity, share), (price, from), to) in rows {
             if !pairs.iter().any(|pair| (pair.buyer, pair.source) == (buyer, source)) {
