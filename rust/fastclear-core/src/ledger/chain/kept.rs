@@ -85,7 +85,7 @@ impl Chain {
         if !(follows && fits) {
             return Err(LedgerError::NotNext);
         }
-        let validators_after = next_validators(header.validators_hash, &postings);
+        let validators_after = next_validators(header.validators_hash, &postings)?;
         Ok(Block { hash: header.hash(), header, records, orders, after, validators_after })
     }
 
