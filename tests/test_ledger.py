@@ -584,7 +584,7 @@ try:
     ledger.seal(clearing, bank.last_receipts, slot=0)
     raise SystemExit("sealed without looking")
 except fc.StoreError as error:
-    assert "open the ledger again" in str(error), error
+    assert "open it again" in str(error), error
 ledger.reopen()
 assert ledger.next_seq == 0
 block = ledger.seal(clearing, bank.last_receipts, slot=0)
