@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -16,6 +17,7 @@ from fastclear import _core
 from fastclear.audit import AuditError
 from fastclear.columns import INT64_MAX, single, whole
 from fastclear.errors import SchemaError, SettlementError
+from fastclear.kept_accounts import SEGMENT_BYTES, Kept, begin
 from fastclear.netting import Net, money
 from fastclear.receipts import read_only
 from fastclear.transfer_columns import accounts, amounts, flags, halves, kinds, same_length, small, table, unsigned
@@ -94,7 +96,7 @@ _READERS: Final[dict[str, Callable[[object], NDArray[Any]]]] = {
 _LEG: Final = frozenset({*_REQUIRED, "asset"})
 
 
-class Accounts:
+class Accounts(Kept):
     """Double-entry accounts, and transfers between them.
 
     An account belongs to one asset, has a balance ``posted`` (credits less debits) and a credit limit, and may pay what
@@ -102,11 +104,28 @@ class Accounts:
     transfer moves money at once (``single``), or reserves it (``pending``) until another one moves all or part of it
     (``post``) or releases it (``void``), or until it expires.
 
+    Parameters
+    ----------
+    path : path, optional
+        Keep the accounts in this directory: a call that changes something is on disk when it returns, and is sealed
+        (chapter 4b). A new or empty directory is begun, an existing one goes on where it ended. Without it they are in
+        memory.
+    durability : {"sync", "group(ms)", "none"}
+        With a directory: synced before a call returns; the same, but waiting so many milliseconds for the calls of
+        other threads to share the sync; or left to the operating system (simulations).
+    segment_bytes : int
+        Size of a file of the journal, which is filled with zeros when it is made. A call must fit in one.
+
+    Raises
+    ------
+    StoreError
+        The directory has other content, is open elsewhere, is damaged (file and byte are named), or the disk refuses.
+
     Notes
     -----
-    No clock, no names and no I/O: time moves by :meth:`advance`, accounts and ids are integers. The order of the rows
-    of a call is the order of the transfers. Balances have 128 bits, amounts 64. Calls hold the interpreter. Memory is
-    about 90 bytes an account and 75 an id; no id is ever forgotten.
+    No clock, no names, and in memory no I/O: time moves by :meth:`advance`, accounts and ids are integers. The order of
+    the rows of a call is the order of the transfers. Balances have 128 bits, amounts 64. Calls hold the interpreter,
+    but not while they write. Memory is about 90 bytes an account and 75 an id; no id is ever forgotten.
 
     Examples
     --------
@@ -121,17 +140,24 @@ class Accounts:
     (30, 120)
     """
 
-    def __init__(self) -> None:
-        self._core = _core.Accounts()
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        durability: str = "sync",
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        self._core = begin(path, durability, segment_bytes)
+        self._path = None if path is None else os.fspath(path)
 
     def __len__(self) -> int:
         """Return the number of accounts."""
         return len(self._core)
 
     def __copy__(self) -> Accounts:
-        """Return accounts of their own in the same state, for what-if questions."""
+        """Return accounts of their own, in memory, in the same state, for what-if questions."""
         twin = object.__new__(type(self))
-        twin._core = self._core.copy()
+        twin._core, twin._path = self._core.copy(), None
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Accounts:

@@ -131,6 +131,7 @@ def cases(plan: Plan) -> Iterator[Case]:
         yield Case(f"slot of {mean}", plan.markets * mean, partial(settlement_cases.slot, plan.markets, mean), False)
     few = min(most, 100_000)
     yield Case("transfers", few, partial(settlement_cases.with_ids, few, max(2, few // 10)), False)
+    yield Case("kept", few, partial(settlement_cases.kept, few, max(2, few // 10)), False)
     many_kinds = min(most, 1_000_000)
     yield Case("kinds", many_kinds, partial(settlement_cases.every_kind, many_kinds, max(2, many_kinds // 10)), False)
 

@@ -251,6 +251,13 @@ def _settlement(plan: Plan, run: Measured) -> Iterator[Goal]:
     if share is not None:
         aim = Aim(1 / share, 5 if few >= 100_000 else None, at_least=True)
         yield Goal(f"{size(few)} transfers with ids, SQLite", _FASTER, aim, None)
+    share, on_disk = run.ratio("kept", few, "fastclear", "sqlite"), f"{size(few)} transfers on disk and sealed"
+    if share is not None:
+        aim = Aim(1 / share, 5 if few >= 100_000 else None, at_least=True)
+        yield Goal(f"{on_disk}, SQLite", _FASTER, aim, None)
+    for what, who, most in (("", "fastclear", 600), (", opened again", "fastclear reopened", 500)):
+        taken = run.nanoseconds("kept", few, who)
+        yield from _one(on_disk + what, "ns each", taken, most if few >= 100_000 else None, "narrow")
     many = min(n, 1_000_000)
     taken = run.nanoseconds("kinds", many)
     words = f"{size(many)} transfers of every kind"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sqlite3
 from copy import copy
 from functools import partial
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
@@ -131,9 +134,14 @@ def _batches(columns: Columns) -> list[Columns]:
     return [{name: column[start : start + BATCH] for name, column in columns.items()} for start in range(0, n, BATCH)]
 
 
-def by_sqlite(batches: list[list[tuple[int, int, int, int]]], accounts: int) -> sqlite3.Connection:
-    """The same transfers in SQLite: ids unique, limits checked, one transaction a batch."""
-    database = sqlite3.connect(":memory:", isolation_level=None)
+def by_sqlite(
+    batches: list[list[tuple[int, int, int, int]]], accounts: int, file: str = ":memory:"
+) -> sqlite3.Connection:
+    """The same transfers in SQLite: ids unique, limits checked, one transaction a batch, synced if in a file."""
+    database = sqlite3.connect(file, isolation_level=None)
+    if file != ":memory:":
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
     database.execute("CREATE TABLE accounts (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL CHECK (balance >= 0))")
     database.execute("CREATE TABLE transfers (id INTEGER PRIMARY KEY, debit INTEGER, credit INTEGER, amount INTEGER)")
     database.execute("BEGIN")
@@ -180,15 +188,20 @@ def slot(markets: int, mean: int) -> list[Contest]:
     return [Contest.of(calls, n)]
 
 
-def with_ids(n: int, accounts: int) -> list[Contest]:
-    """Transfers under ids into new accounts, in batches; all are covered, so that SQLite need not refuse any."""
+def _covered(n: int, accounts: int) -> tuple[list[Columns], list[list[tuple[int, int, int, int]]]]:
+    """Transfers under ids, in batches, as columns and as rows; all are covered, so that SQLite need not refuse any."""
     columns = payments(n, accounts)
     different = columns["debit"] != columns["credit"]
     columns = {name: column[different] for name, column in columns.items()}
     columns["id"] = np.arange(1, len(columns["amount"]) + 1, dtype=np.uint64)
     batches = _batches(columns)
     names = ("id", "debit", "credit", "amount")
-    rows = [list(zip(*(batch[name].tolist() for name in names), strict=True)) for batch in batches]
+    return batches, [list(zip(*(batch[name].tolist() for name in names), strict=True)) for batch in batches]
+
+
+def with_ids(n: int, accounts: int) -> list[Contest]:
+    """Transfers under ids into new accounts, in batches."""
+    batches, rows = _covered(n, accounts)
 
     def ours() -> fc.Accounts:
         opened = house(accounts, _AMPLE)
@@ -201,6 +214,51 @@ def with_ids(n: int, accounts: int) -> list[Contest]:
     if [balance for (balance,) in theirs] != ours().balances["available"].cast(int).to_list():
         raise AssertionError("SQLite and fastclear differ in a balance")
     calls: dict[str, Call] = {"fastclear": ours, "sqlite": lambda: by_sqlite(rows, accounts).close()}
+    return [Contest.of(calls, n)]
+
+
+def kept(n: int, accounts: int) -> list[Contest]:
+    """The same, on disk and sealed: one sync a batch, into a new directory; and that directory opened again."""
+    batches, rows = _covered(n, accounts)
+    place = TemporaryDirectory(prefix="fastclear-bench-")  # goes with the calls
+    names = count()
+    room = 2**20 + 64 * n  # one segment, as in the long run, where they are used again
+
+    def opened(name: str) -> fc.Accounts:
+        return fc.Accounts(Path(place.name, name), segment_bytes=room)
+
+    def ours() -> fc.Accounts:
+        house = opened(f"store-{next(names)}")
+        house.open(np.arange(1, accounts + 1), limit=_AMPLE)
+        for batch in batches:
+            if house.submit(batch).any():
+                raise AssertionError("a transfer was refused")
+        return house
+
+    def theirs() -> list[tuple[int]]:
+        database = by_sqlite(rows, accounts, f"{place.name}/sqlite-{next(names)}")
+        found: list[tuple[int]] = database.execute("SELECT balance FROM accounts ORDER BY id").fetchall()
+        database.close()
+        return found
+
+    first = ours()
+    written, sealed, balances = first.counts, first.seal, first.balances
+    if (written["frames"], written["frame_syncs"]) != (len(batches) + 1, len(batches) + 1):
+        raise AssertionError(f"not one sync a batch: {written}")
+    if written["frame_bytes"] > 140 * n + 24 * accounts + 8192:
+        raise AssertionError(f"more than 140 bytes a transfer: {written}")
+    name = Path(first.path or "").name
+    del first
+    if (again := opened(name)).seal != sealed or not again.balances.equals(balances):
+        raise AssertionError("the directory does not hold what was answered")
+    del again
+    if [balance for (balance,) in theirs()] != balances["available"].cast(int).to_list():
+        raise AssertionError("SQLite and fastclear differ in a balance")
+    calls: dict[str, Call] = {
+        "fastclear": lambda: len(ours()),
+        "fastclear reopened": lambda: len(opened(name)),
+        "sqlite": theirs,
+    }
     return [Contest.of(calls, n)]
 
 

@@ -31,8 +31,8 @@ LEGEND: Final = (
     "one market. timed: its marginal level served by time. trades: at prices pair by pair, with the list of trades. "
     f"many: markets of {SMALL_MARKET} orders, sorted by market; mixed: shuffled. narrow: few ticks, wide: many. "
     "postings, netting: transfers and obligations, near: between a hundredth as many accounts, far: between as many; "
-    "slot: markets of so many orders paid out, without clearing them; transfers: with ids, into new accounts; kinds: "
-    "with reservations, posts, voids and chains too."
+    "slot: markets of so many orders paid out, without clearing them; transfers: with ids, into new accounts; kept: "
+    "the same, on disk and sealed; kinds: with reservations, posts, voids and chains too."
 )
 _HEADINGS: Final = ("case", "orders", "ns", *(heading for _, heading, _ in YARDSTICKS))
 

@@ -29,6 +29,7 @@ mod book;
 mod certificates;
 mod clearing;
 mod columns;
+mod durable_transfers;
 mod errors;
 mod exchange;
 mod ledger;
@@ -62,6 +63,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     clearing::register(m)?;
     settlement::register(m)?;
     transfers::register(m)?;
+    durable_transfers::register(m)?;
     storage::register(m)?;
     certificates::register(m)?;
     ledger::register(m)?;

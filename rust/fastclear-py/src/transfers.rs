@@ -25,20 +25,20 @@ use crate::errors::Exception;
 
 /// A figure of a balance.
 type Amount = fn(&Balance) -> i128;
-type Column<'py, T> = PyReadonlyArray1<'py, T>;
-type Fresh<'py, T> = Bound<'py, PyArray1<T>>;
+pub(crate) type Column<'py, T> = PyReadonlyArray1<'py, T>;
+pub(crate) type Fresh<'py, T> = Bound<'py, PyArray1<T>>;
 
 fn settlement_error(error: impl Display) -> PyErr {
     Exception::Settlement.with(error.to_string())
 }
 
-fn slice<'a, T: numpy::Element>(column: Option<&'a Column<'_, T>>) -> PyResult<Option<&'a [T]>> {
+pub(crate) fn slice<'a, T: numpy::Element>(column: Option<&'a Column<'_, T>>) -> PyResult<Option<&'a [T]>> {
     column.map(|column| Ok(column.as_slice()?)).transpose()
 }
 
 /// A column of accounts.
 #[derive(FromPyObject)]
-enum Ids<'py> {
+pub(crate) enum Ids<'py> {
     Wide(Column<'py, u64>),
     Narrow(Column<'py, u32>),
 }
@@ -59,6 +59,27 @@ macro_rules! with_ids {
         }
     };
 }
+pub(crate) use with_ids;
+
+/// The columns of a submit beside its accounts.
+macro_rules! submit_columns {
+    ($amount:ident, $id:ident, $id_high:ident, $kind:ident, $reference:ident, $reference_high:ident, $timeout_ns:ident,
+     $code:ident, $linked:ident) => {
+        fastclear_core::settlement::transfers::Columns::<u64> {
+            amount: $amount.as_slice()?,
+            id: $crate::transfers::slice($id.as_ref())?,
+            id_high: $crate::transfers::slice($id_high.as_ref())?,
+            kind: $crate::transfers::slice($kind.as_ref())?,
+            reference: $crate::transfers::slice($reference.as_ref())?,
+            reference_high: $crate::transfers::slice($reference_high.as_ref())?,
+            timeout_ns: $crate::transfers::slice($timeout_ns.as_ref())?,
+            code: $crate::transfers::slice($code.as_ref())?,
+            linked: $crate::transfers::slice($linked.as_ref())?,
+            ..fastclear_core::settlement::transfers::Columns::default()
+        }
+    };
+}
+pub(crate) use submit_columns;
 
 /// Money of any size: an int64 array where all of it fits, else a list.
 fn money<'py>(py: Python<'py>, amounts: &[i128]) -> PyResult<Bound<'py, PyAny>> {
@@ -71,8 +92,42 @@ fn money<'py>(py: Python<'py>, amounts: &[i128]) -> PyResult<Bound<'py, PyAny>> 
 
 /// Accounts and transfers between them.
 #[pyclass(module = "fastclear._core", name = "Accounts")]
-struct PyAccounts {
+pub(crate) struct PyAccounts {
     transfers: Transfers,
+}
+
+impl From<Transfers> for PyAccounts {
+    fn from(transfers: Transfers) -> Self {
+        Self { transfers }
+    }
+}
+
+/// One fresh column a field.
+pub(crate) fn balance_columns<'py>(py: Python<'py>, balances: &[Balance]) -> PyResult<Bound<'py, PyDict>> {
+    let columns = PyDict::new(py);
+    columns.set_item("account", balances.iter().map(|b| b.account).collect::<Vec<_>>().into_pyarray(py))?;
+    columns.set_item("asset", balances.iter().map(|b| b.terms.asset).collect::<Vec<_>>().into_pyarray(py))?;
+    let amounts: [(&str, Amount); 5] = [
+        ("posted", |b| b.posted),
+        ("pending_out", |b| b.pending_out),
+        ("pending_in", |b| b.pending_in),
+        ("available", Balance::available),
+        ("limit", |b| i128::from(b.limit)),
+    ];
+    for (name, of) in amounts {
+        columns.set_item(name, money(py, &balances.iter().map(of).collect::<Vec<_>>())?)?;
+    }
+    columns.set_item("unlimited", balances.iter().map(|b| b.terms.unlimited).collect::<Vec<_>>().into_pyarray(py))?;
+    columns.set_item("closed", balances.iter().map(|b| b.terms.closed).collect::<Vec<_>>().into_pyarray(py))?;
+    Ok(columns)
+}
+
+/// What an audit counts, or what it finds broken.
+pub(crate) fn audited(transfers: &Transfers) -> (Option<String>, (usize, usize, usize, usize, i128)) {
+    match transfers.audit() {
+        Ok(Audit { accounts, assets, ids, open, reserved }) => (None, (accounts, assets, ids, open, reserved)),
+        Err(broken) => (Some(broken.to_string()), (0, 0, 0, 0, 0)),
+    }
 }
 
 #[pymethods]
@@ -140,18 +195,8 @@ impl PyAccounts {
         code: Option<Column<'py, u16>>,
         linked: Option<Column<'py, u8>>,
     ) -> PyResult<Fresh<'py, u8>> {
-        let rest = Columns::<u64> {
-            amount: amount.as_slice()?,
-            id: slice(id_low.as_ref())?,
-            id_high: slice(id_high.as_ref())?,
-            kind: slice(kind.as_ref())?,
-            reference: slice(reference_low.as_ref())?,
-            reference_high: slice(reference_high.as_ref())?,
-            timeout_ns: slice(timeout_ns.as_ref())?,
-            code: slice(code.as_ref())?,
-            linked: slice(linked.as_ref())?,
-            ..Columns::default()
-        };
+        let rest =
+            submit_columns!(amount, id_low, id_high, kind, reference_low, reference_high, timeout_ns, code, linked);
         let transfers = &mut self.transfers;
         with_ids!(&debit, &credit, |debit, credit| transfers
             .submit(&with_accounts(&rest, debit, credit))
@@ -187,24 +232,7 @@ impl PyAccounts {
 
     /// One fresh column a field, ascending account.
     fn balances<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let balances = self.transfers.balances();
-        let columns = PyDict::new(py);
-        columns.set_item("account", balances.iter().map(|b| b.account).collect::<Vec<_>>().into_pyarray(py))?;
-        columns.set_item("asset", balances.iter().map(|b| b.terms.asset).collect::<Vec<_>>().into_pyarray(py))?;
-        let amounts: [(&str, Amount); 5] = [
-            ("posted", |b| b.posted),
-            ("pending_out", |b| b.pending_out),
-            ("pending_in", |b| b.pending_in),
-            ("available", Balance::available),
-            ("limit", |b| i128::from(b.limit)),
-        ];
-        for (name, of) in amounts {
-            columns.set_item(name, money(py, &balances.iter().map(of).collect::<Vec<_>>())?)?;
-        }
-        columns
-            .set_item("unlimited", balances.iter().map(|b| b.terms.unlimited).collect::<Vec<_>>().into_pyarray(py))?;
-        columns.set_item("closed", balances.iter().map(|b| b.terms.closed).collect::<Vec<_>>().into_pyarray(py))?;
-        Ok(columns)
+        balance_columns(py, &self.transfers.balances())
     }
 
     /// What one account may spend, None if it is not open.
@@ -214,10 +242,7 @@ impl PyAccounts {
 
     /// Accounts, assets, ids, open reservations and their sum; or which invariant does not hold.
     fn audit(&self) -> (Option<String>, (usize, usize, usize, usize, i128)) {
-        match self.transfers.audit() {
-            Ok(Audit { accounts, assets, ids, open, reserved }) => (None, (accounts, assets, ids, open, reserved)),
-            Err(broken) => (Some(broken.to_string()), (0, 0, 0, 0, 0)),
-        }
+        audited(&self.transfers)
     }
 
     #[getter]
@@ -246,7 +271,11 @@ impl PyAccounts {
 }
 
 /// The other columns of a batch beside its accounts.
-fn with_accounts<'a, A: AccountId>(rest: &Columns<'a, u64>, debit: &'a [A], credit: &'a [A]) -> Columns<'a, A> {
+pub(crate) fn with_accounts<'a, A: AccountId>(
+    rest: &Columns<'a, u64>,
+    debit: &'a [A],
+    credit: &'a [A],
+) -> Columns<'a, A> {
     let Columns { amount, id, id_high, kind, reference, reference_high, timeout_ns, code, linked, .. } = *rest;
     Columns { debit, credit, amount, id, id_high, kind, reference, reference_high, timeout_ns, code, linked }
 }

@@ -181,6 +181,24 @@ impl std::error::Error for StoreError {
     }
 }
 
+impl StoreError {
+    /// The same error for another caller of the same batch.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Io { action, path, source } => {
+                let source = io::Error::new(source.kind(), source.to_string());
+                Self::Io { action, path: path.clone(), source }
+            }
+            Self::DiskFull { path, bytes } => Self::DiskFull { path: path.clone(), bytes: *bytes },
+            &Self::TooLarge { bytes, most } => Self::TooLarge { bytes, most },
+            &Self::ClockJump(jump) => Self::ClockJump(jump),
+            Self::Poisoned { path } => Self::Poisoned { path: path.clone() },
+            // A batch fails in no other way; whoever asks again is told more.
+            other => Self::Poisoned { path: other.to_string().into() },
+        }
+    }
+}
+
 impl From<LedgerError> for StoreError {
     fn from(error: LedgerError) -> Self {
         Self::Ledger(error)

@@ -178,6 +178,8 @@ pub struct Host<M, V: Vfs, C> {
     options: Options,
     /// Lsns of the snapshots that are known to be whole, ascending.
     snapshots: Vec<u64>,
+    /// Bytes of frames after the newest snapshot that were there at the opening; 0 once there is a newer one.
+    replayed_bytes: u64,
     bytes_at_snapshot: u64,
     poisoned: bool,
     any_clock_step: bool,
@@ -225,6 +227,7 @@ impl<M: Machine, V: Vfs, C: Clock> Host<M, V, C> {
         let (meta, mut machine, snapshots) = newest::<V, M>(&vfs, dir, &options, &names, &mut opened)?;
         let anchor = Anchor { store: meta.store, lsn: meta.lsn, hash: meta.hash };
         let mut last_ns = meta.time_ns;
+        let mut replayed_bytes = 0;
         let mut reply = Vec::new();
         let (journal, tail) = recover::recover(
             &vfs,
@@ -247,6 +250,7 @@ impl<M: Machine, V: Vfs, C: Clock> Host<M, V, C> {
                     on_replay(Replayed { lsn: header.lsn, index, time_ns, command, reply: &reply })?;
                 }
                 last_ns = header.time_ns + u64::from(header.count.saturating_sub(1));
+                replayed_bytes += header.frame_len() as u64;
                 opened.replayed_frames += u64::from(header.kind == Kind::Batch);
                 opened.replayed_commands += commands.len() as u64;
                 Ok(())
@@ -263,6 +267,7 @@ impl<M: Machine, V: Vfs, C: Clock> Host<M, V, C> {
             dir: dir.to_owned(),
             options,
             snapshots,
+            replayed_bytes,
             bytes_at_snapshot: 0,
             poisoned: false,
             any_clock_step: false,
@@ -340,6 +345,7 @@ impl<M: Machine, V: Vfs, C: Clock> Host<M, V, C> {
         let Options { machine: name, durability, .. } = self.options;
         snapshot::write(&self.vfs, &self.dir, name, meta, &self.machine, durability)?;
         self.snapshots.push(lsn);
+        self.replayed_bytes = 0;
         self.bytes_at_snapshot = self.journal.counts().frame_bytes;
         while self.snapshots.len() > 2 {
             let path = snapshot::path_of(&self.dir, self.snapshots[0]);
@@ -395,9 +401,14 @@ impl<M: Machine, V: Vfs, C: Clock> Host<M, V, C> {
         self.journal.counts()
     }
 
-    /// Bytes of frames since the last snapshot of this object.
+    /// Bytes of frames since the newest snapshot: what the next opening will replay.
     pub const fn bytes_since_snapshot(&self) -> u64 {
-        self.journal.counts().frame_bytes - self.bytes_at_snapshot
+        self.replayed_bytes + self.journal.counts().frame_bytes - self.bytes_at_snapshot
+    }
+
+    /// Most bytes of the commands of a batch, with four more for each.
+    pub const fn payload_max(&self) -> usize {
+        self.options.segment_bytes as usize - frame::HEADER_LEN
     }
 
     /// Whether a write has failed, so that the store has to be opened again.

@@ -30,9 +30,12 @@ mod durability;
 mod error;
 mod exchange;
 mod files;
+mod group;
 mod host;
 mod journal;
 mod ledger;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod snapshot;
 mod vfs;
 
@@ -41,6 +44,7 @@ pub use dir::{LedgerDir, verify_dir};
 pub use durability::Durability;
 pub use error::StoreError;
 pub use exchange::{ExchangeClock, House, Keeping};
+pub use group::GroupHost;
 pub use host::{Answer, Host, Opened, Options, Replayed};
 pub use journal::Counts;
 pub use journal::recover::Tail;

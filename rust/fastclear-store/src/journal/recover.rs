@@ -147,16 +147,19 @@ impl Rest {
     }
 }
 
+/// Is shown each frame after the snapshot: header, payload, file and offset.
+pub(crate) type Visit<'a> = dyn FnMut(&FrameHeader, &[u8], (&Path, u64)) -> Result<(), StoreError> + 'a;
+
 /// Where reading stands.
-struct Walk<'a> {
+struct Walk<'a, 'v> {
     anchor: Anchor,
     /// Number and hash of the last frame, if there was one.
     last: Option<(u64, FrameHash)>,
     kind: Kind,
-    visit: &'a mut dyn FnMut(&FrameHeader, &[u8], (&Path, u64)) -> Result<(), StoreError>,
+    visit: &'a mut Visit<'v>,
 }
 
-impl Walk<'_> {
+impl Walk<'_, '_> {
     /// Reads the frames of one segment and returns where they end.
     fn segment(&mut self, segment: &Loaded) -> Result<usize, StoreError> {
         let mut at = 0;
@@ -170,13 +173,12 @@ impl Walk<'_> {
                 None if header.lsn == kept + 1 && header.previous != kept_hash => {
                     return Err(segment.damaged(at, "the frame does not follow the snapshot".to_owned()));
                 }
-                None => {}
                 Some((lsn, _)) if header.lsn <= lsn => break, // left from an earlier use of the segment
                 Some((lsn, hash)) if header.lsn > lsn + 1 || header.previous != hash => {
                     let reason = format!("frame {} does not follow frame {lsn}", header.lsn);
                     return Err(segment.damaged(at, reason));
                 }
-                Some(_) => {}
+                None | Some(_) => {}
             }
             let end = at + super::frame::HEADER_LEN + payload.len();
             let hash = frame_hash(&segment.bytes[at..end]);
@@ -204,7 +206,7 @@ pub(crate) fn recover<V: Vfs>(
     names: &[String],
     anchor: Anchor,
     (durability, segment_bytes): (Durability, u64),
-    visit: &mut dyn FnMut(&FrameHeader, &[u8], (&Path, u64)) -> Result<(), StoreError>,
+    visit: &mut Visit<'_>,
 ) -> Result<(Journal<V>, Tail), StoreError> {
     let numbers = segments(names);
     let Some(&first) = numbers.first() else {

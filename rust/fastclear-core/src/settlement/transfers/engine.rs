@@ -34,7 +34,7 @@ impl<A: AccountId> Columns<'_, A> {
 
     /// One row; a kind that is none was refused before.
     #[inline]
-    fn row(&self, row: usize) -> Transfer {
+    pub(super) fn row(&self, row: usize) -> Transfer {
         let wide = |low: Option<&[u64]>, high: Option<&[u64]>| {
             u128::from(high.map_or(0, |high| high[row])) << 64 | u128::from(low.map_or(0, |low| low[row]))
         };

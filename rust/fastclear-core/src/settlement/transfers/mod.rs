@@ -13,6 +13,8 @@
 //! | `engine` | one transfer: judged, carried out, taken back |
 //! | `plain` | transfers of nothing but two accounts and an amount, which most are: a few nanoseconds each |
 //! | `nets` | the payments of a netting as one chain |
+//! | `saved` | the whole state as bytes |
+//! | `machine` | commands as bytes, a Merkle root over every batch: what a store keeps |
 //! | `audit` | the invariants, recomputed from scratch |
 //! | `twin` | in tests: the same rules over the fold of the bank, [`super::Accounts`], and maps |
 //!
@@ -24,9 +26,11 @@ mod audit;
 mod code;
 mod directory;
 mod engine;
+pub mod machine;
 mod nets;
 mod plain;
 mod records;
+mod saved;
 mod store;
 #[cfg(test)]
 mod twin;

@@ -235,6 +235,20 @@ impl Store {
         self.huge |= cold.excess.unsigned_abs() > LARGEST.unsigned_abs() / 4;
     }
 
+    /// Gives an account of a saved state what it had; all three are within [`LARGEST`].
+    pub fn restore(&mut self, place: usize, posted: i128, (pending_out, pending_in): (i128, i128)) {
+        let cold = &mut self.cold[place];
+        (cold.pending_out, cold.pending_in) = (pending_out, pending_in);
+        let spendable = posted + i128::from(cold.limit) - pending_out;
+        self.set_spendable(place, spendable);
+    }
+
+    /// Sets the sum of the reservations of a saved state.
+    pub fn restore_reserved(&mut self, reserved: i128) {
+        self.reserved = reserved;
+        self.huge |= reserved > LARGEST / 4;
+    }
+
     #[inline]
     pub fn save(&self, place: usize) -> Saved {
         Saved { place, hot: self.hot[place], cold: self.cold[place] }
