@@ -36,7 +36,7 @@ def pair(mechanism=None, gate=None, seed=3, imbalance=None, path=None, **options
     if path is None:
         ex = fc.Exchange(**terms, **options)
     else:
-        ex = fc.Exchange.open(path, **terms, clock="manual", durability="none", segment_bytes=1 << 16, **options)
+        ex = fc.Exchange.open(path, **terms, clock="manual", durability="none", segment_bytes=1 << 20, **options)
     return ex, Twin(ex.params, mechanism, TARIFF, gate, SLOT, seed, imbalance)
 
 
