@@ -103,12 +103,15 @@ OF_BOOKS = {
 }
 """Reasons of order books, which test_order_book.py reaches."""
 
+OF_EXCHANGES = {"gate_not_open": 33, "unknown_participant": 34, "cancelled": 35}
+"""Reasons of exchanges, which test_exchange.py reaches."""
+
 
 def test_every_reason_is_reachable():
-    assert len(fc.RejectReason) == 21 + len(OF_BOOKS)
+    assert len(fc.RejectReason) == 21 + len(OF_BOOKS) + len(OF_EXCHANGES)
     for code in fc.RejectReason:
         name = code.name.lower()
-        if name in OF_BOOKS:
+        if name in OF_BOOKS | OF_EXCHANGES:
             continue
         if name in ("credit_exceeded", "account_blocked", "block_invalid"):
             continue  # given by settlement, never by an auction; given by the auction of blocks
@@ -121,7 +124,9 @@ def test_numbers_are_a_public_contract():
     names = {code.name.lower(): int(code) for code in fc.RejectReason}
     twins = {name.lower(): value for name, value in vars(refusal).items() if name.isupper() and isinstance(value, int)}
     assert len(twins) == 18
-    assert names == twins | {"credit_exceeded": 13, "block_invalid": 20, "account_blocked": 21} | OF_BOOKS
+    assert (
+        names == twins | {"credit_exceeded": 13, "block_invalid": 20, "account_blocked": 21} | OF_BOOKS | OF_EXCHANGES
+    )
 
 
 @pytest.mark.parametrize(
