@@ -215,6 +215,7 @@ def test_a_second_process_is_refused(tmp_path):
     house.shut()
     with pytest.raises(fc.StoreError, match="were shut"):
         house.available(1)
+    assert repr(house) == f"Accounts({str(tmp_path)!r}, shut)"
     with fc.Accounts(tmp_path, segment_bytes=1 << 16) as again:
         assert len(again) == 4
 
@@ -240,6 +241,9 @@ def test_what_is_no_store_is_refused(tmp_path):
             fc.Accounts(tmp_path / "new", durability=durability)
     with pytest.raises(fc.StoreError, match="segment_bytes"):
         fc.Accounts(tmp_path / "new", segment_bytes=1)
+    for path in (5, ["bank"], "no\0path"):
+        with pytest.raises(fc.StoreError):
+            fc.Accounts(path)
     memory = fc.Accounts()
     for call in (memory.snapshot, memory.shut, memory.state_root, lambda: memory.seal, lambda: memory.counts):
         with pytest.raises(fc.StoreError, match="in memory"):

@@ -48,14 +48,29 @@ def wait_of(durability: str) -> int:
     return int(found[1])
 
 
-def begin(path: str | os.PathLike[str] | None, durability: str, segment_bytes: int) -> _Memory | _Directory:
+def directory_of(path: object) -> str | None:
+    """The path as text, None for memory.
+
+    Raises
+    ------
+    StoreError
+        What is no path.
+    """
+    if path is None:
+        return None
+    if isinstance(path, str | bytes | os.PathLike):
+        return os.fsdecode(path)
+    raise StoreError(f"path is {path!r}; give the path of a directory, or leave it out for accounts in memory")
+
+
+def begin(path: str | None, durability: str, segment_bytes: int) -> _Memory | _Directory:
     """Accounts in memory, or those of a directory."""
     wait = wait_of(durability)
     if path is None:
         return _Memory()
     if isinstance(segment_bytes, bool) or not isinstance(segment_bytes, int) or not 4096 <= segment_bytes <= 2**32:
         raise StoreError(f"segment_bytes is {segment_bytes!r}; give an integer of 4096 to 2^32")
-    return _Directory(os.fspath(path), wait, segment_bytes, 4 * segment_bytes)
+    return _Directory(path, wait, segment_bytes, 4 * segment_bytes)
 
 
 class Kept:
@@ -63,6 +78,7 @@ class Kept:
 
     _core: _Memory | _Directory
     _path: str | None
+    _is_shut = False
 
     def _kept(self) -> _Directory:
         if isinstance(self._core, _Directory):
@@ -142,6 +158,7 @@ class Kept:
             Accounts in memory, or a write that failed.
         """
         self._kept().shut()
+        self._is_shut = True
 
     def __enter__(self) -> Self:
         """Return the accounts; leaving the block shuts them if they have a directory."""

@@ -17,7 +17,7 @@ from fastclear import _core
 from fastclear.audit import AuditError
 from fastclear.columns import INT64_MAX, single, whole
 from fastclear.errors import SchemaError, SettlementError
-from fastclear.kept_accounts import SEGMENT_BYTES, Kept, begin
+from fastclear.kept_accounts import SEGMENT_BYTES, Kept, begin, directory_of
 from fastclear.netting import Net, money
 from fastclear.receipts import read_only
 from fastclear.transfer_columns import accounts, amounts, flags, halves, kinds, same_length, small, table, unsigned
@@ -147,8 +147,8 @@ class Accounts(Kept):
         durability: str = "sync",
         segment_bytes: int = SEGMENT_BYTES,
     ) -> None:
-        self._core = begin(path, durability, segment_bytes)
-        self._path = None if path is None else os.fspath(path)
+        self._path = directory_of(path)
+        self._core = begin(self._path, durability, segment_bytes)
 
     def __len__(self) -> int:
         """Return the number of accounts."""
@@ -473,6 +473,8 @@ class Accounts(Kept):
 
     def __repr__(self) -> str:
         """Say how many accounts, ids and open reservations there are."""
+        if self._is_shut:
+            return f"Accounts({self._path!r}, shut)"
         return f"Accounts(accounts={len(self)}, ids={self._core.ids}, open={self._core.open_reservations})"
 
 

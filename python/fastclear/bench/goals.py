@@ -251,7 +251,7 @@ def _settlement(plan: Plan, run: Measured) -> Iterator[Goal]:
     if share is not None:
         aim = Aim(1 / share, 5 if few >= 100_000 else None, at_least=True)
         yield Goal(f"{size(few)} transfers with ids, SQLite", _FASTER, aim, None)
-    share, on_disk = run.ratio("kept", few, "fastclear", "sqlite"), f"{size(few)} transfers on disk and sealed"
+    share, on_disk = run.ratio("kept", few, "fastclear", "sqlite"), f"{size(few)} transfers kept"
     if share is not None:
         aim = Aim(1 / share, 5 if few >= 100_000 else None, at_least=True)
         yield Goal(f"{on_disk}, SQLite", _FASTER, aim, None)

@@ -222,7 +222,7 @@ def kept(n: int, accounts: int) -> list[Contest]:
     batches, rows = _covered(n, accounts)
     place = TemporaryDirectory(prefix="fastclear-bench-")  # goes with the calls
     names = count()
-    room = 2**20 + 64 * n  # one segment, as in the long run, where they are used again
+    room = 2**20 + 30 * n  # one segment, as in the long run, where they are used again
 
     def opened(name: str) -> fc.Accounts:
         return fc.Accounts(Path(place.name, name), segment_bytes=room)

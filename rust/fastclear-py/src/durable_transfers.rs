@@ -44,7 +44,7 @@ impl PyDurableAccounts {
     }
 
     fn read<R: Send>(&self, py: Python<'_>, read: impl FnOnce(&TransferMachine) -> R + Send) -> PyResult<R> {
-        self.with(py, |kept| Ok(kept.with(|host| read(host.machine()))))
+        self.with(py, |kept| kept.with(|host| read(host.machine())).map_err(|error| raised(&error)))
     }
 
     /// The reply to a command, without its first byte.
@@ -230,19 +230,16 @@ impl PyDurableAccounts {
     }
 
     fn snapshot(&self, py: Python<'_>) -> PyResult<()> {
-        self.with(py, |kept| kept.with(Host::snapshot).map_err(|error| raised(&error)))
+        self.with(py, |kept| kept.with(Host::snapshot).flatten().map_err(|error| raised(&error)))
     }
 
     fn accept_clock_jump(&self, py: Python<'_>) -> PyResult<()> {
-        self.with(py, |kept| {
-            kept.with(Host::accept_clock_jump);
-            Ok(())
-        })
+        self.with(py, |kept| kept.with(Host::accept_clock_jump).map_err(|error| raised(&error)))
     }
 
     /// What was written since the opening, what the opening found.
     fn counts(&self, py: Python<'_>) -> PyResult<Vec<(&'static str, u64)>> {
-        let counts = self.with(py, |kept| Ok(kept.with(|host| host.counts())))?;
+        let counts = self.with(py, |kept| kept.with(|host| host.counts()).map_err(|error| raised(&error)))?;
         let opened = &self.opened;
         Ok(vec![
             ("frames", counts.frames),

@@ -27,6 +27,8 @@ struct State<M, V: Vfs, C> {
     queued_bytes: usize,
     answers: HashMap<u64, Result<Vec<u8>, StoreError>>,
     tickets: u64,
+    /// Whether a leader has panicked: the host does not come back.
+    is_lost: bool,
 }
 
 /// A [`Host`] that many threads use.
@@ -53,6 +55,7 @@ impl<M: Machine, V: Vfs, C: Clock> GroupHost<M, V, C> {
             queued_bytes: 0,
             answers: HashMap::new(),
             tickets: 0,
+            is_lost: false,
         };
         Self { state: Mutex::new(state), changed: Condvar::new(), wait, snapshot_bytes }
     }
@@ -83,6 +86,7 @@ impl<M: Machine, V: Vfs, C: Clock> GroupHost<M, V, C> {
             }
             state = match state.host.take() {
                 Some(host) => self.lead(state, host),
+                None if state.is_lost => return Err(lost()),
                 None => self.sleep(state),
             };
         }
@@ -107,12 +111,14 @@ impl<M: Machine, V: Vfs, C: Clock> GroupHost<M, V, C> {
             commands.push(command);
         }
         drop(state);
+        let away = Away(self);
         let answered = host.submit(&commands);
         if answered.is_ok() && host.bytes_since_snapshot() >= self.snapshot_bytes {
             // What was asked for is done and safe. Without room it is tried again at the next call; any other failure
             // has poisoned the host, which the next call is told.
             let _ = host.snapshot();
         }
+        drop(away);
         let mut state = self.lock();
         match answered {
             Ok(answer) => {
@@ -132,11 +138,17 @@ impl<M: Machine, V: Vfs, C: Clock> GroupHost<M, V, C> {
     }
 
     /// Does something with the host once nobody else is at it; what is queued waits.
-    pub fn with<R>(&self, act: impl FnOnce(&mut Host<M, V, C>) -> R) -> R {
+    ///
+    /// # Errors
+    /// `Poisoned` where another thread has panicked in the middle of a batch.
+    pub fn with<R>(&self, act: impl FnOnce(&mut Host<M, V, C>) -> R) -> Result<R, StoreError> {
         let mut state = self.lock();
         loop {
             if let Some(host) = state.host.as_mut() {
-                return act(host);
+                return Ok(act(host));
+            }
+            if state.is_lost {
+                return Err(lost());
             }
             state = self.sleep(state);
         }
@@ -150,4 +162,20 @@ impl<M: Machine, V: Vfs, C: Clock> GroupHost<M, V, C> {
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         state.host.map_or(Ok(()), |host| host.close())
     }
+}
+
+/// Tells the others where the thread that has the host panics.
+struct Away<'a, M: Machine, V: Vfs, C: Clock>(&'a GroupHost<M, V, C>);
+
+impl<M: Machine, V: Vfs, C: Clock> Drop for Away<'_, M, V, C> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.lock().is_lost = true;
+            self.0.changed.notify_all();
+        }
+    }
+}
+
+fn lost() -> StoreError {
+    StoreError::Poisoned { path: "the directory whose machine has panicked".into() }
 }

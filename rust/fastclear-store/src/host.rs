@@ -178,6 +178,8 @@ pub struct Host<M, V: Vfs, C> {
     options: Options,
     /// Lsns of the snapshots that are known to be whole, ascending.
     snapshots: Vec<u64>,
+    /// Lsns of those that are not; they go once there is a new one.
+    damaged: Vec<u64>,
     /// Bytes of frames after the newest snapshot that were there at the opening; 0 once there is a newer one.
     replayed_bytes: u64,
     bytes_at_snapshot: u64,
@@ -266,6 +268,7 @@ impl<M: Machine, V: Vfs, C: Clock> Host<M, V, C> {
             time,
             dir: dir.to_owned(),
             options,
+            damaged: snapshot::listed(&names).into_iter().filter(|&lsn| lsn > meta.lsn).collect(),
             snapshots,
             replayed_bytes,
             bytes_at_snapshot: 0,
@@ -347,6 +350,12 @@ impl<M: Machine, V: Vfs, C: Clock> Host<M, V, C> {
         self.snapshots.push(lsn);
         self.replayed_bytes = 0;
         self.bytes_at_snapshot = self.journal.counts().frame_bytes;
+        self.damaged.retain(|&damaged| damaged != lsn);
+        while let Some(&damaged) = self.damaged.last() {
+            let path = snapshot::path_of(&self.dir, damaged);
+            self.vfs.remove(&path).map_err(|error| failed("remove", &path, error))?;
+            self.damaged.pop();
+        }
         while self.snapshots.len() > 2 {
             let path = snapshot::path_of(&self.dir, self.snapshots[0]);
             self.vfs.remove(&path).map_err(|error| failed("remove", &path, error))?;

@@ -66,11 +66,20 @@ fn killed_at_any_moment_nothing_acked_is_lost() {
             .spawn()
             .unwrap();
         let out = child.stdout.take().unwrap();
+        let (begun, has_begun) = std::sync::mpsc::channel();
         let reader = std::thread::spawn(move || {
             let lines = BufReader::new(out).lines().map_while(Result::ok);
-            lines.filter_map(|line| line.split("acked ").nth(1)?.parse::<u64>().ok()).max().unwrap_or(0)
+            let acked = lines.filter_map(|line| line.split("acked ").nth(1)?.parse::<u64>().ok());
+            let told = acked.inspect(|_| {
+                let _ = begun.send(());
+            });
+            told.max().unwrap_or(0)
         });
-        std::thread::sleep(Duration::from_micros(3_000 + (round * 7_919) % 40_000));
+        // Every fourth is killed at a moment after its start, mostly while it opens; the others while they work.
+        if round % 4 != 3 {
+            has_begun.recv_timeout(Duration::from_secs(20)).unwrap();
+        }
+        std::thread::sleep(Duration::from_micros((round * 7_919) % 17_000));
         child.kill().unwrap();
         child.wait().unwrap();
         let acked = reader.join().unwrap();
@@ -112,7 +121,7 @@ fn threads_share_syncs_and_each_gets_its_own_reply() {
     });
     replies.sort_unstable();
     assert!(replies.into_iter().eq(1..=THREADS * CALLS), "every command has one reply, its own");
-    let counts = shared.with(|host| host.counts());
+    let counts = shared.with(|host| host.counts()).unwrap();
     assert_eq!(counts.frames, counts.frame_syncs);
     assert!(counts.frames < THREADS * CALLS / 2, "{} frames for {} calls", counts.frames, THREADS * CALLS);
     // An unusable call fails alone.
@@ -120,6 +129,19 @@ fn threads_share_syncs_and_each_gets_its_own_reply() {
     shared.submit(vec![1, 2, 3]).unwrap();
     shared.close().unwrap();
     assert_eq!(open(dir.path(), durability).unwrap().machine().commands, THREADS * CALLS + 1);
+}
+
+#[test]
+fn a_panic_in_the_machine_leaves_nobody_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = GroupHost::new(open(dir.path(), Durability::Sync).unwrap(), Durability::Sync, u64::MAX);
+    shared.submit(vec![1, 2, 3]).unwrap();
+    std::thread::scope(|scope| {
+        // The bank of these tests reads three bytes, whatever there is.
+        assert!(scope.spawn(|| shared.submit(vec![])).join().is_err());
+    });
+    assert!(matches!(shared.submit(vec![1, 2, 3]), Err(StoreError::Poisoned { .. })));
+    assert!(matches!(shared.with(|host| host.lsn()), Err(StoreError::Poisoned { .. })));
 }
 
 /// A file system of 8 MiB, where this process may mount one.

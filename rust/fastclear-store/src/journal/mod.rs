@@ -170,23 +170,34 @@ impl<V: Vfs> Journal<V> {
         }
         while self.active.used + bytes > self.active.bytes {
             let number = self.active.number + 1;
-            let path = segment_path(&self.dir, number);
-            let file = if self.spare.front() == Some(&number) {
-                self.vfs.open(&path).map_err(|error| failed("open", &path, error))?
-            } else {
-                let file = make_segment(&self.vfs, &self.dir, number, self.segment_bytes, self.durability)?;
-                self.counts.segments_made += 1;
-                file
+            let is_spare = self.spare.front() == Some(&number);
+            // A spare one may be too small, where segments were smaller in an earlier life of the store.
+            let spare = if is_spare { self.spare_of(number, bytes)? } else { None };
+            let is_reused = spare.is_some();
+            let (file, bytes) = match spare {
+                Some(spare) => spare,
+                None => {
+                    let file = make_segment(&self.vfs, &self.dir, number, self.segment_bytes, self.durability)?;
+                    (file, self.segment_bytes)
+                }
             };
-            if self.spare.front() == Some(&number) {
+            self.counts.segments_reused += u64::from(is_reused);
+            self.counts.segments_made += u64::from(!is_reused);
+            if is_spare {
                 self.spare.pop_front();
-                self.counts.segments_reused += 1;
             }
-            let bytes = file.len().map_err(|error| failed("measure", &path, error))?;
             self.full.push_back(Full { number: self.active.number, last_lsn: self.last_lsn });
             self.active = Active { file, number, bytes, used: 0 };
         }
         Ok(())
+    }
+
+    /// A spare segment and its size, if a frame of this size fits in it.
+    fn spare_of(&self, number: u64, frame_bytes: u64) -> Result<Option<(V::File, u64)>, StoreError> {
+        let path = segment_path(&self.dir, number);
+        let opened = self.vfs.open(&path).and_then(|file| Ok((file.len()?, file)));
+        let (bytes, file) = opened.map_err(|error| failed("open", &path, error))?;
+        Ok((bytes >= frame_bytes).then_some((file, bytes)))
     }
 
     /// Writes and syncs the frame that was begun, for which there is room.

@@ -125,7 +125,7 @@ fn the_machine_answers_as_the_engine_does_and_survives_being_saved() {
                     let first = machine.seal().transfers;
                     let reply = apply(&mut machine, time, &submit_command(&columns));
                     assert_eq!((reply[0], &reply[33..]), (0, &codes[..]));
-                    accepted += codes.iter().filter(|&&code| code == 0).count();
+                    accepted += codes.iter().map(|&code| usize::from(code == 0)).sum::<usize>();
                     // The root, leaf by leaf; and the chain.
                     let leaves = (0..codes.len())
                         .map(|row| merkle::leaf_hash(&leaf(&columns.row(row), codes[row], first + row as u64, time)));
