@@ -26,6 +26,12 @@ MECHANISMS = [
     fc.Huang(),
     fc.MaximalVolume(),
     fc.MultiRound(buyer_step=5, seller_step=5),
+    fc.Uniform(rationing="lottery", seed=2**64 - 1),
+    fc.RandomMatching(seed=4),
+    fc.Muda(seed=3),
+    fc.Sbba(seed=2, unit=5),
+    fc.Average(unit=5),
+    fc.TradeReduction(unit=5),
 ]
 
 
