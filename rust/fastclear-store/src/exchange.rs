@@ -255,6 +255,9 @@ impl House {
 
 /// The block of a reply that sealed one just now.
 fn sealed(reply: &[u8]) -> Option<(Header, Leaves)> {
+    if !Reply::has_leaves(reply) {
+        return None;
+    }
     let Reply { header, leaves, .. } = Reply::decode(reply).ok()?;
     header.zip(leaves)
 }
