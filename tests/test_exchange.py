@@ -26,6 +26,12 @@ MECHANISMS = [
     fc.Huang(),
     fc.MaximalVolume(),
     fc.MultiRound(buyer_step=5, seller_step=5),
+    fc.Uniform(rationing="lottery", seed=2**64 - 1),
+    fc.RandomMatching(seed=4),
+    fc.Muda(seed=3),
+    fc.Sbba(seed=2, unit=5),
+    fc.Average(unit=5),
+    fc.TradeReduction(unit=5),
 ]
 
 
@@ -36,7 +42,7 @@ def pair(mechanism=None, gate=None, seed=3, imbalance=None, path=None, **options
     if path is None:
         ex = fc.Exchange(**terms, **options)
     else:
-        ex = fc.Exchange.open(path, **terms, clock="manual", durability="none", segment_bytes=1 << 16, **options)
+        ex = fc.Exchange.open(path, **terms, clock="manual", durability="none", segment_bytes=1 << 20, **options)
     return ex, Twin(ex.params, mechanism, TARIFF, gate, SLOT, seed, imbalance)
 
 

@@ -103,12 +103,15 @@ OF_BOOKS = {
 }
 """Reasons of order books, which test_order_book.py reaches."""
 
+OF_EXCHANGES = {"gate_not_open": 33, "unknown_participant": 34, "cancelled": 35}
+"""Reasons of exchanges, which test_exchange.py reaches."""
+
 
 def test_every_reason_is_reachable():
-    assert len(fc.RejectReason) == 22 + len(OF_BOOKS)
+    assert len(fc.RejectReason) == 22 + len(OF_BOOKS) + len(OF_EXCHANGES)
     for code in fc.RejectReason:
         name = code.name.lower()
-        if name in OF_BOOKS:
+        if name in OF_BOOKS | OF_EXCHANGES:
             continue
         if name in ("credit_exceeded", "account_blocked", "block_invalid", "network_veto"):
             continue  # given by settlement, never by an auction; by the auction of blocks; with a network
@@ -123,7 +126,10 @@ def test_numbers_are_a_public_contract():
     assert len(twins) == 18
     assert (
         names
-        == twins | {"credit_exceeded": 13, "block_invalid": 20, "account_blocked": 21, "network_veto": 33} | OF_BOOKS
+        == twins
+        | {"credit_exceeded": 13, "block_invalid": 20, "account_blocked": 21, "network_veto": 36}
+        | OF_BOOKS
+        | OF_EXCHANGES
     )
 
 

@@ -1,6 +1,7 @@
 """The slow obvious twin of an exchange: a dictionary of slots that drives clear, Settlement and Ledger one by one."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 
@@ -100,6 +101,8 @@ class Twin:
             code = code or (row["side"] not in (0, 1) and fc.RejectReason.UNKNOWN_SIDE)
             code = code or (not -RANGE < row["price"] < RANGE and fc.RejectReason.PRICE_OUT_OF_RANGE)
             code = code or (not 1 <= row["quantity"] < RANGE and fc.RejectReason.QUANTITY_OUT_OF_RANGE)
+            unit = getattr(self.mechanism, "unit", None)
+            code = code or (unit not in (None, row["quantity"]) and fc.RejectReason.NOT_ONE_UNIT)
             code = code or (row["participant"] not in self.members and fc.RejectReason.UNKNOWN_PARTICIPANT)
             code = code or ((row["market"], row["order"]) in taken and fc.RejectReason.DUPLICATE_ORDER)
             if not code:
@@ -142,7 +145,10 @@ class Twin:
         found["phase"] = "cleared"
         rows = [row for row in found["book"] if row["reject"] == 0]
         found["rows"] = rows
-        found["clearing"] = fc.clear(Book(rows).orders, self.mechanism) if rows else None
+        mechanism, seed = self.mechanism, getattr(self.mechanism, "seed", None)
+        if seed is not None:
+            mechanism = replace(mechanism, seed=(seed + slot) % 2**64)
+        found["clearing"] = fc.clear(Book(rows).orders, mechanism) if rows else None
         if rows:
             for row, code in zip(rows, found["clearing"].reject.tolist(), strict=True):
                 row["reject"] = code

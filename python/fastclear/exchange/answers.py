@@ -167,8 +167,8 @@ class GateResult(Answer):
         """One row a trade.
 
         ``market``, ``trade``, ``buy_order``, ``sell_order``, ``buyer``, ``seller``, ``quantity``, ``buy_price``,
-        ``sell_price`` (ticks; null where a mechanism pays sums), ``buy_amount``, ``sell_amount`` (what the buyer pays and
-        the seller receives, nano-currency); prices and amounts over ``den`` of the markets.
+        ``sell_price`` (ticks; null where a mechanism pays sums), ``buy_amount``, ``sell_amount`` (what the buyer pays
+        and the seller receives, nano-currency); prices and amounts over ``den`` of the markets.
         """
         rows, orders = self.event_columns("trade"), self.event_columns("filled")
         keys = zip(orders["market"].tolist(), orders["order"].tolist(), strict=True)

@@ -27,7 +27,7 @@ impl Keys {
     /// Remembers an answer under a key that is not known; forgets the oldest beyond the limit.
     pub fn remember(&mut self, key: u128, asked: Hash, reply: &Reply) {
         let mut answer = Vec::new();
-        Reply { repeated: true, leaves: None, ..reply.clone() }.encode(&mut answer);
+        reply.encode_again(&mut answer);
         self.put(key, asked, answer);
     }
 

@@ -339,7 +339,9 @@ impl Exchange {
         self.bank.set_terms(self.terms(start));
         let deficit_to = self.genesis.deficit_to;
         let per_unit = !mechanism::of_slot(self.genesis.mechanism, start).pays_sums();
-        let Some(slot) = self.slots.get_mut(&start) else { return Ok(done(Vec::new())) };
+        let Some(slot) = self.slots.get_mut(&start) else {
+            return refuse(Status::GateNotClosed, format!("nothing is known of slot {start}; close its gate first"));
+        };
         let (mut columns, mut trades) = (OrderColumns::default(), TradeSums::default());
         let mut den = 1;
         if let Some(Gated { rows, clearing, .. }) = slot.gated() {

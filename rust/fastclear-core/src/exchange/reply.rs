@@ -302,20 +302,32 @@ impl Reply {
         Self { status, message: message.into(), ..Self::default() }
     }
 
+    /// Whether these are the bytes of a reply that has a block's leaves.
+    pub fn has_leaves(bytes: &[u8]) -> bool {
+        bytes.get(1).is_some_and(|flags| flags & LEAVES != 0)
+    }
+
     /// Appends the bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        self.encode_as(self.repeated, self.leaves.as_ref(), out);
+    }
+
+    /// Appends the bytes of the answer to the same command when it is asked again.
+    pub(super) fn encode_again(&self, out: &mut Vec<u8>) {
+        self.encode_as(true, None, out);
+    }
+
+    fn encode_as(&self, repeated: bool, leaves: Option<&Leaves>, out: &mut Vec<u8>) {
         let flag = |there: bool, bit: u8| if there { bit } else { 0 };
         out.push(VERSION);
         out.push(
-            flag(self.repeated, REPEATED)
+            flag(repeated, REPEATED)
                 | flag(self.digest.is_some(), DIGEST)
                 | flag(self.header.is_some(), HEADER)
-                | flag(self.leaves.is_some(), LEAVES),
+                | flag(leaves.is_some(), LEAVES),
         );
         out.extend((self.status as u16).to_le_bytes());
-        let (records, orders) = self
-            .leaves
-            .as_ref()
+        let (records, orders) = leaves
             .map_or((0, 0), |leaves| (leaves.records.len() / RECORD_ENTRY_LEN, leaves.orders.len() / ORDER_ENTRY_LEN));
         for count in [self.message.len(), self.events.len(), self.postings.len(), self.cycle.len(), records, orders] {
             put_count(out, count);
@@ -333,7 +345,7 @@ impl Reply {
         }
         out.extend(self.digest.iter().flatten());
         out.extend(self.header.iter().flat_map(Header::encode));
-        if let Some(leaves) = &self.leaves {
+        if let Some(leaves) = leaves {
             out.extend(&leaves.records);
             out.extend(&leaves.orders);
         }
