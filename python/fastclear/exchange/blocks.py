@@ -12,10 +12,12 @@ from fastclear.ledger import Ledger
 class ExchangeLedger(Ledger):
     """The ledger of an exchange: everything of :class:`fastclear.Ledger` but sealing, which the exchange does."""
 
-    def __init__(self, house: _core.House) -> None:
-        self._key, self._place, self._known = b"", None, (0, b"")
+    def __init__(self, house: _core.House, folder: str | None = None) -> None:
+        self._seed, self._known = None, (0, b"")
+        self._place = None if folder is None else (folder, True)
         self._house = house
         self._open = house.chain()
+        self._load_signing()
 
     @property
     def _chain(self) -> _core.Chain:

@@ -207,10 +207,10 @@ class Exchange(Views):
         exchange = cls.__new__(cls)
         core = None if terms is None else terms.core
         house = _core.House.open(os.fspath(path), core, durability == "sync", _is_manual(clock), size)
-        exchange._begin(house, seed)
+        exchange._begin(house, seed, str(Path(os.fspath(path), "ledger")))
         return exchange
 
-    def _begin(self, house: _core.House, seed: int | None) -> None:
+    def _begin(self, house: _core.House, seed: int | None, folder: str | None = None) -> None:
         if seed is not None and not 0 <= whole("seed", seed) < 2**63:
             raise ExchangeError(f"seed={seed}; give a whole number from 0 to 2^63-1")
         self._house = house
@@ -218,7 +218,7 @@ class Exchange(Views):
         self._members = Members()
         self._members.add(list(house.names), _core.FIRST_MEMBER)
         self._texts: dict[int, str] = {}
-        self._ledger = ExchangeLedger(house)
+        self._ledger = ExchangeLedger(house, folder)
 
     def close(self) -> None:
         """Close the directory; nothing more can be asked of the exchange. Dropping it without loses nothing either."""
