@@ -93,7 +93,7 @@ impl Dice {
                 accounts: vec![self.account()],
                 energy: vec![self.below(99) as i64 - 50],
             },
-            5 => Command::Settle { slot: self.slot(), losses: if self.below(9) == 0 { 1 } else { 0 } },
+            5 => Command::Settle { slot: self.slot(), losses: i64::from(self.below(9) == 0) },
             6 => {
                 let slot = (self.below(3) > 0).then(|| self.slot());
                 Command::Seal { slot, key: [self.below(256) as u8; 32] }

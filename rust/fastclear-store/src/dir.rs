@@ -181,7 +181,7 @@ impl LedgerDir {
     ///
     /// # Errors
     /// Those of [`LedgerDir::seal`].
-    pub fn append(&mut self, header: Header, records: Vec<u8>, orders: Vec<u8>) -> Result<(), StoreError> {
+    pub fn append(&mut self, header: &Header, records: Vec<u8>, orders: Vec<u8>) -> Result<(), StoreError> {
         if self.poisoned {
             return Err(StoreError::Poisoned { path: self.path.clone() });
         }

@@ -162,7 +162,7 @@ impl House {
             return Err(differs(known.len() as u64, "the block is neither in the ledger nor in the journal any more"));
         }
         for (header, leaves) in missing {
-            ledger.append(header, leaves.records, leaves.orders)?;
+            ledger.append(&header, leaves.records, leaves.orders)?;
         }
         let place = Place::Kept { host: Box::new(host), path: path.to_owned(), segment_bytes };
         Ok((Self { place, ledger: Arc::new(Mutex::new(ledger)), behind: false }, opened))
@@ -188,7 +188,7 @@ impl House {
             Place::Kept { host, .. } => host.submit(&[command])?.into_reply(),
         };
         if let Some((header, leaves)) = sealed(&reply) {
-            let appended = self.lock().append(header, leaves.records, leaves.orders);
+            let appended = self.lock().append(&header, leaves.records, leaves.orders);
             self.behind = appended.is_err();
             appended?;
         }

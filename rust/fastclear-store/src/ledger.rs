@@ -174,7 +174,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Those of [`LedgerDir::append`].
-    pub fn append(&mut self, header: Header, records: Vec<u8>, orders: Vec<u8>) -> Result<(), StoreError> {
+    pub fn append(&mut self, header: &Header, records: Vec<u8>, orders: Vec<u8>) -> Result<(), StoreError> {
         match &mut self.0 {
             Place::Memory(memory) => memory.append(header, records, orders),
             Place::Dir(dir) => dir.append(header, records, orders),
@@ -239,7 +239,7 @@ impl Memory {
         Ok(block)
     }
 
-    fn append(&mut self, header: Header, records: Vec<u8>, orders: Vec<u8>) -> Result<(), StoreError> {
+    fn append(&mut self, header: &Header, records: Vec<u8>, orders: Vec<u8>) -> Result<(), StoreError> {
         let block = self.chain.next_block(header, records, orders)?;
         self.chain.push_next(&block)?;
         self.keep(&block);

@@ -52,7 +52,7 @@ impl Chain {
     /// # Errors
     /// A leaf that is none, what [`Position::admit`] refuses, or [`LedgerError::NotNext`] for a header that does not
     /// follow or does not fit its leaves.
-    pub fn next_block(&self, header: Header, records: Vec<u8>, orders: Vec<u8>) -> Result<Block, LedgerError> {
+    pub fn next_block(&self, header: &Header, records: Vec<u8>, orders: Vec<u8>) -> Result<Block, LedgerError> {
         let first = self.height() == 0;
         let last = self.headers.last();
         let mut after = self.position.clone();
@@ -86,7 +86,7 @@ impl Chain {
             return Err(LedgerError::NotNext);
         }
         let validators_after = next_validators(header.validators_hash, &postings)?;
-        Ok(Block { hash: header.hash(), header, records, orders, after, validators_after })
+        Ok(Block { hash: header.hash(), header: *header, records, orders, after, validators_after })
     }
 
     /// [`Chain::push`] of a block that [`Chain::next_block`] has checked.
