@@ -26,6 +26,13 @@ def run(
         str | None,
         typer.Option(help="Another reading of the platform: a market rule that its preset has.", show_default=False),
     ] = None,
+    agent: Annotated[
+        str | None,
+        typer.Option(
+            help="How members bid: zero_intelligence, posted_price, truthful, zip, gjerstad_dickhaut or roth_erev.",
+            show_default=False,
+        ),
+    ] = None,
     tz: Annotated[
         str | None, typer.Option(help="Zone of times without one in --community, such as Europe/Berlin.")
     ] = None,
@@ -66,6 +73,7 @@ def run(
         days=days,
         seed=checked_seed(seed),
         mechanism=mechanism,
+        agent=agent,
         out=out,
         progress=not quiet and sys.stderr.isatty(),
     )

@@ -56,7 +56,9 @@ class MarketBase(Frozen):
 
     essential_first: Parameter[bool]
     mechanism: Parameter[str]
-    agent: Parameter[Literal["zero_intelligence", "posted_price", "none"]]
+    agent: Parameter[
+        Literal["zero_intelligence", "posted_price", "truthful", "zip", "gjerstad_dickhaut", "roth_erev", "none"]
+    ]
 
     @model_validator(mode="after")
     def _rule_has_its_section(self) -> MarketBase:

@@ -55,6 +55,7 @@ def run(
     days: int = 7,
     seed: int = 1,
     mechanism: str | None = None,
+    agent: str | None = None,
     out: str | Path | None = None,
     progress: bool = False,
 ) -> RunResult:
@@ -75,6 +76,8 @@ def run(
     mechanism : str, optional
         Another reading of the platform: the name of a market rule that the preset has parameters for, see
         ``preset.market.readings``. Brooklyn has ``"uniform"`` and ``"discriminatory"``.
+    agent : {"zero_intelligence", "posted_price", "truthful", "zip", "gjerstad_dickhaut", "roth_erev"}, optional
+        How members bid, other than the preset says; see :class:`fastclear.platforms.agents.Agents`.
     out : str or Path, optional
         A new directory for everything a run leaves, see :meth:`RunResult.write`. It appears when the run is done.
     progress : bool
@@ -102,6 +105,7 @@ def run(
     True
     """
     preset = load_preset(platform).with_values(f"mechanism={mechanism}", market__mechanism=mechanism)
+    preset = preset.with_values(f"agent={agent}", market__agent=agent)
     people = choose_community(preset, community).days(days)
     check_seed(seed)
     if out is None:

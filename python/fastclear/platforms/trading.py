@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastclear.community import Batteries, Community, forecast
 from fastclear.ledger import Ledger
 from fastclear.losses import network_losses
-from fastclear.platforms.agents import quotes
+from fastclear.platforms.agents import Agents
 from fastclear.platforms.gate import Gate, Outcome, clear_gate, mechanisms, refused_orders, vetoed
 from fastclear.platforms.parameters import nano, ppm
 from fastclear.platforms.preset import Preset
@@ -62,6 +62,14 @@ class Trading:
         kept = 10**6 - preset.settlement.payment.seller_share(options)
         # a seller asks for what leaves it the feed-in price after others have had their share
         self.feed_in = -(-preset.ticks("feed_in") * 10**6 // kept) if kept else preset.ticks("retail")
+        self.agents = Agents(
+            preset.market.agent.value,
+            recording.members,
+            retail=preset.ticks("retail"),
+            feed_in=self.feed_in,
+            fees=preset.fees,
+            seed=seed,
+        )
         first = community.essential if preset.market.essential_first.value else np.zeros_like(community.essential)
         self.first = first
         self.rate = preset.ticks("essential_rate") if first.any() else 0
@@ -96,6 +104,7 @@ class Trading:
         if self.stager is not None:
             gate, auction = replace(gate, zone=self.zones[gate.member]), self.stager(slot)
         outcome = clear_gate(gate, refused == 0, essential, auction)
+        self.agents.observe(gate, outcome)
         self.recording.battery_wh[slot] = battery
         self.recording.metered_wh[slot] = metered
         self.recording.note_orders(gate, outcome, refused)
@@ -113,16 +122,7 @@ class Trading:
         return np.where(rejected, np.uint16(RejectReason.NETWORK_VETO), refused)
 
     def _bids(self, slot: int, expected: Int64) -> Gate:
-        drawn = quotes(
-            self.preset.market.agent.value,
-            expected,
-            retail=self.preset.ticks("retail"),
-            feed_in=self.feed_in,
-            fees=self.preset.fees,
-            seed=self.seed,
-            slot=slot,
-        )
-        return Gate.of(drawn, slot, self.first, self.rate)
+        return Gate.of(self.agents.quotes(expected, slot), slot, self.first, self.rate)
 
     def _meters(self, slot: int, metered: Int64) -> Gate:
         """Nobody bids: what was metered, at the price of the pool; nothing where all have one sign."""
