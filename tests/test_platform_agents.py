@@ -1,4 +1,4 @@
-"""How members bid on a platform: each agent keeps to its limits, learns from what it sees, and repeats with its seed."""
+"""How members bid on a platform: agents keep to their limits, learn from what they see, and repeat with a seed."""
 
 import numpy as np
 import polars as pl
