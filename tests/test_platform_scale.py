@@ -28,7 +28,9 @@ def town(members: int, producers: int, minutes: int) -> fc.Community:
     roofs = draw.permutation(members)[:producers]
     day = slice(slots // 4, slots * 19 // 24)
     share = members // producers
-    pv[day, roofs] = draw.integers(2_000 * minutes * share // 600, 20_000 * minutes * share // 600, pv[day, roofs].shape)
+    pv[day, roofs] = draw.integers(
+        2_000 * minutes * share // 600, 20_000 * minutes * share // 600, pv[day, roofs].shape
+    )
     home = fc.load_community().members.head(1)
     listed = pl.concat([home] * members).with_columns(
         pl.Series("participant", [f"m{at}" for at in range(members)]),
