@@ -516,3 +516,58 @@ def test_a_block_sealed_by_an_older_version_clears_again_to_the_same_trades():
         assert again.header == parts[0]
         assert ledger._chain.orders(0) == parts[2]
         assert ledger._chain.records(0) == parts[3]
+
+
+# -- blocks of an exchange ---------------------------------------------------------------------------------------
+
+EXCHANGES = [
+    *(fc.Uniform(k=(1, 3), rationing=rationing) for rationing in ("pro_rata", "time", "equal", "quantity")),
+    fc.Uniform(k=(1, 2), price_round="ceil", fee=2, reserve=3, zero_surplus=False),
+    *(fc.Discriminatory(rule=rule) for rule in ("k", "bid", "ask", "earlier")),
+    fc.Discriminatory(spread_to="operator"),
+]
+
+
+def sealed_by_an_exchange(mechanism, seed=1):
+    """The ledger of an exchange with one slot of thirty orders, with ties and refusals; price and volume as cleared."""
+    tariff = fc.Tariff(retail=300_000, feed_in=0, platform_fee=7, network_fee=3, tax_ppm=190_000)
+    ex = fc.Exchange(tariff=tariff, mechanism=mechanism, seed=seed)
+    names = [f"m{at}" for at in range(30)]
+    ex.open_accounts(names)
+    ex.deposit(names, 10**9)
+    draw = np.random.default_rng(seed)
+    orders = {
+        "side": draw.permutation(np.repeat([0, 1], 15)).astype(np.int8),
+        "price": draw.integers(1, 9, 30),
+        "quantity": np.where(draw.random(30) < 0.1, 2**31, draw.integers(1, 50, 30)),
+        "participant": names,
+    }
+    slot = 900 * 10**9
+    ex.submit(orders, slot)
+    gate = ex.close_gate(slot)
+    assert gate.trades.height > 3
+    ex.settle(slot)
+    ex.seal(slot)
+    return ex.ledger, gate.markets.select("price_sell", "volume").rows()
+
+
+@pytest.mark.parametrize("mechanism", EXCHANGES, ids=repr)
+def test_a_block_of_an_exchange_has_a_certificate(mechanism):
+    for seed in range(1, 6):
+        ledger, cleared = sealed_by_an_exchange(mechanism, seed)
+        header, params = ledger.block(0).header, ledger._chain.params
+        orders, records = ledger._chain.orders(0), ledger._chain.records(0)
+        judged = clearing_proof.certify(header, params, orders, records)
+        assert ledger.certify(0).markets.rows() == [tuple(market) for market in judged]
+        assert [(market.price, market.volume) for market in judged] == [
+            (None if isinstance(mechanism, fc.Discriminatory) else price, volume) for price, volume in cleared
+        ]
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "why"),
+    [(fc.Huang(), "no certificate for huang"), (fc.Uniform(rationing="lottery", seed=3), "lottery of an exchange")],
+)
+def test_exchanges_without_certificates_say_so(mechanism, why):
+    with pytest.raises(fc.NoCertificateError, match=why):
+        sealed_by_an_exchange(mechanism)[0].certify(0)

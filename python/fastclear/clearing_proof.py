@@ -88,6 +88,8 @@ def stated_rule(params: bytes) -> Rule:
     """Read the rule off the text of the parameters; raises :class:`NoCertificate` for one that has no certificate."""
     try:
         mechanism = json.loads(params)["mechanism"]
+        if "name" not in mechanism:
+            mechanism = _of_exchange(mechanism)
         name = mechanism["name"]
         if name not in ("Uniform", "Discriminatory"):
             raise NoCertificate(f"no certificate for {name}")
@@ -121,6 +123,23 @@ def stated_rule(params: bytes) -> Rule:
         raise NoCertificate(
             "no certificate for parameters that name no mechanism; seal fc.sealed_parameters"
         ) from error
+
+
+def _of_exchange(stated: dict[str, Any]) -> dict[str, Any]:
+    """The mechanism as the terms of an exchange state it, in the words of ``fc.sealed_parameters``."""
+    name = {"uniform": "Uniform", "discriminatory": "Discriminatory"}.get(stated["rule"])
+    if name is None:
+        raise NoCertificate(f"no certificate for {stated['rule']}")
+    if stated.get("rationing") == "lottery":
+        raise NoCertificate("no certificate for a lottery of an exchange: it draws with another seed in every slot")
+    said = {key: value for key, value in stated.items() if key not in ("rule", "price")}
+    k = [stated.get("k_numerator", 1), stated.get("k_denominator", 2)]  # not stated where no price depends on it
+    said |= {"name": name, "k": k, "seed": None, "spread_to": None}
+    if said["price_round"] == "exact":  # of one price: whole ticks by construction, rounded down
+        said["price_round"] = None
+    if name == "Discriminatory":
+        said["rule"] = stated["price"]
+    return said
 
 
 def _small(value: object, *, none: bool) -> bool:
