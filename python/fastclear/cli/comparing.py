@@ -10,8 +10,20 @@ from typing import Annotated
 import typer
 
 from fastclear.cli.options import Rounding, checked_seed
-from fastclear.cli.running import chosen_community
-from fastclear.cli.terminal import display, fail, say
+from fastclear.cli.running import (
+    AllowGaps,
+    CommunityOption,
+    Days,
+    Report,
+    RoundingOption,
+    Seed,
+    SlotMinutes,
+    Zone,
+    check_report,
+    chosen_community,
+    say_where,
+)
+from fastclear.cli.terminal import display
 
 
 def compare(
@@ -19,30 +31,18 @@ def compare(
         list[str] | None,
         typer.Argument(help="Names (see `fastclear platforms`) or preset files; all of the package without any."),
     ] = None,
-    community: Annotated[
-        str,
-        typer.Option(help="embedded, simbench, simbench:GRIDCODE, or a .parquet or .csv file.", show_default=True),
-    ] = "embedded",
-    days: Annotated[int, typer.Option(min=1, help="Days to trade, from the start of the data.")] = 7,
-    seed: Annotated[int, typer.Option(metavar="N", help="Everything random comes from it; 0 to 2^64 - 1.")] = 1,
-    tz: Annotated[
-        str | None, typer.Option(help="Zone of times without one in --community, such as Europe/Berlin.")
-    ] = None,
-    rounding: Annotated[Rounding, typer.Option(help="Energy in --community that is not whole Wh.")] = Rounding.refuse,
-    allow_gaps: Annotated[
-        bool, typer.Option("--allow-gaps", help="Accept slots that nobody in --community has.")
-    ] = False,
-    slot_minutes: Annotated[
-        int | None, typer.Option(min=1, max=1440, help="Length of a slot in --community, where it cannot be seen.")
-    ] = None,
+    community: CommunityOption = "embedded",
+    days: Days = 7,
+    seed: Seed = 1,
+    tz: Zone = None,
+    rounding: RoundingOption = Rounding.refuse,
+    allow_gaps: AllowGaps = False,
+    slot_minutes: SlotMinutes = None,
     out: Annotated[
         Path | None,
         typer.Option(help="New directory: Parquet of all platforms, report, a ledger each.", show_default=False),
     ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(help="Write the report, one HTML file that opens offline.", show_default=False),
-    ] = None,
+    report: Report = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no remarks.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of the tables.")] = False,
 ) -> None:
@@ -50,8 +50,7 @@ def compare(
     from fastclear.comparison import compare as side_by_side
     from fastclear.console import comparison_view
 
-    if report is not None and not report.absolute().parent.is_dir():
-        fail(f"--report {report}: the directory {report.absolute().parent} does not exist; make it first")
+    check_report(report)
     reading = {"tz": tz, "rounding": rounding.value, "allow_gaps": allow_gaps, "slot_minutes": slot_minutes}
     result = side_by_side(
         platforms or None,
@@ -68,6 +67,4 @@ def compare(
     else:
         display(comparison_view(result))
     if not quiet:
-        for what, where in (("all files", out), ("report", report)):
-            if where is not None:
-                say(f"{what}: {where}")
+        say_where(out, report)
