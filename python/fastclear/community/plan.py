@@ -90,6 +90,11 @@ class Batteries(Device):
         return self._stored // PPM
 
     @property
+    def capacity_wh(self) -> NDArray[np.int64]:
+        """What each full battery gives back, Wh; int64, shape (members,)."""
+        return self._capacity // PPM
+
+    @property
     def power_wh(self) -> NDArray[np.int64]:
         """Power limit in Wh a slot; int64, shape (members,)."""
         return self._power_wh.copy()

@@ -40,6 +40,13 @@ class StorageOptions(Frozen):
     efficiency_percent: Parameter[Percent]
 
 
+class PoolOptions(Frozen):
+    """What members store for others in the free room of all their batteries; each owner of one has an account."""
+
+    account_percent: Parameter[Annotated[int, Field(ge=0, le=10_000)]]
+    efficiency_percent: Parameter[Annotated[Percent, Field(gt=0)]]
+
+
 class SetUp(Frozen):
     """Who takes part, and what is known before the gate."""
 
@@ -49,6 +56,7 @@ class SetUp(Frozen):
     forecast_error_percent: Parameter[Percent]
     loss_percent: Parameter[Percent] | None = None
     shared_storage: StorageOptions | None = None
+    virtual_pool: PoolOptions | None = None
 
 
 class MarketBase(Frozen):
@@ -258,6 +266,15 @@ class Preset(Frozen):
     information: Information
     regulation: Regulation
     settlement: SettlementRules
+
+    @model_validator(mode="after")
+    def _pool_goes_by_meters(self) -> Preset:
+        if self.set_up.virtual_pool is not None and self.market.rule.pool is None:
+            raise ValueError(
+                f"set_up.virtual_pool: mechanism {self.market.mechanism.value} has bids before a slot is metered, and "
+                "the pool goes by meters: choose a rule without bids, or drop the section"
+            )
+        return self
 
     @model_validator(mode="after")
     def _prices_leave_room(self) -> Preset:
