@@ -159,7 +159,8 @@ def empty_curves(books: dict[str, Any]) -> dict[str, Any]:
 def proof(result: RunResult) -> tuple[int, str]:
     """A proof to copy: that the last record of the busiest block stands in it, and the block in the log."""
     height = int(result.slots.sort("records", "block", descending=[True, False])["block"][0])
-    return height, result.ledger.prove(height, result.ledger.block(height).records - 1).to_json()
+    checkpoint = result.ledger.cosigned
+    return height, result.ledger.prove(height, result.ledger.block(height).records - 1, checkpoint=checkpoint).to_json()
 
 
 def proof_html(result: RunResult, key: str) -> str:
@@ -170,8 +171,24 @@ def proof_html(result: RunResult, key: str) -> str:
         f"<p>A proof that the last record of block {height:,} stands in it. Save it as <code>proof.json</code>; "
         f"<code>python light_client.py proof.json --head {result.ledger.block(height).hash}</code> checks it with "
         f"nothing but the standard library.</p>"
+        f"{_signed_html(result, key)}"
         f'<textarea id="proof-{key}" readonly spellcheck="false">{escaped(text)}</textarea>'
         f'<button type="button" data-copy="proof-{key}">Copy the proof</button></details>'
+    )
+
+
+def _signed_html(result: RunResult, key: str) -> str:
+    """Who has cosigned a ledger, and the policy that asks for them; nothing where there is one writer."""
+    checkpoint = result.ledger.cosigned
+    if result.policy is None or checkpoint is None:
+        return ""
+    consortium = result.ledger.consortium
+    names = ", ".join(checkpoint.cosigners(consortium)) if consortium is not None else ""
+    return (
+        f"<p>The log of {checkpoint.size:,} blocks is cosigned by {escaped(names)}; the proof carries their "
+        f"signatures. With this policy in <code>policy.txt</code> (<code>--out</code> writes it), "
+        f"<code>--policy policy.txt</code> asks for them. Their keys come from the seed of the run: they vouch for a simulation and nothing else.</p>"
+        f'<textarea id="policy-{key}" readonly spellcheck="false">{escaped(result.policy)}</textarea>'
     )
 
 

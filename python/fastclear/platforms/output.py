@@ -112,4 +112,6 @@ def write_frames(result: RunResult, folder: Path) -> None:
     for name in FRAMES:
         result.frame(name).write_parquet(folder / f"{name}.parquet")
     (folder / "preset.toml").write_text(result.preset.to_toml(), encoding="utf-8")
+    if result.policy is not None:
+        (folder / "policy.txt").write_text(result.policy, encoding="utf-8")
     (folder / "run.json").write_text(json.dumps(summary(result), indent=2) + "\n", encoding="utf-8")

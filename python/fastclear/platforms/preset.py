@@ -119,6 +119,22 @@ class Place(Frozen):
     files: tuple[str, ...] = Field(default=(), strict=False)
 
 
+class ConsortiumOptions(Frozen):
+    """The nodes that are authorised to vouch for blocks, by name, and how many of them it takes."""
+
+    nodes: Parameter[Annotated[tuple[Annotated[str, Field(pattern=r"^[!-*,-~]{1,255}$")], ...], Field(strict=False)]]
+    quorum: Parameter[Annotated[int, Field(ge=1, le=100)]]
+
+    @model_validator(mode="after")
+    def _quorum_can_be_reached(self) -> ConsortiumOptions:
+        nodes = self.nodes.value
+        if not 1 <= len(nodes) <= 100 or len(set(nodes)) < len(nodes):
+            raise ValueError("consortium.nodes: name 1 to 100 nodes, each once")
+        if self.quorum.value > len(nodes):
+            raise ValueError(f"consortium.quorum is {self.quorum.value} of {len(nodes)} nodes: lower it, or name more")
+        return self
+
+
 class Information(Frozen):
     """How the market is organised, who sees what, and what is recorded where."""
 
@@ -129,6 +145,7 @@ class Information(Frozen):
     block_per: Parameter[Literal["slot"]]
     block_minutes: Parameter[Annotated[int, Field(ge=1, le=1440)]] | None = None
     confirmations: Parameter[Annotated[int, Field(ge=0, le=1000)]] | None = None
+    consortium: ConsortiumOptions | None = None
     places: tuple[Place, ...] = Field(strict=False, min_length=1)
 
     @property
@@ -400,11 +417,17 @@ def _rows(path: str, section: Frozen) -> Iterator[tuple[str, str, str, str]]:
     for key, item in section:
         if isinstance(item, Parameter):
             origin, _, text = item.source.partition(":")
-            shown = str(item.value).lower() if isinstance(item.value, bool) else str(item.value)
-            yield f"{path}.{key}", shown, origin, text.strip()
+            yield f"{path}.{key}", _shown(item.value), origin, text.strip()
     for key, item in section:
         if isinstance(item, Frozen) and not isinstance(item, Parameter):
             yield from _rows(f"{path}.{key}", item)
+
+
+def _shown(value: object) -> str:
+    """A value in a table."""
+    if isinstance(value, tuple):
+        return ", ".join(str(item) for item in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _toml(path: str, section: dict[str, Any]) -> list[str]:

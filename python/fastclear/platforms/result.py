@@ -53,6 +53,9 @@ class RunResult(Exported):
         ``"clearing"`` (within ``fc.clear``) and ``"total"``.
     version : str
         Version of fastclear.
+    policy : str or None
+        Where authorised nodes have cosigned the ledger: whose signatures count, for ``fastclear verify --policy`` and
+        ``light_client.py``. Their keys come from the seed, so that they vouch for nothing but a simulation.
     """
 
     _EXPORTED = "table"
@@ -75,6 +78,7 @@ class RunResult(Exported):
     records: int
     seconds: Mapping[str, float]
     version: str
+    policy: str | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle with the ledger in memory, wherever it is kept: a directory has one writer."""
@@ -173,7 +177,8 @@ class RunResult(Exported):
         """Write everything into a new directory, whole or not at all.
 
         ``slots.parquet``, ``members.parquet``, ``trades.parquet``, ``orders.parquet``, ``preset.toml`` (as applied),
-        ``run.json`` (figures, version, seed, digests of the input), ``report.html``, ``ledger/``.
+        ``run.json`` (figures, version, seed, digests of the input), ``report.html``, ``ledger/``, and where nodes have
+        cosigned it ``policy.txt``.
 
         Raises
         ------

@@ -20,11 +20,13 @@ import polars as pl
 
 from fastclear import _core, metrics
 from fastclear.community import Community, community_from_frame, load_community
+from fastclear.consortium import Consortium
 from fastclear.errors import LedgerError, PresetError
 from fastclear.ledger import Ledger
 from fastclear.metrics import Metric
 from fastclear.platforms import load_preset
 from fastclear.platforms.accounts import Purses, deposit_notes, deposits_nano, member_frame
+from fastclear.platforms.cosigning import Cosigning, cosigning
 from fastclear.platforms.opening import open_bank
 from fastclear.platforms.output import new_directory, write_result
 from fastclear.platforms.preset import Preset
@@ -131,9 +133,9 @@ def seal_again(result: RunResult, folder: Path) -> None:
         raise LedgerError(f"the run ended in block head {result.head} at first and in {again.head} now")
 
 
-def _ledger_in(folder: Path, params: dict[str, Any], seed: int) -> Ledger:
+def _ledger_in(folder: Path, params: dict[str, Any], seed: int, consortium: Consortium | None) -> Ledger:
     # a half-written directory is thrown away as a whole, so that no block needs to reach the disk before the next
-    return Ledger.open(folder / "ledger", params=params, seed=seed, durability="none")
+    return Ledger.open(folder / "ledger", params=params, seed=seed, durability="none", consortium=consortium)
 
 
 def choose_community(preset: Preset, community: Any) -> Community:
@@ -232,7 +234,12 @@ def simulate(
     """
     started = time.perf_counter()
     params = _params(preset, community)
-    ledger = Ledger(params=params, seed=seed) if folder is None else _ledger_in(folder, params, seed)
+    nodes = cosigning(preset, seed)
+    consortium = None if nodes is None else nodes.consortium
+    if folder is None:
+        ledger = Ledger(params=params, seed=seed, consortium=consortium)
+    else:
+        ledger = _ledger_in(folder, params, seed, consortium)
     slots, members = community.load_wh.shape
     recording = Recording(slots, members)
     bank = open_bank(preset, deposits_nano(preset, community).tolist(), zones(community).tolist())
@@ -246,10 +253,14 @@ def simulate(
     house = Trading(preset, community, seed, bank, ledger, recording)
     for slot in range(slots):
         house.confirm(int(community.slots[slot]))
+        if nodes is not None:
+            _vouch(nodes, ledger, community, slot)
         seconds_clearing += house.trade(slot)
         advance()
     house.confirm(None)
     house.charge_subscriptions()
+    if nodes is not None:
+        nodes.sign(ledger, int(community.slots[-1]) + community.slot_ns + preset.information.delay_ns)
     bank.close_cycle()  # recounts every account
     orders = order_frame(recording, community)
     trades = trade_frame(recording, community)
@@ -281,7 +292,15 @@ def simulate(
         records=sealed["records"],
         seconds=seconds,
         version=_core.__version__,
+        policy=None if nodes is None else nodes.policy,
     )
+
+
+def _vouch(nodes: Cosigning, ledger: Ledger, community: Community, slot: int) -> None:
+    """Nodes replay every block at once, and cosign the log when a day is over."""
+    nodes.replay(ledger)
+    if slot and slot % community.slots_a_day == 0:
+        nodes.sign(ledger, int(community.slots[slot]))
 
 
 def _house_totals(bank: Settlement) -> dict[str, int]:
