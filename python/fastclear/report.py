@@ -187,7 +187,8 @@ def _signed_html(result: RunResult, key: str) -> str:
     return (
         f"<p>The log of {checkpoint.size:,} blocks is cosigned by {escaped(names)}; the proof carries their "
         f"signatures. With this policy in <code>policy.txt</code> (<code>--out</code> writes it), "
-        f"<code>--policy policy.txt</code> asks for them. Their keys come from the seed of the run: they vouch for a simulation and nothing else.</p>"
+        f"<code>--policy policy.txt</code> asks for them. Their keys come from the seed of the run: they vouch for a "
+        f"simulation and nothing else.</p>"
         f'<textarea id="policy-{key}" readonly spellcheck="false">{escaped(result.policy)}</textarea>'
     )
 
