@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fastclear.community.devices.outlook import Outlook
+from fastclear.community.devices.outlook import Outlook, Run
 from fastclear.errors import MissingLibraryError, PresetError
 
 Float64 = NDArray[np.float64]
@@ -75,6 +75,13 @@ class _Builder:
             store.append(np.broadcast_to(np.asarray(bound, np.float64), shape).ravel().copy())
         self.rows += count
 
+    def one_row(self, columns: Int64, values: Float64, lower: float, upper: float) -> None:
+        """One row over any columns: ``lower <= sum of value * column <= upper``."""
+        self._entries.append((np.full(len(columns), self.rows), columns, values))
+        self.row_lower.append(np.array([lower]))
+        self.row_upper.append(np.array([upper]))
+        self.rows += 1
+
     def matrix(self) -> tuple[Int64, Int64, Float64]:
         """Row starts, columns, values."""
         row, column, value = (np.concatenate(part) for part in zip(*self._entries, strict=True))
@@ -89,8 +96,8 @@ def cheapest(net_wh: Int64, outlooks: Sequence[Outlook], retail: Int64, feed_in:
 
     ``min sum retail * import - feed_in * export + fuel``, with ``import - export = net + devices`` for each member and
     step. Members do not meet: each has its own bill. Where taking and giving at once would pay (export dearer than
-    import, or prices below 0), and where a generator has a least load, there are switches of 0 or 1. Stored energy is
-    worth nothing at the end.
+    import, or prices below 0), where a generator has a least load, and where a load runs through once it has begun,
+    there are switches of 0 or 1. Stored energy is worth nothing at the end.
 
     Parameters
     ----------
@@ -121,7 +128,7 @@ def cheapest(net_wh: Int64, outlooks: Sequence[Outlook], retail: Int64, feed_in:
     ([400.0, -400.0], 40000.0)
     """
     waste_pays = bool((np.minimum(retail, feed_in) < 0).any() or (feed_in > retail).any())
-    switches = waste_pays or any(look.least_down_wh.any() for look in outlooks)
+    switches = waste_pays or any(look.runs or look.least_down_wh.any() for look in outlooks)
     # members do not meet: one program each where there are switches, else some at a time
     members = net_wh.shape[1]
     parts = np.array_split(np.arange(members), members if switches else -(-members // _AT_A_TIME))
@@ -174,6 +181,8 @@ def _part(net_wh: Int64, outlooks: Sequence[Outlook], retail: Int64, feed_in: In
             runs = build.column(shape, 0, 1, whole=True)
             build.row([(given, 1), (runs, -look.down_wh)], -np.inf, 0)
             build.row([(given, 1), (runs, -look.least_down_wh)], 0, np.inf)
+        for run in look.runs:
+            _begin_once(build, run, taken[:, run.member])
         balance += [(taken, -1), (given, 1)]
         flows.append((taken, given))
         shorts.append(short)
@@ -181,6 +190,18 @@ def _part(net_wh: Int64, outlooks: Sequence[Outlook], retail: Int64, feed_in: In
     value, objective = _solve(build)
     missing = float(sum(value[short].sum() for short in shorts))
     return LinearPlan([value[t] - value[g] for t, g in flows], objective - SHORT_PENALTY * missing, missing)
+
+
+def _begin_once(build: _Builder, run: Run, taken: Int64) -> None:
+    """A switch for each step in which a programme may begin, of which one is on; what it takes follows from that."""
+    begins = np.arange(run.first, run.last + 1)
+    on = build.column(begins.shape, 0, 1, whole=True)
+    build.one_row(on, np.ones(len(on)), 0 if run.may_wait else 1, 1)
+    length = len(run.energy_wh)
+    for step in range(run.first, min(run.last + length, len(taken))):
+        inside = np.flatnonzero((begins <= step) & (step < begins + length))
+        energy = run.energy_wh[step - begins[inside]]
+        build.one_row(np.append(taken[step], on[inside]), np.append(1.0, -energy), 0.0, 0.0)
 
 
 def _solve(build: _Builder) -> tuple[Float64, float]:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastclear.community.devices.device import Device
 from fastclear.community.devices.diesel import DieselGenerators
 from fastclear.community.devices.heat_pumps import HeatPumps
-from fastclear.community.devices.windows import Charging
+from fastclear.community.devices.windows import Charging, DeferrableLoads
 from fastclear.community.foresight import Forecast, Foresight, knowledge
 from fastclear.community.frame import Community
 from fastclear.community.linear_plan import cheapest
@@ -294,6 +294,8 @@ def _by_price(device: Device, net: Int64, retail: Int64, expected: Int64) -> Int
     `retail` and `expected` (net energy) begin with the slot at hand.
     """
     wish = _by_surplus(device, net, int(retail[0]))
+    if isinstance(device, DeferrableLoads) and not device.interruptible:
+        return _run_by_price(device, wish, retail)
     if isinstance(device, Charging):
         # of the slots that are left, those that are strictly cheaper can still take this much
         need, left = device.needs()
@@ -308,6 +310,21 @@ def _by_price(device: Device, net: Int64, retail: Int64, expected: Int64) -> Int
         return full
     if isinstance(device, Batteries):
         return _battery_by_price(device, net, retail, expected)
+    return wish
+
+
+def _run_by_price(device: DeferrableLoads, wish: Int64, retail: Int64) -> Int64:
+    """A run that may wait begins where it costs least, or where surplus covers it; as early as that may be."""
+    need, _ = device.needs()
+    wish = wish.copy()
+    for member, left in device.may_begin():
+        profile = device.profile(member, int(need[member]))
+        begins = min(left, len(retail)) - len(profile) + 1
+        if begins < 1:
+            continue  # it does not end within what is planned: nothing is known of later prices
+        costs = [int((retail[at : at + len(profile)] * profile).sum()) for at in range(begins)]
+        if costs[0] <= min(costs):
+            wish[member] = profile[0]
     return wish
 
 

@@ -10,7 +10,7 @@ where ``short >= 0``, allowed where `may_fall_short` says so, is what was asked 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,29 @@ class Known:
 
 
 @dataclass(frozen=True, eq=False)
+class Run:
+    """A programme that runs through once it has begun: what it takes step by step, and when it may begin.
+
+    Attributes
+    ----------
+    member : int
+        Position.
+    first, last : int
+        Steps in which it may begin.
+    energy_wh : ndarray of float64
+        Of each step of it; what lies beyond the steps that are planned is left out.
+    may_wait : bool
+        Whether it may begin later than in these steps.
+    """
+
+    member: int
+    first: int
+    last: int
+    energy_wh: Float64
+    may_wait: bool
+
+
+@dataclass(frozen=True, eq=False)
 class Outlook:
     """Coefficients of the next steps, all of the shape (steps, members) but `start_wh` (members,).
 
@@ -55,6 +78,8 @@ class Outlook:
         What is given is 0 or at least this much.
     cost_down : ndarray of float64
         Ticks for what is given.
+    runs : tuple of Run
+        Where there are any, a member takes what they say and nothing else.
     """
 
     up_wh: Float64
@@ -70,11 +95,14 @@ class Outlook:
     least_down_wh: Float64
     cost_down: Float64
     storing: bool
+    runs: tuple[Run, ...] = ()
 
     def of(self, members: NDArray[np.int64]) -> Outlook:
         """The same for some members, by position."""
-        cut = {name: value[..., members] for name, value in vars(self).items() if name != "storing"}
-        return Outlook(**cut, storing=self.storing)
+        cut = {name: value[..., members] for name, value in vars(self).items() if name not in ("storing", "runs")}
+        place = {int(member): at for at, member in enumerate(members)}
+        runs = tuple(replace(run, member=place[run.member]) for run in self.runs if run.member in place)
+        return Outlook(**cut, storing=self.storing, runs=runs)
 
     @classmethod
     def still(cls, steps: int, members: int, *, storing: bool) -> Outlook:

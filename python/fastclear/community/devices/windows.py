@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastclear.community.devices.device import Device
-from fastclear.community.devices.outlook import Known, Outlook
+from fastclear.community.devices.outlook import Known, Outlook, Run
 from fastclear.community.frame import Community
 from fastclear.community.member_columns import ENERGY_LIMIT, NS_PER_HOUR, PPM, member_column, slot_energy
 from fastclear.errors import PresetError
@@ -337,7 +337,7 @@ class EvChargers(Charging):
 
 @dataclass(eq=False, repr=False)
 class DeferrableLoads(Charging):
-    """Loads that can wait, and stop and go on: so much energy by a deadline (a boiler, a pool pump, water tanks).
+    """Loads that can wait: so much energy by a deadline (a boiler, a pool pump, a washing machine).
 
     Parameters
     ----------
@@ -346,17 +346,27 @@ class DeferrableLoads(Charging):
     power_w : array_like of int, shape (members,)
         Power limit, W.
     slot_ns : int, default 15 minutes
+    interruptible : bool, default True
+        Whether they may stop and go on, at any power up to the limit. If not, each window is one run at full power,
+        without a break (the last slot of it takes the rest), which begins in time to end by the deadline; where the
+        window is too short for that it begins at once, and what is missing is unserved.
 
     Examples
     --------
     >>> boiler = DeferrableLoads(Windows([0], [0], [2], [900]), power_w=[2000])
     >>> boiler.bounds()                                        # at most 500 Wh a slot: 400 cannot wait
     (array([400]), array([500]))
+    >>> washing = DeferrableLoads(Windows([0], [0], [4], [900]), power_w=[2000], interruptible=False)
+    >>> washing.bounds(), washing.allowed(np.array([300])), washing.allowed(np.array([200]))     # 0 or 500
+    ((array([0]), array([500])), array([500]), array([0]))
+    >>> washing.take([500]); washing.bounds()                  # once it has begun it runs through
+    (array([400]), array([400]))
     """
 
     windows: Windows
     power_w: ArrayLike
     slot_ns: int = NS_PER_HOUR // 4
+    interruptible: bool = True
 
     def __post_init__(self) -> None:
         power = member_column("power_w", self.power_w)
@@ -373,12 +383,73 @@ class DeferrableLoads(Charging):
     def bounds(self) -> tuple[Int64, Int64]:
         """Least and most energy of this slot; never more than is still needed."""
         least, most = super().bounds()
-        return least, np.minimum(most, self.needs()[0])
+        need, left = self.needs()
+        most = np.minimum(most, need)
+        if self.interruptible:
+            return least, most
+        return np.where(self.begun | (left <= self.run_slots), most, 0), most
+
+    def allowed(self, wish_wh: Int64) -> Int64:
+        """The allowed energy that is closest to a wish; a run is taken whole or not at all, and waits in a tie."""
+        energy = super().allowed(wish_wh)
+        if self.interruptible:
+            return energy
+        least, most = self.bounds()
+        return np.where(2 * energy > most, most, least)
+
+    @property
+    def begun(self) -> NDArray[np.bool_]:
+        """Whether something of the window at hand has been taken; bool, shape (members,)."""
+        return self._here & (self._stored > 0)
+
+    @property
+    def run_slots(self) -> Int64:
+        """Slots that a run at full power still takes, 0 where nothing is needed; int64, shape (members,)."""
+        return -(-self.needs()[0] // np.maximum(self._charge, 1))
+
+    def may_begin(self) -> list[tuple[int, int]]:
+        """Members whose run has not begun and need not begin yet, each with the slots that its window has left."""
+        need, left = self.needs()
+        waits = (need > 0) & (self._charge > 0) & ~self.begun & (left > self.run_slots)
+        return [(int(member), int(left[member])) for member in np.flatnonzero(waits)]
+
+    def profile(self, member: int, need_wh: int) -> Int64:
+        """What a run takes slot by slot: full power, and the rest in the last; int64."""
+        power = int(self._charge[member])
+        full, rest = divmod(need_wh, power) if power else (0, 0)
+        return np.array([power] * full + [rest] * (rest > 0), np.int64)
 
     def outlook(self, steps: int, known: Known) -> Outlook:
         """As for cars, but nothing is stored beyond the need, and nothing is given back."""
+        if not self.interruptible:
+            return self._outlook_of_runs(steps, known)
         look = super().outlook(steps, known)
         # the store of a window is full when it ends: what is more would be thrown away, and is not taken
         starts = np.where(self._here, self._target / PPM, 0.0)
         look.high_wh[:] = np.maximum(starts, np.where(look.may_fall_short, look.low_wh, 0.0).max(axis=0, initial=0.0))
         return look
+
+    def _outlook_of_runs(self, steps: int, known: Known) -> Outlook:
+        """Each window is a run that begins once."""
+        look = Outlook.still(steps, len(self._capacity), storing=False)
+        need, left = self.needs()
+        open_now = [(int(m), 0, int(left[m]), int(need[m]), bool(self.begun[m])) for m in np.flatnonzero(need)]
+        if known.all_ahead:
+            rows = self._rows
+            ahead = np.flatnonzero((rows["arrival_slot"] > self._slot) & (rows["arrival_slot"] < self._slot + steps))
+            names = ("member", "arrival_slot", "departure_slot", "energy_wh")
+            for member, begin, end, energy in zip(*(rows[name][ahead].tolist() for name in names), strict=True):
+                open_now.append((member, begin - self._slot, end - self._slot, energy, False))
+        runs = []
+        for member, first, end, energy, begun in open_now:
+            profile = self.profile(member, energy).astype(np.float64)
+            if not len(profile):
+                continue
+            latest = first if begun else max(end - len(profile), first)  # too late already: at once
+            # what lies beyond the steps at hand costs nothing here, as with everything else that can wait so long
+            last = min(latest, steps - 1)
+            ends = min(end, steps)
+            runs.append(Run(member, first, last, profile[: end - first], may_wait=latest > last))
+            look.up_wh[first:ends, member] = self._charge[member]
+        look.gain[:] = 0.0
+        return replace(look, runs=tuple(runs))
