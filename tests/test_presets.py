@@ -97,6 +97,7 @@ STATED = {
         "market.nominated.sources": "1",
         "price.currency": "EUR",
         "price.subscription": "12",
+        "price.subscription_in.currency": "USD",
         "information.structure": "retailer_match",
         "regulation.backstop": "retailer",
     },
@@ -585,6 +586,31 @@ def test_a_subscription_is_charged_by_the_day_and_sealed() -> None:
     free = fc.run(nobody, days=7)
     taxed = each + round(Fraction(each, 5))
     assert (result.members["bill_nano"] - free.members["bill_nano"]).to_list() == [taxed] * result.members.height
+
+
+def test_the_fee_of_vandebron_is_in_dollars_and_paid_in_euros() -> None:
+    preset = load_preset("vandebron").with_values("the test", set_up__members=HOMES)
+    assert preset.subscription_nano == 10_800_000_000
+    result = fc.run(preset, days=7)
+    each = 10_800_000_000 * 14 // 31 - 10_800_000_000 * 7 // 31  # 8 to 14 July
+    assert result.house["operator"] == result.members.height * each
+    assert load_preset(preset.name).price.currency.value == "EUR"
+    dearer = preset.with_values("the dollar of 2000", price__subscription_in__rate="1.08")
+    assert fc.run(dearer, days=1).house["operator"] > fc.run(preset, days=1).house["operator"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"price__subscription_in__rate": "0"}, "price.subscription_in.rate.value: must lie between"),
+        ({"price__subscription_in__rate": "0.0000001"}, "finer than the grid"),
+        ({"price__subscription_in__currency": "EUR"}, "that of the platform"),
+        ({"price__subscription": "0.000000001"}, "comes to parts of 1e-9 currency"),
+    ],
+)
+def test_a_fee_in_another_currency_that_cannot_be_is_refused(change: dict[str, str], message: str) -> None:
+    with pytest.raises(fc.PresetError, match=message):
+        load_preset("vandebron").with_values("the test", **change)
 
 
 def test_a_pool_in_the_dark_shares_nothing() -> None:

@@ -15,6 +15,8 @@ NANO_PER_CURRENCY = 1_000_000_000
 PPM_PER_PERCENT = 10_000
 """Parts per million in one per cent."""
 
+_RATE_PARTS = 1_000_000
+
 T = TypeVar("T")
 
 
@@ -56,6 +58,10 @@ def _money(value: object) -> Decimal:
     return _on_grid(_decimal(value), NANO_PER_CURRENCY, 0, 2**63 - 1, "currency units")
 
 
+def _rate(value: object) -> Decimal:
+    return _on_grid(_decimal(value), _RATE_PARTS, 1, 10**12, "units for a unit")
+
+
 def _percent(value: object) -> Decimal:
     return _on_grid(_decimal(value), PPM_PER_PERCENT, 0, 100 * PPM_PER_PERCENT, "per cent")
 
@@ -78,6 +84,7 @@ _as_text = PlainSerializer(str, return_type=str)
 CtPerKwh = Annotated[Decimal, BeforeValidator(_price), _as_text]
 Currency = Annotated[Decimal, BeforeValidator(_money), _as_text]
 Percent = Annotated[Decimal, BeforeValidator(_percent), _as_text]
+ExchangeRate = Annotated[Decimal, BeforeValidator(_rate), _as_text]
 Share = Annotated[Fraction, BeforeValidator(_k), _as_text]
 Days = Annotated[int, Field(ge=1, le=36_500)]
 
@@ -116,3 +123,8 @@ def nano(amount: Parameter[Decimal]) -> int:
 def ppm(percent: Parameter[Decimal]) -> int:
     """Per cent as parts per million, exactly."""
     return int(percent.value * PPM_PER_PERCENT)
+
+
+def exchanged(amount: Parameter[Decimal], rate: Parameter[Decimal]) -> tuple[int, int]:
+    """An amount times an exchange rate: whole nano-currency, and what is left of it in millionths."""
+    return divmod(nano(amount) * int(rate.value * _RATE_PARTS), _RATE_PARTS)

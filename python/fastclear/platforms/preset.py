@@ -17,9 +17,11 @@ from pydantic import Field, create_model, model_validator
 from fastclear.platforms.parameters import (
     CtPerKwh,
     Currency,
+    ExchangeRate,
     Frozen,
     Parameter,
     Percent,
+    exchanged,
     nano,
     ppm,
     ticks,
@@ -96,8 +98,18 @@ class MarketBase(Frozen):
         return getattr(self, self.mechanism.value)
 
 
+class ForeignCurrency(Frozen):
+    """The currency that an amount is stated in, and what a unit of it is worth in that of the platform."""
+
+    currency: Parameter[Annotated[str, Field(pattern=r"^[A-Z]{3}$")]]
+    rate: Parameter[ExchangeRate]
+
+
 class Price(Frozen):
-    """Prices that are not found by the market, in ct/kWh; a subscription in currency units a month."""
+    """Prices that are not found by the market, in ct/kWh; a subscription in currency units a month.
+
+    The subscription is in the platform's currency, or in the one that `subscription_in` names.
+    """
 
     currency: Parameter[Annotated[str, Field(pattern=r"^[A-Z]{3}$")]]
     retail: Parameter[CtPerKwh]
@@ -105,6 +117,22 @@ class Price(Frozen):
     essential_rate: Parameter[CtPerKwh] | None = None
     platform_fee: Parameter[CtPerKwh]
     subscription: Parameter[Currency] | None = None
+    subscription_in: ForeignCurrency | None = None
+
+    @model_validator(mode="after")
+    def _subscription_comes_to_whole_nano(self) -> Price:
+        foreign = self.subscription_in
+        if foreign is None:
+            return self
+        if self.subscription is None:
+            raise ValueError("subscription_in names a currency, and there is no subscription: drop the section")
+        if foreign.currency.value == self.currency.value:
+            raise ValueError(
+                f"subscription_in.currency {self.currency.value} is that of the platform: drop the section"
+            )
+        if exchanged(self.subscription, foreign.rate)[1]:
+            raise ValueError("subscription_in.rate: the subscription comes to parts of 1e-9 currency: drop decimals")
+        return self
 
 
 class Place(Frozen):
@@ -314,6 +342,15 @@ class Preset(Frozen):
         """Price or fee `key` in ticks (1e-6 currency/kWh), exactly."""
         section: Any = self.regulation if key == "network_fee" else self.price
         return ticks(getattr(section, key))
+
+    @property
+    def subscription_nano(self) -> int | None:
+        """What members pay a month in nano-currency of the platform, exactly; None where they pay nothing so."""
+        price = self.price
+        if price.subscription is None:
+            return None
+        foreign = price.subscription_in
+        return nano(price.subscription) if foreign is None else exchanged(price.subscription, foreign.rate)[0]
 
     @property
     def fees(self) -> int:

@@ -15,7 +15,7 @@ from fastclear.ledger import Ledger
 from fastclear.losses import network_losses
 from fastclear.platforms.agents import Agents
 from fastclear.platforms.gate import Gate, Outcome, clear_gate, mechanisms, refused_orders, vetoed
-from fastclear.platforms.parameters import nano, ppm
+from fastclear.platforms.parameters import ppm
 from fastclear.platforms.preset import Preset
 from fastclear.platforms.recording import Recording
 from fastclear.platforms.rules.staged import zones
@@ -161,13 +161,13 @@ class Trading:
 
     def charge_subscriptions(self) -> None:
         """Charge what members pay by the month, for the days of the run, and seal it in a block of its own."""
-        fixed = self.preset.price.subscription
+        fixed = self.preset.subscription_nano
         if fixed is None:
             return
         first, last = (int(self.community.slots[at]) for at in (0, -1))
         days = [np.datetime64(slot, "ns").astype("datetime64[D]").astype(date) for slot in (first, last)]
         until = days[1] + timedelta(days=1)
-        self.bank.subscribe(range(self.recording.members), days[0], per_month=nano(fixed))
+        self.bank.subscribe(range(self.recording.members), days[0], per_month=fixed)
         receipts = self.bank.charge_subscriptions((days[0], until))
         self.ledger.seal([], receipts, slot=last)
         self.recording.note_money(self.recording.slots - 1, receipts.bill_columns)
