@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import pickle
 import re
 from pathlib import Path
@@ -98,6 +99,24 @@ def test_signatures_are_the_same_again_in_memory_and_pickled(preset: Any, kept: 
     # seconds beside the signatures are those of the simulation: an hour after the last slot
     last = int(result.community.slots[-1]) + result.community.slot_ns
     assert set(Checkpoint(signed).verify(again.ledger.consortium).values()) == {last // 10**9 + 3600}
+
+
+def test_what_vouching_costs_is_reported_and_no_node_searches_for_anything(kept: tuple[fc.RunResult, Path]) -> None:
+    """R36: no proof of work. A header has no nonce, and what nodes compute for a block is one replay and a share of a
+    signature: here it is counted."""
+    result, out = kept
+    cpu = result.seconds["vouching"]
+    assert 0 < cpu < result.seconds["total"]
+    assert json.loads((out / "run.json").read_text())["seconds"]["vouching"] == round(cpu, 6)
+    assert cpu / result.blocks / len(NODES) < 0.05  # seconds a block and node; a fraction of a millisecond is usual
+    fields = light_client.parse_header(result.ledger.block(7).header)._fields
+    assert len(fields) > 10
+    assert not [name for name in fields if "nonce" in name or "difficulty" in name or "target" in name]
+    again = fc.Ledger(result.ledger.params, seed=4, consortium=result.ledger.consortium)
+    assert (
+        again.seal(None, slot=5).hash
+        == fc.Ledger(result.ledger.params, seed=4, consortium=result.ledger.consortium).seal(None, slot=5).hash
+    )
 
 
 def test_nodes_do_not_sign_what_does_not_follow(preset: Any, kept: tuple[fc.RunResult, Path]) -> None:

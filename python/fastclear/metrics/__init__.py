@@ -17,6 +17,7 @@ from fastclear.metrics.coalitions import (
     tabulated,
 )
 from fastclear.metrics.fairness import gains, gini, jain_index, max_regret, min_gain, worse_off
+from fastclear.metrics.feeder_balance import feeder_balance
 from fastclear.metrics.market_figures import grid_peak_w, hhi, settled_after, smiths_alpha
 from fastclear.metrics.run_figures import (
     EnergyFlows,
@@ -47,6 +48,7 @@ __all__ = [
     "core_check",
     "energy_flows",
     "exact_sum",
+    "feeder_balance",
     "figures",
     "gains",
     "gini",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import Final
 
 from fastclear.consortium import Consortium
@@ -52,6 +53,8 @@ class Cosigning:
     ----------
     consortium : Consortium
         The nodes and their quorum.
+    cpu_seconds : float
+        Time on the processor that all nodes together have spent on replaying and cosigning.
     """
 
     def __init__(self, preset: Preset, seed: int) -> None:
@@ -62,6 +65,7 @@ class Cosigning:
         self._signers = [simulated_signer(name, seed) for name in options.nodes.value]
         self.consortium = Consortium(self._signers, options.quorum.value)
         self._validators: list[Validator] = []
+        self.cpu_seconds = 0.0
 
     @property
     def policy(self) -> str:
@@ -81,6 +85,7 @@ class Cosigning:
         VerificationError
             If a block does not follow from what went before.
         """
+        started = time.thread_time()
         if not self._validators:
             params = ledger.params
             self._validators = [
@@ -91,6 +96,7 @@ class Cosigning:
             block = ledger.block_bytes(height)
             for validator in self._validators:
                 validator.replay(block)
+        self.cpu_seconds += time.thread_time() - started
 
     def sign(self, ledger: Ledger, now: int) -> None:
         """Have the log cosigned as it stands: whatever is in it then has the signatures of all nodes.
@@ -103,6 +109,7 @@ class Cosigning:
             The time of the simulation, nanoseconds, which stands beside the signatures.
         """
         self.replay(ledger)
+        started = time.thread_time()
         size = self._validators[0].size
         growth = ledger.prove_growth(size, ledger.height) if 0 < size < ledger.height else []
         checkpoint = ledger.checkpoint(self._operator)
@@ -110,6 +117,7 @@ class Cosigning:
             validator.cosign(checkpoint, size, growth, time=now // _NS_PER_SECOND) for validator in self._validators
         ]
         ledger.accept(checkpoint.having(*lines))
+        self.cpu_seconds += time.thread_time() - started
 
 
 def cosigning(preset: Preset, seed: int) -> Cosigning | None:

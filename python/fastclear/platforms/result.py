@@ -50,7 +50,8 @@ class RunResult(Exported):
     head : str
         Hash of the last block's header, hexadecimal.
     seconds : mapping of str to float
-        ``"clearing"`` (within ``fc.clear``) and ``"total"``.
+        ``"clearing"`` (within ``fc.clear``) and ``"total"``; where nodes vouch for the ledger ``"vouching"``, the time
+        that all of them together have spent on the processor.
     version : str
         Version of fastclear.
     policy : str or None

@@ -272,6 +272,8 @@ def simulate(
     }
     totals = _house_totals(bank)
     seconds = {"clearing": seconds_clearing, "total": time.perf_counter() - started}
+    if nodes is not None:
+        seconds["vouching"] = nodes.cpu_seconds
     sealed = {"blocks": len(ledger), "records": int(recording.records.sum()) + recording.other_records}
     return RunResult(
         preset=preset,
