@@ -36,6 +36,7 @@ BOUGHT, SOLD, PLATFORM, NETWORK, RESIDUAL, SUBSCRIPTION = (
     LINES.index(name)
     for name in ("energy_bought", "energy_sold", "platform_fee", "network_fee", "residual", "subscription")
 )
+_POOLED: Final = ("pool_paid", "pool_received")
 _LINE_OF: Final = {
     "residual": "residual",
     "shortfall": "shortfall",
@@ -109,13 +110,18 @@ def charges(columns: _Columns, rates: Rates, subscription_ppm: list[int], seller
         Account of the seller of each trade (market, buy order, sell order) that may not be delivered.
     """
     table = {name: column.astype(np.int64) for name, column in columns.items()}
-    parts = [*_trades(table, rates), *_members(table, rates, sellers), *_fixed(table, subscription_ppm)]
+    parts = [
+        *_trades(table, rates),
+        *_pools(table, rates),
+        *_members(table, rates, sellers),
+        *_fixed(table, subscription_ppm),
+    ]
     return joined([_charge(table, *part) for part in parts if len(part[0])])
 
 
 def sellers_of(columns: _Columns) -> dict[tuple[int, int, int], int]:
     """Seller of each trade."""
-    sale = np.flatnonzero(_is(columns, "trade") & ~_is(columns, "trade", "buyer"))
+    sale = np.flatnonzero(_is(columns, "trade") & ~_is(columns, "trade", "buyer", *_POOLED))
     fields = [columns[name][sale].tolist() for name in ("market", "buy_order", "sell_order", "debit", "credit")]
     return {(market, buy, sell): max(debit, credit) for market, buy, sell, debit, credit in zip(*fields, strict=True)}
 
@@ -158,7 +164,7 @@ def _is(columns: _Columns, kind: str, *lines: str) -> NDArray[np.bool_]:
 def _trades(table: _Columns, rates: Rates) -> Iterator[_Part]:
     """What buyers and sellers paid and received."""
     debit, credit, amount, quantity = (table[name] for name in ("debit", "credit", "amount", "quantity"))
-    sale = _is(table, "trade") & ~_is(table, "trade", "buyer")
+    sale = _is(table, "trade") & ~_is(table, "trade", "buyer", *_POOLED)
     head = _heads(table)
     received = np.where(debit == _CLEARING, amount, -amount)
     buyer_of_trade = debit[head]
@@ -181,6 +187,31 @@ def _trades(table: _Columns, rates: Rates) -> Iterator[_Part]:
     ):
         rows = np.flatnonzero(_is(table, kind, *lines) & of_trade)
         yield rows, buyer_of_trade[head[rows]], line, rate, with_energy, tax, received[rows], energy[rows]
+
+
+def _pools(table: _Columns, rates: Rates) -> Iterator[_Part]:
+    """What loads of a pool paid and received, and fees and tax on top, which are the member's own."""
+    amount, quantity = table["amount"], table["quantity"]
+    load = _is(table, "trade", *_POOLED)
+    for rows, account, sign in _sides(table, load):
+        paid, energy = sign * amount[rows], quantity[rows]
+        takes = energy >= 0
+        yield rows[takes], account[takes], BOUGHT, rates.energy, 0, 0, paid[takes], energy[takes]
+        yield rows[~takes], account[~takes], SOLD, 0, 0, 0, paid[~takes], -energy[~takes]
+    of_load = load[_heads(table)]
+    nothing = np.zeros_like(quantity)
+    joint = (int(rates.platform == rates.energy), int(rates.network == rates.energy))
+    for kind, name, line, rate, with_energy, tax, energy in (
+        ("fee", "platform", PLATFORM, rates.platform, joint[0], 0, quantity),
+        ("fee", "platform_share", PLATFORM, rates.platform, joint[0], 0, nothing),
+        ("fee", "network", NETWORK, rates.network, joint[1], 0, quantity),
+        ("fee", "network_share", NETWORK, rates.network, joint[1], 0, nothing),
+        ("tax", "trade", BOUGHT, rates.energy, 0, 1, nothing),
+        ("tax", "platform", PLATFORM, rates.platform, 0, 1, nothing),
+        ("tax", "network", NETWORK, rates.network, 0, 1, nothing),
+    ):
+        for rows, account, sign in _sides(table, _is(table, kind, name) & of_load):
+            yield rows, account, line, rate, with_energy, tax, sign * amount[rows], energy[rows]
 
 
 def _members(table: _Columns, rates: Rates, sellers: Mapping[Any, int]) -> Iterator[_Part]:

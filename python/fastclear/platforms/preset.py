@@ -276,6 +276,17 @@ class Preset(Frozen):
             raise ValueError("price.essential_rate: with both fees on top it is above retail: lower it, or the fees")
         return self
 
+    @model_validator(mode="after")
+    def _pool_has_no_orders(self) -> Preset:
+        if self.market.rule.pool is None:
+            return self
+        if self.market.essential_first.value or self.regulation.veto is not None or self.loss_ppm:
+            raise ValueError(
+                f"market.mechanism is {self.market.mechanism.value}, a pool: it has no orders to serve first or to "
+                "reject, and no trades to share losses over: leave out essential_first, veto and loss_percent"
+            )
+        return self
+
     def ticks(self, key: str) -> int:
         """Price or fee `key` in ticks (1e-6 currency/kWh), exactly."""
         section: Any = self.regulation if key == "network_fee" else self.price

@@ -251,7 +251,8 @@ def simulate(
     house.confirm(None)
     house.charge_subscriptions()
     bank.close_cycle()  # recounts every account
-    orders = order_frame(recording, community)
+    pooled = preset.market.rule.pool is not None
+    orders = order_frame(recording, community, pooled=pooled)
     trades = trade_frame(recording, community)
     frames = {
         "slots": slot_frame(recording, community, orders, trades),
@@ -329,4 +330,5 @@ def _metrics(
         seconds,
         retail=preset.ticks("retail"),
         feed_in=preset.ticks("feed_in"),
+        pooled=preset.market.rule.pool is not None,
     )

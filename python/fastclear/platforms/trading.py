@@ -14,7 +14,7 @@ from fastclear.community import Batteries, Community, forecast
 from fastclear.ledger import Ledger
 from fastclear.losses import network_losses
 from fastclear.platforms.agents import Agents
-from fastclear.platforms.gate import Gate, Outcome, clear_gate, mechanisms, refused_orders, vetoed
+from fastclear.platforms.gate import Gate, Outcome, clear_gate, clear_pool, mechanisms, refused_orders, vetoed
 from fastclear.platforms.parameters import nano, ppm
 from fastclear.platforms.preset import Preset
 from fastclear.platforms.recording import Recording
@@ -55,6 +55,9 @@ class Trading:
         self.preset, self.community, self.seed = preset, community, seed
         self.bank, self.ledger, self.recording = bank, ledger, recording
         self.rules = mechanisms(preset)
+        pool = preset.market.rule.pool
+        grid = preset.ticks("retail"), preset.ticks("feed_in")
+        self.pool = None if pool is None else pool(preset.market.options, *grid)
         self.batteries = Batteries.of(community)
         self.shared = shared_storage(preset, community)
         self.error_ppm = ppm(preset.set_up.forecast_error_percent)
@@ -91,19 +94,22 @@ class Trading:
             self.shared.take(part)
             battery = battery + part
         metered = net + battery
-        if self.preset.market.rule.pool is None:
-            self.bank.advance(start)
-            gate = self._bids(slot, expected + battery)
-        else:
+        if self.pool is not None:
+            # nobody bids, so that nothing is reserved or refused: what has flowed must be paid
             self.bank.advance(start + self.community.slot_ns)
             gate = self._meters(slot, metered)
-        every = np.arange(len(gate))
-        refused = self.bank.reserve(gate.columns(every, gate.market, gate.quantity), slot=start if self.dated else None)
-        refused = self._with_veto(gate, refused)
-        essential, auction = self.rules
-        if self.stager is not None:
-            gate, auction = replace(gate, zone=self.zones[gate.member]), self.stager(slot)
-        outcome = clear_gate(gate, refused == 0, essential, auction)
+            refused, outcome = np.zeros(len(gate), np.uint16), clear_pool(gate, self.pool)
+        else:
+            self.bank.advance(start)
+            gate = self._bids(slot, expected + battery)
+            every = np.arange(len(gate))
+            orders = gate.columns(every, gate.market, gate.quantity)
+            refused = self.bank.reserve(orders, slot=start if self.dated else None)
+            refused = self._with_veto(gate, refused)
+            essential, auction = self.rules
+            if self.stager is not None:
+                gate, auction = replace(gate, zone=self.zones[gate.member]), self.stager(slot)
+            outcome = clear_gate(gate, refused == 0, essential, auction)
         self.agents.observe(gate, outcome)
         self.recording.battery_wh[slot] = battery
         self.recording.metered_wh[slot] = metered
@@ -125,13 +131,10 @@ class Trading:
         return Gate.of(self.agents.quotes(expected, slot), slot, self.first, self.rate)
 
     def _meters(self, slot: int, metered: Int64) -> Gate:
-        """Nobody bids: what was metered, at the price of the pool; nothing where all have one sign."""
-        market, retail, feed_in = self.preset.market, self.preset.ticks("retail"), self.preset.ticks("feed_in")
+        """Nobody bids: what was metered; nothing where all have one sign, since all of it is the grid's then."""
         shared = metered if (metered > 0).any() and (metered < 0).any() else np.zeros_like(metered)
-        price = 0
-        if market.rule.pool is not None and shared.any():
-            price = market.rule.pool(market.options, retail, feed_in, shared)
-        return Gate.of_meters(shared, slot, price, retail - self.preset.fees, feed_in)
+        retail, feed_in = self.preset.ticks("retail"), self.preset.ticks("feed_in")
+        return Gate.of_meters(shared, slot, retail - self.preset.fees, feed_in)
 
     def confirm(self, now: int | None) -> None:
         """Settle and seal every slot that is confirmed by `now`; all of them where there is no later slot."""
