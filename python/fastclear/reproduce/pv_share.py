@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -140,15 +139,9 @@ def figures(runs: int, seed: int, step: Step) -> list[Figure]:
     return rows
 
 
-def plot(runs: int, seed: int, file: Path) -> None:
-    """Draw the overall index over the share of PV, and beside it what homes without PV have of the saving.
-
-    Parameters
-    ----------
-    file : Path
-        An .html, .png or .svg file; a file there is replaced.
-    """
-    picture(sweep(runs, seed)).save(file)
+def plot(runs: int, seed: int) -> Any:
+    """The overall index over the share of PV, and beside it what homes without PV have of the saving, as a chart."""
+    return picture(sweep(runs, seed))
 
 
 def picture(found: dict[tuple[int, str], list[Outcome]]) -> Any:
@@ -178,7 +171,7 @@ def picture(found: dict[tuple[int, str], list[Outcome]]) -> Any:
             "rule:N",
             title=None,
             scale=alt.Scale(domain=list(names.values()), range=[ORANGE, BLUE, GREEN]),
-            legend=alt.Legend(orient="top"),
+            legend=alt.Legend(orient="top", symbolOpacity=1),
         ),
     )
     overall = alt.Y("overall:Q", title="overall index (%)", scale=alt.Scale(zero=False))
@@ -187,9 +180,9 @@ def picture(found: dict[tuple[int, str], list[Outcome]]) -> Any:
         base.mark_line(point=True).encode(y=overall),
     )
     right = base.mark_line(point=True).encode(
-        y=alt.Y("part:Q", title="of what is saved, to homes without PV (%)", scale=alt.Scale(zero=False))
+        y=alt.Y("part:Q", title="to homes without PV (% of what is saved)", scale=alt.Scale(zero=False))
     )
-    size = {"width": 330, "height": 260}
+    size = {"width": 330, "height": 290}
     return alt.hconcat(left.properties(**size), right.properties(**size)).configure(**THEME)
 
 
