@@ -27,6 +27,7 @@ from fastclear.audit.watch import Watched, audited
 from fastclear.clearing_columns import Cleared, Settled, cleared_columns, ids, meter_columns, meter_frame
 from fastclear.columns import INT64_MAX, Participant, whole
 from fastclear.disputes import Dispute, Disputes
+from fastclear.energy_credit_desk import EnergyCreditDesk
 from fastclear.errors import SettlementError
 from fastclear.escrow_deals import Escrow2of3
 from fastclear.escrow_desk import EscrowDesk
@@ -59,7 +60,16 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Settlement(
-    EscrowDesk, TokenDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges, Resettlement, InvoiceDesk, Disputes
+    EscrowDesk,
+    TokenDesk,
+    LimitDesk,
+    MarginDesk,
+    PrepaymentDesk,
+    EnergyCreditDesk,
+    FixedCharges,
+    Resettlement,
+    InvoiceDesk,
+    Disputes,
 ):
     """The accounts of a community, and what happens to them slot by slot.
 

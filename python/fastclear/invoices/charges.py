@@ -45,6 +45,8 @@ _LINE_OF: Final = {
     "penalty": "penalty",
     "netting": "share",
     "penalty_share": "share",
+    "credited": "feed_in",
+    "compensated": "residual",
 }
 _FIRST: Final = _core.FIRST_MEMBER
 _CLEARING: Final = next(account for account, name in _core.HOUSE_ACCOUNTS if name == "clearing")
@@ -217,15 +219,19 @@ def _pools(table: _Columns, rates: Rates) -> Iterator[_Part]:
 def _members(table: _Columns, rates: Rates, sellers: Mapping[Any, int]) -> Iterator[_Part]:
     """What metering cost, and what was corrected."""
     amount, quantity = table["amount"], table["quantity"]
-    nothing = np.zeros_like(quantity)
+    nothing, none = np.zeros_like(quantity), np.zeros(len(quantity), np.bool_)
     for kind in ("imbalance", "correction"):
         prefix = "tax_" if kind == "correction" else ""
         taxes = kind if prefix else "tax"
         for name, line in _LINE_OF.items():
+            if (kind, name) not in LINE_CODES:
+                continue  # nothing corrects what became credits
             rate = rates.residual if line == "residual" else 0
             for rows, account, sign in _sides(table, _is(table, kind, name)):
                 yield rows, account, LINES.index(line), rate, 0, 0, sign * amount[rows], quantity[rows]
         for rows, account, sign in _sides(table, _is(table, taxes, f"{prefix}residual")):
+            yield rows, account, RESIDUAL, rates.residual, 0, 1, sign * amount[rows], nothing[rows]
+        for rows, account, sign in _sides(table, _is(table, "tax", "compensated") if not prefix else none):
             yield rows, account, RESIDUAL, rates.residual, 0, 1, sign * amount[rows], nothing[rows]
         for rows, account, sign in _sides(table, _is(table, taxes, f"{prefix}undelivered")):
             yield rows, account, BOUGHT, rates.energy, 0, 1, sign * amount[rows], nothing[rows]

@@ -283,6 +283,7 @@ def figures(
     retail: int,
     feed_in: int,
     pooled: bool = False,
+    credited: int = 0,
 ) -> list[Metric]:
     """All figures of a run, in the order in which they are shown.
 
@@ -302,6 +303,8 @@ def figures(
         Backstop prices in ticks, for what the supplier and the state would get without the market.
     pooled : bool, default False
         Whether nobody bids: then what an auction would trade is what the pool shares.
+    credited : int, default 0
+        By how much more the supplier would get without the market under net metering, nano-currency.
     """
     # the other half of what a pool shares is that of who gives it
     auction = trades.filter(pl.col("tranche") != "essential", pl.col("buyer").is_not_null())
@@ -309,7 +312,7 @@ def figures(
     quantity, price = (auction[name].to_numpy() for name in ("quantity_wh", "sell_price_ticks"))
     served = trades.filter(pl.col("tranche") == "essential")["quantity_wh"].to_numpy()
     bills, without = (exact_sum(members[name].to_numpy()) for name in ("bill_nano", "bill_without_nano"))
-    supplier_without = retail * exact_sum(flows.imports) - feed_in * exact_sum(flows.exports)
+    supplier_without = retail * exact_sum(flows.imports) - feed_in * exact_sum(flows.exports) + credited
     welfare = welfare_nano(*(orders[name].to_numpy() for name in ("buy", "price_ticks", "filled_wh")))
     return [
         Metric("bills", "Members' bills", bills, "nano", "energy, fees and tax of all members", without),

@@ -25,6 +25,7 @@ from fastclear.ledger import Ledger
 from fastclear.metrics import Metric
 from fastclear.platforms import load_preset
 from fastclear.platforms.accounts import Purses, deposit_notes, deposits_nano, member_frame
+from fastclear.platforms.net_metering import credit_notes, without_market
 from fastclear.platforms.opening import open_bank
 from fastclear.platforms.output import new_directory, write_result
 from fastclear.platforms.preset import Preset
@@ -249,6 +250,7 @@ def simulate(
         seconds_clearing += house.trade(slot)
         advance()
     house.confirm(None)
+    house.close_month()
     house.charge_subscriptions()
     bank.close_cycle()  # recounts every account
     pooled = preset.market.rule.pool is not None
@@ -275,7 +277,7 @@ def simulate(
         orders=frames["orders"],
         house=totals,
         metrics=_metrics(preset, community, recording, frames, totals, sealed, seconds),
-        notes=_notes(preset, frames["members"], days),
+        notes=[*_notes(preset, frames["members"], days), *credit_notes(house.metering)],
         ledger=ledger,
         head=ledger.head,
         blocks=sealed["blocks"],
@@ -331,4 +333,5 @@ def _metrics(
         retail=preset.ticks("retail"),
         feed_in=preset.ticks("feed_in"),
         pooled=preset.market.rule.pool is not None,
+        credited=without_market(preset, community.slots, recording.metered_wh)[1],
     )

@@ -15,6 +15,7 @@ from fastclear.ledger import Ledger
 from fastclear.losses import network_losses
 from fastclear.platforms.agents import Agents
 from fastclear.platforms.gate import Gate, Outcome, clear_gate, clear_pool, mechanisms, refused_orders, vetoed
+from fastclear.platforms.net_metering import net_metering, settle_month
 from fastclear.platforms.parameters import nano, ppm
 from fastclear.platforms.preset import Preset
 from fastclear.platforms.recording import Recording
@@ -80,6 +81,7 @@ class Trading:
         rule = preset.market.rule
         self.stager = rule.staged(preset.market.options, community, seed) if rule.staged else None
         self.zones = zones(community)
+        self.metering = net_metering(preset, community.slots, recording.members)
         self.dated = isinstance(bank.tariff, TariffPlan)
 
     def trade(self, slot: int) -> float:
@@ -145,6 +147,8 @@ class Trading:
             if now is not None and due > now:
                 return
             self.waiting.popleft()
+            if self.metering is not None and self.metering.begins(done.slot):
+                self.close_month(done.slot - 1)
             self.bank.advance(due)
             receipts = self.bank.settle(
                 done.outcome.clearings,
@@ -154,9 +158,17 @@ class Trading:
             )
             refused = refused_orders(done.gate, done.refused)
             block = self.ledger.seal([*done.outcome.clearings, *refused], receipts, slot=start)
+            if self.metering is not None:
+                self.metering.add(done.slot, done.metered, self.recording.contract_wh[done.slot])
             self.recording.note_money(done.slot, receipts.bill_columns)
             self.recording.records[done.slot] = len(receipts)
             self.recording.height[done.slot] = block.height
+
+    def close_month(self, slot: int | None = None) -> None:
+        """End a month of net metering with `slot`, or with the last one."""
+        if self.metering is not None:
+            last = self.recording.slots - 1 if slot is None else slot
+            settle_month(self.metering, self.bank, self.ledger, self.recording, int(self.community.slots[last]), last)
 
     def charge_subscriptions(self) -> None:
         """Charge what members pay by the month, for the days of the run, and seal it in a block of its own."""

@@ -84,7 +84,7 @@ def _draw(chosen: list[Experiment], file: Path, runs: int | None, seed: int) -> 
         names = [name for name in EXPERIMENTS if hasattr(experiment(name), "plot")]
         raise FastclearError(f"--plot draws one experiment: name it by --only {' or --only '.join(names)}")
     check_plot(file)
-    chart: Any = drawn[0].plot(drawn[0].RUNS if runs is None else runs, seed)  # type: ignore[attr-defined]
+    chart: Any = drawn[0].plot(drawn[0].RUNS if runs is None else runs, seed)
     draw(chart, file)
 
 

@@ -37,6 +37,9 @@ _TEXTS: Final = {
     ("trade", "buyer"): "paid for taking {energy}",
     ("trade", "sum"): "sold {energy}",
     ("trade", "sum_paid"): "had to pay for giving {energy}",
+    ("imbalance", "credited"): "feed-in for {energy} at {price} given back: the energy became credits",
+    ("imbalance", "compensated"): "{energy} at {price} set off by energy fed in",
+    ("tax", "compensated"): "tax on {energy} that were set off",
     ("fee", "pool"): "fees and fixed cost of a pool",
     ("imbalance", "grid_import"): "{energy} from the grid at {price}, for a pool",
     ("imbalance", "grid_export"): "{energy} to the grid at {price}, from a pool",
@@ -110,7 +113,7 @@ _TEXTS.update(
     {
         ("correction", line): f"by a later reading: {text}"
         for (kind, line), text in _TEXTS.items()
-        if kind == "imbalance"
+        if kind == "imbalance" and line not in ("grid_import", "grid_export", "credited", "compensated")
     }
 )
 _TEXTS.update(
