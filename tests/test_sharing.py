@@ -489,11 +489,6 @@ def test_what_a_pool_does_not_have():
     for ask in (clearing.curves, clearing.plot, lambda: clearing.halves, lambda: clearing.trade_columns):
         with pytest.raises(fc.MechanismError):
             ask()
-    bank = fc.Settlement(tariff=fc.Tariff(30, 5))
-    with pytest.raises(fc.MechanismError, match="a pool pairs nobody"):
-        bank.settle(clearing)
-    with pytest.raises(fc.MechanismError, match="a pool pairs nobody"):
-        fc.Ledger().seal(clearing, slot=0)
 
 
 def test_out_receives_what_is_shared():

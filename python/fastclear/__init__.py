@@ -60,6 +60,7 @@ from fastclear.community import (
 )
 from fastclear.comparison import Comparison, compare
 from fastclear.consortium import Consortium
+from fastclear.energy_credits import CreditMonth, EnergyCredits
 from fastclear.erasure import Erasure
 from fastclear.errors import (
     ExchangeError,
@@ -136,12 +137,14 @@ __all__ = [
     "Consortium",
     "CosignError",
     "CreditBank",
+    "CreditMonth",
     "DeferrableLoads",
     "DevicePlan",
     "DieselGenerators",
     "Discriminatory",
     "DualPrice",
     "DualToken",
+    "EnergyCredits",
     "Equivocation",
     "Erasure",
     "Escrow2of3",

@@ -392,6 +392,14 @@ class Bank:
         clearings: list[
             tuple[_U8, _U64, _U64, _U64, _I64, _I64, _I64, _I64, _I64, tuple[_I64, _I64, int, bool, int, _I64 | None]]
         ],
+        pools: list[
+            tuple[
+                tuple[_U64, _U64, _U64],
+                tuple[_I64, _I64, _I64],
+                tuple[_U64, _I64, _I64],
+                tuple[_U64, _I64, _I64, _I64],
+            ]
+        ],
         meter_account: _U64,
         meter_energy: _I64,
         due: bool,
@@ -763,6 +771,7 @@ class Chain:
         self,
         orders: list[dict[str, NDArray[np.generic]]],
         trades: list[dict[str, NDArray[np.generic] | int | bool]],
+        lines: list[dict[str, NDArray[np.generic]]],
         slot: int,
         not_before: int,
     ) -> tuple[bytes, bytes]: ...

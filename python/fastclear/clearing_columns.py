@@ -17,6 +17,7 @@ from fastclear.errors import SettlementError
 from fastclear.imbalance import OWNERS
 from fastclear.members import Members
 from fastclear.orders import Orders
+from fastclear.sharing import SharingClearing
 
 ClearedColumns = tuple[
     NDArray[np.uint8],
@@ -70,7 +71,7 @@ class Settled:
         """Refuse a clearing with trades that was settled before, in this call or an earlier one: the object itself."""
         seen: dict[int, int] = {}
         for index, clearing in enumerate(clearings):
-            if not len(clearing.trade_columns["quantity"]):
+            if not _trades(clearing):
                 continue
             known = self._known.get(id(clearing))
             if id(clearing) in seen:
@@ -210,10 +211,17 @@ def _forget(settled: dict[int, weakref.ref[Cleared]], key: int) -> Callable[[obj
     return forget
 
 
+def _trades(clearing: Cleared) -> int:
+    """How many trades it has; a pool pairs nobody, and every load is one."""
+    if isinstance(clearing, SharingClearing):
+        return clearing.orders.n
+    return len(clearing.trade_columns["quantity"])
+
+
 def _described(clearing: Cleared) -> str:
     """Which clearing it is: its markets and its size."""
     markets = [0] if clearing.orders.market is None else np.unique(clearing.orders.market).tolist()
     named = clearing.orders.names("market", np.array(markets[:3], np.int64)).to_list()
     listed = ", ".join(str(name) for name in named) + (", …" if len(markets) > 3 else "")
-    trades = len(clearing.trade_columns["quantity"])
+    trades = _trades(clearing)
     return f"({clearing.orders.n} orders and {trades} trades in market {listed})"

@@ -209,7 +209,7 @@ class EscrowDesk(CreditDesk):
             (payment, payment, 1, True, HOUSE["platform"], fees),
         )
         try:
-            self._bank.settle([clearing], *_NO_ROWS, False, 0)
+            self._bank.settle([clearing], [], *_NO_ROWS, False, 0)
         except SettlementError as error:
             raise SettlementError(f"deals {numbers} cannot be funded: {error}") from error
         slots = self._self._slots

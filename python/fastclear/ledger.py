@@ -46,7 +46,9 @@ from fastclear.leaves import (
 )
 from fastclear.ledger_signing import CHECKPOINT, LedgerSigning, read_checkpoint, read_consortia
 from fastclear.light_client import Refused
+from fastclear.pool_lines import plain_postings
 from fastclear.proof_desk import ProofDesk
+from fastclear.sharing import SharingClearing
 
 _KIND: Final = pl.Enum(light_client.KINDS)
 
@@ -260,7 +262,8 @@ class Ledger(LedgerSigning, ProofDesk, ErasureDesk):
         receipts : Receipts, optional
             The postings of the bank since the last block. The ledger folds them into account states of its own and
             seals the root of those. Without receipts the bare trades are sealed, between accounts 0: a ``trade``
-            record each with what the seller receives, and ``fee`` records where the buyer pays another amount.
+            record each with what the seller receives, and ``fee`` records where the buyer pays another amount; of a
+            pool, what each load pays or receives, and what the grid and the operator get.
             One ledger is sealed either always with receipts or always without.
         slot : int, optional
             Start of the delivery slot, ns since 1970 UTC.
@@ -295,8 +298,10 @@ class Ledger(LedgerSigning, ProofDesk, ErasureDesk):
         orders = [order_columns(item, pseudonyms(receipts, item)) for item in clearings]
         if receipts is None:
             not_before = start if time is None else _natural(time, "time")
-            trades = [trade_columns(item) for item in clearings]
-            header, digest = self._chain.seal_plain(orders, trades, start, not_before)
+            pools = [item for item in clearings if isinstance(item, SharingClearing)]
+            trades = [trade_columns(item) for item in clearings if not isinstance(item, SharingClearing)]
+            lines = [plain_postings(item) for item in pools]
+            header, digest = self._chain.seal_plain(orders, trades, lines, start, not_before)
         else:
             columns = posting_columns(receipts)
             earliest = start if time is None and len(columns["seq"]) == 0 else time

@@ -81,7 +81,8 @@ KINDS = (
     "dispute",
 )
 """Names of the record kinds, from 1."""
-PAID_TO_BUYER, SUM, SUM_PAID = 1, 2, 3
+PAID_TO_BUYER, SUM, SUM_PAID, POOL_PAID, POOL_RECEIVED = 1, 2, 3, 4, 5
+SUMS = (SUM, SUM_PAID, POOL_PAID, POOL_RECEIVED)
 """Codes of trades whose amount is a sum: paid out to a buyer; what a seller receives; what a seller pays."""
 
 HASH_LINES = (("membership", 2), ("parameter", 2))
@@ -170,7 +171,7 @@ def parse_record(data: bytes) -> Record:
     record = Record(KINDS[kind - 1], flags, code, asset, *rest)
     if record.amount < 0:
         raise Refused("a record with a negative amount")
-    if record.kind == "trade" and code in (SUM, SUM_PAID) and record.price != 0:
+    if record.kind == "trade" and code in SUMS and record.price != 0:
         raise Refused("a sum with a price a unit")
     if (record.kind, code) in HASH_LINES and any(
         (flags, asset, record.debit, record.credit, record.price, record.amount)
@@ -186,7 +187,7 @@ def hash_of(record: Record) -> bytes:
 
 def is_sum(record: Record) -> bool:
     """Whether a trade's amount is a sum, which has no price a unit, instead of |price x quantity|."""
-    return record.kind == "trade" and record.code in (PAID_TO_BUYER, SUM, SUM_PAID)
+    return record.kind == "trade" and record.code in (PAID_TO_BUYER, *SUMS)
 
 
 def parse_order(data: bytes) -> Order:

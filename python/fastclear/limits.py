@@ -141,6 +141,10 @@ def slot_of(columns: Mapping[str, NDArray[Any]]) -> Slot:
     seller, received = signed(sale, _CLEARING)
     income = _sums(seller, received)
     income.update(_sums(*signed(rows_of("imbalance", "feed_in"), _BACKSTOP)))
+    pooled = rows_of("trade", "pool_paid", "pool_received")
+    pooled = pooled[quantity[pooled] < 0]  # loads that give
+    giver, paid = signed(pooled, _CLEARING)
+    income.update(_sums(giver, paid))
     meter = np.flatnonzero((kind == KINDS["meter"]) & (code != CODES[KINDS["meter"], "missing"]))
     metered = dict(zip(debit[meter].tolist(), quantity[meter].tolist(), strict=True))
     reader = dict(zip(columns["seq"][meter].tolist(), debit[meter].tolist(), strict=True))

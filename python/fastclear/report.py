@@ -120,7 +120,7 @@ def order_books(result: RunResult, slots: pl.DataFrame) -> dict[str, Any] | None
         return None
     name = pl.col("slot").dt.strftime("%Y-%m-%d %H:%M")
     orders = (
-        result.orders.filter((pl.col("tranche") == "auction") & (pl.col("reject") == 0))
+        result.orders.filter((pl.col("tranche") != "essential") & (pl.col("reject") == 0))
         .with_columns(wh=pl.col("quantity_wh") - pl.col("essential_wh"))
         .filter(pl.col("wh") > 0)
         .join(traded.select("slot"), on="slot", how="semi")

@@ -27,6 +27,7 @@ from fastclear.audit.watch import Watched, audited
 from fastclear.clearing_columns import Cleared, Settled, cleared_columns, ids, meter_columns, meter_frame
 from fastclear.columns import INT64_MAX, Participant, whole
 from fastclear.disputes import Dispute, Disputes
+from fastclear.energy_credit_desk import EnergyCreditDesk
 from fastclear.errors import SettlementError
 from fastclear.escrow_deals import Escrow2of3
 from fastclear.escrow_desk import EscrowDesk
@@ -37,11 +38,13 @@ from fastclear.margin_desk import MarginDesk
 from fastclear.members import Members
 from fastclear.netting import money as money_series
 from fastclear.orders import Orders, encode
+from fastclear.pool_lines import pool_columns
 from fastclear.prepayment_desk import PrepaymentDesk
 from fastclear.profile_desks import desk_of
 from fastclear.profiles import Profile, named, set_up
 from fastclear.receipts import Receipts, read_only
 from fastclear.resettlement import Resettlement, SettledSlots, delay, reading_versions
+from fastclear.sharing import SharingClearing
 from fastclear.statements.exposure import Exposure, exposure
 from fastclear.tariff import Tariff
 from fastclear.tariffs.fixed_charges import FixedCharges
@@ -57,7 +60,16 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Settlement(
-    EscrowDesk, TokenDesk, LimitDesk, MarginDesk, PrepaymentDesk, FixedCharges, Resettlement, InvoiceDesk, Disputes
+    EscrowDesk,
+    TokenDesk,
+    LimitDesk,
+    MarginDesk,
+    PrepaymentDesk,
+    EnergyCreditDesk,
+    FixedCharges,
+    Resettlement,
+    InvoiceDesk,
+    Disputes,
 ):
     """The accounts of a community, and what happens to them slot by slot.
 
@@ -355,6 +367,10 @@ class Settlement(
         reading is compared with what its member bought and sold, and the imbalance policy prices the difference: by
         default energy beyond the contract is bought at retail, energy left over is sold at feed-in.
 
+        A pool (:class:`fastclear.SharingClearing`) has no bids and no reservations: each load pays what the clearing
+        says, forced as metering is, with the tariff's fees on what it takes from others and tax on what it imports on
+        top; the grid is paid at the prices of the clearing, and the operator what is left.
+
         Parameters
         ----------
         clearing : Clearing or sequence of them
@@ -384,12 +400,18 @@ class Settlement(
         SettlementError
             A stranger, a clearing that was settled already, two readings of one member, a reading that is no integer,
             a buyer whose cover does not reach, a slot that is final (:meth:`freeze`), an order that was reserved for
-            another slot, or no slot under a plan; losses below zero or where nobody traded; then nothing has happened.
+            another slot, or no slot under a plan; losses below zero or where nobody traded; a pool under escrow; then
+            nothing has happened.
         """
         terms = self._plan.terms(slot)
         clearings = clearing if isinstance(clearing, Sequence) else [clearing]
         fees = partial(self._plan.fees_of_trades, terms)
-        columns = [cleared_columns(item, self._members, fees) for item in clearings]
+        columns, pools = [], []
+        for item in clearings:
+            if isinstance(item, SharingClearing):
+                pools.append(pool_columns(item, self._members.of_orders(item.orders)))
+            else:
+                columns.append(cleared_columns(item, self._members, fees))
         self._settled.check_new(clearings)
         start = None if slot is None else slot_ns(slot)
         self._slots.check_open(start)
@@ -398,7 +420,7 @@ class Settlement(
         versions = reading_versions(meter)
         self._plan.tell(self._bank, terms)
         self._desk.before_slot(self)
-        self._bank.settle(columns, accounts, energy, meter is not None, whole("losses", losses))
+        self._bank.settle(columns, pools, accounts, energy, meter is not None, whole("losses", losses))
         self._settled.remember(clearings, len(self._slots) if self.confirm_after else None)
         self._slots.add(start, accounts, versions)
         receipts = self._hand_out(slot_number=len(self._slots) - 1)

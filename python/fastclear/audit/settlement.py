@@ -74,15 +74,20 @@ _COINS: Final = (0, 2)  # money, access tokens; the other assets are claims
 _SUMS: Final = frozenset(
     {"buyer", "sum", "sum_paid", "deficit", "rounding", "penalty_share"}
     | {"platform_share", "network_share", "subscription", "platform_proceeds", "dso_proceeds"}
+    | {"pool_paid", "pool_received"}
 )
 _OF_DELIVERY: Final = frozenset({"residual", "shortfall", "feed_in", "over_bought", "undelivered", "netting"})
 _OF_DEALS: Final = frozenset({"escrowed", "released", "returned", "delivery_penalty"})
-_HALVES: Final = frozenset({*_OF_DELIVERY, *_OF_DEALS, "spread", "platform", "network"})
-"""Lines that are sums where they have no price a unit in whole ticks: halves of a pool, shares, shared fees, deals."""
+_HALVES: Final = frozenset({*_OF_DELIVERY, *_OF_DEALS, "spread", "platform", "network", "pool"})
+"""Lines that are sums where they have no price in whole ticks: halves, shares, shared fees, fixed cost, deals."""
 _PRICED: Final = frozenset({*_OF_DELIVERY, "penalty", "penalty_share", "rounding"})
 """Lines that a correction may change."""
 _PROCEEDS: Final = ("platform_proceeds", "dso_proceeds")
 _FROM_MEMBERS: Final = ("subscription", *_PROCEEDS)
+_ON_TOP: Final = ("platform", "platform_share", "network", "network_share")
+"""Fees that a member pays itself on a load of a pool."""
+_POOLED: Final = ("pool_paid", "pool_received")
+_GRID: Final = {"grid_import": 1, "grid_export": -1}
 _IMPORTED: Final = {"residual": 1, "shortfall": 1, "feed_in": -1, "over_bought": -1}
 
 
@@ -136,6 +141,7 @@ class _Call:
     contract: Counter[int] = field(default_factory=Counter)  # member -> bought less sold
     released: Counter[int] = field(default_factory=Counter)  # member -> set aside beyond what was drawn
     sold: dict[int, tuple[int, int]] = field(default_factory=dict)  # seq of a trade -> seller, what is left of it
+    pooled: dict[int, int] = field(default_factory=dict)  # seq of a load of a pool -> its member
     paid: set[int] = field(default_factory=set)  # accounts that paid or set aside something
     reading: dict[int, tuple[int, int]] = field(default_factory=dict)  # seq of a reading -> member, unexplained Wh
     correcting: Correcting = field(default_factory=Correcting)
@@ -363,6 +369,7 @@ class Books:
         elif (
             kind not in ("imbalance", "tax", "trade")
             and line not in _FROM_MEMBERS
+            and not (kind == "fee" and line in _ON_TOP and call.pooled.get(p["group"]) == p["debit"])
             and not (kind == "correction" and line)
         ):
             raise broken(FORCED, f"{where}: a {kind} is taken from account {p['debit']}")
@@ -390,6 +397,8 @@ class Books:
             call.post_of[seq] = seq
             call.market[p["market"]] += p["quantity"]
             call.contract[p["debit"]] += p["quantity"]
+        elif line in _POOLED or (kind == "fee" and line == "pool") or (kind == "imbalance" and line in _GRID):
+            self._note_pool(p, line, call, where)
         elif kind in ("trade", "fee", "tax") and _CLEARING in (p["debit"], p["credit"]):
             post = call.post_of.get(group)
             if post is None:
@@ -430,6 +439,22 @@ class Books:
             for account, moved in ((p["debit"], -amount), (p["credit"], amount)):
                 opening, deposited = self._cycle.get(account, (0, 0))
                 self._cycle[account] = (opening, deposited + moved)
+
+    def _note_pool(self, p: dict[str, int], line: str, call: _Call, where: str) -> None:
+        """Loads of a pool, the grid, the operator: energy adds up market by market, money in the clearing account."""
+        other = p["credit"] if p["debit"] == _CLEARING else p["debit"]
+        if _CLEARING not in (p["debit"], p["credit"]) or other == _CLEARING:
+            raise broken(WHOLE, f"{where}: a line of a pool that does not pass through the clearing account")
+        if line in _POOLED:
+            if not _MEMBERS <= other < _DEBTS or (line == "pool_paid") != (p["credit"] == _CLEARING):
+                raise broken(WHOLE, f"{where}: {line} between accounts {p['debit']} and {p['credit']}")
+            call.pooled[p["seq"]] = other
+            call.market[p["market"]] += p["quantity"]
+            call.contract[other] += p["quantity"]
+            if line == "pool_received":
+                call.sold[p["seq"]] = (other, p["amount"])
+        elif line in _GRID:
+            call.market[p["market"]] -= _GRID[line] * p["quantity"]
 
     def _check_whole(self, call: _Call) -> None:
         for post, left in call.undrawn.items():

@@ -36,6 +36,7 @@ BOUGHT, SOLD, PLATFORM, NETWORK, RESIDUAL, SUBSCRIPTION = (
     LINES.index(name)
     for name in ("energy_bought", "energy_sold", "platform_fee", "network_fee", "residual", "subscription")
 )
+_POOLED: Final = ("pool_paid", "pool_received")
 _LINE_OF: Final = {
     "residual": "residual",
     "shortfall": "shortfall",
@@ -44,6 +45,8 @@ _LINE_OF: Final = {
     "penalty": "penalty",
     "netting": "share",
     "penalty_share": "share",
+    "credited": "feed_in",
+    "compensated": "residual",
 }
 _FIRST: Final = _core.FIRST_MEMBER
 _CLEARING: Final = next(account for account, name in _core.HOUSE_ACCOUNTS if name == "clearing")
@@ -109,13 +112,18 @@ def charges(columns: _Columns, rates: Rates, subscription_ppm: list[int], seller
         Account of the seller of each trade (market, buy order, sell order) that may not be delivered.
     """
     table = {name: column.astype(np.int64) for name, column in columns.items()}
-    parts = [*_trades(table, rates), *_members(table, rates, sellers), *_fixed(table, subscription_ppm)]
+    parts = [
+        *_trades(table, rates),
+        *_pools(table, rates),
+        *_members(table, rates, sellers),
+        *_fixed(table, subscription_ppm),
+    ]
     return joined([_charge(table, *part) for part in parts if len(part[0])])
 
 
 def sellers_of(columns: _Columns) -> dict[tuple[int, int, int], int]:
     """Seller of each trade."""
-    sale = np.flatnonzero(_is(columns, "trade") & ~_is(columns, "trade", "buyer"))
+    sale = np.flatnonzero(_is(columns, "trade") & ~_is(columns, "trade", "buyer", *_POOLED))
     fields = [columns[name][sale].tolist() for name in ("market", "buy_order", "sell_order", "debit", "credit")]
     return {(market, buy, sell): max(debit, credit) for market, buy, sell, debit, credit in zip(*fields, strict=True)}
 
@@ -158,7 +166,7 @@ def _is(columns: _Columns, kind: str, *lines: str) -> NDArray[np.bool_]:
 def _trades(table: _Columns, rates: Rates) -> Iterator[_Part]:
     """What buyers and sellers paid and received."""
     debit, credit, amount, quantity = (table[name] for name in ("debit", "credit", "amount", "quantity"))
-    sale = _is(table, "trade") & ~_is(table, "trade", "buyer")
+    sale = _is(table, "trade") & ~_is(table, "trade", "buyer", *_POOLED)
     head = _heads(table)
     received = np.where(debit == _CLEARING, amount, -amount)
     buyer_of_trade = debit[head]
@@ -183,18 +191,47 @@ def _trades(table: _Columns, rates: Rates) -> Iterator[_Part]:
         yield rows, buyer_of_trade[head[rows]], line, rate, with_energy, tax, received[rows], energy[rows]
 
 
+def _pools(table: _Columns, rates: Rates) -> Iterator[_Part]:
+    """What loads of a pool paid and received, and fees and tax on top, which are the member's own."""
+    amount, quantity = table["amount"], table["quantity"]
+    load = _is(table, "trade", *_POOLED)
+    for rows, account, sign in _sides(table, load):
+        paid, energy = sign * amount[rows], quantity[rows]
+        takes = energy >= 0
+        yield rows[takes], account[takes], BOUGHT, rates.energy, 0, 0, paid[takes], energy[takes]
+        yield rows[~takes], account[~takes], SOLD, 0, 0, 0, paid[~takes], -energy[~takes]
+    of_load = load[_heads(table)]
+    nothing = np.zeros_like(quantity)
+    joint = (int(rates.platform == rates.energy), int(rates.network == rates.energy))
+    for kind, name, line, rate, with_energy, tax, energy in (
+        ("fee", "platform", PLATFORM, rates.platform, joint[0], 0, quantity),
+        ("fee", "platform_share", PLATFORM, rates.platform, joint[0], 0, nothing),
+        ("fee", "network", NETWORK, rates.network, joint[1], 0, quantity),
+        ("fee", "network_share", NETWORK, rates.network, joint[1], 0, nothing),
+        ("tax", "trade", BOUGHT, rates.energy, 0, 1, nothing),
+        ("tax", "platform", PLATFORM, rates.platform, 0, 1, nothing),
+        ("tax", "network", NETWORK, rates.network, 0, 1, nothing),
+    ):
+        for rows, account, sign in _sides(table, _is(table, kind, name) & of_load):
+            yield rows, account, line, rate, with_energy, tax, sign * amount[rows], energy[rows]
+
+
 def _members(table: _Columns, rates: Rates, sellers: Mapping[Any, int]) -> Iterator[_Part]:
     """What metering cost, and what was corrected."""
     amount, quantity = table["amount"], table["quantity"]
-    nothing = np.zeros_like(quantity)
+    nothing, none = np.zeros_like(quantity), np.zeros(len(quantity), np.bool_)
     for kind in ("imbalance", "correction"):
         prefix = "tax_" if kind == "correction" else ""
         taxes = kind if prefix else "tax"
         for name, line in _LINE_OF.items():
+            if (kind, name) not in LINE_CODES:
+                continue  # nothing corrects what became credits
             rate = rates.residual if line == "residual" else 0
             for rows, account, sign in _sides(table, _is(table, kind, name)):
                 yield rows, account, LINES.index(line), rate, 0, 0, sign * amount[rows], quantity[rows]
         for rows, account, sign in _sides(table, _is(table, taxes, f"{prefix}residual")):
+            yield rows, account, RESIDUAL, rates.residual, 0, 1, sign * amount[rows], nothing[rows]
+        for rows, account, sign in _sides(table, _is(table, "tax", "compensated") if not prefix else none):
             yield rows, account, RESIDUAL, rates.residual, 0, 1, sign * amount[rows], nothing[rows]
         for rows, account, sign in _sides(table, _is(table, taxes, f"{prefix}undelivered")):
             yield rows, account, BOUGHT, rates.energy, 0, 1, sign * amount[rows], nothing[rows]

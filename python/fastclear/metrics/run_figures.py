@@ -282,6 +282,8 @@ def figures(
     *,
     retail: int,
     feed_in: int,
+    pooled: bool = False,
+    credited: int = 0,
 ) -> list[Metric]:
     """All figures of a run, in the order in which they are shown.
 
@@ -299,19 +301,37 @@ def figures(
         ``clearing`` and ``total``.
     retail, feed_in : int
         Backstop prices in ticks, for what the supplier and the state would get without the market.
+    pooled : bool, default False
+        Whether nobody bids: then what an auction would trade is what the pool shares.
+    credited : int, default 0
+        By how much more the supplier would get without the market under net metering, nano-currency.
     """
-    auction = trades.filter(pl.col("tranche") == "auction")
+    # the other half of what a pool shares is that of who gives it
+    auction = trades.filter(pl.col("tranche") != "essential", pl.col("buyer").is_not_null())
+    of_all = "of all slots of the pool" if pooled else "of all trades in the auction"
     quantity, price = (auction[name].to_numpy() for name in ("quantity_wh", "sell_price_ticks"))
     served = trades.filter(pl.col("tranche") == "essential")["quantity_wh"].to_numpy()
     bills, without = (exact_sum(members[name].to_numpy()) for name in ("bill_nano", "bill_without_nano"))
-    supplier_without = retail * exact_sum(flows.imports) - feed_in * exact_sum(flows.exports)
+    supplier_without = retail * exact_sum(flows.imports) - feed_in * exact_sum(flows.exports) + credited
     welfare = welfare_nano(*(orders[name].to_numpy() for name in ("buy", "price_ticks", "filled_wh")))
     return [
         Metric("bills", "Members' bills", bills, "nano", "energy, fees and tax of all members", without),
-        Metric("price_mean", "Price, mean", mean_price(quantity, price), "ticks", "auction, weighted by volume"),
-        Metric("price_min", "Price, lowest", _extreme(price, min), "ticks", "of all trades in the auction"),
-        Metric("price_max", "Price, highest", _extreme(price, max), "ticks", "of all trades in the auction"),
-        Metric("auction", "Traded in the auction", exact_sum(quantity), "wh", "sum of its trades"),
+        Metric(
+            "price_mean",
+            "Price, mean",
+            mean_price(quantity, price),
+            "ticks",
+            "pool, weighted by volume" if pooled else "auction, weighted by volume",
+        ),
+        Metric("price_min", "Price, lowest", _extreme(price, min), "ticks", of_all),
+        Metric("price_max", "Price, highest", _extreme(price, max), "ticks", of_all),
+        Metric(
+            "auction",
+            "Shared in the pool" if pooled else "Traded in the auction",
+            exact_sum(quantity),
+            "wh",
+            "sum of what members take from it" if pooled else "sum of its trades",
+        ),
         Metric("essential", "Sold to essential loads", exact_sum(served), "wh", "at their fixed rate"),
         Metric(
             "local",
@@ -337,7 +357,13 @@ def figures(
             "share of load not bought from the grid",
             self_sufficiency(flows, market=False),
         ),
-        Metric("welfare", "Welfare", welfare, "nano", "bids less asks of all that traded, as stated"),
+        Metric(
+            "welfare",
+            "Welfare",
+            welfare,
+            "nano",
+            "retail less feed-in, of all that is shared" if pooled else "bids less asks of all that traded, as stated",
+        ),
         Metric("operator", "Operator", house["operator"], "nano", "platform fee", 0),
         Metric("dso", "Network (DSO)", house["dso"], "nano", "network fee on local kWh", 0),
         Metric("tax", "Tax", house["tax"], "nano", "on what members bought", without - supplier_without),

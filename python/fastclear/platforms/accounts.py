@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastclear import metrics
 from fastclear.community import Community
+from fastclear.platforms.net_metering import without_market
 from fastclear.platforms.preset import Preset
 from fastclear.platforms.recording import Recording
 from fastclear.reject import RejectReason
@@ -80,9 +81,10 @@ def member_frame(recording: Recording, community: Community, preset: Preset, mon
     ``participant``, ``account`` (in the ledger), ``kind``, ``feeder``, ``essential``; ``load_wh``, ``pv_wh``,
     ``import_wh``, ``export_wh`` (of its meter), ``bought_wh``, ``sold_wh`` (in the local markets); ``bill_nano``
     (+ pays: energy, fees, tax, and what credit cost), ``credit_nano`` (of it: interest and penalties),
-    ``bill_without_nano`` (at retail and feed-in alone); ``deposit_nano``, ``balance_nano`` (at the end),
-    ``owed_nano`` (principal of loans at the end), ``needed_deposit_nano`` (see :func:`needed_nano`; null where it has
-    no meaning); ``refused`` (orders for want of cover), ``first_refused`` (slot; null if none).
+    ``bill_without_nano`` (at retail and feed-in alone; under net metering with its credits); ``deposit_nano``,
+    ``balance_nano`` (at the end), ``owed_nano`` (principal of loans at the end), ``needed_deposit_nano`` (see
+    :func:`needed_nano`; null where it has no meaning); ``refused`` (orders for want of cover), ``first_refused``
+    (slot; null if none).
     """
     orders = recording.order_columns()
     reject = orders["reject"].astype(np.int64)
@@ -100,6 +102,8 @@ def member_frame(recording: Recording, community: Community, preset: Preset, mon
     without = metrics.bill_without_market(
         recording.metered_wh, preset.ticks("retail"), preset.ticks("feed_in"), preset.tax_ppm
     )
+    more, _ = without_market(preset, community.slots, recording.metered_wh)
+    without = [bill + change for bill, change in zip(without, more, strict=True)]
     slots = np.append(community.slots, 0)
     return community.members.select("participant", "kind", "feeder", "essential").select(
         "participant",

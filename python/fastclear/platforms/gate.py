@@ -18,12 +18,14 @@ from fastclear.auction.parameters import Mechanism
 from fastclear.community import OrderColumns
 from fastclear.orders import Orders, encode
 from fastclear.platforms.preset import Preset
+from fastclear.sharing import SharingMechanism
 from fastclear.trades import Clearing
 
 ESSENTIAL: Final = 0
 AUCTION: Final = 1
-TRANCHES: Final = ("essential", "auction")
-"""Names of the markets of a slot, by their number."""
+POOL: Final = 2
+TRANCHES: Final = ("essential", "auction", "pool")
+"""Names of the markets of a slot, by their number; a pool has that of an auction."""
 
 Int64 = NDArray[np.int64]
 
@@ -32,7 +34,7 @@ def mechanisms(preset: Preset) -> tuple[Discriminatory, Any]:
     """The rule for essential loads and the rule of the auction, as the preset says.
 
     Essential loads pay their bid, which is the fixed rate; so does whoever serves them earn it. A staged rule has a
-    mechanism for every slot, and None here.
+    mechanism for every slot, a pool one for meters; both have None here.
     """
     rule = preset.market.rule
     return Discriminatory(rule="bid"), None if rule.mechanism is None else rule.mechanism(preset.market.options)
@@ -54,7 +56,7 @@ class Gate:
         Ticks and Wh.
     limit : numpy.ndarray of int64
         What the order is worth to its member, ticks: its price, or in a pool, where nobody bids, what the grid would
-        charge or pay.
+        charge (less fees) or pay.
     order, member : numpy.ndarray of int64
         Order id, unique over the run, and position of the member in the community.
     zone : numpy.ndarray of int64 or None
@@ -89,15 +91,15 @@ class Gate:
         )
 
     @classmethod
-    def of_meters(cls, metered_wh: Int64, slot: int, price: int, retail: int, feed_in: int) -> Gate:
-        """Everybody's meter at one price: what a pool trades once a slot is over; `retail` is net of fees."""
+    def of_meters(cls, metered_wh: Int64, slot: int, retail: int, feed_in: int) -> Gate:
+        """Everybody's meter: what a pool divides once a slot is over; `retail` is net of fees."""
         who = np.flatnonzero(metered_wh)
         buy = metered_wh[who] > 0
         return cls(
             slot=slot,
             buy=buy,
             essential=np.zeros(len(who), dtype=np.bool_),
-            price=np.full(len(who), price, dtype=np.int64),
+            price=np.where(buy, retail, feed_in),
             quantity=np.abs(metered_wh[who]),
             order=slot * len(metered_wh) + who,
             member=who,
@@ -190,6 +192,35 @@ def clear_gate(gate: Gate, kept: NDArray[np.bool_], essential_rule: Discriminato
     second = np.flatnonzero(kept & ~gate.essential & (left > 0))
     if second.size:
         outcome.add(gate, AUCTION, second, left, auction)
+    return outcome
+
+
+def clear_pool(gate: Gate, rule: SharingMechanism) -> Outcome:
+    """Divide what was metered by the rule of a pool.
+
+    Parameters
+    ----------
+    gate : Gate
+        The meters of a slot; see :meth:`Gate.of_meters`.
+    rule : BillSharing, MidMarketRate, SupplyDemandRatio or FixedPrice
+        With the prices of the grid in it.
+    """
+    none = np.zeros(len(gate), dtype=np.int64)
+    outcome = Outcome(served=none, filled=none)
+    if len(gate):
+        start = time.perf_counter()
+        loads = {
+            "net_load": np.where(gate.buy, gate.quantity, -gate.quantity),
+            "order": gate.order,
+            "participant": gate.member,
+            "market": np.full(len(gate), 2 * gate.slot + AUCTION, dtype=np.int64),
+        }
+        clearing = clear(loads, rule)
+        outcome.filled = clearing.filled.copy()
+        outcome.seconds = time.perf_counter() - start
+        outcome.clearings.append(clearing)
+        outcome.tranches.append(POOL)
+        outcome.rows.append(np.arange(len(gate)))
     return outcome
 
 

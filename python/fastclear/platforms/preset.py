@@ -202,6 +202,14 @@ class VetoOptions(Frozen):
     zone_export_kw: Parameter[Annotated[int, Field(ge=0, le=1_000_000)]]
 
 
+class NetMeteringOptions(Frozen):
+    """Energy fed in becomes credits in kWh; see :class:`fastclear.EnergyCredits`."""
+
+    validity_months: Parameter[Annotated[int, Field(ge=0, le=1200)]]
+    minimum_kwh: Parameter[Annotated[int, Field(ge=0, le=1_000_000)]]
+    compensated_percent: Parameter[Percent]
+
+
 class Regulation(Frozen):
     """What the law and the distribution operator ask."""
 
@@ -212,6 +220,20 @@ class Regulation(Frozen):
     duos: DuosOptions | None = None
     private_wire: WireOptions | None = None
     veto: VetoOptions | None = None
+    crediting: Parameter[Literal["none", "net_metering"]] | None = None
+    net_metering: NetMeteringOptions | None = None
+
+    @model_validator(mode="after")
+    def _crediting_has_its_section(self) -> Regulation:
+        if self.crediting is not None and self.crediting.value == "net_metering" and self.net_metering is None:
+            raise ValueError("crediting is net_metering: add the section [regulation.net_metering] with its parameters")
+        return self
+
+    @property
+    def credited(self) -> NetMeteringOptions | None:
+        """The terms of energy credits; None where energy fed in is paid for at once."""
+        chosen = "none" if self.crediting is None else self.crediting.value
+        return self.net_metering if chosen == "net_metering" else None
 
     @model_validator(mode="after")
     def _charge_has_its_section(self) -> Regulation:
@@ -336,6 +358,28 @@ class Preset(Frozen):
             raise ValueError("price.essential_rate is missing: market.essential_first needs a rate to serve them at")
         if rate is not None and rate.value + fees > self.price.retail.value:
             raise ValueError("price.essential_rate: with both fees on top it is above retail: lower it, or the fees")
+        return self
+
+    @model_validator(mode="after")
+    def _credits_have_one_tariff(self) -> Preset:
+        if self.regulation.credited is None:
+            return self
+        if self.regulation.local_fee is not None or self.settlement.imbalance.value != "backup":
+            raise ValueError(
+                "regulation.crediting: net metering needs one network fee and imbalance = backup, so that all that "
+                "members draw and give is paid at retail and feed-in"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _pool_has_no_orders(self) -> Preset:
+        if self.market.rule.pool is None:
+            return self
+        if self.market.essential_first.value or self.regulation.veto is not None or self.loss_ppm:
+            raise ValueError(
+                f"market.mechanism is {self.market.mechanism.value}, a pool: it has no orders to serve first or to "
+                "reject, and no trades to share losses over: leave out essential_first, veto and loss_percent"
+            )
         return self
 
     def ticks(self, key: str) -> int:

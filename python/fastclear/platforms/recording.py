@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 
 from fastclear import metrics
 from fastclear.community import Community
-from fastclear.platforms.gate import AUCTION, TRANCHES, Gate, Outcome
+from fastclear.platforms.gate import AUCTION, ESSENTIAL, POOL, TRANCHES, Gate, Outcome
+from fastclear.platforms.rules.pool import local_price
 from fastclear.reject import RejectReason
+from fastclear.sharing import SharingClearing
 
 Int64 = NDArray[np.int64]
 _VETO = int(RejectReason.NETWORK_VETO)
+_THE_POOL = -1
+"""Instead of a member: a pool, on the other side of each of its trades."""
 
 _ORDER_COLUMNS = (
     "slot",
@@ -92,6 +96,9 @@ class Recording:
     def note_trades(self, gate: Gate, outcome: Outcome) -> None:
         """Write down the trades of a gate, and the price interval of its auction."""
         for clearing, tranche, rows in zip(outcome.clearings, outcome.tranches, outcome.rows, strict=True):
+            if isinstance(clearing, SharingClearing):
+                self._note_pool(gate, clearing)
+                continue
             trades = clearing.trade_columns
             n = len(trades["quantity"])
             if not n:
@@ -118,6 +125,29 @@ class Recording:
                 self.price_low[gate.slot] = market["price_low"][0] if one_price else prices.min()
                 self.price_high[gate.slot] = market["price_high"][0] if one_price else prices.max()
 
+    def _note_pool(self, gate: Gate, clearing: SharingClearing) -> None:
+        """Write down what each member takes from a pool or gives it, at the price that this comes to."""
+        rows = np.flatnonzero(clearing.filled)
+        n = len(rows)
+        if not n:
+            return
+        price = local_price(clearing)
+        member, buys = gate.member[rows], gate.buy[rows]
+        columns = {
+            "slot": np.full(n, gate.slot, dtype=np.int64),
+            "market": np.full(n, 2 * gate.slot + AUCTION, dtype=np.int64),
+            "trade": np.arange(n),
+            "tranche": np.full(n, POOL, dtype=np.int64),
+            "buyer": np.where(buys, member, _THE_POOL),
+            "seller": np.where(buys, _THE_POOL, member),
+            "quantity": clearing.filled[rows],
+            "buy_price": np.full(n, price, dtype=np.int64),
+            "sell_price": np.full(n, price, dtype=np.int64),
+        }
+        for name, values in columns.items():
+            self._trades[name].append(values)
+        self.price_low[gate.slot] = self.price_high[gate.slot] = price
+
     def note_money(self, slot: int, bills: dict[str, NDArray[np.generic]]) -> None:
         """Write down what a slot cost each member, from the bills of its receipts (+ pays)."""
         # accounts were opened in the order of the members, so that both ascend
@@ -142,19 +172,20 @@ def _when(slots: Int64, index: NDArray[np.generic]) -> pl.Series:
 
 
 def _named(community: Community, member: NDArray[np.generic]) -> pl.Series:
-    return pl.Series(community.participants).gather(member.astype(np.int64))
+    names = pl.Series([*community.participants, None], dtype=pl.String)  # the last one is the pool
+    return names.gather(member.astype(np.int64) % len(names))
 
 
-def order_frame(recording: Recording, community: Community) -> pl.DataFrame:
+def order_frame(recording: Recording, community: Community, *, pooled: bool) -> pl.DataFrame:
     """One row an order.
 
-    ``slot``, ``order``, ``participant``, ``tranche`` ("essential" or "auction"), ``buy``, ``price_ticks``,
+    ``slot``, ``order``, ``participant``, ``tranche`` ("essential", "auction" or "pool"), ``buy``, ``price_ticks``,
     ``quantity_wh``, ``essential_wh`` (of it, served to or by essential loads), ``filled_wh`` (in all), ``reject``
     (0, or a :class:`~fastclear.RejectReason`). In a pool, where nobody bids, an order is what was metered, and
     its price what the grid would charge (less fees) or pay.
     """
     columns = recording.order_columns()
-    tranche = np.where(columns["essential"].astype(bool), 0, 1)
+    tranche = np.where(columns["essential"].astype(bool), ESSENTIAL, POOL if pooled else AUCTION)
     return pl.DataFrame(
         [
             _when(community.slots, columns["slot"]),
@@ -175,7 +206,8 @@ def trade_frame(recording: Recording, community: Community) -> pl.DataFrame:
     """One row a trade.
 
     ``slot``, ``tranche``, ``market``, ``trade``, ``buyer``, ``seller``, ``quantity_wh``, ``buy_price_ticks``,
-    ``sell_price_ticks``.
+    ``sell_price_ticks``. A pool pairs nobody: there each member that shares has a row with the pool, which stands as
+    null, at the price that sharing comes to, so that volume is the sum over rows with a buyer.
     """
     columns = recording.trade_columns()
     return pl.DataFrame(
@@ -196,9 +228,9 @@ def trade_frame(recording: Recording, community: Community) -> pl.DataFrame:
 def slot_frame(recording: Recording, community: Community, orders: pl.DataFrame, trades: pl.DataFrame) -> pl.DataFrame:
     """One row a slot; energy in Wh, prices in ticks, money in nano-currency.
 
-    ``slot``; ``price_ticks`` (of the auction: volume-weighted mean of its trades, rounded down, which is the clearing
-    price where there is one; null without trades), ``price_low_ticks``, ``price_high_ticks`` (the clearing interval;
-    lowest and highest trade where each pair has its own price); ``auction_wh``, ``essential_wh`` (traded);
+    ``slot``; ``price_ticks`` (of auction or pool: volume-weighted mean of its trades, rounded down, which is the
+    clearing price where there is one; null without trades), ``price_low_ticks``, ``price_high_ticks`` (the clearing
+    interval; lowest and highest trade where each pair has its own price); ``auction_wh``, ``essential_wh`` (traded);
     ``bid_wh``, ``ask_wh``, ``refused`` (orders for want of cover), ``vetoed`` (by the network operator); ``load_wh``,
     ``pv_wh``, ``battery_wh`` (+ charges), ``import_wh``, ``export_wh`` (over all meters), ``local_wh``,
     ``from_grid_wh``, ``to_grid_wh`` (see :class:`~fastclear.metrics.EnergyFlows`); ``welfare_nano``; ``records`` and
@@ -222,7 +254,7 @@ def slot_frame(recording: Recording, community: Community, orders: pl.DataFrame,
             pl.Series("block", recording.height),
         ]
     )
-    auction = pl.col("tranche") == "auction"
+    auction = (pl.col("tranche") != "essential") & pl.col("buyer").is_not_null()
     money = pl.col("quantity_wh") * pl.col("sell_price_ticks")
     traded = trades.group_by("slot").agg(
         auction_wh=pl.col("quantity_wh").filter(auction).sum(),

@@ -27,6 +27,7 @@ from fastclear.metrics import Metric
 from fastclear.platforms import load_preset
 from fastclear.platforms.accounts import Purses, deposit_notes, deposits_nano, member_frame
 from fastclear.platforms.cosigning import Cosigning, cosigning
+from fastclear.platforms.net_metering import credit_notes, without_market
 from fastclear.platforms.opening import open_bank
 from fastclear.platforms.output import new_directory, write_result
 from fastclear.platforms.preset import Preset
@@ -258,11 +259,13 @@ def simulate(
         seconds_clearing += house.trade(slot)
         advance()
     house.confirm(None)
+    house.close_month()
     house.charge_subscriptions()
     if nodes is not None:
         nodes.sign(ledger, int(community.slots[-1]) + community.slot_ns + preset.information.delay_ns)
     bank.close_cycle()  # recounts every account
-    orders = order_frame(recording, community)
+    pooled = preset.market.rule.pool is not None
+    orders = order_frame(recording, community, pooled=pooled)
     trades = trade_frame(recording, community)
     frames = {
         "slots": slot_frame(recording, community, orders, trades),
@@ -287,7 +290,11 @@ def simulate(
         orders=frames["orders"],
         house=totals,
         metrics=_metrics(preset, community, recording, frames, totals, sealed, seconds),
-        notes=[*_notes(preset, frames["members"], days), *([house.pool.note()] if house.pool else [])],
+        notes=[
+            *_notes(preset, frames["members"], days),
+            *([house.virtual_pool.note()] if house.virtual_pool else []),
+            *credit_notes(house.metering),
+        ],
         ledger=ledger,
         head=ledger.head,
         blocks=sealed["blocks"],
@@ -350,4 +357,6 @@ def _metrics(
         seconds,
         retail=preset.ticks("retail"),
         feed_in=preset.ticks("feed_in"),
+        pooled=preset.market.rule.pool is not None,
+        credited=without_market(preset, community.slots, recording.metered_wh)[1],
     )

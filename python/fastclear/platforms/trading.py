@@ -14,8 +14,9 @@ from fastclear.community import Batteries, Community, forecast
 from fastclear.ledger import Ledger
 from fastclear.losses import network_losses
 from fastclear.platforms.agents import Agents
-from fastclear.platforms.gate import Gate, Outcome, clear_gate, mechanisms, refused_orders, vetoed
-from fastclear.platforms.parameters import ppm
+from fastclear.platforms.gate import Gate, Outcome, clear_gate, clear_pool, mechanisms, refused_orders, vetoed
+from fastclear.platforms.net_metering import net_metering, settle_month
+from fastclear.platforms.parameters import nano, ppm
 from fastclear.platforms.preset import Preset
 from fastclear.platforms.recording import Recording
 from fastclear.platforms.rules.staged import zones
@@ -56,9 +57,12 @@ class Trading:
         self.preset, self.community, self.seed = preset, community, seed
         self.bank, self.ledger, self.recording = bank, ledger, recording
         self.rules = mechanisms(preset)
+        pool = preset.market.rule.pool
+        grid = preset.ticks("retail"), preset.ticks("feed_in")
+        self.pool = None if pool is None else pool(preset.market.options, *grid)
         self.batteries = Batteries.of(community)
         self.shared = shared_storage(preset, community)
-        self.pool = virtual_pool(preset, self.batteries)
+        self.virtual_pool = virtual_pool(preset, self.batteries)
         self.error_ppm = ppm(preset.set_up.forecast_error_percent)
         options = preset.settlement.options
         kept = 10**6 - preset.settlement.payment.seller_share(options)
@@ -79,6 +83,7 @@ class Trading:
         rule = preset.market.rule
         self.stager = rule.staged(preset.market.options, community, seed) if rule.staged else None
         self.zones = zones(community)
+        self.metering = net_metering(preset, community.slots, recording.members)
         self.dated = isinstance(bank.tariff, TariffPlan)
 
     def trade(self, slot: int) -> float:
@@ -92,22 +97,25 @@ class Trading:
             part = self.shared.allowed(-(expected + battery))
             self.shared.take(part)
             battery = battery + part
-        if self.pool is not None:
-            battery = battery + self.pool.step(net + battery, battery)
+        if self.virtual_pool is not None:
+            battery = battery + self.virtual_pool.step(net + battery, battery)
         metered = net + battery
-        if self.preset.market.rule.pool is None:
-            self.bank.advance(start)
-            gate = self._bids(slot, expected + battery)
-        else:
+        if self.pool is not None:
+            # nobody bids, so that nothing is reserved or refused: what has flowed must be paid
             self.bank.advance(start + self.community.slot_ns)
             gate = self._meters(slot, metered)
-        every = np.arange(len(gate))
-        refused = self.bank.reserve(gate.columns(every, gate.market, gate.quantity), slot=start if self.dated else None)
-        refused = self._with_veto(gate, refused)
-        essential, auction = self.rules
-        if self.stager is not None:
-            gate, auction = replace(gate, zone=self.zones[gate.member]), self.stager(slot)
-        outcome = clear_gate(gate, refused == 0, essential, auction)
+            refused, outcome = np.zeros(len(gate), np.uint16), clear_pool(gate, self.pool)
+        else:
+            self.bank.advance(start)
+            gate = self._bids(slot, expected + battery)
+            every = np.arange(len(gate))
+            orders = gate.columns(every, gate.market, gate.quantity)
+            refused = self.bank.reserve(orders, slot=start if self.dated else None)
+            refused = self._with_veto(gate, refused)
+            essential, auction = self.rules
+            if self.stager is not None:
+                gate, auction = replace(gate, zone=self.zones[gate.member]), self.stager(slot)
+            outcome = clear_gate(gate, refused == 0, essential, auction)
         self.agents.observe(gate, outcome)
         self.recording.battery_wh[slot] = battery
         self.recording.metered_wh[slot] = metered
@@ -129,13 +137,10 @@ class Trading:
         return Gate.of(self.agents.quotes(expected, slot), slot, self.first, self.rate)
 
     def _meters(self, slot: int, metered: Int64) -> Gate:
-        """Nobody bids: what was metered, at the price of the pool; nothing where all have one sign."""
-        market, retail, feed_in = self.preset.market, self.preset.ticks("retail"), self.preset.ticks("feed_in")
+        """Nobody bids: what was metered; nothing where all have one sign, since all of it is the grid's then."""
         shared = metered if (metered > 0).any() and (metered < 0).any() else np.zeros_like(metered)
-        price = 0
-        if market.rule.pool is not None and shared.any():
-            price = market.rule.pool(market.options, retail, feed_in, shared)
-        return Gate.of_meters(shared, slot, price, retail - self.preset.fees, feed_in)
+        retail, feed_in = self.preset.ticks("retail"), self.preset.ticks("feed_in")
+        return Gate.of_meters(shared, slot, retail - self.preset.fees, feed_in)
 
     def confirm(self, now: int | None) -> None:
         """Settle and seal every slot that is confirmed by `now`; all of them where there is no later slot."""
@@ -146,6 +151,8 @@ class Trading:
             if now is not None and due > now:
                 return
             self.waiting.popleft()
+            if self.metering is not None and self.metering.begins(done.slot):
+                self.close_month(done.slot - 1)
             self.bank.advance(due)
             receipts = self.bank.settle(
                 done.outcome.clearings,
@@ -155,9 +162,17 @@ class Trading:
             )
             refused = refused_orders(done.gate, done.refused)
             block = self.ledger.seal([*done.outcome.clearings, *refused], receipts, slot=start)
+            if self.metering is not None:
+                self.metering.add(done.slot, done.metered, self.recording.contract_wh[done.slot])
             self.recording.note_money(done.slot, receipts.bill_columns)
             self.recording.records[done.slot] = len(receipts)
             self.recording.height[done.slot] = block.height
+
+    def close_month(self, slot: int | None = None) -> None:
+        """End a month of net metering with `slot`, or with the last one."""
+        if self.metering is not None:
+            last = self.recording.slots - 1 if slot is None else slot
+            settle_month(self.metering, self.bank, self.ledger, self.recording, int(self.community.slots[last]), last)
 
     def charge_subscriptions(self) -> None:
         """Charge what members pay by the month, for the days of the run, and seal it in a block of its own."""

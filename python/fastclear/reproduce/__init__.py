@@ -48,7 +48,7 @@ class Experiment(Protocol):
 EXPERIMENTS: Final[Mapping[str, str]] = MappingProxyType(
     {
         name: f"fastclear.reproduce.{name}"
-        for name in ("mcafee", "bargaining", "muda", "oversupply", "electricity", "huang")
+        for name in ("mcafee", "bargaining", "muda", "oversupply", "electricity", "huang", "pv_share")
     }
 )
 """Modules by name, in the order in which they run."""

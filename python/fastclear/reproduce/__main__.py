@@ -6,7 +6,8 @@ import io
 import json
 import sys
 from functools import partial
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console, Group
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 import fastclear
+from fastclear.cli.files import check_plot, draw
 from fastclear.console import number
 from fastclear.errors import FastclearError
 from fastclear.reproduce import EXPERIMENTS, Experiment, experiment, figures
@@ -75,6 +77,17 @@ def _document(chosen: Experiment, found: list[Figure]) -> dict[str, object]:
     }
 
 
+def _draw(chosen: list[Experiment], file: Path, runs: int | None, seed: int) -> None:
+    """Draw the one experiment that was named, in place of its table."""
+    drawn = [each for each in chosen if hasattr(each, "plot")]
+    if len(chosen) != 1 or not drawn:
+        names = [name for name in EXPERIMENTS if hasattr(experiment(name), "plot")]
+        raise FastclearError(f"--plot draws one experiment: name it by --only {' or --only '.join(names)}")
+    check_plot(file)
+    chart: Any = drawn[0].plot(drawn[0].RUNS if runs is None else runs, seed)
+    draw(chart, file)
+
+
 @app.command()
 def reproduce(
     only: Annotated[
@@ -85,6 +98,10 @@ def reproduce(
         int | None, typer.Option(min=2, help="Runs of each size, instead of as many as the documentation shows.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Everything random comes from it.")] = 1,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw an experiment that has a plot (pv_share): .html, .png or .svg.", show_default=False),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
 ) -> None:
     """Print published figures of the field beside ours."""
@@ -92,6 +109,9 @@ def reproduce(
     documents = []
     try:
         chosen = [experiment(name) for name in dict.fromkeys(only or EXPERIMENTS)]
+        if plot is not None:
+            _draw(chosen, plot, runs, seed)
+            return
         with Progress(
             TextColumn("{task.description}"),
             BarColumn(),

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 _WHOLE: Final = "1,000,000"
 _NO_PAIRS: Final = (
-    "a pool pairs nobody: members trade with the pool and through it with the grid; read .trades, .payment or "
-    ".members, and pay members by transfers of fc.Accounts in place of settling pairs"
+    "a pool pairs nobody: members trade with the pool and through it with the grid; read .trades, .payment or .members"
 )
 _REMEDIES: Final[dict[str, str]] = {
     "retail_differs": "loads name the retail prices {0} and {1}; give all loads of a market one",

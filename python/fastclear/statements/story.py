@@ -66,6 +66,10 @@ def _meter(rows: list[dict[str, Any]]) -> Iterator[str]:
         kind, line = KINDS.get(row["kind"]), LINES.get((row["kind"], row["code"]))
         if kind == "post":
             traded["bought"] += row["quantity"]
+        elif line in ("pool_paid", "pool_received"):
+            traded["bought" if row["quantity"] >= 0 else "sold"] += abs(row["quantity"])
+            text = told(row)
+            yield f"{text[0].upper()}{text[1:]}: {money_text(row['amount'])}."
         elif line == "seller_bond" or (kind == "trade" and line not in ("buyer", "released", "returned")):
             traded["sold"] += row["quantity"]
         elif kind == "meter" and line == "losses":

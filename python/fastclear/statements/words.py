@@ -37,6 +37,12 @@ _TEXTS: Final = {
     ("trade", "buyer"): "paid for taking {energy}",
     ("trade", "sum"): "sold {energy}",
     ("trade", "sum_paid"): "had to pay for giving {energy}",
+    ("imbalance", "credited"): "feed-in for {energy} at {price} given back: the energy became credits",
+    ("imbalance", "compensated"): "{energy} at {price} set off by energy fed in",
+    ("tax", "compensated"): "tax on {energy} that were set off",
+    ("fee", "pool"): "fees and fixed cost of a pool",
+    ("imbalance", "grid_import"): "{energy} from the grid at {price}, for a pool",
+    ("imbalance", "grid_export"): "{energy} to the grid at {price}, from a pool",
     ("fee", "platform"): "platform fee on {energy}",
     ("fee", "network"): "network fee on {energy}",
     ("fee", "spread"): "spread of a trade of {energy}",
@@ -107,7 +113,7 @@ _TEXTS.update(
     {
         ("correction", line): f"by a later reading: {text}"
         for (kind, line), text in _TEXTS.items()
-        if kind == "imbalance"
+        if kind == "imbalance" and line not in ("grid_import", "grid_export", "credited", "compensated")
     }
 )
 _TEXTS.update(
@@ -152,6 +158,10 @@ def told(posting: Mapping[str, Any]) -> str:
         energy = posting["quantity"]
         later = ", by a later reading" if line == "revised" else ""
         return f"meter: {'generated' if energy < 0 else 'consumed'} {energy_text(abs(energy))}, net{later}"
+    if kind == "trade" and line in ("pool_paid", "pool_received"):
+        took, pays = posting["quantity"] >= 0, line == "pool_paid"
+        how = ("took" if pays else "was paid for taking") if took else ("had to pay for giving" if pays else "gave")
+        return f"pool: {how} {energy_text(abs(posting['quantity']))}"
     text = _TEXTS.get((kind, line))
     if text is None:
         return lined(posting["kind"], posting["code"])

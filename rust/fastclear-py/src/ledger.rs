@@ -11,7 +11,7 @@ use fastclear_core::ids::text_id;
 use fastclear_core::ledger::chain::Position;
 use fastclear_core::ledger::head::hex;
 use fastclear_core::ledger::order_leaf::{ORDER_ENTRY_LEN, OrderLeaf, UNKNOWN};
-use fastclear_core::ledger::plain::{PlainTrade, hash_postings, trade_postings};
+use fastclear_core::ledger::plain::{PlainTrade, append_lines, hash_postings, trade_postings};
 use fastclear_core::ledger::record::RECORD_ENTRY_LEN;
 use fastclear_core::ledger::salt::SaltKey;
 use fastclear_core::ledger::{Block, Draft, Hash, Header, account_leaf, erased, merkle};
@@ -313,22 +313,27 @@ impl Chain {
         self.seal_draft(py, draft)
     }
 
-    /// Seals orders and bare trades, without account states.
+    /// Seals orders, bare trades, and lines of clearings without pairs, without account states.
     fn seal_plain<'py>(
         &self,
         py: Python<'py>,
         orders: Vec<OrderColumns<'py>>,
         trades: Vec<TradeColumns<'py>>,
+        lines: Vec<PostingColumns<'py>>,
         slot: u64,
         not_before: u64,
     ) -> PyResult<Sealed<'py>> {
         let (mut leaves, mut rows) = (Vec::new(), Vec::new());
         orders.iter().try_for_each(|columns| columns.append(&mut leaves))?;
         trades.iter().try_for_each(|columns| columns.append(&mut rows))?;
+        let lines = lines.iter().map(PostingColumns::postings).collect::<PyResult<Vec<_>>>()?;
         // One lock for both steps: another thread's block in between would take the place that these records have.
         let sealed = py.detach(|| {
             let mut ledger = self.lock();
-            let postings = trade_postings(ledger.chain().position(), &rows, not_before)?;
+            let mut postings = trade_postings(ledger.chain().position(), &rows, not_before)?;
+            for lines in &lines {
+                append_lines(ledger.chain().position(), &mut postings, lines, not_before)?;
+            }
             let draft = Draft { orders: leaves, postings: &postings, with_state: false, slot, not_before };
             Some(ledger.seal(draft))
         });

@@ -19,9 +19,9 @@ use fastclear_core::settlement::netting::Payment;
 use fastclear_core::settlement::purses::{PURSE_STEP, PURSES, house_names, owner};
 use fastclear_core::settlement::resettlement::{SettledSlot, Version};
 use fastclear_core::settlement::{
-    Bank, Bill, ClearedSlot, Entries, FeeShare, Imbalance, Kind, Meter, Orders, Owner, Posting, Profile, Rules,
-    SettleError, Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, disputes, hash_lines, profile_lines,
-    provisional, resettlement, rules, slot,
+    Bank, Bill, ClearedSlot, Entries, FeeShare, Imbalance, Kind, Meter, Orders, Owner, PooledSlot, Posting, Profile,
+    Rules, SettleError, Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, disputes, hash_lines, pool,
+    profile_lines, provisional, resettlement, rules, slot,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -55,6 +55,15 @@ type ClearedColumns<'py> = (
     Column<'py, i64>,
     Column<'py, i64>,
     (Column<'py, i64>, Column<'py, i64>, i64, bool, u64, Option<Column<'py, i64>>),
+);
+
+/// account, market, load; net, local, payment; rows of the grid: market, quantity, price; rows of the operator: market,
+/// quantity, price, amount.
+type PoolColumns<'py> = (
+    (Column<'py, u64>, Column<'py, u64>, Column<'py, u64>),
+    (Column<'py, i64>, Column<'py, i64>, Column<'py, i64>),
+    (Column<'py, u64>, Column<'py, i64>, Column<'py, i64>),
+    (Column<'py, u64>, Column<'py, i64>, Column<'py, i64>, Column<'py, i64>),
 );
 
 /// Accounts and reservations of one community.
@@ -179,6 +188,7 @@ impl PyBank {
     fn settle(
         &mut self,
         clearings: Vec<ClearedColumns<'_>>,
+        pools: Vec<PoolColumns<'_>>,
         meter_account: Column<'_, u64>,
         meter_energy: Column<'_, i64>,
         due: bool,
@@ -207,7 +217,27 @@ impl PyBank {
             })
             .collect::<PyResult<Vec<_>>>()?;
         let meter = Meter { account: meter_account.as_slice()?, energy: meter_energy.as_slice()?, due, losses };
-        self.bank.settle(&clearings, &meter).map_err(|error| self.error(&error))
+        let pools = pools
+            .iter()
+            .map(|(ids, loads, grid, operator)| {
+                Ok(PooledSlot {
+                    account: ids.0.as_slice()?,
+                    market: ids.1.as_slice()?,
+                    order: ids.2.as_slice()?,
+                    net: loads.0.as_slice()?,
+                    local: loads.1.as_slice()?,
+                    payment: loads.2.as_slice()?,
+                    grid_market: grid.0.as_slice()?,
+                    grid_quantity: grid.1.as_slice()?,
+                    grid_price: grid.2.as_slice()?,
+                    operator_market: operator.0.as_slice()?,
+                    operator_quantity: operator.1.as_slice()?,
+                    operator_price: operator.2.as_slice()?,
+                    operator_amount: operator.3.as_slice()?,
+                })
+            })
+            .collect::<PyResult<Vec<_>>>()?;
+        self.bank.settle_with_pools(&clearings, &pools, &meter).map_err(|error| self.error(&error))
     }
 
     /// Settles a slot anew, counted from 0 in the order of settling, by what later readings change.
@@ -555,6 +585,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("KIND_NAMES", Kind::ALL.map(|kind| (kind as u8, kind.name())).to_vec())?;
     let lines = slot::LINES
         .iter()
+        .chain(&pool::LINES)
         .chain(&delivery::LINES)
         .chain(&credit::LINES)
         .chain(&rules::LINES)

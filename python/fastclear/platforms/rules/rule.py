@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fastclear.auction.parameters import Mechanism
 from fastclear.community import Community
 from fastclear.platforms.parameters import Frozen
+from fastclear.sharing import SharingMechanism
 
 
 @dataclass(frozen=True)
@@ -25,14 +23,15 @@ class Rule:
     options : type
         The keys of that section.
     mechanism : callable or None
-        Makes the mechanism of :func:`fastclear.clear` from them; None where every slot has one of its own (`staged`).
+        Makes the mechanism of :func:`fastclear.clear` from them; None where every slot has one of its own (`staged`),
+        and in a pool.
     says : str
         What a table calls it.
     one_price : bool
         Whether all of a market trade at one price, within the clearing interval.
     pool : callable or None
-        Where nobody bids: the price in ticks at which everybody's meter is traded once a slot is over, from the
-        parameters, retail and feed-in price (ticks) and what was metered (Wh). None: members bid before the slot.
+        Where nobody bids: the sharing mechanism that divides what was metered once a slot is over, from the parameters,
+        retail and feed-in price (ticks). None: members bid before the slot.
     staged : callable or None
         Where the mechanism knows members: from the parameters, the community and a seed a function from the position of
         a slot to its mechanism. Orders then carry the zone of their member.
@@ -43,5 +42,5 @@ class Rule:
     mechanism: Callable[[Any], Mechanism] | None
     says: str
     one_price: bool = False
-    pool: Callable[[Any, int, int, NDArray[np.int64]], int] | None = None
+    pool: Callable[[Any, int, int], SharingMechanism] | None = None
     staged: Callable[[Any, Community, int], Callable[[int], Any]] | None = None

@@ -102,6 +102,30 @@ pub fn trade_postings(position: &Position, trades: &[PlainTrade], not_before: u6
     Some(out)
 }
 
+/// Gives lines of clearings without pairs, which count from 0 in `seq` and `group`, their places behind `postings`.
+///
+/// Returns `None` if `seq` or time leaves 64 bits.
+pub fn append_lines(
+    position: &Position,
+    postings: &mut Vec<Posting>,
+    lines: &[Posting],
+    not_before: u64,
+) -> Option<()> {
+    let (first, start) = match postings.last() {
+        Some(last) => (last.seq.checked_add(1)?, last.time_ns.checked_add(1)?),
+        None => next(position, not_before)?,
+    };
+    for (line, row) in lines.iter().zip(0_u64..) {
+        postings.push(Posting {
+            seq: first.checked_add(row)?,
+            time_ns: start.checked_add(row)?,
+            group: first.checked_add(line.group)?,
+            ..*line
+        });
+    }
+    Some(())
+}
+
 /// The postings that carry hashes, one each; `None` if seq or engine time would leave 64 bits.
 pub fn hash_postings(position: &Position, rows: &[(Kind, u16, Hash)], not_before: u64) -> Option<Vec<Posting>> {
     let (seq, time_ns) = next(position, not_before)?;
@@ -190,6 +214,42 @@ mod tests {
                 (Kind::Trade, TRADE_SUM, 4, 104, 0, 0, 4),
             ]
         );
+    }
+
+    #[test]
+    fn lines_take_their_places_behind_the_trades() {
+        let pool = Posting { kind: Kind::Trade, code: 4, seq: 9, time_ns: 9, group: 0, ..row() };
+        let fee = Posting { kind: Kind::Fee, code: 13, group: 1, ..row() };
+        for before in [&[][..], &[trade(10, 7, 7)]] {
+            let mut postings = trade_postings(&Position::default(), before, 100).unwrap();
+            append_lines(&Position::default(), &mut postings, &[pool, fee, pool], 100).unwrap();
+            let n = before.len() as u64;
+            let places: Vec<_> =
+                postings[before.len()..].iter().map(|p| (p.seq, p.time_ns, p.group, p.amount)).collect();
+            assert_eq!(places, [(n, 100 + n, n, 7), (n + 1, 101 + n, n + 1, 7), (n + 2, 102 + n, n, 7)]);
+        }
+        let late = u64::MAX;
+        assert_eq!(append_lines(&Position::default(), &mut Vec::new(), &[pool, pool], late), None);
+    }
+
+    fn row() -> Posting {
+        Posting {
+            kind: Kind::Fee,
+            flags: 0,
+            code: 0,
+            asset: 0,
+            seq: 0,
+            time_ns: 0,
+            market: 1,
+            buy_order: 2,
+            sell_order: 3,
+            debit: 0,
+            credit: 0,
+            quantity: -5,
+            price: 0,
+            amount: 7,
+            group: 0,
+        }
     }
 
     #[test]

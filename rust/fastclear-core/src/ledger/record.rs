@@ -15,6 +15,7 @@
 
 use super::bytes::{i64_at, put, u16_at, u64_at};
 use super::{LedgerError, consortium};
+use crate::settlement::pool::{TRADE_POOL_PAID, TRADE_POOL_RECEIVED};
 use crate::settlement::posting::{Kind, Posting};
 use crate::settlement::slot::{TRADE_BUYER, TRADE_SUM, TRADE_SUM_PAID};
 
@@ -34,6 +35,9 @@ pub const FLAG_LINKED: u8 = 1;
 /// Flag: the record reverses the one that `group` names.
 pub const FLAG_REVERSAL: u8 = 2;
 const FLAGS_DEFINED: u8 = FLAG_LINKED | FLAG_REVERSAL;
+
+/// Codes of trades that have no price a unit, only a sum.
+const SUMS: [u16; 4] = [TRADE_SUM, TRADE_SUM_PAID, TRADE_POOL_PAID, TRADE_POOL_RECEIVED];
 
 const WHAT: &str = "record";
 
@@ -124,17 +128,19 @@ pub fn check(posting: &Posting) -> Result<(), LedgerError> {
             }
         }
     }
-    if posting.kind == Kind::Trade && matches!(posting.code, TRADE_SUM | TRADE_SUM_PAID) && posting.price != 0 {
+    if posting.kind == Kind::Trade && SUMS.contains(&posting.code) && posting.price != 0 {
         return Err(field("price", 72));
     }
     Ok(())
 }
 
 /// Whether a trade's amount is |price × quantity|; true for every other kind, and for sums, which have no price a unit:
-/// the line that pays a buyer whose order came to less than nothing, and the payment to a seller at no whole price.
+/// the line that pays a buyer whose order came to less than nothing, the payment to a seller at no whole price, and what a
+/// load of a pool comes to.
 pub fn trade_amount_holds(posting: &Posting) -> bool {
     posting.kind != Kind::Trade
-        || matches!(posting.code, TRADE_BUYER | TRADE_SUM | TRADE_SUM_PAID)
+        || posting.code == TRADE_BUYER
+        || SUMS.contains(&posting.code)
         || (i128::from(posting.price) * i128::from(posting.quantity)).unsigned_abs()
             == u128::from(posting.amount.unsigned_abs())
 }
@@ -168,7 +174,7 @@ mod tests {
                 debit: ids.5,
                 credit: ids.6,
                 quantity,
-                price: if kind == 1 && (code == TRADE_SUM || code == TRADE_SUM_PAID) { 0 } else { price },
+                price: if kind == 1 && SUMS.contains(&code) { 0 } else { price },
                 amount,
                 group,
             },
@@ -225,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_sum_has_no_price_a_unit() {
-        for (code, sum) in [(TRADE_BUYER, false), (TRADE_SUM, true), (TRADE_SUM_PAID, true), (4, false)] {
+        for (code, sum) in [(TRADE_BUYER, false), (6, false)].into_iter().chain(SUMS.map(|code| (code, true))) {
             let mut bytes = sample();
             bytes[4] = code as u8;
             bytes[80] = 7;

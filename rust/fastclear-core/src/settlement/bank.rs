@@ -14,6 +14,7 @@ use super::draft::{Draft, Line, Position};
 use super::error::SettleError;
 use super::imbalance::Imbalance;
 use super::open_orders::OpenOrders;
+use super::pool::PooledSlot;
 use super::posting::{Kind, Posting};
 use super::provisional::{Standing, Waiting};
 use super::resettlement::SettledSlot;
@@ -324,10 +325,23 @@ impl Bank {
     /// # Errors
     /// Anything that makes no sense, and a buyer who is not covered; then nothing has happened.
     pub fn settle(&mut self, clearings: &[ClearedSlot<'_>], meter: &Meter<'_>) -> Result<(), SettleError> {
+        self.settle_with_pools(clearings, &[], meter)
+    }
+
+    /// [`Bank::settle`] of a slot in which pools without bids were settled too; the lines of those come after all trades.
+    ///
+    /// # Errors
+    /// Those of [`Bank::settle`], and a pool that is not paid for to the last unit, or is under escrow.
+    pub fn settle_with_pools(
+        &mut self,
+        clearings: &[ClearedSlot<'_>],
+        pools: &[PooledSlot<'_>],
+        meter: &Meter<'_>,
+    ) -> Result<(), SettleError> {
         let mut draft = Draft::new(&mut self.accounts, self.next);
         let credit = self.credit.as_ref();
         let house = slot::House { terms: &self.terms, policy: self.imbalance, credit, rules: &self.rules };
-        let outcome = slot::settle(&mut draft, &self.open, &house, clearings, meter)?;
+        let outcome = slot::settle(&mut draft, &self.open, &house, clearings, pools, meter)?;
         let provisional = self.waiting.after_ns > 0;
         let settled = SettledSlot::new(&mut draft, self.terms, meter, &outcome, provisional)?;
         let (postings, next) = desk::commit(draft, &mut self.credit)?;

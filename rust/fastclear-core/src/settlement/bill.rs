@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::accounts::{CLEARING, FIRST_MEMBER};
 use super::delivery::{IMBALANCE_FEED_IN, IMBALANCE_RESIDUAL};
+use super::pool::{FEE_POOL, TRADE_POOL_PAID, TRADE_POOL_RECEIVED};
 use super::posting::{Kind, Posting};
 use super::resettlement::corrected;
 use super::rules::{FEE_DSO_PROCEEDS, FEE_PLATFORM_PROCEEDS, TRADE_ESCROWED, TRADE_RELEASED, TRADE_RETURNED};
@@ -60,6 +61,10 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
             Kind::Trade if matches!(p.code, TRADE_RELEASED | TRADE_RETURNED) => {
                 bills.entry(p.credit).or_default().energy -= amount;
             }
+            Kind::Trade if matches!(p.code, TRADE_POOL_PAID | TRADE_POOL_RECEIVED) => {
+                let (member, paid) = if p.credit == CLEARING { (p.debit, amount) } else { (p.credit, -amount) };
+                bills.entry(member).or_default().energy += paid;
+            }
             Kind::Trade if p.code != TRADE_BUYER => {
                 // Negative prices exchange debit and credit; then the seller pays.
                 let (seller, received) = if p.debit == CLEARING { (p.credit, amount) } else { (p.debit, -amount) };
@@ -68,6 +73,8 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
                     bills.entry(post.debit).or_default().energy += received;
                 }
             }
+            // The operator's part of what loads of a pool paid already.
+            Kind::Fee if p.code == FEE_POOL => {}
             Kind::Fee | Kind::Tax if p.debit < FIRST_MEMBER && p.credit < FIRST_MEMBER => {
                 let paid = if p.debit == CLEARING { amount } else { -amount };
                 let Some(post) = at(p.group).and_then(|trade| at(trade.group)) else {
@@ -95,6 +102,15 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
                         Some((_, IMBALANCE_FEED_IN)) => bill.feed_in += paid,
                         Some(_) => bill.imbalance += paid,
                     }
+                }
+            }
+            // Of a load of a pool: between its member and who receives it. At a negative rate the member is paid.
+            Kind::Fee if matches!(p.code, FEE_PLATFORM | FEE_PLATFORM_SHARE | FEE_NETWORK | FEE_NETWORK_SHARE) => {
+                let (member, paid) = if p.debit >= FIRST_MEMBER { (p.debit, amount) } else { (p.credit, -amount) };
+                let bill = bills.entry(member).or_default();
+                match p.code {
+                    FEE_PLATFORM | FEE_PLATFORM_SHARE => bill.platform += paid,
+                    _ => bill.network += paid,
                 }
             }
             Kind::Fee if p.code == FEE_PLATFORM_PROCEEDS => bills.entry(p.debit).or_default().platform += amount,

@@ -118,6 +118,8 @@ pub enum SettleError {
     },
     /// Rules of a profile that cannot be.
     BadRules,
+    /// A pool under a profile that keeps payments in escrow, deal by deal.
+    PoolInEscrow,
     /// A bank that gives no credit.
     NoCredit,
     /// A bank without a treasury.
@@ -277,6 +279,7 @@ impl fmt::Display for SettleError {
             Self::NoBond { lacks, .. } => {
                 write!(f, "lacks {lacks} nano-currency of its bonds as a seller; deposit it, or leave its asks out")
             }
+            Self::PoolInEscrow => f.write_str("a pool has no deals to hold in escrow; settle it under another profile"),
             Self::BadRules => f.write_str("a minimum, bond or share of proceeds is out of range"),
             Self::NegativeAmount { amount, .. } => {
                 write!(f, "amount {amount} is negative; give nano-currency, 0 or more")

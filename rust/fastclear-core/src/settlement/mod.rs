@@ -14,6 +14,7 @@
 //! | `cleared` | what was cleared for a slot, looked at before anything is posted |
 //! | `claims` | what its buy orders owe, and the reservations that they are paid from |
 //! | [`slot`] | the lines of one slot, in the order the ledger hashes them |
+//! | [`pool`] | the lines of a pool without bids
 //! | [`delivery`] | meter readings against trades, after the lines of the trades |
 //! | `allocation` | a seller's shortfall over its trades, losses over who traded, deviations over a pool |
 //! | [`credit`] | loans, exposure, standing, the end of a cycle |
@@ -53,6 +54,7 @@ pub mod hash_lines;
 pub mod imbalance;
 pub mod netting;
 mod open_orders;
+pub mod pool;
 pub mod posting;
 pub mod profile_lines;
 pub mod provisional;
@@ -72,6 +74,7 @@ pub use bill::{Bill, bills};
 pub use credit::desk::{Profile, Status};
 pub use error::SettleError;
 pub use imbalance::{Imbalance, Owner, Shortfall};
+pub use pool::PooledSlot;
 pub use posting::{Kind, Posting};
 pub use purses::Entries;
 pub use rules::Rules;

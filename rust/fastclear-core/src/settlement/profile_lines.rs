@@ -6,7 +6,7 @@
 use super::posting::Kind;
 
 /// Every such line that `code` tells apart within a kind, with its stable name.
-pub const LINES: [(Kind, u16, &str); 12] = [
+pub const LINES: [(Kind, u16, &str); 15] = [
     // Collateral, and what stands behind it.
     (Kind::Deposit, 41, "pledged"),
     (Kind::Deposit, 42, "contributed"),
@@ -22,4 +22,8 @@ pub const LINES: [(Kind, u16, &str); 12] = [
     // Retail prepayment: charges that wait, as claims.
     (Kind::Net, 51, "put_off"),
     (Kind::Net, 52, "recovered"),
+    // Net metering: energy that becomes credits, energy that credits make up for, and the tax on it.
+    (Kind::Imbalance, 41, "credited"),
+    (Kind::Imbalance, 42, "compensated"),
+    (Kind::Tax, 41, "compensated"),
 ];

@@ -15,6 +15,7 @@ use super::draft::{Draft, Line};
 use super::error::SettleError;
 use super::imbalance::Imbalance;
 use super::open_orders::{OpenOrders, OrderKey};
+use super::pool::{self, PooledSlot};
 use super::posting::Kind;
 use super::purses::{self, ESCROW};
 use super::rules::{NET_BUYER_BOND, NET_SELLER_BOND, Rules, TRADE_ESCROWED};
@@ -117,6 +118,7 @@ pub(super) fn settle(
     open: &OpenOrders,
     house: &House<'_>,
     clearings: &[ClearedSlot<'_>],
+    pools: &[PooledSlot<'_>],
     meter: &Meter<'_>,
 ) -> Result<Outcome, SettleError> {
     let &House { terms, policy, credit, rules } = house;
@@ -142,6 +144,7 @@ pub(super) fn settle(
     for clearing in &checked {
         pay_out(draft, (terms, rules), &claims, clearing)?;
     }
+    pool::pay(draft, (terms, rules), pools)?;
     if rules.bond_ppm.is_some() {
         let on_hand = Cover::of_one(credit).keeping(rules.minimum_holding);
         check_sellers(draft, &on_hand, rules, &checked)?;
@@ -156,7 +159,7 @@ pub(super) fn settle(
         .flat_map(|clearing| clearing.trades().map(|trade| clearing.deal(terms, trade).sale(terms, &claims)))
         .collect();
     let delivery_seq = draft.next().seq;
-    let contract = contracts(draft, &checked);
+    let contract = contracts(draft, &checked, pools);
     // Where nobody is read, and nobody should be, nothing is looked up in it.
     let unread = meter.account.is_empty() && !meter.due && meter.losses == 0;
     let by_member = if unread { &[] } else { &contract[..] };
@@ -164,8 +167,8 @@ pub(super) fn settle(
     Ok(Outcome { closed, covers, contract, sales, delivery_seq })
 }
 
-/// What each member bought less what it sold, in ascending account.
-fn contracts(draft: &Draft<'_>, clearings: &[Checked<'_>]) -> Vec<(u64, i128)> {
+/// What each member bought less what it sold, what it took from pools and gave them too, in ascending account.
+fn contracts(draft: &Draft<'_>, clearings: &[Checked<'_>], pools: &[PooledSlot<'_>]) -> Vec<(u64, i128)> {
     let mut net: Vec<Option<i128>> = vec![None; draft.accounts().len()];
     for clearing in clearings {
         for trade in clearing.trades() {
@@ -177,6 +180,9 @@ fn contracts(draft: &Draft<'_>, clearings: &[Checked<'_>]) -> Vec<(u64, i128)> {
                 *net[place].get_or_insert(0) += bought;
             }
         }
+    }
+    for (account, taken) in pool::contracts(pools) {
+        *net[(account - FIRST_MEMBER) as usize].get_or_insert(0) += taken;
     }
     (FIRST_MEMBER..).zip(net).filter_map(|(account, net)| Some((account, net?))).collect()
 }

@@ -37,7 +37,7 @@ impl Bank {
         let mut draft = Draft::new(&mut self.accounts, self.next);
         let credit = self.credit.as_ref();
         let house = slot::House { terms: &self.terms, policy: self.imbalance, credit, rules: &self.rules };
-        let outcome = slot::settle(&mut draft, &self.open, &house, &untraded, &Meter::default())?;
+        let outcome = slot::settle(&mut draft, &self.open, &house, &untraded, &[], &Meter::default())?;
         let (postings, next) = draft.commit();
         self.open.close(&outcome.closed);
         self.store(postings, next);
