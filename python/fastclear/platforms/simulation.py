@@ -32,6 +32,7 @@ from fastclear.platforms.progress import Advance, slot_bar
 from fastclear.platforms.recording import Recording, order_frame, slot_frame, trade_frame
 from fastclear.platforms.result import RunResult
 from fastclear.platforms.rules.staged import zones
+from fastclear.platforms.sealing import Sealer
 from fastclear.platforms.trading import Trading
 from fastclear.settlement import Settlement
 
@@ -243,23 +244,26 @@ def simulate(
     recording.other_records = len(genesis)
     ledger.seal([], genesis, slot=first)
     seconds_clearing = 0.0
-    house = Trading(preset, community, seed, bank, ledger, recording)
-    for slot in range(slots):
-        house.confirm(int(community.slots[slot]))
-        seconds_clearing += house.trade(slot)
-        advance()
-    house.confirm(None)
-    house.charge_subscriptions()
+    with Sealer(ledger, recording) as sealer:
+        house = Trading(preset, community, seed, bank, sealer, recording)
+        for slot in range(slots):
+            house.confirm(int(community.slots[slot]))
+            seconds_clearing += house.trade(slot)
+            advance()
+        house.confirm(None)
+        house.charge_subscriptions()
+        sealer.finish()
     bank.close_cycle()  # recounts every account
-    orders = order_frame(recording, community)
-    trades = trade_frame(recording, community)
+    balances = bank.balances
+    flows = metrics.energy_flows(community.load_wh, community.pv_wh, recording.metered_wh, recording.contract_wh)
+    # orders and trades last: the recording forgets them
     frames = {
-        "slots": slot_frame(recording, community, orders, trades),
-        "members": member_frame(recording, community, preset, Purses.of(bank, recording.account)),
-        "trades": trades,
-        "orders": orders,
+        "slots": slot_frame(recording, community, flows),
+        "members": member_frame(recording, community, preset, Purses.of(bank, balances, recording.account)),
+        "trades": trade_frame(recording, community),
+        "orders": order_frame(recording, community),
     }
-    totals = _house_totals(bank)
+    totals = _house_totals(bank, balances)
     seconds = {"clearing": seconds_clearing, "total": time.perf_counter() - started}
     sealed = {"blocks": len(ledger), "records": int(recording.records.sum()) + recording.other_records}
     return RunResult(
@@ -273,7 +277,7 @@ def simulate(
         trades=frames["trades"],
         orders=frames["orders"],
         house=totals,
-        metrics=_metrics(preset, community, recording, frames, totals, sealed, seconds),
+        metrics=_metrics(preset, flows, frames, totals, sealed, seconds),
         notes=_notes(preset, frames["members"], days),
         ledger=ledger,
         head=ledger.head,
@@ -284,9 +288,10 @@ def simulate(
     )
 
 
-def _house_totals(bank: Settlement) -> dict[str, int]:
+def _house_totals(bank: Settlement, balances: pl.DataFrame) -> dict[str, int]:
     """What each house account has earned at the end, nano-currency."""
-    posted = {row["role"]: int(row["posted"]) for row in bank.balances.iter_rows(named=True) if row["role"] != "member"}
+    house = balances.filter(pl.col("role") != "member").select("role", "posted")
+    posted = {role: int(held) for role, held in house.iter_rows()}
     treasury = bank.treasury
     earned = {name: posted[role] for name, role in _HOUSE.items()}
     return {**earned, "lender": treasury["interest"] + treasury["penalty"] - treasury["written_off"]}
@@ -311,14 +316,12 @@ def _describe(community: Community) -> str:
 
 def _metrics(
     preset: Preset,
-    community: Community,
-    recording: Recording,
+    flows: metrics.EnergyFlows,
     frames: dict[str, Any],
     house: dict[str, int],
     sealed: dict[str, int],
     seconds: dict[str, float],
 ) -> list[Metric]:
-    flows = metrics.energy_flows(community.load_wh, community.pv_wh, recording.metered_wh, recording.contract_wh)
     return metrics.figures(
         flows,
         frames["members"],

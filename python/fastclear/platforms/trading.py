@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastclear.community import Batteries, Community, forecast
-from fastclear.ledger import Ledger
 from fastclear.losses import network_losses
 from fastclear.platforms.agents import Agents
 from fastclear.platforms.gate import Gate, Outcome, clear_gate, mechanisms, refused_orders, vetoed
@@ -19,6 +18,7 @@ from fastclear.platforms.parameters import nano, ppm
 from fastclear.platforms.preset import Preset
 from fastclear.platforms.recording import Recording
 from fastclear.platforms.rules.staged import zones
+from fastclear.platforms.sealing import Sealer
 from fastclear.platforms.storing import shared_storage
 from fastclear.reject import RejectReason
 from fastclear.settlement import Settlement
@@ -49,11 +49,11 @@ class Trading:
         community: Community,
         seed: int,
         bank: Settlement,
-        ledger: Ledger,
+        sealer: Sealer,
         recording: Recording,
     ) -> None:
         self.preset, self.community, self.seed = preset, community, seed
-        self.bank, self.ledger, self.recording = bank, ledger, recording
+        self.bank, self.sealer, self.recording = bank, sealer, recording
         self.rules = mechanisms(preset)
         self.batteries = Batteries.of(community)
         self.shared = shared_storage(preset, community)
@@ -105,8 +105,7 @@ class Trading:
             gate, auction = replace(gate, zone=self.zones[gate.member]), self.stager(slot)
         outcome = clear_gate(gate, refused == 0, essential, auction)
         self.agents.observe(gate, outcome)
-        self.recording.battery_wh[slot] = battery
-        self.recording.metered_wh[slot] = metered
+        self.recording.note_meters(slot, battery, metered)
         self.recording.note_orders(gate, outcome, refused)
         self.recording.note_trades(gate, outcome)
         self.waiting.append(Delivered(slot, gate, refused, outcome, metered))
@@ -150,10 +149,7 @@ class Trading:
                 losses=self._lost(done.outcome),
             )
             refused = refused_orders(done.gate, done.refused)
-            block = self.ledger.seal([*done.outcome.clearings, *refused], receipts, slot=start)
-            self.recording.note_money(done.slot, receipts.bill_columns)
-            self.recording.records[done.slot] = len(receipts)
-            self.recording.height[done.slot] = block.height
+            self.sealer.seal(done.slot, start, [*done.outcome.clearings, *refused], receipts)
 
     def charge_subscriptions(self) -> None:
         """Charge what members pay by the month, for the days of the run, and seal it in a block of its own."""
@@ -165,7 +161,8 @@ class Trading:
         until = days[1] + timedelta(days=1)
         self.bank.subscribe(range(self.recording.members), days[0], per_month=nano(fixed))
         receipts = self.bank.charge_subscriptions((days[0], until))
-        self.ledger.seal([], receipts, slot=last)
+        self.sealer.finish()
+        self.sealer.ledger.seal([], receipts, slot=last)
         self.recording.note_money(self.recording.slots - 1, receipts.bill_columns)
         self.recording.other_records += len(receipts)
 

@@ -483,7 +483,7 @@ impl PyPostings {
 
     /// The bill of every member touched, one fresh array a line.
     fn bills<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let bills = bills(&self.postings);
+        let bills = py.detach(|| bills(&self.postings)); // nobody can change them meanwhile
         let columns = PyDict::new(py);
         let accounts: Vec<u64> = bills.keys().copied().collect();
         columns.set_item("account", accounts.into_pyarray(py))?;

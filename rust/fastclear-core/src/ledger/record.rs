@@ -38,6 +38,7 @@ const FLAGS_DEFINED: u8 = FLAG_LINKED | FLAG_REVERSAL;
 const WHAT: &str = "record";
 
 /// The 96 bytes of a posting.
+#[inline]
 pub fn encode(posting: &Posting) -> [u8; RECORD_LEN] {
     let mut out = [0_u8; RECORD_LEN];
     out[0] = RECORD_TAG;

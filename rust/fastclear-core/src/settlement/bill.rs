@@ -45,7 +45,7 @@ impl Bill {
 /// `postings` is a run of the history without gaps that holds whole slots; a fee or tax whose trade lies outside it
 /// is left out. The buyer of a trade is the account that its Post debits: trade → post → account.
 pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
-    let mut bills: BTreeMap<u64, Bill> = BTreeMap::new();
+    let mut bills = Bills::of(postings.len());
     let first = postings.first().map_or(0, |p| p.seq);
     let at = |seq: u64| seq.checked_sub(first).and_then(|i| postings.get(usize::try_from(i).ok()?));
     for p in postings {
@@ -54,18 +54,18 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
             // The buyer pays into escrow; seller and buyer are paid out of it.
             Kind::Trade if p.code == TRADE_ESCROWED => {
                 if let Some(post) = at(p.group) {
-                    bills.entry(post.debit).or_default().energy += amount;
+                    bills.of_account(post.debit).energy += amount;
                 }
             }
             Kind::Trade if matches!(p.code, TRADE_RELEASED | TRADE_RETURNED) => {
-                bills.entry(p.credit).or_default().energy -= amount;
+                bills.of_account(p.credit).energy -= amount;
             }
             Kind::Trade if p.code != TRADE_BUYER => {
                 // Negative prices exchange debit and credit; then the seller pays.
                 let (seller, received) = if p.debit == CLEARING { (p.credit, amount) } else { (p.debit, -amount) };
-                bills.entry(seller).or_default().energy -= received;
+                bills.of_account(seller).energy -= received;
                 if let Some(post) = at(p.group) {
-                    bills.entry(post.debit).or_default().energy += received;
+                    bills.of_account(post.debit).energy += received;
                 }
             }
             Kind::Fee | Kind::Tax if p.debit < FIRST_MEMBER && p.credit < FIRST_MEMBER => {
@@ -73,7 +73,7 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
                 let Some(post) = at(p.group).and_then(|trade| at(trade.group)) else {
                     continue;
                 };
-                let bill = bills.entry(post.debit).or_default();
+                let bill = bills.of_account(post.debit);
                 match (p.kind, p.code) {
                     (Kind::Tax, _) => bill.tax += paid,
                     (_, FEE_PLATFORM | FEE_PLATFORM_SHARE) => bill.platform += paid,
@@ -87,7 +87,7 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
                     if account < FIRST_MEMBER {
                         continue;
                     }
-                    let bill = bills.entry(account).or_default();
+                    let bill = bills.of_account(account);
                     match line {
                         None => bill.correction += paid,
                         Some((Kind::Tax, _)) => bill.tax += paid,
@@ -97,14 +97,70 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
                     }
                 }
             }
-            Kind::Fee if p.code == FEE_PLATFORM_PROCEEDS => bills.entry(p.debit).or_default().platform += amount,
-            Kind::Fee if p.code == FEE_DSO_PROCEEDS => bills.entry(p.debit).or_default().network += amount,
-            Kind::Fee if p.code == FEE_SUBSCRIPTION => bills.entry(p.debit).or_default().subscription += amount,
+            Kind::Fee if p.code == FEE_PLATFORM_PROCEEDS => bills.of_account(p.debit).platform += amount,
+            Kind::Fee if p.code == FEE_DSO_PROCEEDS => bills.of_account(p.debit).network += amount,
+            Kind::Fee if p.code == FEE_SUBSCRIPTION => bills.of_account(p.debit).subscription += amount,
             Kind::Meter => {
-                bills.entry(p.debit).or_default();
+                bills.of_account(p.debit);
             }
             _ => {}
         }
     }
-    bills
+    bills.by_account()
+}
+
+/// Bills by account. Members are numbered one after the other, so that most have a place of their own.
+struct Bills {
+    members: Vec<Option<Bill>>,
+    /// Accounts beyond the places that so many postings are worth.
+    others: BTreeMap<u64, Bill>,
+    places: usize,
+}
+
+impl Bills {
+    /// No bill yet; there will be some postings.
+    const fn of(postings: usize) -> Self {
+        Self { members: Vec::new(), others: BTreeMap::new(), places: postings.saturating_mul(4) }
+    }
+
+    /// The bill of an account, empty at first.
+    fn of_account(&mut self, account: u64) -> &mut Bill {
+        let place = account.checked_sub(FIRST_MEMBER).and_then(|place| usize::try_from(place).ok());
+        match place.filter(|&place| place < self.places) {
+            Some(place) => {
+                if place >= self.members.len() {
+                    self.members.resize(place + 1, None);
+                }
+                self.members[place].get_or_insert_default()
+            }
+            None => self.others.entry(account).or_default(),
+        }
+    }
+
+    /// All of them.
+    fn by_account(self) -> BTreeMap<u64, Bill> {
+        let mut all = self.others;
+        let members = (FIRST_MEMBER..).zip(self.members).filter_map(|(account, bill)| Some((account, bill?)));
+        all.append(&mut members.collect());
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bills with places of their own are those of a tree, whichever accounts are touched in whichever order.
+    #[test]
+    fn any_account_has_one_bill() {
+        let accounts = [1000, 1003, 999, 1, 0, 1 << 40, (1 << 40) + 1000, 1001, 1040, 1039, 1003, u64::MAX, 1000];
+        for postings in [0, 1, 10, 1_000_000] {
+            let (mut bills, mut twin) = (Bills::of(postings), BTreeMap::<u64, Bill>::new());
+            for (nth, &account) in accounts.iter().enumerate() {
+                bills.of_account(account).tax += nth as i128;
+                twin.entry(account).or_default().tax += nth as i128;
+            }
+            assert_eq!(bills.by_account(), twin, "{postings} postings");
+        }
+    }
 }
