@@ -1,5 +1,7 @@
 """What a run writes down slot by slot, against the same worked out from everything at once."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -14,6 +16,7 @@ from fastclear.platforms import load_preset
 from fastclear.platforms.accounts import cover_nano, needed_nano
 from fastclear.platforms.pieces import Pieces
 from fastclear.platforms.recording import Recording
+from fastclear.platforms.rules import staged
 from fastclear.reject import RejectReason
 
 EDGES = [0, 1, -1, 127, 128, -128, -129, 2**15, -(2**15) - 1, 2**31 - 1, 2**31, -(2**31) - 1, 2**63 - 1, -(2**63)]
@@ -132,3 +135,49 @@ def test_bills_without_a_market_do_not_depend_on_how_many_members_are_looked_at_
     assert together[0] > 2**63
     monkeypatch.setattr(run_figures, "_MEMBERS_AT_ONCE", 4)
     assert metrics.bill_without_market(meters, **terms) == together
+
+
+def picks_twin(
+    producers: np.ndarray, members: int, sources: int, stream: np.random.PCG64
+) -> list[tuple[int, int, int]]:
+    """Every member goes through its draws and keeps those of others that it does not have yet."""
+    whole = len(producers) <= max(64, 4 * sources)
+    width = len(producers) if whole else 4 * sources + 8
+    words = stream.random_raw(members * width).reshape(members, width).tolist()
+    rows = []
+    for buyer, drawn in enumerate(words):
+        if whole:
+            listed = [int(producers[at]) for at in sorted(range(width), key=drawn.__getitem__)]
+        else:
+            listed = [int(producers[(word >> 32) * len(producers) >> 32]) for word in drawn]
+        others = [source for source in dict.fromkeys(listed) if source != buyer][:sources]
+        rows += [(buyer, source, rank) for rank, source in enumerate(others, 1)]
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("members", "producers", "sources"),
+    [
+        (1, 0, 1),
+        (1, 1, 1),
+        (2, 2, 10),
+        (5, 3, 1),
+        (40, 40, 10),
+        (90, 64, 1),
+        (90, 65, 1),
+        (300, 120, 10),
+        (300, 200, 10),
+    ],
+)
+def test_members_pick_from_their_draws_in_turn(
+    monkeypatch: pytest.MonkeyPatch, members: int, producers: int, sources: int
+) -> None:
+    monkeypatch.setattr(staged, "_BUYERS_AT_ONCE", 64)
+    draw = np.random.default_rng(members)
+    pv = np.zeros((2, members), np.int64)
+    pv[1, draw.permutation(members)[:producers]] = 1
+    community = SimpleNamespace(pv_wh=pv, members=SimpleNamespace(height=members))
+    for seed, period in ((1, 0), (2, 3)):
+        stream = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(16, period)))
+        twin = picks_twin(np.flatnonzero(pv.any(axis=0)), members, sources, stream)
+        assert staged.picks(community, sources, seed, period).rows() == twin  # type: ignore[arg-type]

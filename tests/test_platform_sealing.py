@@ -159,3 +159,26 @@ def test_receipts_are_sealed_alike_whether_or_not_their_columns_were_read() -> N
     receipts.columns = {**columns, "seq": columns["seq"] + np.uint64(1)}
     with pytest.raises(fc.errors.LedgerError, match="record 0"):
         Ledger(seed=1).seal(clearing, receipts, slot=0)
+
+
+@pytest.mark.parametrize("members", [3, 2_000, 4_095, 4_096, 4_097, 9_000])
+def test_postings_of_small_and_large_calls_stay_in_order(members: int) -> None:
+    bank = fc.Settlement(tariff=fc.Tariff.from_ct_per_kwh(30, 5))
+    names = np.arange(members)
+    bank.open(names.tolist())
+    bank.deposit(names.tolist(), [10**9] * members)
+    ledger = Ledger(seed=1)
+    ledger.seal([], bank.receipts(), slot=0)
+    buy = names % 3 > 0
+    orders = {"side": buy.astype(np.int8), "price": np.full(members, 200_000), "quantity": np.full(members, 900)}
+    for slot in range(1, 4):
+        columns = {**orders, "participant": names, "order": names + slot * members}
+        bank.reserve(columns)  # a run of its own, a small one or a large one
+        bank.deposit(0, 1)
+        clearing = fc.clear(columns, fc.Uniform())
+        receipts = bank.settle(clearing, {"participant": names[: 1 + slot], "energy_wh": names[: 1 + slot]})
+        block = ledger.seal(clearing, receipts, slot=slot)
+        seq = receipts.columns["seq"]
+        assert seq.tolist() == list(range(int(seq[0]), int(seq[0]) + len(receipts)))
+        assert block.records == len(receipts) > members
+    bank.close_cycle()

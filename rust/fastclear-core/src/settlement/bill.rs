@@ -45,6 +45,11 @@ impl Bill {
 /// `postings` is a run of the history without gaps that holds whole slots; a fee or tax whose trade lies outside it
 /// is left out. The buyer of a trade is the account that its Post debits: trade → post → account.
 pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
+    bill_list(postings).into_iter().collect()
+}
+
+/// [`bills`] as a list.
+pub fn bill_list(postings: &[Posting]) -> Vec<(u64, Bill)> {
     let mut bills = Bills::of(postings.len());
     let first = postings.first().map_or(0, |p| p.seq);
     let at = |seq: u64| seq.checked_sub(first).and_then(|i| postings.get(usize::try_from(i).ok()?));
@@ -137,11 +142,15 @@ impl Bills {
         }
     }
 
-    /// All of them.
-    fn by_account(self) -> BTreeMap<u64, Bill> {
-        let mut all = self.others;
+    /// All of them, ascending account.
+    fn by_account(mut self) -> Vec<(u64, Bill)> {
+        let count = self.members.iter().flatten().count() + self.others.len();
+        let beyond = self.others.split_off(&FIRST_MEMBER);
         let members = (FIRST_MEMBER..).zip(self.members).filter_map(|(account, bill)| Some((account, bill?)));
-        all.append(&mut members.collect());
+        let mut all = Vec::with_capacity(count);
+        all.extend(self.others);
+        all.extend(members);
+        all.extend(beyond); // which have no place: they lie beyond those that do
         all
     }
 }
@@ -160,7 +169,7 @@ mod tests {
                 bills.of_account(account).tax += nth as i128;
                 twin.entry(account).or_default().tax += nth as i128;
             }
-            assert_eq!(bills.by_account(), twin, "{postings} postings");
+            assert_eq!(bills.by_account(), twin.into_iter().collect::<Vec<_>>(), "{postings} postings");
         }
     }
 }
