@@ -763,7 +763,7 @@ class Chain:
     def seal(
         self,
         orders: list[dict[str, NDArray[np.generic]]],
-        postings: dict[str, NDArray[np.generic]],
+        postings: Postings | dict[str, NDArray[np.generic]],
         slot: int,
         not_before: int,
     ) -> tuple[bytes, bytes]: ...

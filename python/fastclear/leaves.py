@@ -173,8 +173,11 @@ def trade_columns(clearing: Cleared) -> dict[str, NDArray[Any] | int | bool]:
     }
 
 
-def posting_columns(receipts: Any) -> dict[str, NDArray[Any]]:
-    """Columns of the postings of a bank's receipts."""
+def sealable(receipts: Any) -> _core.Postings | dict[str, NDArray[Any]]:
+    """The postings of a bank's receipts: as the bank made them where nobody has read their columns, else those."""
+    made = getattr(receipts, "unread", None)
+    if isinstance(made, _core.Postings):
+        return made
     given = receipts.columns
     missing = [name for name in POSTING_DTYPES if name not in given]
     if missing:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal, cast
@@ -40,8 +40,8 @@ from fastclear.leaves import (
     RECORD_DTYPE,
     Cleared,
     order_columns,
-    posting_columns,
     pseudonyms,
+    sealable,
     trade_columns,
 )
 from fastclear.ledger_signing import CHECKPOINT, LedgerSigning, read_checkpoint, read_consortia
@@ -288,6 +288,21 @@ class Ledger(LedgerSigning, ProofDesk, ErasureDesk):
         put right, before those of the next slot: ``bank.last_receipts`` has them still. Threads may seal at once;
         receipts still have to come in the order in which the bank gave them.
         """
+        return self._prepared(clearing, receipts, slot=slot, time=time)()
+
+    def _prepared(
+        self,
+        clearing: Cleared | Sequence[Cleared] | None,
+        receipts: Any | None = None,
+        *,
+        slot: int | None = None,
+        time: int | None = None,
+    ) -> Callable[[], Block]:
+        """Read everything that :meth:`seal` needs, and return the call that seals the block.
+
+        That call does next to nothing in Python, so that another thread can make it while this one goes on.
+        Parameters and errors as in :meth:`seal`; columns that cannot be read are refused here.
+        """
         if clearing is None:
             clearings: list[Cleared] = []
         elif isinstance(clearing, Sequence):
@@ -301,13 +316,12 @@ class Ledger(LedgerSigning, ProofDesk, ErasureDesk):
             pools = [item for item in clearings if isinstance(item, SharingClearing)]
             trades = [trade_columns(item) for item in clearings if not isinstance(item, SharingClearing)]
             lines = [plain_postings(item) for item in pools]
-            header, digest = self._chain.seal_plain(orders, trades, lines, start, not_before)
-        else:
-            columns = posting_columns(receipts)
-            earliest = start if time is None and len(columns["seq"]) == 0 else time
-            not_before = 0 if earliest is None else _natural(earliest, "time")
-            header, digest = self._chain.seal(orders, columns, start, not_before)
-        return Block(header, digest.hex())
+            return lambda: _block(self._chain.seal_plain(orders, trades, lines, start, not_before))
+        postings = sealable(receipts)
+        count = len(postings["seq"]) if isinstance(postings, dict) else len(postings)
+        earliest = start if time is None and count == 0 else time
+        not_before = 0 if earliest is None else _natural(earliest, "time")
+        return lambda: _block(self._chain.seal(orders, postings, start, not_before))
 
     # -- proving -----------------------------------------------------------------------------------------------
 
@@ -496,6 +510,11 @@ def _check_signatures(
     if consortium is None:
         raise Refused(f"the consortium of block {size - 1} is not known here: its file is missing")
     return size, checkpoint.verify(consortium)
+
+
+def _block(sealed: tuple[bytes, bytes]) -> Block:
+    header, digest = sealed
+    return Block(header, digest.hex())
 
 
 def _canonical(params: Mapping[str, object] | None) -> bytes | None:

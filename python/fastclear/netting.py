@@ -21,9 +21,11 @@ _Obligations = tuple[NDArray[Any], NDArray[Any], NDArray[np.int64], NDArray[np.u
 
 def money(name: str, values: _Money) -> pl.Series:
     """Return money of any size as a series of Decimal(38, 0)."""
-    if isinstance(values, np.ndarray):
-        return pl.Series(name, values).cast(MONEY)
-    return pl.Series(name, [Decimal(value) for value in values], dtype=MONEY)
+    try:
+        column = values if isinstance(values, np.ndarray) else np.array(values, np.int64)
+        return pl.Series(name, column).cast(MONEY)
+    except OverflowError:  # money that leaves 64 bits
+        return pl.Series(name, [Decimal(value) for value in values], dtype=MONEY)
 
 
 class Net:

@@ -69,6 +69,11 @@ class Receipts:
         """Return the number of postings."""
         return len(self._postings)
 
+    @property
+    def unread(self) -> _core.Postings | None:
+        """The postings as the core holds them, until somebody has their :attr:`columns`: then those are what counts."""
+        return None if "columns" in vars(self) else self._postings
+
     @cached_property
     def columns(self) -> dict[str, NDArray[Any]]:
         """One read-only array a field, shape (postings,).

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 _MILLION = 1_000_000
 _LOW_32 = 0xFFFF_FFFF
+_MEMBERS_AT_ONCE = 4096
+"""So many, and what is worked out of their meters stays small."""
 
 Int64 = NDArray[np.int64]
 Unit = Literal["nano", "wh", "ticks", "share", "count", "seconds"]
@@ -79,10 +81,15 @@ def bill_without_market(metered_wh: Int64, retail: int, feed_in: int, tax_ppm: i
     >>> bill_without_market(np.array([[1000], [-500]]), 300_000, 50_000, 200_000)
     [335000000]
     """
-    energy = retail * np.maximum(metered_wh, 0)
-    bought = energy + tax_nano(np.abs(energy), tax_ppm) * np.sign(energy)
-    slots = bought - feed_in * np.maximum(-metered_wh, 0)
-    return [exact_sum(column) for column in slots.T]
+    bills: list[int] = []
+    for start in range(0, metered_wh.shape[1], _MEMBERS_AT_ONCE):
+        metered = metered_wh[:, start : start + _MEMBERS_AT_ONCE]
+        energy = retail * np.maximum(metered, 0)
+        bought = energy + tax_nano(np.abs(energy), tax_ppm) * np.sign(energy)
+        slots = bought - feed_in * np.maximum(-metered, 0)
+        high, low = (slots >> 32).sum(axis=0), (slots & _LOW_32).sum(axis=0)  # as in exact_sum
+        bills += [(one << 32) + other for one, other in zip(high.tolist(), low.tolist(), strict=True)]
+    return bills
 
 
 @dataclass(frozen=True)
@@ -306,11 +313,12 @@ def figures(
     credited : int, default 0
         By how much more the supplier would get without the market under net metering, nano-currency.
     """
+    essential = trades["tranche"] == "essential"
     # the other half of what a pool shares is that of who gives it
-    auction = trades.filter(pl.col("tranche") != "essential", pl.col("buyer").is_not_null())
+    auction = ~essential & trades["buyer"].is_not_null()
     of_all = "of all slots of the pool" if pooled else "of all trades in the auction"
-    quantity, price = (auction[name].to_numpy() for name in ("quantity_wh", "sell_price_ticks"))
-    served = trades.filter(pl.col("tranche") == "essential")["quantity_wh"].to_numpy()
+    quantity, price = (trades[name].filter(auction).to_numpy() for name in ("quantity_wh", "sell_price_ticks"))
+    served = trades["quantity_wh"].filter(essential).to_numpy()
     bills, without = (exact_sum(members[name].to_numpy()) for name in ("bill_nano", "bill_without_nano"))
     supplier_without = retail * exact_sum(flows.imports) - feed_in * exact_sum(flows.exports) + credited
     welfare = welfare_nano(*(orders[name].to_numpy() for name in ("buy", "price_ticks", "filled_wh")))

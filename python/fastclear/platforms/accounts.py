@@ -36,11 +36,11 @@ class Purses:
     owed: Int64
 
     @classmethod
-    def of(cls, bank: Settlement, account: Int64) -> Purses:
-        """Those of the members whose accounts these are, in ascending order."""
-        posted, owed = (np.zeros(len(account), dtype=np.int64) for _ in range(2))
-        held = {row["account"]: int(row["posted"]) for row in bank.balances.iter_rows(named=True)}
-        posted[:] = [held[one] for one in account.tolist()]
+    def of(cls, bank: Settlement, balances: pl.DataFrame, account: Int64) -> Purses:
+        """Those of the members whose accounts these are, in ascending order; `balances` are those of the bank."""
+        owed = np.zeros(len(account), dtype=np.int64)
+        held = balances["account"].to_numpy()
+        posted = balances["posted"].cast(pl.Int64).to_numpy()[np.searchsorted(held, account.astype(np.uint64))]
         for one, principal in bank.loans.select("account", "principal").iter_rows():
             owed[np.searchsorted(account, one)] += int(principal)
         return cls(posted, owed)
@@ -63,16 +63,20 @@ def needed_nano(preset: Preset, recording: Recording) -> Int64 | None:
     payment = preset.settlement.payment
     if payment.lends or preset.information.delay_ns:
         return None
-    orders = recording.order_columns()
-    buy = orders["buy"].astype(bool)
-    slot, member = orders["slot"][buy].astype(np.int64), orders["member"][buy].astype(np.int64)
-    cover = np.zeros((recording.slots, recording.members), dtype=np.int64)
-    price, quantity = orders["price"][buy].astype(np.int64), orders["quantity"][buy].astype(np.int64)
-    np.add.at(cover, (slot, member), cover_nano(preset, price, quantity))
-    before = np.cumsum(recording.cash_nano, axis=0) - recording.cash_nano
-    # who never bids needs nothing
-    needed: Int64 = np.maximum((cover - before).max(axis=0, initial=0, where=cover > 0), 0)
-    return needed + np.where(cover.any(axis=0), payment.holding(preset.settlement.options), 0)
+    needed, before = (np.zeros(recording.members, dtype=np.int64) for _ in range(2))
+    bids = np.zeros(recording.members, dtype=np.bool_)  # who never bids needs nothing
+    at = 0
+    for slot, orders in recording.orders:
+        while at < slot:
+            before += recording.cash_nano[at]
+            at += 1
+        buy = orders["buy"].astype(np.bool_)
+        cover = np.zeros(recording.members, dtype=np.int64)
+        np.add.at(cover, orders["member"][buy], cover_nano(preset, orders["price"][buy], orders["quantity"][buy]))
+        needed = np.where(cover > 0, np.maximum(needed, cover - before), needed)
+        bids |= cover != 0
+    held: Int64 = needed + np.where(bids, payment.holding(preset.settlement.options), 0)
+    return held
 
 
 def member_frame(recording: Recording, community: Community, preset: Preset, money: Purses) -> pl.DataFrame:
@@ -86,16 +90,15 @@ def member_frame(recording: Recording, community: Community, preset: Preset, mon
     :func:`needed_nano`; null where it has no meaning); ``refused`` (orders for want of cover), ``first_refused``
     (slot; null if none).
     """
-    orders = recording.order_columns()
-    reject = orders["reject"].astype(np.int64)
-    short = (reject > 0) & (reject != RejectReason.NETWORK_VETO)  # all others before the gate are about money
-    member, slot = orders["member"].astype(np.int64), orders["slot"].astype(np.int64)
     first = np.full(recording.members, recording.slots, dtype=np.int64)
-    np.minimum.at(first, member[short], slot[short])
-    filled, buy = orders["filled"].astype(np.int64), orders["buy"].astype(bool)
-    bought, sold = (np.zeros(recording.members, dtype=np.int64) for _ in range(2))
-    np.add.at(bought, member[buy], filled[buy])
-    np.add.at(sold, member[~buy], filled[~buy])
+    refused, bought, sold = (np.zeros(recording.members, dtype=np.int64) for _ in range(3))
+    for slot, orders in recording.orders:
+        member, buy, reject = orders["member"], orders["buy"].astype(np.bool_), orders["reject"]
+        short = member[(reject > 0) & (reject != RejectReason.NETWORK_VETO)]  # all others here are about money
+        first[short] = np.minimum(first[short], slot)
+        np.add.at(refused, short, 1)
+        np.add.at(bought, member[buy], orders["filled"][buy])
+        np.add.at(sold, member[~buy], orders["filled"][~buy])
     deposit = deposits_nano(preset, community)
     bill = deposit + money.owed - money.posted
     needed = needed_nano(preset, recording)
@@ -124,7 +127,7 @@ def member_frame(recording: Recording, community: Community, preset: Preset, mon
         pl.Series("balance_nano", money.posted),
         pl.Series("owed_nano", money.owed),
         pl.Series("needed_deposit_nano", [None] * len(bill) if needed is None else needed, dtype=pl.Int64),
-        pl.Series("refused", np.bincount(member[short], minlength=recording.members)),
+        pl.Series("refused", refused),
         pl.when(pl.Series(first < recording.slots))
         .then(pl.Series(slots[first]).cast(pl.Datetime("ns", "UTC")))
         .alias("first_refused"),

@@ -266,4 +266,5 @@ def refused_orders(gate: Gate, refused: NDArray[np.uint16]) -> list[RefusedOrder
     if not rows.size:
         return []
     columns = gate.columns(rows, gate.market[rows], gate.quantity)
+    columns.pop("zone", None)  # an order leaf has none
     return [RefusedOrders(orders=encode(columns, None), reject=refused[rows])]

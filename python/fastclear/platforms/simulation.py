@@ -35,6 +35,7 @@ from fastclear.platforms.progress import Advance, slot_bar
 from fastclear.platforms.recording import Recording, order_frame, slot_frame, trade_frame
 from fastclear.platforms.result import RunResult
 from fastclear.platforms.rules.staged import zones
+from fastclear.platforms.sealing import Sealer
 from fastclear.platforms.trading import Trading
 from fastclear.settlement import Settlement
 
@@ -251,29 +252,34 @@ def simulate(
     recording.other_records = len(genesis)
     ledger.seal([], genesis, slot=first)
     seconds_clearing = 0.0
-    house = Trading(preset, community, seed, bank, ledger, recording)
-    for slot in range(slots):
-        house.confirm(int(community.slots[slot]))
-        if nodes is not None:
-            _vouch(nodes, ledger, community, slot)
-        seconds_clearing += house.trade(slot)
-        advance()
-    house.confirm(None)
-    house.close_month()
-    house.charge_subscriptions()
+    with Sealer(ledger, recording) as sealer:
+        house = Trading(preset, community, seed, bank, sealer, recording)
+        for slot in range(slots):
+            house.confirm(int(community.slots[slot]))
+            if nodes is not None:
+                sealer.finish()  # nodes replay what has been sealed
+                _vouch(nodes, ledger, community, slot)
+            seconds_clearing += house.trade(slot)
+            advance()
+        house.confirm(None)
+        house.close_month()
+        house.charge_subscriptions()
+        sealer.finish()
     if nodes is not None:
         nodes.sign(ledger, int(community.slots[-1]) + community.slot_ns + preset.information.delay_ns)
     bank.close_cycle()  # recounts every account
+    balances = bank.balances
+    flows = metrics.energy_flows(community.load_wh, community.pv_wh, recording.metered_wh, recording.contract_wh)
     pooled = preset.market.rule.pool is not None
-    orders = order_frame(recording, community, pooled=pooled)
-    trades = trade_frame(recording, community)
+    # orders and trades last: the recording forgets them
     frames = {
-        "slots": slot_frame(recording, community, orders, trades),
-        "members": member_frame(recording, community, preset, Purses.of(bank, recording.account)),
-        "trades": trades,
-        "orders": orders,
+        "slots": slot_frame(recording, community, flows),
+        "members": member_frame(recording, community, preset, Purses.of(bank, balances, recording.account)),
+        "trades": trade_frame(recording, community),
+        "orders": order_frame(recording, community, pooled=pooled),
     }
-    totals = _house_totals(bank)
+    totals = _house_totals(bank, balances)
+    credited = without_market(preset, community.slots, recording.metered_wh)[1]
     seconds = {"clearing": seconds_clearing, "total": time.perf_counter() - started}
     if nodes is not None:
         seconds["vouching"] = nodes.cpu_seconds
@@ -289,7 +295,7 @@ def simulate(
         trades=frames["trades"],
         orders=frames["orders"],
         house=totals,
-        metrics=_metrics(preset, community, recording, frames, totals, sealed, seconds),
+        metrics=_metrics(preset, flows, frames, totals, sealed, seconds, credited),
         notes=[
             *_notes(preset, frames["members"], days),
             *([house.virtual_pool.note()] if house.virtual_pool else []),
@@ -312,9 +318,10 @@ def _vouch(nodes: Cosigning, ledger: Ledger, community: Community, slot: int) ->
         nodes.sign(ledger, int(community.slots[slot]))
 
 
-def _house_totals(bank: Settlement) -> dict[str, int]:
+def _house_totals(bank: Settlement, balances: pl.DataFrame) -> dict[str, int]:
     """What each house account has earned at the end, nano-currency."""
-    posted = {row["role"]: int(row["posted"]) for row in bank.balances.iter_rows(named=True) if row["role"] != "member"}
+    house = balances.filter(pl.col("role") != "member").select("role", "posted")
+    posted = {role: int(held) for role, held in house.iter_rows()}
     treasury = bank.treasury
     earned = {name: posted[role] for name, role in _HOUSE.items()}
     return {**earned, "lender": treasury["interest"] + treasury["penalty"] - treasury["written_off"]}
@@ -339,14 +346,13 @@ def _describe(community: Community) -> str:
 
 def _metrics(
     preset: Preset,
-    community: Community,
-    recording: Recording,
+    flows: metrics.EnergyFlows,
     frames: dict[str, Any],
     house: dict[str, int],
     sealed: dict[str, int],
     seconds: dict[str, float],
+    credited: int,
 ) -> list[Metric]:
-    flows = metrics.energy_flows(community.load_wh, community.pv_wh, recording.metered_wh, recording.contract_wh)
     return metrics.figures(
         flows,
         frames["members"],
@@ -358,5 +364,5 @@ def _metrics(
         retail=preset.ticks("retail"),
         feed_in=preset.ticks("feed_in"),
         pooled=preset.market.rule.pool is not None,
-        credited=without_market(preset, community.slots, recording.metered_wh)[1],
+        credited=credited,
     )

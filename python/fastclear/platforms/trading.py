@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastclear.community import Batteries, Community, forecast
-from fastclear.ledger import Ledger
 from fastclear.losses import network_losses
 from fastclear.platforms.agents import Agents
 from fastclear.platforms.gate import Gate, Outcome, clear_gate, clear_pool, mechanisms, refused_orders, vetoed
 from fastclear.platforms.net_metering import net_metering, settle_month
-from fastclear.platforms.parameters import nano, ppm
+from fastclear.platforms.parameters import ppm
 from fastclear.platforms.preset import Preset
 from fastclear.platforms.recording import Recording
 from fastclear.platforms.rules.staged import zones
+from fastclear.platforms.sealing import Sealer
 from fastclear.platforms.storing import shared_storage
 from fastclear.platforms.virtual_pool import virtual_pool
 from fastclear.reject import RejectReason
@@ -51,11 +51,11 @@ class Trading:
         community: Community,
         seed: int,
         bank: Settlement,
-        ledger: Ledger,
+        sealer: Sealer,
         recording: Recording,
     ) -> None:
         self.preset, self.community, self.seed = preset, community, seed
-        self.bank, self.ledger, self.recording = bank, ledger, recording
+        self.bank, self.sealer, self.recording = bank, sealer, recording
         self.rules = mechanisms(preset)
         pool = preset.market.rule.pool
         grid = preset.ticks("retail"), preset.ticks("feed_in")
@@ -117,8 +117,7 @@ class Trading:
                 gate, auction = replace(gate, zone=self.zones[gate.member]), self.stager(slot)
             outcome = clear_gate(gate, refused == 0, essential, auction)
         self.agents.observe(gate, outcome)
-        self.recording.battery_wh[slot] = battery
-        self.recording.metered_wh[slot] = metered
+        self.recording.note_meters(slot, battery, metered)
         self.recording.note_orders(gate, outcome, refused)
         self.recording.note_trades(gate, outcome)
         self.waiting.append(Delivered(slot, gate, refused, outcome, metered))
@@ -161,18 +160,17 @@ class Trading:
                 losses=self._lost(done.outcome),
             )
             refused = refused_orders(done.gate, done.refused)
-            block = self.ledger.seal([*done.outcome.clearings, *refused], receipts, slot=start)
+            self.sealer.seal(done.slot, start, [*done.outcome.clearings, *refused], receipts)
             if self.metering is not None:
                 self.metering.add(done.slot, done.metered, self.recording.contract_wh[done.slot])
-            self.recording.note_money(done.slot, receipts.bill_columns)
-            self.recording.records[done.slot] = len(receipts)
-            self.recording.height[done.slot] = block.height
 
     def close_month(self, slot: int | None = None) -> None:
         """End a month of net metering with `slot`, or with the last one."""
         if self.metering is not None:
             last = self.recording.slots - 1 if slot is None else slot
-            settle_month(self.metering, self.bank, self.ledger, self.recording, int(self.community.slots[last]), last)
+            self.sealer.finish()
+            start = int(self.community.slots[last])
+            settle_month(self.metering, self.bank, self.sealer.ledger, self.recording, start, last)
 
     def charge_subscriptions(self) -> None:
         """Charge what members pay by the month, for the days of the run, and seal it in a block of its own."""
@@ -184,7 +182,8 @@ class Trading:
         until = days[1] + timedelta(days=1)
         self.bank.subscribe(range(self.recording.members), days[0], per_month=fixed)
         receipts = self.bank.charge_subscriptions((days[0], until))
-        self.ledger.seal([], receipts, slot=last)
+        self.sealer.finish()
+        self.sealer.ledger.seal([], receipts, slot=last)
         self.recording.note_money(self.recording.slots - 1, receipts.bill_columns)
         self.recording.other_records += len(receipts)
 

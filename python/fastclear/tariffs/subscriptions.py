@@ -115,6 +115,7 @@ class Subscriptions:
         """
         first, until = _period(period)
         lines: list[Charge] = []
+        priced: dict[tuple[date, date, int | None], list[tuple[date, date, int, int]]] = {}  # most have the same days
         for name, memberships in self._members.items():
             for membership in memberships:
                 start, end = max(first, membership.since), min(until, membership.until)
@@ -125,9 +126,13 @@ class Subscriptions:
                         f"participant {name!r} has been charged up to {membership.charged_until}; "
                         "charge each day once, from there on"
                     )
-                for run_start, run_end, (per_month, tax_ppm) in self._runs(start, end, membership.per_month):
-                    amount = prorated(per_month, run_start, run_end)
-                    lines.append(Charge(name, run_start, run_end, amount, tax_ppm))
+                days = start, end, membership.per_month
+                if days not in priced:
+                    priced[days] = [
+                        (run_start, run_end, prorated(per_month, run_start, run_end), tax_ppm)
+                        for run_start, run_end, (per_month, tax_ppm) in self._runs(*days)
+                    ]
+                lines += [Charge(name, *run) for run in priced[days]]
         return lines
 
     def charged(self, period: Month) -> None:

@@ -25,6 +25,7 @@ use pyo3::types::{PyBytes, PyList};
 
 use crate::errors::Exception;
 use crate::proofs::Tree;
+use crate::settlement::PyPostings;
 
 /// Adds this file's classes and functions to `_core`.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -72,6 +73,13 @@ struct PostingColumns<'py> {
     price: Column<'py, i64>,
     amount: Column<'py, i64>,
     group: Column<'py, u64>,
+}
+
+/// Postings to be sealed: as a bank made them, which costs no copy, or as columns.
+#[derive(FromPyObject)]
+enum GivenPostings<'py> {
+    Made(Bound<'py, PyPostings>),
+    Columns(PostingColumns<'py>),
 }
 
 /// Trades of one clearing, ids as they enter the ledger.
@@ -302,14 +310,21 @@ impl Chain {
         &self,
         py: Python<'py>,
         orders: Vec<OrderColumns<'py>>,
-        postings: PostingColumns<'py>,
+        postings: GivenPostings<'py>,
         slot: u64,
         not_before: u64,
     ) -> PyResult<Sealed<'py>> {
         let mut leaves = Vec::new();
         orders.iter().try_for_each(|columns| columns.append(&mut leaves))?;
-        let postings = postings.postings()?;
-        let draft = Draft { orders: leaves, postings: &postings, with_state: true, slot, not_before };
+        let read;
+        let postings = match &postings {
+            GivenPostings::Made(made) => &made.get().postings,
+            GivenPostings::Columns(columns) => {
+                read = columns.postings()?;
+                &read
+            }
+        };
+        let draft = Draft { orders: leaves, postings, with_state: true, slot, not_before };
         self.seal_draft(py, draft)
     }
 

@@ -20,7 +20,7 @@ use fastclear_core::settlement::purses::{PURSE_STEP, PURSES, house_names, owner}
 use fastclear_core::settlement::resettlement::{SettledSlot, Version};
 use fastclear_core::settlement::{
     Bank, Bill, ClearedSlot, Entries, FeeShare, Imbalance, Kind, Meter, Orders, Owner, PooledSlot, Posting, Profile,
-    Rules, SettleError, Shortfall, Tariff, TaxRates, Terms, bills, credit, delivery, disputes, hash_lines, pool,
+    Rules, SettleError, Shortfall, Tariff, TaxRates, Terms, bill_list, credit, delivery, disputes, hash_lines, pool,
     profile_lines, provisional, resettlement, rules, slot,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
@@ -513,15 +513,15 @@ impl PyPostings {
 
     /// The bill of every member touched, one fresh array a line.
     fn bills<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let bills = bills(&self.postings);
+        let bills = py.detach(|| bill_list(&self.postings)); // nobody can change them meanwhile
         let columns = PyDict::new(py);
-        let accounts: Vec<u64> = bills.keys().copied().collect();
+        let accounts: Vec<u64> = bills.iter().map(|&(account, _)| account).collect();
         columns.set_item("account", accounts.into_pyarray(py))?;
         macro_rules! line {
             ($($name:ident: $value:expr),+ $(,)?) => {
                 $({
                     let line: Result<Vec<i64>, _> =
-                        bills.values().map($value).map(i64::try_from).collect();
+                        bills.iter().map(|(_, bill)| bill).map($value).map(i64::try_from).collect();
                     let line = line.map_err(|_| Exception::Settlement.with(concat!(
                         "a total of the line ", stringify!($name),
                         " leaves 64 bits; take receipts more often",

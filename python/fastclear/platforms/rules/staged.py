@@ -14,6 +14,7 @@ from fastclear.community import Community
 Stager = Callable[[int], Any]
 """The mechanism of one slot, by its position in the run."""
 _FEW = 64
+_BUYERS_AT_ONCE = 8192
 _PICKS = 16  # purpose of the stream: those of the agents are other numbers
 
 
@@ -38,15 +39,33 @@ def picks(community: Community, sources: int, seed: int, period: int) -> pl.Data
     producers = np.flatnonzero(community.pv_wh.any(axis=0))
     members = community.members.height
     stream = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(_PICKS, period)))
-    if len(producers) <= max(_FEW, 4 * sources):
-        keys = stream.random_raw(members * len(producers)).reshape(members, len(producers))
-        drawn = producers[np.argsort(keys, axis=1, kind="stable")]
-    else:
-        # of so many, a few times as many draws hold enough different ones: nobody has picked all of them
-        width = 4 * sources + 8
-        words = stream.random_raw(members * width) >> np.uint64(32)
-        drawn = producers[(words * np.uint64(len(producers)) >> np.uint64(32)).astype(np.int64)].reshape(members, width)
-    frame = pl.DataFrame({"buyer": np.repeat(np.arange(members), drawn.shape[1]), "source": drawn.reshape(-1)})
-    others = frame.filter(pl.col("buyer") != pl.col("source")).unique(keep="first", maintain_order=True)
-    ranks = others.with_columns(rank=pl.int_range(1, pl.len() + 1).over("buyer"))
-    return ranks.filter(pl.col("rank") <= sources)
+    whole = len(producers) <= max(_FEW, 4 * sources)
+    # of so many, a few times as many draws hold enough different ones: nobody has picked all of them
+    width = len(producers) if whole else 4 * sources + 8
+    found: list[tuple[NDArray[np.int64], ...]] = []
+    for first in range(0, members, _BUYERS_AT_ONCE):
+        buyers = np.arange(first, min(first + _BUYERS_AT_ONCE, members), dtype=np.int64)
+        words = stream.random_raw(len(buyers) * width).reshape(len(buyers), width)
+        if whole:
+            drawn = producers[np.argsort(words, axis=1, kind="stable")[:, : sources + 1]]  # itself may be among them
+        else:
+            drawn = producers[((words >> np.uint64(32)) * np.uint64(len(producers)) >> np.uint64(32)).astype(np.int64)]
+        keep = (drawn != buyers[:, None]) & _first_of_its_row(drawn)
+        rank = np.cumsum(keep, axis=1)
+        keep &= rank <= sources
+        found.append((np.broadcast_to(buyers[:, None], keep.shape)[keep], drawn[keep], rank[keep]))
+    names = ("buyer", "source", "rank")
+    return pl.DataFrame(
+        [pl.Series(name, np.concatenate([part[at] for part in found])) for at, name in enumerate(names)]
+    )
+
+
+def _first_of_its_row(drawn: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Where a value stands in its row for the first time."""
+    order = np.argsort(drawn, axis=1, kind="stable")
+    ranked = np.take_along_axis(drawn, order, axis=1)
+    fresh = np.ones(drawn.shape, dtype=np.bool_)
+    fresh[:, 1:] = ranked[:, 1:] != ranked[:, :-1]
+    first = np.empty(drawn.shape, dtype=np.bool_)
+    np.put_along_axis(first, order, fresh, axis=1)
+    return first

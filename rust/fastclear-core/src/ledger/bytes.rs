@@ -8,6 +8,7 @@ pub(super) fn take<const N: usize>(bytes: &[u8], offset: usize) -> [u8; N] {
 }
 
 /// Writes `value` at `offset`.
+#[inline]
 pub(super) fn put<const N: usize>(bytes: &mut [u8], offset: usize, value: [u8; N]) {
     bytes[offset..offset + N].copy_from_slice(&value);
 }

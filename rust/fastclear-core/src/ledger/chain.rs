@@ -10,7 +10,7 @@ use super::consortium::next_validators;
 use super::erased::{self, Erased};
 use super::merkle::{self, Hash};
 use super::order_leaf::{ORDER_ENTRY_LEN, ORDER_LEN, OrderLeaf};
-use super::record::{self, RECORD_ENTRY_LEN, RECORD_LEN};
+use super::record::{self, RECORD_ENTRY_LEN, RECORD_LEN, SALT_LEN};
 use super::salt::{SaltKey, Salts};
 use super::{Header, LedgerError};
 use crate::settlement::accounts::Accounts;
@@ -297,17 +297,24 @@ pub(super) fn gross(postings: &[Posting]) -> Result<i64, LedgerError> {
     i64::try_from(sum).map_err(|_| LedgerError::Gross)
 }
 
+/// Leaves that get their salts together.
+const SALTED_AT_ONCE: usize = 64;
+
 /// Leaves one after another, a salt behind each.
 fn entries<const LEAF: usize, const ENTRY: usize, T>(
     items: &[T],
     mut salts: Salts,
     encode: impl Fn(&T) -> [u8; LEAF],
 ) -> Vec<u8> {
-    let mut out = vec![0_u8; items.len() * ENTRY];
-    for (item, entry) in items.iter().zip(out.chunks_exact_mut(ENTRY)) {
-        let (leaf, salt) = entry.split_at_mut(LEAF);
-        leaf.copy_from_slice(&encode(item));
-        salts.fill(salt);
+    let mut out = Vec::with_capacity(items.len() * ENTRY);
+    let mut salted = [0_u8; SALTED_AT_ONCE * SALT_LEN];
+    for items in items.chunks(SALTED_AT_ONCE) {
+        let salted = &mut salted[..items.len() * SALT_LEN];
+        salts.fill(salted);
+        for (item, salt) in items.iter().zip(salted.chunks_exact(SALT_LEN)) {
+            out.extend_from_slice(&encode(item));
+            out.extend_from_slice(salt);
+        }
     }
     out
 }

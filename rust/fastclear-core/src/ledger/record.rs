@@ -42,6 +42,7 @@ const SUMS: [u16; 4] = [TRADE_SUM, TRADE_SUM_PAID, TRADE_POOL_PAID, TRADE_POOL_R
 const WHAT: &str = "record";
 
 /// The 96 bytes of a posting.
+#[inline]
 pub fn encode(posting: &Posting) -> [u8; RECORD_LEN] {
     let mut out = [0_u8; RECORD_LEN];
     out[0] = RECORD_TAG;

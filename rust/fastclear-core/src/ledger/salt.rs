@@ -86,9 +86,9 @@ impl SaltKey {
 pub struct Salts(ChaCha8Rng);
 
 impl Salts {
-    /// Fills one salt.
-    pub fn fill(&mut self, salt: &mut [u8]) {
-        self.0.fill_bytes(salt);
+    /// Fills the next salt, or the next ones side by side.
+    pub fn fill(&mut self, salts: &mut [u8]) {
+        self.0.fill_bytes(salts);
     }
 }
 
@@ -116,6 +116,18 @@ mod tests {
         seeded.advance();
         assert_ne!(first(random.records(5)), before);
         assert_eq!(first(seeded.records(5)), repeatable);
+    }
+
+    #[test]
+    fn salts_filled_together_are_those_filled_one_by_one() {
+        for count in (0..40).chain([63, 64, 65, 200]) {
+            let (mut alone, mut together) = (vec![0; 16 * count], vec![0; 16 * count]);
+            let mut salts = SaltKey::from_seed(1).records(5);
+            alone.chunks_exact_mut(16).for_each(|salt| salts.fill(salt));
+            let mut salts = SaltKey::from_seed(1).records(5);
+            together.chunks_mut(16 * 7).for_each(|some| salts.fill(some));
+            assert_eq!(alone, together, "{count} salts");
+        }
     }
 
     #[test]

@@ -80,7 +80,7 @@ pub struct Bank {
     /// Where the clock was last set to.
     clock: u64,
     next_member: u64,
-    /// Runs of postings that nobody has taken: those of a large slot are not copied behind the few of a small call.
+    /// Runs of postings that nobody has taken.
     untaken: Vec<Vec<Posting>>,
     /// Every slot that was settled, in order. Shared with copies of the bank until one of them changes it.
     pub(super) slots: Arc<Vec<Arc<SettledSlot>>>,
@@ -446,10 +446,15 @@ impl Bank {
     }
 
     /// Keeps postings among which nothing was brought in or paid out.
-    fn store(&mut self, postings: Vec<Posting>, next: Position) {
+    fn store(&mut self, mut postings: Vec<Posting>, next: Position) {
         self.next = next;
         match self.untaken.last_mut() {
             Some(last) if last.len() + postings.len() <= RUN => last.extend(postings),
+            // A large slot's are not copied behind those of its orders: these go before it, where there is room.
+            Some(last) if postings.capacity() - postings.len() >= last.len() && last.len() <= postings.len() => {
+                postings.splice(0..0, last.drain(..));
+                *last = postings;
+            }
             _ => self.untaken.push(postings),
         }
     }

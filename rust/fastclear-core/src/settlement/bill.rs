@@ -46,7 +46,12 @@ impl Bill {
 /// `postings` is a run of the history without gaps that holds whole slots; a fee or tax whose trade lies outside it
 /// is left out. The buyer of a trade is the account that its Post debits: trade → post → account.
 pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
-    let mut bills: BTreeMap<u64, Bill> = BTreeMap::new();
+    bill_list(postings).into_iter().collect()
+}
+
+/// [`bills`] as a list.
+pub fn bill_list(postings: &[Posting]) -> Vec<(u64, Bill)> {
+    let mut bills = Bills::of(postings.len());
     let first = postings.first().map_or(0, |p| p.seq);
     let at = |seq: u64| seq.checked_sub(first).and_then(|i| postings.get(usize::try_from(i).ok()?));
     for p in postings {
@@ -55,22 +60,22 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
             // The buyer pays into escrow; seller and buyer are paid out of it.
             Kind::Trade if p.code == TRADE_ESCROWED => {
                 if let Some(post) = at(p.group) {
-                    bills.entry(post.debit).or_default().energy += amount;
+                    bills.of_account(post.debit).energy += amount;
                 }
             }
             Kind::Trade if matches!(p.code, TRADE_RELEASED | TRADE_RETURNED) => {
-                bills.entry(p.credit).or_default().energy -= amount;
+                bills.of_account(p.credit).energy -= amount;
             }
             Kind::Trade if matches!(p.code, TRADE_POOL_PAID | TRADE_POOL_RECEIVED) => {
                 let (member, paid) = if p.credit == CLEARING { (p.debit, amount) } else { (p.credit, -amount) };
-                bills.entry(member).or_default().energy += paid;
+                bills.of_account(member).energy += paid;
             }
             Kind::Trade if p.code != TRADE_BUYER => {
                 // Negative prices exchange debit and credit; then the seller pays.
                 let (seller, received) = if p.debit == CLEARING { (p.credit, amount) } else { (p.debit, -amount) };
-                bills.entry(seller).or_default().energy -= received;
+                bills.of_account(seller).energy -= received;
                 if let Some(post) = at(p.group) {
-                    bills.entry(post.debit).or_default().energy += received;
+                    bills.of_account(post.debit).energy += received;
                 }
             }
             // The operator's part of what loads of a pool paid already.
@@ -80,7 +85,7 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
                 let Some(post) = at(p.group).and_then(|trade| at(trade.group)) else {
                     continue;
                 };
-                let bill = bills.entry(post.debit).or_default();
+                let bill = bills.of_account(post.debit);
                 match (p.kind, p.code) {
                     (Kind::Tax, _) => bill.tax += paid,
                     (_, FEE_PLATFORM | FEE_PLATFORM_SHARE) => bill.platform += paid,
@@ -94,7 +99,7 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
                     if account < FIRST_MEMBER {
                         continue;
                     }
-                    let bill = bills.entry(account).or_default();
+                    let bill = bills.of_account(account);
                     match line {
                         None => bill.correction += paid,
                         Some((Kind::Tax, _)) => bill.tax += paid,
@@ -107,20 +112,80 @@ pub fn bills(postings: &[Posting]) -> BTreeMap<u64, Bill> {
             // Of a load of a pool: between its member and who receives it. At a negative rate the member is paid.
             Kind::Fee if matches!(p.code, FEE_PLATFORM | FEE_PLATFORM_SHARE | FEE_NETWORK | FEE_NETWORK_SHARE) => {
                 let (member, paid) = if p.debit >= FIRST_MEMBER { (p.debit, amount) } else { (p.credit, -amount) };
-                let bill = bills.entry(member).or_default();
+                let bill = bills.of_account(member);
                 match p.code {
                     FEE_PLATFORM | FEE_PLATFORM_SHARE => bill.platform += paid,
                     _ => bill.network += paid,
                 }
             }
-            Kind::Fee if p.code == FEE_PLATFORM_PROCEEDS => bills.entry(p.debit).or_default().platform += amount,
-            Kind::Fee if p.code == FEE_DSO_PROCEEDS => bills.entry(p.debit).or_default().network += amount,
-            Kind::Fee if p.code == FEE_SUBSCRIPTION => bills.entry(p.debit).or_default().subscription += amount,
+            Kind::Fee if p.code == FEE_PLATFORM_PROCEEDS => bills.of_account(p.debit).platform += amount,
+            Kind::Fee if p.code == FEE_DSO_PROCEEDS => bills.of_account(p.debit).network += amount,
+            Kind::Fee if p.code == FEE_SUBSCRIPTION => bills.of_account(p.debit).subscription += amount,
             Kind::Meter => {
-                bills.entry(p.debit).or_default();
+                bills.of_account(p.debit);
             }
             _ => {}
         }
     }
-    bills
+    bills.by_account()
+}
+
+/// Bills by account. Members are numbered one after the other, so that most have a place of their own.
+struct Bills {
+    members: Vec<Option<Bill>>,
+    /// Accounts beyond the places that so many postings are worth.
+    others: BTreeMap<u64, Bill>,
+    places: usize,
+}
+
+impl Bills {
+    /// No bill yet; there will be some postings.
+    const fn of(postings: usize) -> Self {
+        Self { members: Vec::new(), others: BTreeMap::new(), places: postings.saturating_mul(4) }
+    }
+
+    /// The bill of an account, empty at first.
+    fn of_account(&mut self, account: u64) -> &mut Bill {
+        let place = account.checked_sub(FIRST_MEMBER).and_then(|place| usize::try_from(place).ok());
+        match place.filter(|&place| place < self.places) {
+            Some(place) => {
+                if place >= self.members.len() {
+                    self.members.resize(place + 1, None);
+                }
+                self.members[place].get_or_insert_default()
+            }
+            None => self.others.entry(account).or_default(),
+        }
+    }
+
+    /// All of them, ascending account.
+    fn by_account(mut self) -> Vec<(u64, Bill)> {
+        let count = self.members.iter().flatten().count() + self.others.len();
+        let beyond = self.others.split_off(&FIRST_MEMBER);
+        let members = (FIRST_MEMBER..).zip(self.members).filter_map(|(account, bill)| Some((account, bill?)));
+        let mut all = Vec::with_capacity(count);
+        all.extend(self.others);
+        all.extend(members);
+        all.extend(beyond); // which have no place: they lie beyond those that do
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bills with places of their own are those of a tree, whichever accounts are touched in whichever order.
+    #[test]
+    fn any_account_has_one_bill() {
+        let accounts = [1000, 1003, 999, 1, 0, 1 << 40, (1 << 40) + 1000, 1001, 1040, 1039, 1003, u64::MAX, 1000];
+        for postings in [0, 1, 10, 1_000_000] {
+            let (mut bills, mut twin) = (Bills::of(postings), BTreeMap::<u64, Bill>::new());
+            for (nth, &account) in accounts.iter().enumerate() {
+                bills.of_account(account).tax += nth as i128;
+                twin.entry(account).or_default().tax += nth as i128;
+            }
+            assert_eq!(bills.by_account(), twin.into_iter().collect::<Vec<_>>(), "{postings} postings");
+        }
+    }
 }

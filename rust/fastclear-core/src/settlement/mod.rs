@@ -70,7 +70,7 @@ pub mod transfers;
 
 pub use accounts::{Account, Accounts, FoldError};
 pub use bank::{Bank, Orders};
-pub use bill::{Bill, bills};
+pub use bill::{Bill, bill_list, bills};
 pub use credit::desk::{Profile, Status};
 pub use error::SettleError;
 pub use imbalance::{Imbalance, Owner, Shortfall};
