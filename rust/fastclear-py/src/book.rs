@@ -3,13 +3,12 @@
 use fastclear_core::book::Everybody;
 use fastclear_core::book::{
     Commands, Event, Events, GateError, Kind, Level, NO_GATE, NO_PRICE, NO_SIDE, NOWHERE, NULL, OFF_GRID, Op,
-    OrderBook, POST_ONLY, Rules, SelfTrade, Tif, Want,
+    OrderBook, POST_ONLY, Rules, SelfTrade, Single, Tif, Want,
 };
-use fastclear_core::order::Integers;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
-use pyo3::exceptions::{PyKeyError, PyValueError};
+use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBool, PyDict, PyInt};
 
 use crate::columns::IntegerColumn;
 use crate::errors::Exception;
@@ -37,6 +36,21 @@ fn bytes<'a>(column: &'a Bytes<'_>) -> PyResult<Option<&'a [u8]>> {
 
 fn wide<'a>(column: &'a Wide<'_>) -> PyResult<Option<&'a [i64]>> {
     column.as_ref().map(|column| Ok(column.as_slice()?)).transpose()
+}
+
+/// An integer that is no truth value.
+#[derive(Clone, Copy, Debug)]
+struct Whole(i64);
+
+impl<'py> FromPyObject<'_, 'py> for Whole {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if !object.is_exact_instance_of::<PyInt>() && object.is_instance_of::<PyBool>() {
+            return Err(PyTypeError::new_err("a truth value is no integer"));
+        }
+        object.extract::<i64>().map(Self)
+    }
 }
 
 /// See `fastclear.OrderBook`.
@@ -116,37 +130,32 @@ impl PyOrderBook {
     }
 
     /// One new order: its id, its reject code, lots that traded, and lots that rest.
-    #[pyo3(signature = (buys, price, quantity, market, participant, order, tif))]
+    #[pyo3(signature = (buys, price, quantity, market=Whole(0), participant=None, order=None, tif=0))]
     #[expect(clippy::too_many_arguments, reason = "one argument a column")]
     fn place(
         &mut self,
         buys: bool,
-        price: Option<i64>,
-        quantity: i64,
-        market: i64,
-        participant: Option<i64>,
-        order: Option<i64>,
+        price: Option<Whole>,
+        quantity: Whole,
+        market: Whole,
+        participant: Option<Whole>,
+        order: Option<Whole>,
         tif: u8,
     ) -> PyResult<(i64, u16, u64, u32)> {
-        let commands = Commands {
-            rows: 1,
-            market: Some(&[market]),
-            order: order.as_ref().map(std::slice::from_ref),
-            participant: participant.as_ref().map(std::slice::from_ref),
-            side: Some(&[u8::from(buys)]),
-            is_market_order: Some(&[u8::from(price.is_none())]),
-            tif: Some(&[tif]),
-            price: Some(Integers::Wide(&[price.unwrap_or(NULL)])),
-            quantity: Some(Integers::Wide(&[quantity])),
-            ..Commands::default()
-        };
-        let events =
-            self.book.apply(&commands, Want::Events).map_err(|error| Exception::Schema.with(error.to_string()))?;
-        let first = events.rows.first().copied();
-        let (order, reject) = first.map_or((NULL, 0), |event| (event.order, event.reject));
-        let traded = events.trades().map(|event| u64::from(event.quantity)).sum();
-        let own = events.rows.iter().rev().find(|event| event.order == order);
-        Ok((order, reject, traded, own.map_or(0, |event| event.remaining)))
+        let [gtc, ioc, fok, _] = Tif::ALL;
+        let tif = *[gtc, ioc, fok]
+            .get(usize::from(tif))
+            .ok_or_else(|| Exception::Schema.with(format!("tif={tif} is none; give 0 (gtc), 1 (ioc) or 2 (fok)")))?;
+        let placed = self.book.place(&Single {
+            market: market.0,
+            order: order.map(|order| order.0),
+            participant: participant.map(|participant| participant.0),
+            side: u8::from(buys),
+            price: price.map(|price| price.0),
+            quantity: quantity.0,
+            tif,
+        });
+        Ok((placed.order, placed.reject, placed.traded, placed.open))
     }
 
     /// Lets time go by.

@@ -6,7 +6,7 @@ use crate::order::ColumnsError;
 use crate::reject::RejectReason;
 
 use super::ahead::STAGES;
-use super::block::{BLOCK, Block};
+use super::block::{BLOCK, Block, CANCEL};
 use super::command::{Commands, NULL};
 use super::desk::{Desk, Out};
 use super::event::{Events, Kind, NOWHERE, Want};
@@ -181,6 +181,11 @@ impl OrderBook {
         self.next_seq
     }
 
+    /// Numbers so many events.
+    pub(super) fn count_on(&mut self, events: u64) {
+        self.next_seq += events;
+    }
+
     /// The rules.
     pub fn rules(&self) -> Rules {
         self.rules
@@ -229,7 +234,7 @@ impl OrderBook {
             if looks_ahead {
                 for (stage, back) in (0..STAGES - 1).zip([0, 1, 2]) {
                     if back <= step && step - back < blocks {
-                        self.look_ahead(ring[(step - back) % STAGES].rows(), stage, given.market);
+                        self.look_ahead(&ring[(step - back) % STAGES], stage, given.market);
                     }
                 }
             }
@@ -246,17 +251,19 @@ impl OrderBook {
         block: &Block,
         turn: &mut Turn<'_, A, ALL>,
     ) {
-        for (index, plain) in (block.from..).zip(block.rows()) {
+        for (row, &class) in block.classes().iter().enumerate() {
+            let index = block.from + row;
             turn.command = index as u32;
             if let Some(times) = commands.time {
                 turn.has_time = times[index] != NULL;
                 self.tick::<A, ALL>(times[index], index as u32, turn.admission, turn.events);
             }
-            let is_done = turn.has_time
-                && match plain.op {
-                    0 => self.plain_order(plain, turn),
-                    1 => self.plain_cancel(plain, turn),
-                    _ => false,
+            let is_done = class <= CANCEL
+                && turn.has_time
+                && if class < CANCEL {
+                    self.plain_order(&block.row(row), turn)
+                } else {
+                    self.plain_cancel(block.row(row).order, block.row(row).market, turn)
                 };
             if !is_done {
                 self.obey(commands.op(index), commands.row(index), turn);
@@ -303,7 +310,7 @@ impl OrderBook {
             |layout| {
                 let (resting, side) = (layout.resting(place), layout.side(place));
                 layout.remove(place);
-                out.gone(&resting);
+                out.gone(id, resting.expiry);
                 out.emit(Kind::Expired, id, NULL, resting.price, resting.quantity, 0, 0, side);
             },
             {}

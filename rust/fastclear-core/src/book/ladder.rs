@@ -6,7 +6,7 @@
 use crate::order::BUY;
 use crate::simd;
 
-use super::layout::{Layout, Level, Resting};
+use super::layout::{Layout, Level, Met, Resting, crosses};
 use super::levels::{Levels, NO_LEVEL};
 
 /// A link to no node.
@@ -176,8 +176,43 @@ impl Layout for OnLadder<'_> {
     }
 
     #[inline(always)]
-    fn has_room(&self, _: u8) -> bool {
-        true
+    fn sweep(&mut self, side: u8, limit: i32, mut open: u32, barred: Option<u32>, mut met: impl FnMut(Met)) -> u32 {
+        let Ladder { levels, best, .. } = &mut *self.ladder;
+        let best = &mut best[usize::from(side)];
+        while open > 0 && best.level != NO_LEVEL && crosses(1 - side, limit, best.price) {
+            let chain = levels.chain_mut(best.level);
+            let (mut place, mut taken) = (chain.first, 0);
+            while place != NO_NODE && open > 0 {
+                let Node { id, behind, quantity, owner, expiry, .. } = self.pool.nodes[place as usize];
+                if barred == Some(owner) {
+                    break;
+                }
+                self.pool.prefetch(behind);
+                let lots = open.min(quantity);
+                open -= lots;
+                taken += u64::from(lots);
+                let is_gone = lots == quantity;
+                met(Met { id, price: best.price, lots, open, is_gone, expiry });
+                if is_gone {
+                    self.pool.give_back(place);
+                    place = behind;
+                } else {
+                    self.pool.nodes[place as usize].quantity = quantity - lots;
+                }
+            }
+            chain.first = place;
+            chain.lots -= taken;
+            if place != NO_NODE {
+                self.pool.nodes[place as usize].before = NO_NODE;
+                return open;
+            }
+            chain.last = NO_NODE;
+            let level = best.level;
+            let (price, next) = levels.next(side, level).unwrap_or((0, NO_LEVEL));
+            *best = Best { price, level: next };
+            levels.empty(level);
+        }
+        open
     }
 
     #[inline(always)]

@@ -68,7 +68,9 @@ impl OrderBook {
         let market = self.market_place(row.market);
         let id = if turn.given.order { row.order } else { self.next_order };
         let state = &self.markets[market as usize];
-        if state.closed || state.halted || self.store.find(&self.desk, id).is_some() {
+        // An id larger than all that were seen names no order yet, and needs no look; the largest of all may.
+        let is_taken = (id < self.next_order || id == i64::MAX) && self.store.find(&self.desk, id).is_some();
+        if state.closed || state.halted || is_taken {
             return false;
         }
         let request = Request {
@@ -101,11 +103,12 @@ impl OrderBook {
     #[inline(always)]
     pub(super) fn plain_cancel<A: Admission, const ALL: bool>(
         &mut self,
-        row: &Plain,
+        order: i64,
+        of_market: i64,
         turn: &mut Turn<'_, A, ALL>,
     ) -> bool {
-        let Some((kept, market, place)) = self.store.find(&self.desk, row.order) else { return false };
-        if turn.given.market && row.market != NULL && row.market != self.markets[market as usize].id {
+        let Some((kept, market, place)) = self.store.find(&self.desk, order) else { return false };
+        if turn.given.market && of_market != NULL && of_market != self.markets[market as usize].id {
             return false;
         }
         let mut out = turn.out(&mut self.desk, market);
@@ -403,7 +406,7 @@ impl OrderBook {
             let handle = self.rest(market, &incoming, price, old.expiry);
             self.desk.ids.set(old.id, handle);
         } else {
-            out.gone(&old);
+            out.gone(old.id, old.expiry);
         }
         if erases {
             self.erase(market, turn);
