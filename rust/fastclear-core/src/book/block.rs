@@ -110,6 +110,13 @@ impl Block {
             null: NULL,
             nobody: NOBODY,
         });
+        if commands.may_ask_more() {
+            for (index, class) in (from..).zip(&mut self.rows.class[..n]) {
+                if commands.row(index).asks_more() {
+                    *class = simd::CLOSER;
+                }
+            }
+        }
     }
 }
 

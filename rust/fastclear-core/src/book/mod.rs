@@ -70,10 +70,11 @@ mod obey;
 mod rules;
 mod single;
 mod small;
+mod special;
 mod store;
 mod view;
 
-pub use command::{Commands, NULL, OFF_GRID, Op, POST_ONLY, Tif};
+pub use command::{ALL_OR_NONE, Commands, NULL, OFF_GRID, Op, POST_ONLY, Peg, Phase, SLIDE, Tif};
 pub use engine::{GateError, NO_GATE, NO_SIDE, OrderBook};
 pub use event::{Event, Events, Kind, NO_PRICE, NOWHERE, Want};
 pub use layout::Level;

@@ -41,7 +41,7 @@ pub use margin::{Margin, count_below, cut, find_last, margin, margin_at, served_
 pub use nearest::{Units, largest_served, nearest_levels, within};
 pub use payment::{Paid, pay};
 pub use prefetch::{prefetch, prefetch_place};
-pub use rows::{CANCEL, Cells, ROWS, Rows};
+pub use rows::{CANCEL, CLOSER, Cells, ROWS, Rows};
 pub use runs::{range, run_starts};
 pub use sha256::sha256_each;
 pub use small::{Crossed, Room, Shared, cross_narrow, quantile};
