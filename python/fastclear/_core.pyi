@@ -134,10 +134,10 @@ class OrderBook:
         buys: bool,
         price: int | None,
         quantity: int,
-        market: int,
-        participant: int | None,
-        order: int | None,
-        tif: int,
+        market: int = 0,
+        participant: int | None = None,
+        order: int | None = None,
+        tif: int = 0,
     ) -> tuple[int, int, int, int]: ...
     def advance(self, now: int) -> Events: ...
     def set_gates(self, market: NDArray[np.int64], gate: NDArray[np.int64]) -> None: ...

@@ -11,7 +11,7 @@ use super::store::{Kept, places};
 /// Blocks under way: one is obeyed, and memory is asked for for the others.
 pub(super) const STAGES: usize = 4;
 /// Orders from which on memory is worth looking after.
-const WORTH: usize = 1 << 12;
+const WORTH: usize = 1 << 13;
 
 impl OrderBook {
     /// Whether there are orders enough that memory matters.

@@ -7,6 +7,7 @@ use crate::reject::RejectReason;
 
 use super::ahead::STAGES;
 use super::block::{BLOCK, Block, CANCEL};
+use super::by_market::Sorting;
 use super::command::{Commands, NULL};
 use super::desk::{Desk, Out};
 use super::event::{Events, Kind, NOWHERE, Want};
@@ -64,8 +65,9 @@ pub struct OrderBook {
     gates: BTreeMap<(i64, i64), u32>,
     /// Rows of the call that is under way; nothing between calls, but for the room.
     ring: Vec<Block>,
+    pub(super) sorting: Sorting,
     /// Id and place of the market that was named last.
-    last_market: (i64, u32),
+    pub(super) last_market: (i64, u32),
     pub(super) clock: i64,
     pub(super) next_order: i64,
     next_seq: u64,
@@ -106,6 +108,7 @@ impl OrderBook {
             market_places: Ids::default(),
             gates: BTreeMap::new(),
             ring: Vec::new(),
+            sorting: Sorting::default(),
             last_market: (NULL, 0),
             clock: i64::MIN,
             next_order: 0,
@@ -241,15 +244,29 @@ impl OrderBook {
             order: commands.order.is_some(),
             participant: commands.participant.is_some(),
         };
+        if !self.obey_by_market::<A, ALL>(commands, given, admission, events) {
+            self.obey_rows::<A, ALL>(commands, 0, given, admission, events);
+        }
+    }
+
+    /// Obeys the rows from one on, one after the other.
+    pub(super) fn obey_rows<A: Admission, const ALL: bool>(
+        &mut self,
+        commands: &Commands<'_>,
+        from: usize,
+        given: Given,
+        admission: &mut A,
+        events: &mut Events,
+    ) {
         let looks_ahead = self.looks_ahead();
         // Made once: what is stored anew for every row would be waited for until all stores before it are done.
         let mut turn = Turn::<A, ALL> { events, admission, command: 0, given, has_time: true };
-        let blocks = commands.rows.div_ceil(BLOCK);
+        let blocks = (commands.rows - from).div_ceil(BLOCK);
         let mut ring = std::mem::take(&mut self.ring);
         ring.resize_with(STAGES, Block::new);
         for step in 0..blocks + STAGES - 1 {
             if step < blocks {
-                ring[step % STAGES].read(commands, step * BLOCK);
+                ring[step % STAGES].read(commands, from + step * BLOCK);
             }
             if looks_ahead {
                 for (stage, back) in (0..STAGES - 1).zip([0, 1, 2]) {
@@ -271,8 +288,18 @@ impl OrderBook {
         block: &Block,
         turn: &mut Turn<'_, A, ALL>,
     ) {
-        for (row, &class) in block.classes().iter().enumerate() {
-            let index = block.from + row;
+        let mut row = 0;
+        // Short runs cost more than they save; a block that has many of them is left alone.
+        let mut tries = if A::HAS_A_WORD || commands.time.is_some() { 0 } else { BLOCK / 4 };
+        while row < block.n {
+            if tries > 0 {
+                tries -= 1;
+                row = self.go_straight::<ALL>(block, row, turn.given, turn.events);
+                if row == block.n {
+                    return;
+                }
+            }
+            let (index, class) = (block.from + row, block.classes()[row]);
             turn.command = index as u32;
             if let Some(times) = commands.time {
                 turn.has_time = times[index] != NULL;
@@ -288,6 +315,7 @@ impl OrderBook {
             if !is_done {
                 self.obey(commands.op(index), commands.row(index), turn);
             }
+            row += 1;
         }
     }
 

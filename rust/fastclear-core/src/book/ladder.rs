@@ -12,21 +12,21 @@ use super::levels::{Levels, NO_LEVEL};
 /// A link to no node.
 pub(super) const NO_NODE: u32 = u32::MAX;
 /// The bit of [`Node::level`] that says the side.
-const SIDE: u32 = 1 << 31;
+pub(super) const SIDE: u32 = 1 << 31;
 
 /// An order of a ladder: half a line of the cache.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(32))]
-struct Node {
-    id: i64,
+pub(super) struct Node {
+    pub id: i64,
     /// The orders before and behind it at its price.
-    before: u32,
-    behind: u32,
-    quantity: u32,
+    pub before: u32,
+    pub behind: u32,
+    pub quantity: u32,
     /// Its level, and its side above.
-    level: u32,
-    owner: u32,
-    expiry: u32,
+    pub level: u32,
+    pub owner: u32,
+    pub expiry: u32,
 }
 
 /// The orders of all ladders.
@@ -64,6 +64,12 @@ impl Pool {
         self.nodes.get(place as usize).is_some_and(|node| node.id == id && node.quantity > 0)
     }
 
+    /// The nodes, and the first free one plus one, to be worked on.
+    #[inline(always)]
+    pub fn at_hand(&mut self) -> (&mut [Node], &mut u32) {
+        (&mut self.nodes, &mut self.free)
+    }
+
     #[inline]
     pub fn prefetch(&self, place: u32) {
         simd::prefetch_place(&self.nodes, place as usize);
@@ -75,15 +81,15 @@ impl Pool {
 pub(super) struct Ladder {
     /// Whose it is.
     pub market: u32,
-    levels: Levels,
+    pub levels: Levels,
     /// Price and level of the best of each side; the level is [`NO_LEVEL`] where there is none.
-    best: [Best; 2],
+    pub best: [Best; 2],
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Best {
-    price: i32,
-    level: u32,
+pub(super) struct Best {
+    pub price: i32,
+    pub level: u32,
 }
 
 impl Default for Best {

@@ -16,7 +16,7 @@ pub(super) const NO_LEVEL: u32 = u32::MAX;
 /// Ticks a leaf.
 const TICKS: usize = 64;
 /// Leaves that are remembered.
-const REMEMBERED: usize = 64;
+pub(super) const REMEMBERED: usize = 64;
 /// The number of a leaf that is none: there are 2²⁶.
 const NO_LEAF: u32 = u32::MAX;
 
@@ -32,7 +32,7 @@ pub(super) struct Chain {
 const EMPTY: Chain = Chain { first: NO_NODE, last: NO_NODE, lots: 0 };
 
 #[derive(Clone, Copy, Debug)]
-struct Leaf {
+pub(super) struct Leaf {
     /// Ticks that have orders.
     used: u64,
     /// Its ticks, without the last six bits.
@@ -70,7 +70,26 @@ fn ascending(price: i32) -> u32 {
     price as u32 ^ (1 << 31)
 }
 
+/// Number of the leaf of a price, and its tick there.
+#[inline(always)]
+pub(super) fn split(price: i32) -> (u32, u32) {
+    let ascending = ascending(price);
+    (ascending >> 6, ascending % TICKS as u32)
+}
+
+/// The price of a level.
+#[inline(always)]
+pub(super) fn price_of(leaves: &[Leaf], level: u32) -> i32 {
+    (((leaves[level as usize / TICKS].number << 6) | (level % TICKS as u32)) ^ (1 << 31)) as i32
+}
+
 impl Levels {
+    /// Leaves, chains, and which leaves are remembered where, to be worked on.
+    #[inline(always)]
+    pub fn at_hand(&mut self) -> (&[Leaf], &mut [Chain], &[(u32, u32); REMEMBERED]) {
+        (&self.leaves, &mut self.chains, &self.remembered)
+    }
+
     #[inline(always)]
     pub fn chain(&self, level: u32) -> &Chain {
         &self.chains[level as usize]
@@ -84,7 +103,7 @@ impl Levels {
     /// The price of a level.
     #[inline(always)]
     pub fn price(&self, level: u32) -> i32 {
-        self.price_in(&self.leaves[level as usize / TICKS], level % TICKS as u32)
+        price_of(&self.leaves, level)
     }
 
     #[inline]
@@ -96,8 +115,7 @@ impl Levels {
     /// The level of a price to which an order is about to be put.
     #[inline(always)]
     pub fn at(&mut self, price: i32) -> u32 {
-        let ascending = ascending(price);
-        let (number, tick) = (ascending >> 6, ascending % TICKS as u32);
+        let (number, tick) = split(price);
         let (known, mut place) = self.remembered[number as usize % REMEMBERED];
         if known != number {
             place = self.leaf(number);

@@ -47,7 +47,8 @@
 //! A market of up to [`SMALL_MAX`] orders a side at close prices is one contiguous piece of memory (`small.rs`), any other a ladder of prices
 //! with chains of pooled orders (`ladder.rs`, `levels.rs`); it moves from one to the other when it must, and stays. Matching
 //! is written once over both (`matching.rs`), and no result depends on which it is. Rows are read some dozens at a time
-//! (`block.rs`), so that memory can be asked for before it is needed (`ahead.rs`).
+//! (`block.rs`), so that memory can be asked for before it is needed (`ahead.rs`); a very long call on very many markets is
+//! obeyed by groups of markets (`by_market.rs`).
 
 #![expect(
     clippy::inline_always,
@@ -56,6 +57,7 @@
 
 mod ahead;
 mod block;
+mod by_market;
 mod command;
 mod desk;
 mod engine;
@@ -72,6 +74,7 @@ mod single;
 mod small;
 mod special;
 mod store;
+mod straight;
 mod view;
 
 pub use command::{ALL_OR_NONE, Commands, NULL, OFF_GRID, Op, POST_ONLY, Peg, Phase, SLIDE, Tif};

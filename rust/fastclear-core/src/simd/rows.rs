@@ -144,7 +144,7 @@ mod tests {
         if op == 1 && has_order && participant.is_none() {
             return CANCEL;
         }
-        let is_known = participant.map_or(!cells.has_participants, |id| (0..1 << 31).contains(&(id + 1)) && id >= 0);
+        let is_known = participant.map_or(!cells.has_participants, |id| (0..(1 << 31) - 1).contains(&id));
         let is_sound = (-PRICE_MAX..=PRICE_MAX).contains(&cells.price[row])
             && (1..=QUANTITY_MAX).contains(&cells.quantity[row])
             && cells.expires[row] == cells.null
