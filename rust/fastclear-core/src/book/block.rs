@@ -143,13 +143,11 @@ fn window<'a, T: Copy>(
 ) -> &'a [T; BLOCK] {
     let Some(column) = column else { return none };
     let cells = &column[from..from + n];
-    match cells.first_chunk() {
-        Some(whole) => whole,
-        None => {
-            room[..n].copy_from_slice(cells);
-            room
-        }
+    if let Some(whole) = cells.first_chunk() {
+        return whole;
     }
+    room[..n].copy_from_slice(cells);
+    room
 }
 
 /// Cells of an integer column of any width, or of none.

@@ -81,7 +81,7 @@ impl OrderBook {
             if !self.count_rows(commands, from, to, &mut sorting) {
                 break;
             }
-            self.hand_out(commands, from, to, &mut sorting);
+            hand_out(commands, from, to, &mut sorting);
             let first_new = self.next_order;
             let told = std::mem::take(&mut sorting.events);
             let mut all = Events { rows: told, ..Events::default() };
@@ -150,24 +150,6 @@ impl OrderBook {
         true
     }
 
-    /// Puts the rows of each group side by side, in the order in which they came.
-    fn hand_out(&self, commands: &Commands<'_>, from: usize, to: usize, sorting: &mut Sorting) {
-        let Sorting { places, starts, rows, .. } = sorting;
-        let mut next = starts.clone();
-        rows.resize(to - from, NO_ROW);
-        let mut block = Block::new();
-        for start in (from..to).step_by(BLOCK) {
-            block.read_until(commands, start, to);
-            for (row, &class) in block.classes().iter().enumerate() {
-                let place = places[start - from + row];
-                let at = &mut next[(place >> GROUP_BITS) as usize];
-                let Plain { order, price, quantity, owner, .. } = block.row(row);
-                rows[*at as usize] = Sorted { order, price, quantity, owner, place, row: (start + row) as u32, class };
-                *at += 1;
-            }
-        }
-    }
-
     fn obey_groups<A: Admission, const ALL: bool>(
         &mut self,
         commands: &Commands<'_>,
@@ -214,6 +196,24 @@ impl OrderBook {
             }
         } else if let Kept::Small(small) = self.markets[near.place as usize].kept {
             self.store.smalls[small as usize].prefetch_side(near.class & BUY, near.class > BUY);
+        }
+    }
+}
+
+/// Puts the rows of each group side by side, in the order in which they came.
+fn hand_out(commands: &Commands<'_>, from: usize, to: usize, sorting: &mut Sorting) {
+    let Sorting { places, starts, rows, .. } = sorting;
+    let mut next = starts.clone();
+    rows.resize(to - from, NO_ROW);
+    let mut block = Block::new();
+    for start in (from..to).step_by(BLOCK) {
+        block.read_until(commands, start, to);
+        for (row, &class) in block.classes().iter().enumerate() {
+            let place = places[start - from + row];
+            let at = &mut next[(place >> GROUP_BITS) as usize];
+            let Plain { order, price, quantity, owner, .. } = block.row(row);
+            rows[*at as usize] = Sorted { order, price, quantity, owner, place, row: (start + row) as u32, class };
+            *at += 1;
         }
     }
 }

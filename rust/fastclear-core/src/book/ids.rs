@@ -75,8 +75,8 @@ impl Ids {
 
     /// Pages and cells to be worked on, where all ids are in pages.
     #[inline(always)]
-    pub fn at_hand(&mut self) -> Option<Cells<'_>> {
-        self.others.is_empty().then_some(Cells {
+    pub fn at_hand(&mut self) -> Option<AtHand<'_>> {
+        self.others.is_empty().then_some(AtHand {
             base: self.base,
             pages: &mut self.pages,
             cells: &mut self.cells,
@@ -214,8 +214,8 @@ impl Ids {
     }
 }
 
-/// The pages of [`Ids`] and their cells, none of which comes or goes. Call [`Cells::done`] at the end.
-pub(super) struct Cells<'a> {
+/// The pages of [`Ids`] and their cells, none of which comes or goes. Call [`AtHand::done`] at the end.
+pub(super) struct AtHand<'a> {
     base: i64,
     pages: &'a mut [Page],
     cells: &'a mut [u64],
@@ -225,7 +225,7 @@ pub(super) struct Cells<'a> {
     ever: &'a mut usize,
 }
 
-impl Cells<'_> {
+impl AtHand<'_> {
     #[inline(always)]
     fn page(&self, id: i64) -> usize {
         (id.div_euclid(PAGE as i64)).wrapping_sub(self.base) as usize

@@ -108,7 +108,12 @@ impl OrderBook {
         turn: &mut Turn<'_, A, ALL>,
     ) -> bool {
         let Some((kept, market, place)) = self.store.find(&self.desk, order) else { return false };
-        if turn.given.market && of_market != NULL && of_market != self.markets[market as usize].id {
+        // Where a market is has been fetched already; the market itself would be waited for.
+        let is_elsewhere = turn.given.market
+            && of_market != NULL
+            && self.last_market != (of_market, market)
+            && self.market_places.get(of_market) != Some(u64::from(market));
+        if is_elsewhere {
             return false;
         }
         if self.specials > 0 && self.markets[market as usize].is(SPECIAL) {

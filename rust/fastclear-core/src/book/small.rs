@@ -115,9 +115,13 @@ impl Small {
     pub fn prefetch_side(&self, side: u8, takes: bool) {
         let (side, other) = (usize::from(side & 1), usize::from(!side & 1));
         if takes {
-            simd::prefetch_place(&self.bodies[other], usize::from(self.first[other]));
             for line in 0..SLOTS / 16 {
                 simd::prefetch_place(&self.keys[other], line * 16);
+            }
+            // It may take several, which stand anywhere: four of them a line.
+            let end = SLOTS - self.used[other].leading_zeros() as usize;
+            for slot in (0..end).step_by(4) {
+                simd::prefetch_place(&self.bodies[other], slot);
             }
         } else {
             let free = (!self.used[side]).trailing_zeros() as usize;

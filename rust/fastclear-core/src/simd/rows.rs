@@ -83,6 +83,7 @@ on_every_path! {
     fn read<>(rows: &mut Rows, cells: &Cells<'_>) -> () = read_body
 }
 
+#[expect(clippy::needless_range_loop, reason = "one row of many columns")]
 #[inline(always)]
 fn read_body(rows: &mut Rows, cells: &Cells<'_>) {
     let Cells { null, nobody, .. } = *cells;
