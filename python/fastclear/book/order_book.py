@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -24,8 +24,11 @@ SelfTrade = Literal["off", "cancel_resting", "cancel_incoming", "cancel_both", "
 Keep = Literal["events", "trades"]
 
 _LEVELS_MAX: Final = 2**32
-_UNNAMED: Final = [OPS[name] for name in ("new", "mass_cancel", "halt", "resume")]
-"""Commands that take market 0, or a new order's id, where there is no such column."""
+_TAKES: Final = {
+    "market": np.isin(np.arange(256), [OPS[name] for name in ("new", "mass_cancel", "halt", "resume", "phase")]),
+    "order": np.arange(256) == OPS["new"],
+}
+"""Commands, by code, that take market 0, or an id of the book's, where there is no such column."""
 _FAR_OUT: Final = 2**62  # out of every range, and no null
 
 
@@ -45,6 +48,11 @@ class Placed(NamedTuple):
     reject: int
     traded: int
     open: int
+
+
+_SIDES: Final = {"buy": True, "sell": False}
+_PLACED_TIFS: Final = {name: TIFS[name] for name in ("gtc", "ioc", "fok")}
+_placed: Final = Placed._make
 
 
 class OrderBook:
@@ -94,6 +102,8 @@ class OrderBook:
         self._core = _core.OrderBook(self_trade, bool(erase_after_trade))
         self._units = units
         self._names = {name: Names(name) for name in ("market", "order", "participant")}
+        # Whether ids of markets and orders are known to be integers, so that one order needs no look at them.
+        self._has_integers = False
 
     def __len__(self) -> int:
         """Return how many orders rest."""
@@ -105,6 +115,7 @@ class OrderBook:
         twin._core = self._core.copy()
         twin._units = self._units
         twin._names = {name: names.copy() for name, names in self._names.items()}
+        twin._has_integers = self._has_integers
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> OrderBook:
@@ -275,7 +286,7 @@ class OrderBook:
 
         Notes
         -----
-        About three microseconds; a row of a column costs some 80 ns, several times as much while memory is fresh.
+        Some hundreds of nanoseconds; :meth:`placer` is for who needs it faster, and columns cost a tenth of it a row.
 
         Examples
         --------
@@ -286,8 +297,27 @@ class OrderBook:
         >>> book.place("buy", 21, 8)
         Placed(order=1, reject=0, traded=5, open=3)
         """
-        if side not in ("buy", "sell") or tif not in ("gtc", "ioc", "fok"):
-            raise SchemaError(f"side={side!r}, tif={tif!r}; give buy or sell, and gtc, ioc or fok")
+        try:
+            buys, code = _SIDES[side], _PLACED_TIFS[tif]
+        except (KeyError, TypeError):
+            raise SchemaError(f"side={side!r}, tif={tif!r}; give buy or sell, and gtc, ioc or fok") from None
+        if self._has_integers and (participant is None or self._names["participant"].kind is False):
+            try:
+                return _placed(self._core.place(buys, price, quantity, market, participant, order, code))  # type: ignore[arg-type]  # what is no integer raises
+            except (TypeError, OverflowError):
+                pass  # nothing has happened: what is wrong is said below
+        return self._place_checked(buys, price, quantity, market, participant, order, code)
+
+    def _place_checked(
+        self,
+        buys: bool,
+        price: int | None,
+        quantity: int,
+        market: int | str,
+        participant: int | str | None,
+        order: int | str | None,
+        tif: int,
+    ) -> Placed:
         if self._units is not None:
             raise SchemaError("this book takes units; hand orders to submit(), which reads them")
         for name, value in (("price", price), ("quantity", quantity)):
@@ -297,15 +327,48 @@ class OrderBook:
         if order is None:
             names["order"].left_out()
         placed = self._core.place(
-            side == "buy",
+            buys,
             None if price is None else max(min(int(price), _FAR_OUT), -_FAR_OUT),
             max(min(int(quantity), _FAR_OUT), -_FAR_OUT),
             names["market"].single(market, add=True),
             None if participant is None else names["participant"].single(participant, add=True),
             None if order is None else names["order"].single(order, add=True),
-            TIFS[tif],
+            tif,
         )
+        self._has_integers = names["market"].kind is False and names["order"].kind is False
         return Placed(*placed) if order is None else Placed(order, *placed[1:])
+
+    def placer(self) -> Callable[..., tuple[int, int, int, int]]:
+        """Return a function that hands in one order, for who writes very many one at a time.
+
+        It takes what :meth:`place` takes, in another form: ``buys`` (bool), ``price`` (None takes any), ``quantity``,
+        and, by place or by name, ``market=0``, ``participant=None``, ``order=None``, ``tif=0`` (0 gtc, 1 ioc, 2 fok).
+        All are plain integers. It gives a tuple: order, reject code, lots that traded, lots that rest.
+
+        Raises
+        ------
+        SchemaError
+            A book that takes units, or whose ids are text.
+
+        Notes
+        -----
+        A call costs about 150 nanoseconds more than the order itself. The function is the book's: what it does and what
+        other methods do is one sequence. What is no integer of 64 bits raises TypeError or OverflowError, and a ``tif``
+        that is none SchemaError.
+
+        Examples
+        --------
+        >>> import fastclear as fc
+        >>> book = fc.OrderBook()
+        >>> place = book.placer()
+        >>> place(False, 20, 5), place(True, 21, 8)
+        ((0, 0, 0, 5), (1, 0, 5, 3))
+        """
+        if self._units is not None:
+            raise SchemaError("this book takes units; hand orders to submit(), which reads them")
+        for names in self._names.values():
+            names.left_out()
+        return self._core.place
 
     def _orders(self, columns: object, op: str) -> Encoded:
         encoded = self._encode(columns, "orders")
@@ -326,9 +389,11 @@ class OrderBook:
         if keep not in get_args(Keep):
             raise SchemaError(f'keep={keep!r}; give "events" or "trades"')
         op = encoded["op"]
-        if op is None or np.isin(op, _UNNAMED).any():
-            for name in ("market", "order"):
-                if encoded[name] is None and (name == "market" or op is None or not op.all()):
+        for name in ("market", "order"):
+            # Once the ids are known to be integers, there is nothing to find out.
+            if encoded[name] is None and self._names[name].kind is not False:
+                takes = _TAKES[name]
+                if op is None or takes[op].any():
                     self._names[name].left_out()
         return BookEvents(self._core.apply(**encoded, trades_only=keep == "trades"), self._names, encoded["rows"])
 

@@ -2,14 +2,13 @@
 
 use fastclear_core::book::Everybody;
 use fastclear_core::book::{
-    Commands, Event, Events, GateError, Kind, Level, NO_GATE, NO_PRICE, NO_SIDE, NOWHERE, NULL, OFF_GRID, Op,
-    OrderBook, POST_ONLY, Rules, SelfTrade, Tif, Want,
+    ALL_OR_NONE, Commands, Event, Events, GateError, Kind, Level, NO_GATE, NO_PRICE, NO_SIDE, NOWHERE, NULL, OFF_GRID,
+    Op, OrderBook, POST_ONLY, Peg, Phase, Rules, SLIDE, SelfTrade, Single, Tif, Want,
 };
-use fastclear_core::order::Integers;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
-use pyo3::exceptions::{PyKeyError, PyValueError};
+use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBool, PyDict, PyInt};
 
 use crate::columns::IntegerColumn;
 use crate::errors::Exception;
@@ -20,7 +19,9 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyEvents>()?;
     m.add("BOOK_NULL", NULL)?;
     m.add("BOOK_OFF_GRID", OFF_GRID)?;
-    m.add("BOOK_POST_ONLY", POST_ONLY)?;
+    m.add("BOOK_FLAGS", vec![("post_only", POST_ONLY), ("slide", SLIDE), ("all_or_none", ALL_OR_NONE)])?;
+    m.add("BOOK_PEGS", Peg::ALL.map(|peg| (peg as u8, peg.name())).to_vec())?;
+    m.add("BOOK_PHASES", Phase::ALL.map(Phase::name).to_vec())?;
     m.add("BOOK_OPS", Op::ALL.map(Op::name).to_vec())?;
     m.add("BOOK_TIFS", Tif::ALL.map(Tif::name).to_vec())?;
     m.add("BOOK_KINDS", Kind::ALL.map(|kind| (kind as u8, kind.name())).to_vec())?;
@@ -37,6 +38,21 @@ fn bytes<'a>(column: &'a Bytes<'_>) -> PyResult<Option<&'a [u8]>> {
 
 fn wide<'a>(column: &'a Wide<'_>) -> PyResult<Option<&'a [i64]>> {
     column.as_ref().map(|column| Ok(column.as_slice()?)).transpose()
+}
+
+/// An integer that is no truth value.
+#[derive(Clone, Copy, Debug)]
+struct Whole(i64);
+
+impl<'py> FromPyObject<'_, 'py> for Whole {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if !object.is_exact_instance_of::<PyInt>() && object.is_instance_of::<PyBool>() {
+            return Err(PyTypeError::new_err("a truth value is no integer"));
+        }
+        object.extract::<i64>().map(Self)
+    }
 }
 
 /// See `fastclear.OrderBook`.
@@ -71,7 +87,7 @@ impl PyOrderBook {
     }
 
     /// Obeys commands in the order of rows.
-    #[pyo3(signature = (rows, op, market, order, participant, side, is_market_order, tif, price, quantity, expires, flags, time, trades_only))]
+    #[pyo3(signature = (rows, op, market, order, participant, side, is_market_order, tif, price, quantity, expires, flags, display, min_quantity, stop, peg, offset, phase, time, trades_only))]
     #[expect(clippy::too_many_arguments, reason = "one argument a column")]
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
     fn apply(
@@ -88,6 +104,12 @@ impl PyOrderBook {
         quantity: Option<IntegerColumn<'_>>,
         expires: Wide<'_>,
         flags: Bytes<'_>,
+        display: Option<IntegerColumn<'_>>,
+        min_quantity: Option<IntegerColumn<'_>>,
+        stop: Option<IntegerColumn<'_>>,
+        peg: Bytes<'_>,
+        offset: Option<IntegerColumn<'_>>,
+        phase: Bytes<'_>,
         time: Wide<'_>,
         trades_only: bool,
     ) -> PyResult<PyEvents> {
@@ -104,6 +126,12 @@ impl PyOrderBook {
             quantity: quantity.as_ref().map(IntegerColumn::integers).transpose()?,
             expires: wide(&expires)?,
             flags: bytes(&flags)?,
+            display: display.as_ref().map(IntegerColumn::integers).transpose()?,
+            min_quantity: min_quantity.as_ref().map(IntegerColumn::integers).transpose()?,
+            stop: stop.as_ref().map(IntegerColumn::integers).transpose()?,
+            peg: bytes(&peg)?,
+            offset: offset.as_ref().map(IntegerColumn::integers).transpose()?,
+            phase: bytes(&phase)?,
             time: wide(&time)?,
         };
         let want = if trades_only { Want::Trades } else { Want::Events };
@@ -116,37 +144,32 @@ impl PyOrderBook {
     }
 
     /// One new order: its id, its reject code, lots that traded, and lots that rest.
-    #[pyo3(signature = (buys, price, quantity, market, participant, order, tif))]
+    #[pyo3(signature = (buys, price, quantity, market=Whole(0), participant=None, order=None, tif=0))]
     #[expect(clippy::too_many_arguments, reason = "one argument a column")]
     fn place(
         &mut self,
         buys: bool,
-        price: Option<i64>,
-        quantity: i64,
-        market: i64,
-        participant: Option<i64>,
-        order: Option<i64>,
+        price: Option<Whole>,
+        quantity: Whole,
+        market: Whole,
+        participant: Option<Whole>,
+        order: Option<Whole>,
         tif: u8,
     ) -> PyResult<(i64, u16, u64, u32)> {
-        let commands = Commands {
-            rows: 1,
-            market: Some(&[market]),
-            order: order.as_ref().map(std::slice::from_ref),
-            participant: participant.as_ref().map(std::slice::from_ref),
-            side: Some(&[u8::from(buys)]),
-            is_market_order: Some(&[u8::from(price.is_none())]),
-            tif: Some(&[tif]),
-            price: Some(Integers::Wide(&[price.unwrap_or(NULL)])),
-            quantity: Some(Integers::Wide(&[quantity])),
-            ..Commands::default()
-        };
-        let events =
-            self.book.apply(&commands, Want::Events).map_err(|error| Exception::Schema.with(error.to_string()))?;
-        let first = events.rows.first().copied();
-        let (order, reject) = first.map_or((NULL, 0), |event| (event.order, event.reject));
-        let traded = events.trades().map(|event| u64::from(event.quantity)).sum();
-        let own = events.rows.iter().rev().find(|event| event.order == order);
-        Ok((order, reject, traded, own.map_or(0, |event| event.remaining)))
+        let [gtc, ioc, fok, _] = Tif::ALL;
+        let tif = *[gtc, ioc, fok]
+            .get(usize::from(tif))
+            .ok_or_else(|| Exception::Schema.with(format!("tif={tif} is none; give 0 (gtc), 1 (ioc) or 2 (fok)")))?;
+        let placed = self.book.place(&Single {
+            market: market.0,
+            order: order.map(|order| order.0),
+            participant: participant.map(|participant| participant.0),
+            side: u8::from(buys),
+            price: price.map(|price| price.0),
+            quantity: quantity.0,
+            tif,
+        });
+        Ok((placed.order, placed.reject, placed.traded, placed.open))
     }
 
     /// Lets time go by.

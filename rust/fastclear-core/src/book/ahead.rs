@@ -1,16 +1,17 @@
 //! What the commands of a block will touch is fetched blocks before they are obeyed: with many orders, or many markets,
 //! nothing else costs as much as to wait for memory. Nothing here changes anything.
 
-use super::block::Plain;
-use super::command::Op;
+use crate::order::BUY;
+use crate::simd;
+
+use super::block::{Block, CANCEL};
 use super::engine::OrderBook;
 use super::store::{Kept, places};
-use crate::simd;
 
 /// Blocks under way: one is obeyed, and memory is asked for for the others.
 pub(super) const STAGES: usize = 4;
 /// Orders from which on memory is worth looking after.
-const WORTH: usize = 1 << 12;
+const WORTH: usize = 1 << 13;
 
 impl OrderBook {
     /// Whether there are orders enough that memory matters.
@@ -20,23 +21,25 @@ impl OrderBook {
 
     /// Fetches what these rows will touch, in stages, each of which goes by what the one before has fetched while another
     /// block was obeyed: cells of ids; markets, and orders that are named; books, and what is in them.
-    pub(super) fn look_ahead(&self, rows: &[Plain], stage: usize, many: bool) {
+    pub(super) fn look_ahead(&self, block: &Block, stage: usize, many: bool) {
         match stage {
             0 => {
-                for row in rows {
-                    self.desk.ids.prefetch(row.order);
-                    if many {
-                        self.market_places.prefetch(row.market);
+                for &order in block.orders() {
+                    self.desk.ids.prefetch(order);
+                }
+                if many {
+                    for &market in block.markets() {
+                        self.market_places.prefetch(market);
                     }
                 }
             }
             1 => {
-                for row in rows {
-                    if row.op == Op::Cancel as u8 {
-                        self.fetch_order(row.order);
+                for (row, &class) in block.classes().iter().enumerate() {
+                    if class == CANCEL {
+                        self.fetch_order(block.orders()[row]);
                     } else if many
-                        && row.op == Op::New as u8
-                        && let Some(place) = self.market_places.get(row.market)
+                        && class < CANCEL
+                        && let Some(place) = self.market_places.get(block.markets()[row])
                     {
                         simd::prefetch_place(&self.markets, place as usize);
                         // Most markets are kept in the order in which they were named.
@@ -44,13 +47,16 @@ impl OrderBook {
                     }
                 }
             }
-            _ => {
-                for row in rows.iter().filter(|row| many && row.op == Op::New as u8) {
-                    if let Some(small) = self.small_of(row.market) {
-                        self.store.smalls[small].prefetch_side(row.side, row.tif != 0);
+            _ if many => {
+                for (row, &class) in block.classes().iter().enumerate() {
+                    if class < CANCEL
+                        && let Some(small) = self.small_of(block.markets()[row])
+                    {
+                        self.store.smalls[small].prefetch_side(class & BUY, class > BUY);
                     }
                 }
             }
+            _ => {}
         }
     }
 

@@ -1,20 +1,18 @@
 //! A few dozen commands read from their columns at once.
 //!
-//! Which columns there are is asked once a block. What most rows are, a sound new order or a cancel by id, is seen in one
-//! pass without a branch; such a row then needs no look at its faults.
-
-#![expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch, and rows differ at random")]
+//! Which columns there are is asked once a block. What most rows are, a sound new order or a cancel by id, is told by one
+//! pass over the columns (`simd/rows.rs`); such a row then needs no look at its faults.
 
 use crate::order::{BUY, Integers};
-use crate::units;
+use crate::simd::{self, Cells, ROWS, Rows};
 
-use super::command::{Commands, NULL, Op, Tif};
+use super::command::{Commands, NULL};
 use super::layout::NOBODY;
 
 /// Rows a block.
-pub(super) const BLOCK: usize = 64;
-/// [`Plain::op`] of a row that needs a closer look.
-pub(super) const CLOSER: u8 = 255;
+pub(super) const BLOCK: usize = ROWS;
+/// [`Plain::class`] of a cancel; below it are new orders, by `tif` and side.
+pub(super) const CANCEL: u8 = simd::CANCEL;
 
 /// A row, as far as most rows go.
 #[derive(Clone, Copy, Debug)]
@@ -25,14 +23,10 @@ pub(super) struct Plain {
     pub quantity: u32,
     /// Code of the participant.
     pub owner: u32,
-    /// The code of a new order or of a cancel, or [`CLOSER`].
-    pub op: u8,
+    /// Of a new order.
     pub side: u8,
     pub tif: u8,
 }
-
-const NO_ROW: Plain =
-    Plain { order: NULL, market: NULL, price: 0, quantity: 0, owner: NOBODY, op: CLOSER, side: 0, tif: 0 };
 
 static NULLS: [i64; BLOCK] = [NULL; BLOCK];
 static MARKET_0: [i64; BLOCK] = [0; BLOCK];
@@ -44,92 +38,128 @@ static NO_SIDES: [u8; BLOCK] = [255; BLOCK];
 pub(super) struct Block {
     /// Number of the first row of the call that was read, and how many were.
     pub from: usize,
-    n: usize,
-    rows: [Plain; BLOCK],
-    wide: [[i64; BLOCK]; 2],
+    pub n: usize,
+    rows: Rows,
+    order: [i64; BLOCK],
+    market: [i64; BLOCK],
 }
 
 impl Block {
     pub fn new() -> Self {
-        Self { from: 0, n: 0, rows: [NO_ROW; BLOCK], wide: [[0; BLOCK]; 2] }
+        Self { from: 0, n: 0, rows: Rows::new(), order: NULLS, market: MARKET_0 }
     }
 
-    /// The rows that were read.
-    pub fn rows(&self) -> &[Plain] {
-        &self.rows[..self.n]
+    /// What each row is.
+    #[inline(always)]
+    pub fn classes(&self) -> &[u8] {
+        &self.rows.class[..self.n]
+    }
+
+    /// Ids of the orders that the rows name.
+    #[inline(always)]
+    pub fn orders(&self) -> &[i64] {
+        &self.order[..self.n]
+    }
+
+    /// Ids of the markets that the rows name.
+    #[inline(always)]
+    pub fn markets(&self) -> &[i64] {
+        &self.market[..self.n]
+    }
+
+    /// A row that is a sound new order, or a cancel.
+    #[inline(always)]
+    pub fn row(&self, row: usize) -> Plain {
+        let row = row % BLOCK;
+        let class = self.rows.class[row];
+        Plain {
+            order: self.order[row],
+            market: self.market[row],
+            price: self.rows.price[row],
+            quantity: self.rows.quantity[row],
+            owner: self.rows.owner[row],
+            side: class & BUY,
+            tif: class >> 1,
+        }
     }
 
     /// Reads at most [`BLOCK`] rows from `from` on.
     pub fn read(&mut self, commands: &Commands<'_>, from: usize) {
-        let n = BLOCK.min(commands.rows - from);
+        self.read_until(commands, from, commands.rows);
+    }
+
+    /// Reads at most [`BLOCK`] rows from `from` on, and none from `to` on.
+    pub fn read_until(&mut self, commands: &Commands<'_>, from: usize, to: usize) {
+        let n = BLOCK.min(to - from);
         (self.from, self.n) = (from, n);
-        let bytes = |column: Option<&'_ [u8]>, none: &'static [u8; BLOCK]| -> [u8; BLOCK] {
-            let mut cells = *none;
-            if let Some(column) = column {
-                cells[..n].copy_from_slice(&column[from..from + n]);
+        let mut room = [NULLS; 4];
+        let [prices, quantities, participants, expiries] = &mut room;
+        cells(commands.order, from, n, NULL, &mut self.order);
+        cells(commands.market, from, n, 0, &mut self.market);
+        let mut bytes = [NOTHING; 5];
+        let [op, side, kind, tif, flags] = &mut bytes;
+        self.rows.read(&Cells {
+            op: window(commands.op, from, n, &NOTHING, op),
+            side: window(commands.side, from, n, &NO_SIDES, side),
+            kind: window(commands.is_market_order, from, n, &NOTHING, kind),
+            tif: window(commands.tif, from, n, &NOTHING, tif),
+            flags: window(commands.flags, from, n, &NOTHING, flags),
+            order: &self.order,
+            market: &self.market,
+            participant: window(commands.participant, from, n, &NULLS, participants),
+            expires: window(commands.expires, from, n, &NULLS, expiries),
+            price: whole(commands.price, from, n, prices),
+            quantity: whole(commands.quantity, from, n, quantities),
+            has_orders: commands.order.is_some(),
+            has_participants: commands.participant.is_some(),
+            null: NULL,
+            nobody: NOBODY,
+        });
+        if commands.may_ask_more() {
+            for (index, class) in (from..).zip(&mut self.rows.class[..n]) {
+                if commands.row(index).asks_more() {
+                    *class = simd::CLOSER;
+                }
             }
-            cells
-        };
-        let [price, quantity] = &mut self.wide;
-        let price = whole(commands.price, from, n, price);
-        let quantity = whole(commands.quantity, from, n, quantity);
-        let market = commands.market.map_or(&MARKET_0[..n], |column| &column[from..from + n]);
-        let order = commands.order.map_or(&NULLS[..n], |column| &column[from..from + n]);
-        let participant = commands.participant.map_or(&NULLS[..n], |column| &column[from..from + n]);
-        let expires = commands.expires.map_or(&NULLS[..n], |column| &column[from..from + n]);
-        let op = bytes(commands.op, &NOTHING);
-        let side = bytes(commands.side, &NO_SIDES);
-        let kind = bytes(commands.is_market_order, &NOTHING);
-        let tif = bytes(commands.tif, &NOTHING);
-        let flags = bytes(commands.flags, &NOTHING);
-        let (has_participants, names_no_order) = (commands.participant.is_some(), commands.order.is_none());
-        for (row, plain) in self.rows[..n].iter_mut().enumerate() {
-            let (participant, order, market) = (participant[row], order[row], market[row]);
-            let (price, quantity) = (price[row], quantity[row]);
-            let is_small = (0..i64::from(NOBODY >> 1)).contains(&participant);
-            let is_anybodys = participant == NULL;
-            let is_new = (op[row] == Op::New as u8)
-                & (side[row] <= BUY)
-                & (tif[row] <= Tif::Fok as u8)
-                & (kind[row] == 0)
-                & (flags[row] == 0)
-                & (expires[row] == NULL)
-                & units::price_in_range(price)
-                & units::quantity_in_range(quantity)
-                & ((order != NULL) | names_no_order)
-                & (market != NULL)
-                & (is_small | (is_anybodys & !has_participants));
-            let is_cancel = (op[row] == Op::Cancel as u8) & (order != NULL) & is_anybodys;
-            *plain = Plain {
-                order,
-                market,
-                price: price as i32,
-                quantity: quantity as u32,
-                owner: if is_small { participant as u32 } else { NOBODY },
-                op: if is_new {
-                    Op::New as u8
-                } else if is_cancel {
-                    Op::Cancel as u8
-                } else {
-                    CLOSER
-                },
-                side: side[row],
-                tif: tif[row],
-            };
         }
     }
 }
 
-/// Cells of an integer column of any width, or of none.
-fn whole<'a>(column: Option<Integers<'a>>, from: usize, n: usize, room: &'a mut [i64; BLOCK]) -> &'a [i64] {
+/// Copies the cells of a column, or what stands for none.
+fn cells(column: Option<&[i64]>, from: usize, n: usize, none: i64, to: &mut [i64; BLOCK]) {
     match column {
-        None => &NULLS[..n],
-        Some(Integers::Wide(column)) => &column[from..from + n],
+        Some(column) => to[..n].copy_from_slice(&column[from..from + n]),
+        None => to.fill(none),
+    }
+}
+
+/// As many cells of a column as a block has: where they stand, or in the room where the column ends before.
+fn window<'a, T: Copy>(
+    column: Option<&'a [T]>,
+    from: usize,
+    n: usize,
+    none: &'static [T; BLOCK],
+    room: &'a mut [T; BLOCK],
+) -> &'a [T; BLOCK] {
+    let Some(column) = column else { return none };
+    let cells = &column[from..from + n];
+    if let Some(whole) = cells.first_chunk() {
+        return whole;
+    }
+    room[..n].copy_from_slice(cells);
+    room
+}
+
+/// Cells of an integer column of any width, or of none.
+fn whole<'a>(column: Option<Integers<'a>>, from: usize, n: usize, room: &'a mut [i64; BLOCK]) -> &'a [i64; BLOCK] {
+    match column {
+        None => &NULLS,
+        Some(Integers::Wide(column)) => window(Some(column), from, n, &NULLS, room),
         Some(Integers::Narrow(column)) => {
             for (cell, &value) in room.iter_mut().zip(&column[from..from + n]) {
                 *cell = i64::from(value);
             }
-            &room[..n]
+            room
         }
     }
 }

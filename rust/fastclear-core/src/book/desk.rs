@@ -6,7 +6,7 @@ use super::command::NULL;
 use super::event::{Event, Events, Kind};
 use super::expiry::Expiries;
 use super::ids::Ids;
-use super::layout::{NOBODY, Resting};
+use super::layout::NOBODY;
 use super::rules::Admission;
 
 /// Participants as codes of 32 bits: small ids are their own code.
@@ -84,9 +84,9 @@ impl<A: Admission, const ALL: bool> Out<'_, A, ALL> {
     }
 
     /// Forgets an order that rested, and is out of its layout.
-    #[inline]
-    pub fn gone(&mut self, resting: &Resting) {
-        self.desk.ids.remove(resting.id);
-        self.desk.expiries.remove(resting.expiry);
+    #[inline(always)]
+    pub fn gone(&mut self, id: i64, expiry: u32) {
+        self.desk.ids.remove(id);
+        self.desk.expiries.remove(expiry);
     }
 }

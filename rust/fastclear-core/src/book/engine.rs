@@ -6,7 +6,8 @@ use crate::order::ColumnsError;
 use crate::reject::RejectReason;
 
 use super::ahead::STAGES;
-use super::block::{BLOCK, Block};
+use super::block::{BLOCK, Block, CANCEL};
+use super::by_market::Sorting;
 use super::command::{Commands, NULL};
 use super::desk::{Desk, Out};
 use super::event::{Events, Kind, NOWHERE, Want};
@@ -15,6 +16,7 @@ use super::layout::Layout;
 use super::matching::clear;
 use super::obey::{Given, Turn};
 use super::rules::{Admission, Everybody, Rules};
+use super::special::Special;
 use super::store::{Kept, Store, kept};
 
 /// A gate that never closes.
@@ -28,8 +30,24 @@ pub(super) struct Market {
     pub id: i64,
     pub gate: i64,
     pub kept: Kept,
-    pub halted: bool,
-    pub closed: bool,
+    /// What sends its commands to the thorough path, as bits; 0 of a plain market that is open.
+    pub attention: u8,
+    /// What it has beyond plain orders.
+    pub special: Option<Box<Special>>,
+}
+
+/// Its gate has closed.
+pub(super) const CLOSED: u8 = 1;
+/// It takes cancels and reductions alone.
+pub(super) const HALTED: u8 = 2;
+/// It has a [`Special`].
+pub(super) const SPECIAL: u8 = 4;
+
+impl Market {
+    #[inline]
+    pub fn is(&self, attention: u8) -> bool {
+        self.attention & attention != 0
+    }
 }
 
 /// A continuous double auction in any number of markets: see the [module](super).
@@ -40,13 +58,16 @@ pub struct OrderBook {
     pub(super) desk: Desk,
     /// In the order in which they were first named.
     pub(super) markets: Vec<Market>,
+    /// How many of them are special.
+    pub(super) specials: usize,
     pub(super) market_places: Ids,
     /// Gates yet to close, and the markets' places.
     gates: BTreeMap<(i64, i64), u32>,
     /// Rows of the call that is under way; nothing between calls, but for the room.
     ring: Vec<Block>,
+    pub(super) sorting: Sorting,
     /// Id and place of the market that was named last.
-    last_market: (i64, u32),
+    pub(super) last_market: (i64, u32),
     pub(super) clock: i64,
     pub(super) next_order: i64,
     next_seq: u64,
@@ -83,9 +104,11 @@ impl OrderBook {
             store: Store::default(),
             desk: Desk::default(),
             markets: Vec::new(),
+            specials: 0,
             market_places: Ids::default(),
             gates: BTreeMap::new(),
             ring: Vec::new(),
+            sorting: Sorting::default(),
             last_market: (NULL, 0),
             clock: i64::MIN,
             next_order: 0,
@@ -156,7 +179,7 @@ impl OrderBook {
             return Err(GateError::Passed { clock: self.clock });
         }
         match self.market_places.get(market) {
-            Some(place) if self.markets[place as usize].closed => Err(GateError::Closed),
+            Some(place) if self.markets[place as usize].is(CLOSED) => Err(GateError::Closed),
             _ => Ok(()),
         }
     }
@@ -179,6 +202,11 @@ impl OrderBook {
     /// Number that the next event will have.
     pub fn next_seq(&self) -> u64 {
         self.next_seq
+    }
+
+    /// Numbers so many events.
+    pub(super) fn count_on(&mut self, events: u64) {
+        self.next_seq += events;
     }
 
     /// The rules.
@@ -204,7 +232,7 @@ impl OrderBook {
     #[cold]
     fn open_market(&mut self, id: i64) -> u32 {
         let place = self.markets.len() as u32;
-        self.markets.push(Market { id, gate: NO_GATE, kept: Kept::Nowhere, halted: false, closed: false });
+        self.markets.push(Market { id, gate: NO_GATE, kept: Kept::Nowhere, attention: 0, special: None });
         self.market_places.insert(id, u64::from(place));
         place
     }
@@ -216,20 +244,34 @@ impl OrderBook {
             order: commands.order.is_some(),
             participant: commands.participant.is_some(),
         };
+        if !self.obey_by_market::<A, ALL>(commands, given, admission, events) {
+            self.obey_rows::<A, ALL>(commands, 0, given, admission, events);
+        }
+    }
+
+    /// Obeys the rows from one on, one after the other.
+    pub(super) fn obey_rows<A: Admission, const ALL: bool>(
+        &mut self,
+        commands: &Commands<'_>,
+        from: usize,
+        given: Given,
+        admission: &mut A,
+        events: &mut Events,
+    ) {
         let looks_ahead = self.looks_ahead();
         // Made once: what is stored anew for every row would be waited for until all stores before it are done.
         let mut turn = Turn::<A, ALL> { events, admission, command: 0, given, has_time: true };
-        let blocks = commands.rows.div_ceil(BLOCK);
+        let blocks = (commands.rows - from).div_ceil(BLOCK);
         let mut ring = std::mem::take(&mut self.ring);
         ring.resize_with(STAGES, Block::new);
         for step in 0..blocks + STAGES - 1 {
             if step < blocks {
-                ring[step % STAGES].read(commands, step * BLOCK);
+                ring[step % STAGES].read(commands, from + step * BLOCK);
             }
             if looks_ahead {
                 for (stage, back) in (0..STAGES - 1).zip([0, 1, 2]) {
                     if back <= step && step - back < blocks {
-                        self.look_ahead(ring[(step - back) % STAGES].rows(), stage, given.market);
+                        self.look_ahead(&ring[(step - back) % STAGES], stage, given.market);
                     }
                 }
             }
@@ -246,21 +288,34 @@ impl OrderBook {
         block: &Block,
         turn: &mut Turn<'_, A, ALL>,
     ) {
-        for (index, plain) in (block.from..).zip(block.rows()) {
+        let mut row = 0;
+        // Short runs cost more than they save; a block that has many of them is left alone.
+        let mut tries = if A::HAS_A_WORD || commands.time.is_some() { 0 } else { BLOCK / 4 };
+        while row < block.n {
+            if tries > 0 {
+                tries -= 1;
+                row = self.go_straight::<ALL>(block, row, turn.given, turn.events);
+                if row == block.n {
+                    return;
+                }
+            }
+            let (index, class) = (block.from + row, block.classes()[row]);
             turn.command = index as u32;
             if let Some(times) = commands.time {
                 turn.has_time = times[index] != NULL;
                 self.tick::<A, ALL>(times[index], index as u32, turn.admission, turn.events);
             }
-            let is_done = turn.has_time
-                && match plain.op {
-                    0 => self.plain_order(plain, turn),
-                    1 => self.plain_cancel(plain, turn),
-                    _ => false,
+            let is_done = class <= CANCEL
+                && turn.has_time
+                && if class < CANCEL {
+                    self.plain_order(&block.row(row), turn)
+                } else {
+                    self.plain_cancel(block.row(row).order, block.row(row).market, turn)
                 };
             if !is_done {
                 self.obey(commands.op(index), commands.row(index), turn);
             }
+            row += 1;
         }
     }
 
@@ -303,7 +358,7 @@ impl OrderBook {
             |layout| {
                 let (resting, side) = (layout.resting(place), layout.side(place));
                 layout.remove(place);
-                out.gone(&resting);
+                out.gone(id, resting.expiry);
                 out.emit(Kind::Expired, id, NULL, resting.price, resting.quantity, 0, 0, side);
             },
             {}
@@ -323,7 +378,7 @@ impl OrderBook {
         let code = RejectReason::MarketClosed.code();
         kept!(self.store, kept, |layout| clear(layout, Kind::Expired, code, |_| true, &mut out), {});
         let market = &mut self.markets[market as usize];
-        market.closed = true;
+        market.attention |= CLOSED;
         self.store.leave(&mut market.kept);
     }
 }

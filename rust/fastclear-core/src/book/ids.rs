@@ -73,6 +73,20 @@ impl Ids {
         if self.others.is_empty() { None } else { self.others.get(&id).copied() }
     }
 
+    /// Pages and cells to be worked on, where all ids are in pages.
+    #[inline(always)]
+    pub fn at_hand(&mut self) -> Option<AtHand<'_>> {
+        self.others.is_empty().then_some(AtHand {
+            base: self.base,
+            pages: &mut self.pages,
+            cells: &mut self.cells,
+            came: 0,
+            left: 0,
+            live: &mut self.live,
+            ever: &mut self.ever,
+        })
+    }
+
     /// Asks for the cell of an id to be fetched.
     #[inline]
     pub fn prefetch(&self, id: i64) {
@@ -111,6 +125,49 @@ impl Ids {
         if index >= self.pages.len() {
             self.pages.resize(index + 1, EMPTY);
         }
+        let cells = self.fill(index);
+        self.pages[index].live = 1;
+        self.cells[cells + id.rem_euclid(PAGE as i64) as usize] = value;
+    }
+
+    /// Makes room for at most so many new ids from one to below another, which may then come in any order; says whether there
+    /// is such room, which there is not where ids lie far apart.
+    pub fn expect(&mut self, from: i64, to: i64, n: usize) -> bool {
+        if n == 0 {
+            return true;
+        }
+        let (first, last) = (self.page(from), self.page(to - 1));
+        let pages = (to - from) as u64 / PAGE as u64;
+        if self.live == 0 || last < first || pages > 4 + n as u64 / 64 || last > 64 + self.ever / 8 + n {
+            return false;
+        }
+        if last >= self.pages.len() {
+            self.pages.resize(last + 1, EMPTY);
+        }
+        for index in first..=last {
+            if self.pages[index].cells == NOWHERE {
+                self.fill(index);
+            }
+        }
+        true
+    }
+
+    /// Gives back what [`Self::expect`] made room for and nobody came to.
+    pub fn expect_no_more(&mut self, from: i64, to: i64) {
+        let (first, end) = (self.page(from), self.page(to - 1).min(self.pages.len()));
+        // The last page is where a counter is: it stays.
+        for index in first..end.min(self.pages.len().saturating_sub(1)) {
+            let page = &mut self.pages[index];
+            if page.live == 0 && page.cells != NOWHERE {
+                self.free.push(page.cells);
+                *page = EMPTY;
+                self.filled_pages -= 1;
+            }
+        }
+    }
+
+    /// Gives a page cells.
+    fn fill(&mut self, index: usize) -> usize {
         let cells = if let Some(cells) = self.free.pop() {
             let start = cells as usize * PAGE;
             self.cells[start..start + PAGE].fill(NONE);
@@ -119,9 +176,9 @@ impl Ids {
             self.cells.resize(self.cells.len() + PAGE, NONE);
             (self.cells.len() / PAGE - 1) as u32
         };
-        self.pages[index] = Page { cells, live: 1 };
-        self.cells[cells as usize * PAGE + id.rem_euclid(PAGE as i64) as usize] = value;
+        self.pages[index] = Page { cells, live: 0 };
         self.filled_pages += 1;
+        cells as usize * PAGE
     }
 
     /// Gives an id that is here another value.
@@ -157,10 +214,95 @@ impl Ids {
     }
 }
 
+/// The pages of [`Ids`] and their cells, none of which comes or goes. Call [`AtHand::done`] at the end.
+pub(super) struct AtHand<'a> {
+    base: i64,
+    pages: &'a mut [Page],
+    cells: &'a mut [u64],
+    came: usize,
+    left: usize,
+    live: &'a mut usize,
+    ever: &'a mut usize,
+}
+
+impl AtHand<'_> {
+    #[inline(always)]
+    fn page(&self, id: i64) -> usize {
+        (id.div_euclid(PAGE as i64)).wrapping_sub(self.base) as usize
+    }
+
+    /// Where the cell of an id is, if its page has any.
+    #[inline(always)]
+    pub fn cell(&self, id: i64) -> Option<usize> {
+        let page = self.pages.get(self.page(id))?;
+        (page.cells != NOWHERE).then(|| page.cells as usize * PAGE + id.rem_euclid(PAGE as i64) as usize)
+    }
+
+    #[inline(always)]
+    pub fn value(&self, cell: usize) -> u64 {
+        self.cells[cell]
+    }
+
+    /// Puts an id that is not here into its cell.
+    #[inline(always)]
+    pub fn put(&mut self, id: i64, cell: usize, value: u64) {
+        let page = self.page(id);
+        self.pages[page].live += 1;
+        self.cells[cell] = value;
+        self.came += 1;
+    }
+
+    /// Whether an id that is here can go without its page.
+    #[inline(always)]
+    pub fn may_leave(&self, id: i64) -> bool {
+        self.pages[self.page(id)].live > 1
+    }
+
+    /// Says that an id that is here has gone.
+    #[inline(always)]
+    pub fn leave(&mut self, id: i64) {
+        let page = self.page(id);
+        self.pages[page].live -= 1;
+        self.left += 1;
+    }
+
+    /// Counts who came and who left.
+    #[inline(always)]
+    pub fn done(self) {
+        *self.live = *self.live + self.came - self.left;
+        *self.ever += self.came;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+
+    /// Ids that come in any order once they are expected, a few of them, and far ones, which are refused.
+    #[test]
+    fn expected_ids_come_in_any_order() {
+        let mut ids = Ids::default();
+        assert!(!ids.expect(0, 10, 10), "the first id says where pages begin");
+        for id in 0..100_000 {
+            ids.insert(id, id as u64);
+        }
+        assert!(!ids.expect(100_000, 1 << 40, 1000) && !ids.expect(-5000, 10, 5000));
+        assert!(ids.expect(100_000, 200_000, 100_000));
+        let filled = ids.filled_pages;
+        for id in (100_000..200_000).rev().filter(|id| id % 3000 < 40) {
+            ids.insert(id, 7);
+        }
+        assert_eq!((ids.others.len(), ids.filled_pages), (0, filled));
+        ids.expect_no_more(100_000, 200_000);
+        assert!(ids.filled_pages < filled - 100, "{filled} {}", ids.filled_pages);
+        for id in 0..200_000 {
+            let expected = if id < 100_000 { Some(id as u64) } else { (id % 3000 < 40).then_some(7) };
+            assert_eq!(ids.get(id), expected, "{id}");
+        }
+        ids.insert(150_999, 8);
+        assert_eq!(ids.get(150_999), Some(8));
+    }
 
     /// A counter, a far counter, negative ids, and ids anywhere, put in and taken out against a tree.
     #[test]

@@ -6,27 +6,27 @@
 use crate::order::BUY;
 use crate::simd;
 
-use super::layout::{Layout, Level, Resting};
+use super::layout::{Layout, Level, Met, Resting, crosses};
 use super::levels::{Levels, NO_LEVEL};
 
 /// A link to no node.
 pub(super) const NO_NODE: u32 = u32::MAX;
 /// The bit of [`Node::level`] that says the side.
-const SIDE: u32 = 1 << 31;
+pub(super) const SIDE: u32 = 1 << 31;
 
 /// An order of a ladder: half a line of the cache.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(32))]
-struct Node {
-    id: i64,
+pub(super) struct Node {
+    pub id: i64,
     /// The orders before and behind it at its price.
-    before: u32,
-    behind: u32,
-    quantity: u32,
+    pub before: u32,
+    pub behind: u32,
+    pub quantity: u32,
     /// Its level, and its side above.
-    level: u32,
-    owner: u32,
-    expiry: u32,
+    pub level: u32,
+    pub owner: u32,
+    pub expiry: u32,
 }
 
 /// The orders of all ladders.
@@ -64,6 +64,12 @@ impl Pool {
         self.nodes.get(place as usize).is_some_and(|node| node.id == id && node.quantity > 0)
     }
 
+    /// The nodes, and the first free one plus one, to be worked on.
+    #[inline(always)]
+    pub fn at_hand(&mut self) -> (&mut [Node], &mut u32) {
+        (&mut self.nodes, &mut self.free)
+    }
+
     #[inline]
     pub fn prefetch(&self, place: u32) {
         simd::prefetch_place(&self.nodes, place as usize);
@@ -75,15 +81,15 @@ impl Pool {
 pub(super) struct Ladder {
     /// Whose it is.
     pub market: u32,
-    levels: Levels,
+    pub levels: Levels,
     /// Price and level of the best of each side; the level is [`NO_LEVEL`] where there is none.
-    best: [Best; 2],
+    pub best: [Best; 2],
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Best {
-    price: i32,
-    level: u32,
+pub(super) struct Best {
+    pub price: i32,
+    pub level: u32,
 }
 
 impl Default for Best {
@@ -176,8 +182,43 @@ impl Layout for OnLadder<'_> {
     }
 
     #[inline(always)]
-    fn has_room(&self, _: u8) -> bool {
-        true
+    fn sweep(&mut self, side: u8, limit: i32, mut open: u32, barred: Option<u32>, mut met: impl FnMut(Met)) -> u32 {
+        let Ladder { levels, best, .. } = &mut *self.ladder;
+        let best = &mut best[usize::from(side)];
+        while open > 0 && best.level != NO_LEVEL && crosses(1 - side, limit, best.price) {
+            let chain = levels.chain_mut(best.level);
+            let (mut place, mut taken) = (chain.first, 0);
+            while place != NO_NODE && open > 0 {
+                let Node { id, behind, quantity, owner, expiry, .. } = self.pool.nodes[place as usize];
+                if barred == Some(owner) {
+                    break;
+                }
+                self.pool.prefetch(behind);
+                let lots = open.min(quantity);
+                open -= lots;
+                taken += u64::from(lots);
+                let is_gone = lots == quantity;
+                met(Met { id, price: best.price, lots, open, is_gone, expiry });
+                if is_gone {
+                    self.pool.give_back(place);
+                    place = behind;
+                } else {
+                    self.pool.nodes[place as usize].quantity = quantity - lots;
+                }
+            }
+            chain.first = place;
+            chain.lots -= taken;
+            if place != NO_NODE {
+                self.pool.nodes[place as usize].before = NO_NODE;
+                return open;
+            }
+            chain.last = NO_NODE;
+            let level = best.level;
+            let (price, next) = levels.next(side, level).unwrap_or((0, NO_LEVEL));
+            *best = Best { price, level: next };
+            levels.empty(level);
+        }
+        open
     }
 
     #[inline(always)]

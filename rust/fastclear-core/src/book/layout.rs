@@ -18,6 +18,21 @@ pub(super) struct Resting {
     pub expiry: u32,
 }
 
+/// What an order that comes in took from one that rested.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Met {
+    pub id: i64,
+    pub price: i32,
+    /// Lots that trade.
+    pub lots: u32,
+    /// Lots that the order that came in has left.
+    pub open: u32,
+    /// Whether the one that rested is gone.
+    pub is_gone: bool,
+    /// Handle of its expiry.
+    pub expiry: u32,
+}
+
 /// One price of one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level {
@@ -41,8 +56,9 @@ pub(super) trait Layout {
     fn take(&mut self, place: u32, lots: u32);
     /// Takes an order out.
     fn remove(&mut self, place: u32);
-    /// Whether one more order of a side can be put in.
-    fn has_room(&self, side: u8) -> bool;
+    /// Lets an order that comes in take what rests on a side, first to last, for as long as it has open lots and the price
+    /// is within its limit. Stops before an order of whoever is barred. Gives what it has left.
+    fn sweep(&mut self, side: u8, limit: i32, open: u32, barred: Option<u32>, met: impl FnMut(Met)) -> u32;
     /// Puts an order in behind all others of its side and price.
     fn insert(&mut self, side: u8, order: &Resting) -> u32;
     /// Shows the orders of a side, first to last, for as long as `go_on` says so.
@@ -74,7 +90,7 @@ pub(super) trait Layout {
 }
 
 /// Whether an order that comes in with this limit trades at the price of one that rests on the other side.
-#[inline]
+#[inline(always)]
 pub(super) fn crosses(side: u8, limit: i32, resting: i32) -> bool {
     if side == BUY { resting <= limit } else { resting >= limit }
 }

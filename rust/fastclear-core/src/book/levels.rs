@@ -16,7 +16,7 @@ pub(super) const NO_LEVEL: u32 = u32::MAX;
 /// Ticks a leaf.
 const TICKS: usize = 64;
 /// Leaves that are remembered.
-const REMEMBERED: usize = 64;
+pub(super) const REMEMBERED: usize = 64;
 /// The number of a leaf that is none: there are 2²⁶.
 const NO_LEAF: u32 = u32::MAX;
 
@@ -31,19 +31,20 @@ pub(super) struct Chain {
 
 const EMPTY: Chain = Chain { first: NO_NODE, last: NO_NODE, lots: 0 };
 
-#[derive(Clone, Debug)]
-struct Leaf {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leaf {
     /// Ticks that have orders.
     used: u64,
     /// Its ticks, without the last six bits.
     number: u32,
-    chains: [Chain; TICKS],
 }
 
 /// Levels by price. A level is the place of a leaf times 64 and the tick inside it.
 #[derive(Clone, Debug)]
 pub(super) struct Levels {
     leaves: Vec<Leaf>,
+    /// Of all leaves, side by side.
+    chains: Vec<Chain>,
     free: Vec<u32>,
     /// Place of every leaf that has orders, by number.
     by_number: BTreeMap<u32, u32>,
@@ -55,6 +56,7 @@ impl Default for Levels {
     fn default() -> Self {
         Self {
             leaves: Vec::new(),
+            chains: Vec::new(),
             free: Vec::new(),
             by_number: BTreeMap::new(),
             remembered: Box::new([(NO_LEAF, 0); REMEMBERED]),
@@ -68,21 +70,40 @@ fn ascending(price: i32) -> u32 {
     price as u32 ^ (1 << 31)
 }
 
+/// Number of the leaf of a price, and its tick there.
+#[inline(always)]
+pub(super) fn split(price: i32) -> (u32, u32) {
+    let ascending = ascending(price);
+    (ascending >> 6, ascending % TICKS as u32)
+}
+
+/// The price of a level.
+#[inline(always)]
+pub(super) fn price_of(leaves: &[Leaf], level: u32) -> i32 {
+    (((leaves[level as usize / TICKS].number << 6) | (level % TICKS as u32)) ^ (1 << 31)) as i32
+}
+
 impl Levels {
-    #[inline]
-    pub fn chain(&self, level: u32) -> &Chain {
-        &self.leaves[level as usize / TICKS].chains[level as usize % TICKS]
+    /// Leaves, chains, and which leaves are remembered where, to be worked on.
+    #[inline(always)]
+    pub fn at_hand(&mut self) -> (&[Leaf], &mut [Chain], &[(u32, u32); REMEMBERED]) {
+        (&self.leaves, &mut self.chains, &self.remembered)
     }
 
-    #[inline]
+    #[inline(always)]
+    pub fn chain(&self, level: u32) -> &Chain {
+        &self.chains[level as usize]
+    }
+
+    #[inline(always)]
     pub fn chain_mut(&mut self, level: u32) -> &mut Chain {
-        &mut self.leaves[level as usize / TICKS].chains[level as usize % TICKS]
+        &mut self.chains[level as usize]
     }
 
     /// The price of a level.
-    #[inline]
+    #[inline(always)]
     pub fn price(&self, level: u32) -> i32 {
-        self.price_in(&self.leaves[level as usize / TICKS], level % TICKS as u32)
+        price_of(&self.leaves, level)
     }
 
     #[inline]
@@ -92,10 +113,9 @@ impl Levels {
     }
 
     /// The level of a price to which an order is about to be put.
-    #[inline]
+    #[inline(always)]
     pub fn at(&mut self, price: i32) -> u32 {
-        let ascending = ascending(price);
-        let (number, tick) = (ascending >> 6, ascending % TICKS as u32);
+        let (number, tick) = split(price);
         let (known, mut place) = self.remembered[number as usize % REMEMBERED];
         if known != number {
             place = self.leaf(number);
@@ -114,7 +134,8 @@ impl Levels {
                 self.leaves[place as usize].number = number;
                 place
             } else {
-                self.leaves.push(Leaf { used: 0, number, chains: [EMPTY; TICKS] });
+                self.leaves.push(Leaf { used: 0, number });
+                self.chains.resize(self.leaves.len() * TICKS, EMPTY);
                 self.leaves.len() as u32 - 1
             };
             self.by_number.insert(number, place);
@@ -125,7 +146,7 @@ impl Levels {
     }
 
     /// The next worse price of a side that has orders, and its level.
-    #[inline]
+    #[inline(always)]
     pub fn next(&self, side: u8, level: u32) -> Option<(i32, u32)> {
         let (place, tick) = (level as usize / TICKS, level % TICKS as u32);
         let leaf = &self.leaves[place];
@@ -151,7 +172,7 @@ impl Levels {
     }
 
     /// Says that the last order of a level is gone.
-    #[inline]
+    #[inline(always)]
     pub fn empty(&mut self, level: u32) {
         let place = level as usize / TICKS;
         let leaf = &mut self.leaves[place];

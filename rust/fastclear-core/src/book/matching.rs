@@ -5,7 +5,7 @@ use crate::reject::RejectReason;
 use super::command::NULL;
 use super::desk::Out;
 use super::event::Kind;
-use super::layout::{Layout, NOBODY, Resting, crosses};
+use super::layout::{Layout, Met, NOBODY, Resting, crosses};
 use super::rules::{Admission, Rules, SelfTrade};
 use super::store::places;
 
@@ -58,21 +58,67 @@ impl Incoming {
     }
 
     /// Trades until nothing crosses any more, or nothing is left of it. Says whether the book is to be erased.
-    #[inline]
+    #[inline(always)]
     pub fn trade<L: Layout, A: Admission, const ALL: bool>(
         &mut self,
         layout: &mut L,
         rules: &Rules,
         out: &mut Out<'_, A, ALL>,
     ) -> bool {
-        while self.open > 0 {
-            let Some((price, place)) = layout.best(self.other_side()) else { break };
-            if !crosses(self.side, self.limit, price) {
-                break;
-            }
-            let resting = Resting { price, ..layout.resting(place) };
+        // By value: an order in memory would be read anew after every event.
+        let (open, erases) = if rules.erase_after_trade {
+            self.trade_once(layout, rules, out)
+        } else {
+            (self.trade_on(layout, rules, out), false)
+        };
+        self.open = open;
+        erases
+    }
+
+    /// Trades for as long as anything crosses; gives what is left.
+    #[inline(never)]
+    fn trade_on<L: Layout, A: Admission, const ALL: bool>(
+        self,
+        layout: &mut L,
+        rules: &Rules,
+        out: &mut Out<'_, A, ALL>,
+    ) -> u32 {
+        let Self { id, side, limit, mut open, owner } = self;
+        let other = self.other_side();
+        let barred = (rules.self_trade != SelfTrade::Off && owner != NOBODY).then_some(owner);
+        loop {
+            open = layout.sweep(other, limit, open, barred, |met| {
+                let Met { price, lots, open, .. } = met;
+                out.emit(Kind::Trade, id, met.id, price, lots, open, 0, side);
+                if met.is_gone {
+                    out.gone(met.id, met.expiry);
+                    out.emit(Kind::Filled, met.id, id, price, lots, 0, 0, other);
+                }
+                if open == 0 {
+                    out.emit(Kind::Filled, id, met.id, price, lots, 0, 0, side);
+                }
+            });
+            let own = layout.best(other).filter(|&(price, _)| open > 0 && crosses(side, limit, price));
+            let Some((_, place)) = own else { return open };
+            open = Self { open, ..self }.meet_own(layout, place, rules, out);
+        }
+    }
+
+    /// Trades with the first order that is not its own.
+    #[cold]
+    fn trade_once<L: Layout, A: Admission, const ALL: bool>(
+        mut self,
+        layout: &mut L,
+        rules: &Rules,
+        out: &mut Out<'_, A, ALL>,
+    ) -> (u32, bool) {
+        while self.open > 0
+            && let Some((price, place)) = layout.best(self.other_side())
+            && crosses(self.side, self.limit, price)
+        {
+            let resting = layout.resting(place);
             if self.is_own(&resting, rules) {
-                self.meet_own(layout, place, &resting, rules, out);
+                self.open = self.meet_own(layout, place, rules, out);
                 continue;
             }
             let lots = self.open.min(resting.quantity);
@@ -80,7 +126,7 @@ impl Incoming {
             out.emit(Kind::Trade, self.id, resting.id, price, lots, self.open, 0, self.side);
             if lots == resting.quantity {
                 layout.remove(place);
-                out.gone(&resting);
+                out.gone(resting.id, resting.expiry);
                 out.emit(Kind::Filled, resting.id, self.id, price, lots, 0, 0, self.other_side());
             } else {
                 layout.take(place, lots);
@@ -88,23 +134,21 @@ impl Incoming {
             if self.open == 0 {
                 out.emit(Kind::Filled, self.id, resting.id, price, lots, 0, 0, self.side);
             }
-            if rules.erase_after_trade {
-                return true;
-            }
+            return (self.open, true);
         }
-        false
+        (self.open, false)
     }
 
-    /// Takes lots out of what must not trade with itself.
+    /// Takes lots out of what must not trade with itself; gives what is left of this one.
     #[cold]
     fn meet_own<L: Layout, A: Admission, const ALL: bool>(
-        &mut self,
+        mut self,
         layout: &mut L,
         place: u32,
-        resting: &Resting,
         rules: &Rules,
         out: &mut Out<'_, A, ALL>,
-    ) {
+    ) -> u32 {
+        let resting = &layout.resting(place);
         let (from_resting, from_self) = match rules.self_trade {
             SelfTrade::Off => (0, 0),
             SelfTrade::CancelResting => (resting.quantity, 0),
@@ -123,6 +167,7 @@ impl Incoming {
             let code = RejectReason::SelfTrade.code();
             out.emit(Kind::Cancelled, self.id, resting.id, resting.price, from_self, self.open, code, self.side);
         }
+        self.open
     }
 
     /// Gives up what is left of it.
@@ -152,7 +197,7 @@ pub(super) fn cancel<L: Layout, A: Admission, const ALL: bool>(
     let remaining = resting.quantity - lots;
     if remaining == 0 {
         layout.remove(place);
-        out.gone(resting);
+        out.gone(resting.id, resting.expiry);
     } else {
         layout.take(place, lots);
     }
@@ -179,7 +224,7 @@ pub(super) fn clear<L: Layout, A: Admission, const ALL: bool>(
     for (side, resting) in taken {
         if let Some(found) = out.desk.ids.get(resting.id) {
             layout.remove(places(found).1);
-            out.gone(&resting);
+            out.gone(resting.id, resting.expiry);
             out.emit(kind, resting.id, NULL, resting.price, resting.quantity, 0, code, side);
         }
     }

@@ -44,10 +44,11 @@
 //! there), halt, post-only, and last the [`Admission`].
 //!
 //! # How it is kept
-//! A market of up to [`SMALL_MAX`] orders a side is one contiguous piece of memory (`small.rs`), any other a ladder of prices
+//! A market of up to [`SMALL_MAX`] orders a side at close prices is one contiguous piece of memory (`small.rs`), any other a ladder of prices
 //! with chains of pooled orders (`ladder.rs`, `levels.rs`); it moves from one to the other when it must, and stays. Matching
 //! is written once over both (`matching.rs`), and no result depends on which it is. Rows are read some dozens at a time
-//! (`block.rs`), so that memory can be asked for before it is needed (`ahead.rs`).
+//! (`block.rs`), so that memory can be asked for before it is needed (`ahead.rs`); a very long call on very many markets is
+//! obeyed by groups of markets (`by_market.rs`).
 
 #![expect(
     clippy::inline_always,
@@ -56,6 +57,7 @@
 
 mod ahead;
 mod block;
+mod by_market;
 mod command;
 mod desk;
 mod engine;
@@ -68,13 +70,17 @@ mod levels;
 mod matching;
 mod obey;
 mod rules;
+mod single;
 mod small;
+mod special;
 mod store;
+mod straight;
 mod view;
 
-pub use command::{Commands, NULL, OFF_GRID, Op, POST_ONLY, Tif};
+pub use command::{ALL_OR_NONE, Commands, NULL, OFF_GRID, Op, POST_ONLY, Peg, Phase, SLIDE, Tif};
 pub use engine::{GateError, NO_GATE, NO_SIDE, OrderBook};
 pub use event::{Event, Events, Kind, NO_PRICE, NOWHERE, Want};
 pub use layout::Level;
 pub use rules::{Admission, Everybody, Request, Rules, SMALL_MAX, SelfTrade};
+pub use single::{Placed, Single};
 pub use view::{MarketState, Snapshot};

@@ -80,6 +80,10 @@ pub struct Request {
 /// Who may stop an order: limits of positions, credit. The book knows nothing of money; whoever composes it with accounts
 /// gives it one of these.
 pub trait Admission {
+    /// Whether it can refuse anything, or looks at what it is told. One that does neither need not be told in the order of
+    /// rows.
+    const HAS_A_WORD: bool = true;
+
     /// Asked last, of a command that the book itself would take.
     ///
     /// # Errors
@@ -95,6 +99,8 @@ pub trait Admission {
 pub struct Everybody;
 
 impl Admission for Everybody {
+    const HAS_A_WORD: bool = false;
+
     #[inline]
     fn admit(&mut self, _: &Request) -> Result<(), RejectReason> {
         Ok(())

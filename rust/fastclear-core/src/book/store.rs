@@ -101,23 +101,25 @@ impl Store {
             return kept.handle(OnLadder { ladder, pool: &mut self.pool }.insert(side, resting));
         }
         if let Kept::Small(index) = *kept
-            && self.smalls[index as usize].has_room(side)
+            && self.smalls[index as usize].has_room(side, resting.price)
         {
             return kept.handle(self.smalls[index as usize].insert(side, resting));
         }
-        self.move_on(kept, most, market, desk);
+        self.move_on(kept, most, market, resting.price, desk);
         kept.handle(kept!(self, *kept, |layout| layout.insert(side, resting), 0))
     }
 
-    /// Gives a market a place, or one with more room.
+    /// Gives a market a place, or one with more room, for an order at a price.
     #[cold]
-    fn move_on(&mut self, kept: &mut Kept, most: usize, market: u32, desk: &mut Desk) {
+    fn move_on(&mut self, kept: &mut Kept, most: usize, market: u32, price: i32, desk: &mut Desk) {
         if *kept == Kept::Nowhere && most > 0 {
             let place = self.free_smalls.pop().unwrap_or_else(|| {
                 self.smalls.push(Small::new(most));
                 self.smalls.len() as u32 - 1
             });
-            self.smalls[place as usize].market = market;
+            let small = &mut self.smalls[place as usize];
+            small.market = market;
+            small.reach(price);
             *kept = Kept::Small(place);
             return;
         }

@@ -3,17 +3,17 @@
 use super::on_every_path;
 
 /// How many keys.
-pub const KEYS: usize = 48;
+pub const KEYS: usize = 64;
 
 on_every_path! {
-    /// Place of the largest key.
-    pub fn largest_key<>(keys: &[u64; KEYS]) -> usize = largest_body
+    /// The largest key, and the first place that has it.
+    pub fn largest_key<>(keys: &[u32; KEYS]) -> (u32, u32) = largest_body
 }
 
 #[inline(always)]
-fn largest_body(keys: &[u64; KEYS]) -> usize {
-    let mut lanes = [0_u64; 8];
-    for row in keys.chunks_exact(8) {
+fn largest_body(keys: &[u32; KEYS]) -> (u32, u32) {
+    let mut lanes = [0_u32; 16];
+    for row in keys.as_chunks::<16>().0 {
         for (most, &key) in lanes.iter_mut().zip(row) {
             *most = (*most).max(key);
         }
@@ -22,11 +22,18 @@ fn largest_body(keys: &[u64; KEYS]) -> usize {
     for lane in lanes {
         most = most.max(lane);
     }
-    let mut places = 0_u64;
-    for (place, &key) in keys.iter().enumerate() {
-        places |= u64::from(key == most) << place;
+    let mut places = [KEYS as u32; 16];
+    for (nth, row) in keys.as_chunks::<16>().0.iter().enumerate() {
+        for (lane, &key) in row.iter().enumerate() {
+            let place = if key == most { (nth * 16 + lane) as u32 } else { KEYS as u32 };
+            places[lane] = places[lane].min(place);
+        }
     }
-    places.trailing_zeros() as usize
+    let mut first = KEYS as u32;
+    for place in places {
+        first = first.min(place);
+    }
+    (most, first)
 }
 
 #[cfg(test)]
@@ -36,12 +43,13 @@ mod tests {
     #[test]
     fn every_place_can_have_the_largest() {
         for at in 0..KEYS {
-            for most in [1, u64::MAX, 1 << 63, 1 << 32] {
+            for most in [1, u32::MAX, 1 << 31, 1 << 16] {
                 let mut keys = [most - 1; KEYS];
                 keys[at] = most;
-                assert_eq!(largest_key(&keys), at, "{most}");
-                assert_eq!(largest_body(&keys), at, "{most}");
+                assert_eq!(largest_key(&keys), (most, at as u32), "{most}");
+                assert_eq!(largest_body(&keys), (most, at as u32), "{most}");
             }
         }
+        assert_eq!(largest_key(&[0; KEYS]), (0, 0));
     }
 }

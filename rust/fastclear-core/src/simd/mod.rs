@@ -22,6 +22,7 @@ mod near;
 mod nearest;
 mod payment;
 mod prefetch;
+mod rows;
 mod runs;
 mod sha256;
 pub mod sharing;
@@ -40,6 +41,7 @@ pub use margin::{Margin, count_below, cut, find_last, margin, margin_at, served_
 pub use nearest::{Units, largest_served, nearest_levels, within};
 pub use payment::{Paid, pay};
 pub use prefetch::{prefetch, prefetch_place};
+pub use rows::{CANCEL, CLOSER, Cells, ROWS, Rows};
 pub use runs::{range, run_starts};
 pub use sha256::sha256_each;
 pub use small::{Crossed, Room, Shared, cross_narrow, quantile};
@@ -76,29 +78,45 @@ impl Path {
     }
 }
 
-/// The best path that may run.
-static ALLOWED: AtomicU8 = AtomicU8::new(Path::Avx512 as u8);
+/// The path that runs; more than any path has while nobody has asked yet.
+static CHOSEN: AtomicU8 = AtomicU8::new(u8::MAX);
 
 /// Allows no better path than this one, for the whole process; results are the same on every path.
 pub fn allow(best: Path) {
-    ALLOWED.store(best as u8, Ordering::Relaxed);
+    CHOSEN.store(best.min(machine()) as u8, Ordering::Relaxed);
 }
 
 /// The path that runs: the best that the machine has and that is allowed.
 #[inline]
 pub fn path() -> Path {
+    match CHOSEN.load(Ordering::Relaxed) {
+        0 => Path::Scalar,
+        1 => Path::Avx2,
+        2 => Path::Avx512,
+        _ => choose(),
+    }
+}
+
+#[cold]
+fn choose() -> Path {
+    let path = machine();
+    CHOSEN.store(path as u8, Ordering::Relaxed);
+    path
+}
+
+/// The best path that the machine has.
+fn machine() -> Path {
     #[cfg(target_arch = "x86_64")]
     {
-        let allowed = ALLOWED.load(Ordering::Relaxed);
         let counts_bits = std::is_x86_feature_detected!("popcnt") && std::is_x86_feature_detected!("bmi1");
         let has_avx512 = std::is_x86_feature_detected!("avx512f")
             && std::is_x86_feature_detected!("avx512bw")
             && std::is_x86_feature_detected!("avx512dq")
             && std::is_x86_feature_detected!("avx512vl");
-        if allowed >= Path::Avx512 as u8 && counts_bits && has_avx512 {
+        if counts_bits && has_avx512 {
             return Path::Avx512;
         }
-        if allowed >= Path::Avx2 as u8 && counts_bits && std::is_x86_feature_detected!("avx2") {
+        if counts_bits && std::is_x86_feature_detected!("avx2") {
             return Path::Avx2;
         }
     }

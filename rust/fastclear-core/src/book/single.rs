@@ -1,0 +1,94 @@
+//! One order at a time: what a call of columns costs beyond its rows, a single order does not pay.
+
+use crate::order::Integers;
+use crate::reject::RejectReason;
+
+use super::command::{Commands, NULL, Tif};
+use super::engine::OrderBook;
+use super::event::{Event, Events, Kind};
+use super::obey::{Given, Turn};
+use super::rules::{Admission, Request};
+
+/// A new order, not of a column.
+#[derive(Clone, Copy, Debug)]
+pub struct Single {
+    /// Market id.
+    pub market: i64,
+    /// Its id; without one it gets the number after the largest that the book has seen.
+    pub order: Option<i64>,
+    /// Participant id.
+    pub participant: Option<i64>,
+    /// 1 = buy, 0 = sell.
+    pub side: u8,
+    /// Limit in ticks; `None` takes any price.
+    pub price: Option<i64>,
+    /// Lots.
+    pub quantity: i64,
+    /// How long it stays; [`Tif::Gtt`] is not for orders without an expiry.
+    pub tif: Tif,
+}
+
+/// What became of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Placed {
+    /// Its id.
+    pub order: i64,
+    /// Code of the reason for which it was refused, or 0.
+    pub reject: u16,
+    /// Lots that it traded.
+    pub traded: u64,
+    /// Lots that rest.
+    pub open: u32,
+}
+
+/// Lets everybody in and follows the order that the first event is about.
+#[derive(Default)]
+struct Follower(Option<Placed>);
+
+impl Admission for Follower {
+    #[inline]
+    fn admit(&mut self, _: &Request) -> Result<(), RejectReason> {
+        Ok(())
+    }
+
+    #[inline]
+    fn seen(&mut self, event: &Event) {
+        let placed = self.0.get_or_insert(Placed { order: event.order, ..Placed::default() });
+        if event.order != placed.order {
+            return;
+        }
+        placed.open = event.remaining;
+        match event.kind {
+            Kind::Trade => placed.traded += u64::from(event.quantity),
+            Kind::Rejected => placed.reject = event.reject,
+            _ => {}
+        }
+    }
+}
+
+impl OrderBook {
+    /// Hands in one order. Its events are numbered as those of [`Self::apply`], and not kept.
+    pub fn place(&mut self, order: &Single) -> Placed {
+        let Single { market, side, quantity, tif, .. } = *order;
+        let row = Commands {
+            rows: 1,
+            market: Some(&[market]),
+            order: order.order.as_ref().map(std::slice::from_ref),
+            participant: order.participant.as_ref().map(std::slice::from_ref),
+            side: Some(&[side]),
+            is_market_order: Some(&[u8::from(order.price.is_none())]),
+            tif: Some(&[tif as u8]),
+            price: Some(Integers::Wide(&[order.price.unwrap_or(NULL)])),
+            quantity: Some(Integers::Wide(&[quantity])),
+            ..Commands::default()
+        }
+        .row(0);
+        let given = Given { market: true, order: order.order.is_some(), participant: order.participant.is_some() };
+        let (mut events, mut follower) = (Events::default(), Follower::default());
+        let mut turn =
+            Turn::<_, false> { events: &mut events, admission: &mut follower, command: 0, given, has_time: true };
+        self.obey(0, row, &mut turn);
+        self.count_on(events.count);
+        follower.0.unwrap_or_default()
+    }
+}
