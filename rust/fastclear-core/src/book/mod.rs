@@ -69,6 +69,7 @@ mod matching;
 mod obey;
 mod rules;
 mod small;
+mod special;
 mod store;
 mod view;
 
@@ -77,4 +78,5 @@ pub use engine::{GateError, NO_GATE, NO_SIDE, OrderBook};
 pub use event::{Event, Events, Kind, NO_PRICE, NOWHERE, Want};
 pub use layout::Level;
 pub use rules::{Admission, Everybody, Request, Rules, SMALL_MAX, SelfTrade};
+pub use special::Call;
 pub use view::{MarketState, Snapshot};

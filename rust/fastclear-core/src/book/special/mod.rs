@@ -1,0 +1,3 @@
+//! What markets have beyond plain orders.
+pub(super) mod call;
+pub use call::Call;
