@@ -73,10 +73,10 @@ mod special;
 mod store;
 mod view;
 
-pub use command::{Commands, NULL, OFF_GRID, Op, POST_ONLY, Tif};
+pub use command::{ALL_OR_NONE, Commands, NULL, OFF_GRID, Op, POST_ONLY, Peg, Phase, SLIDE, Tif};
 pub use engine::{GateError, NO_GATE, NO_SIDE, OrderBook};
 pub use event::{Event, Events, Kind, NO_PRICE, NOWHERE, Want};
 pub use layout::Level;
 pub use rules::{Admission, Everybody, Request, Rules, SMALL_MAX, SelfTrade};
-pub use special::Call;
+pub use special::{Call, SessionError};
 pub use view::{MarketState, Snapshot};

@@ -7,12 +7,13 @@ use crate::units;
 use super::block::Plain;
 use super::command::{NULL, Op, POST_ONLY, Row, Tif, price_fault, quantity_fault};
 use super::desk::{Desk, Out};
-use super::engine::{NO_SIDE, OrderBook};
+use super::engine::{CLOSED, HALTED, NO_SIDE, OrderBook, SPECIAL};
 use super::event::{Events, Kind, NO_PRICE, NOWHERE};
 use super::expiry::NEVER;
 use super::layout::{Layout, Resting};
 use super::matching::{Incoming, cancel, clear};
 use super::rules::{Admission, Request};
+use super::special::Met;
 use super::store::{Kept, kept};
 
 /// Which id columns a call has.
@@ -25,10 +26,10 @@ pub(super) struct Given {
 
 /// Whether an order rests, is to be filled at once or not at all, and until when it is there.
 #[derive(Clone, Copy, Debug)]
-struct Stay {
-    rests: bool,
-    is_fok: bool,
-    until: i64,
+pub(super) struct Stay {
+    pub rests: bool,
+    pub is_fok: bool,
+    pub until: i64,
 }
 
 /// One command's turn.
@@ -40,9 +41,15 @@ pub(super) struct Turn<'a, A, const ALL: bool> {
     pub has_time: bool,
 }
 
-impl<A: Admission, const ALL: bool> Turn<'_, A, ALL> {
+impl<'a, A: Admission, const ALL: bool> Turn<'a, A, ALL> {
+    /// The turn of what the clock does before a command is obeyed.
+    pub fn of_clock(command: u32, admission: &'a mut A, events: &'a mut Events) -> Self {
+        let given = Given { market: false, order: false, participant: false };
+        Self { events, admission, command, given, has_time: true }
+    }
+
     #[inline(always)]
-    fn out<'a>(&'a mut self, desk: &'a mut Desk, market: u32) -> Out<'a, A, ALL> {
+    pub fn out<'b>(&'b mut self, desk: &'b mut Desk, market: u32) -> Out<'b, A, ALL> {
         Out { desk, events: self.events, admission: self.admission, command: self.command, market }
     }
 }
@@ -68,7 +75,7 @@ impl OrderBook {
         let market = self.market_place(row.market);
         let id = if turn.given.order { row.order } else { self.next_order };
         let state = &self.markets[market as usize];
-        if state.closed || state.halted || self.store.find(&self.desk, id).is_some() {
+        if state.attention != 0 || self.store.find(&self.desk, id).is_some() {
             return false;
         }
         let request = Request {
@@ -108,6 +115,9 @@ impl OrderBook {
         if turn.given.market && row.market != NULL && row.market != self.markets[market as usize].id {
             return false;
         }
+        if self.specials > 0 && self.markets[market as usize].is(SPECIAL) {
+            return false;
+        }
         let mut out = turn.out(&mut self.desk, market);
         kept!(
             self.store,
@@ -132,10 +142,13 @@ impl OrderBook {
             3 => self.replace_order(row, turn),
             4 => self.mass_cancel(row, turn),
             5 | 6 => self.set_halted(row, op == Op::Halt as u8, turn),
+            7 => self.command_phase(row, turn),
             _ => Err(RejectReason::UnknownOp),
         };
-        if let Err(reason) = done {
-            self.refuse(row, reason, turn);
+        match done {
+            Ok(market) if self.markets[market as usize].is(SPECIAL) => self.after(market, turn),
+            Ok(_) => {}
+            Err(reason) => self.refuse(row, reason, turn),
         }
     }
 
@@ -157,7 +170,7 @@ impl OrderBook {
         &mut self,
         row: &mut Row,
         turn: &mut Turn<'_, A, ALL>,
-    ) -> Result<(), RejectReason> {
+    ) -> Result<u32, RejectReason> {
         if !turn.given.order {
             row.order = self.next_order;
         }
@@ -190,9 +203,14 @@ impl OrderBook {
         if !turn.has_time {
             return Err(RejectReason::TimeMissing);
         }
+        let collar = self.collar_of(row.market);
+        if row.price != NULL && !collar.holds(row.price as i32) {
+            return Err(RejectReason::PriceOutsideCaps);
+        }
         let may_rest = is_limit && (row.tif == Tif::Gtc as u8 || row.tif == Tif::Gtt as u8);
         let is_timed = row.tif == Tif::Gtt as u8;
-        if row.flags > POST_ONLY || (row.flags == POST_ONLY && !may_rest) || (is_timed && !is_limit) {
+        if row.flags > POST_ONLY || row.asks_more() || (row.flags == POST_ONLY && !may_rest) || (is_timed && !is_limit)
+        {
             return Err(RejectReason::InstructionsInvalid);
         }
         if is_timed {
@@ -204,25 +222,31 @@ impl OrderBook {
         }
         let market = self.market_place(row.market);
         let state = &self.markets[market as usize];
-        if state.closed {
+        if state.is(CLOSED) {
             return Err(RejectReason::MarketClosed);
         }
         if self.desk.ids.get(row.order).is_some() && self.store.find(&self.desk, row.order).is_some() {
             return Err(RejectReason::DuplicateOrder);
         }
-        if state.halted {
+        if state.is(HALTED) {
             return Err(RejectReason::MarketHalted);
         }
+        let in_call = self.in_call(market);
+        if in_call && !may_rest {
+            return Err(RejectReason::NotInPhase);
+        }
+        let is_special = state.is(SPECIAL);
         let shown = if row.price == NULL { NO_PRICE } else { row.price as i32 };
+        let worst = if row.price == NULL { collar.worst(row.side) } else { Some(shown) };
         let any_price = if row.side == BUY { i32::MAX } else { i32::MIN };
         let incoming = Incoming {
             id: row.order,
             side: row.side,
-            limit: if shown == NO_PRICE { any_price } else { shown },
+            limit: worst.unwrap_or(any_price),
             open: row.quantity as u32,
             owner: self.desk.owners.code(row.participant),
         };
-        if row.flags == POST_ONLY && kept!(self.store, state.kept, |layout| incoming.meets(layout), false) {
+        if row.flags == POST_ONLY && !in_call && kept!(self.store, state.kept, |layout| incoming.meets(layout), false) {
             return Err(RejectReason::WouldTrade);
         }
         turn.admission.admit(&Request {
@@ -230,13 +254,17 @@ impl OrderBook {
             order: row.order,
             participant: row.participant,
             side: row.side,
-            price: (row.price != NULL).then_some(row.price),
+            price: worst.map(i64::from),
             quantity: row.quantity,
             replaces: None,
         })?;
         let stay = Stay { rests: may_rest, is_fok: row.tif == Tif::Fok as u8, until: row.expires };
-        self.enter(market, incoming, shown, stay, turn);
-        Ok(())
+        if is_special {
+            self.enter_special(market, incoming, shown, stay, turn);
+        } else {
+            self.enter(market, incoming, shown, stay, turn);
+        }
+        Ok(market)
     }
 
     /// An order that is taken: it trades, then rests, if there is anything left that may.
@@ -278,14 +306,14 @@ impl OrderBook {
     }
 
     #[inline(always)]
-    fn rest(&mut self, market: u32, incoming: &Incoming, price: i32, expiry: u32) -> u64 {
+    pub(super) fn rest(&mut self, market: u32, incoming: &Incoming, price: i32, expiry: u32) -> u64 {
         let resting = Resting { id: incoming.id, price, quantity: incoming.open, owner: incoming.owner, expiry };
         let kept = &mut self.markets[market as usize].kept;
         self.store.rest(kept, self.rules.small_max, market, incoming.side, &resting, &mut self.desk)
     }
 
     #[cold]
-    fn erase<A: Admission, const ALL: bool>(&mut self, market: u32, turn: &mut Turn<'_, A, ALL>) {
+    pub(super) fn erase<A: Admission, const ALL: bool>(&mut self, market: u32, turn: &mut Turn<'_, A, ALL>) {
         let mut out = turn.out(&mut self.desk, market);
         let kept = self.markets[market as usize].kept;
         let code = RejectReason::BookErased.code();
@@ -319,7 +347,7 @@ impl OrderBook {
         row: &Row,
         reduces: bool,
         turn: &mut Turn<'_, A, ALL>,
-    ) -> Result<(), RejectReason> {
+    ) -> Result<u32, RejectReason> {
         if reduces && let Some(reason) = quantity_fault(row.quantity) {
             return Err(reason);
         }
@@ -335,14 +363,14 @@ impl OrderBook {
             },
             {}
         );
-        Ok(())
+        Ok(market)
     }
 
     fn replace_order<A: Admission, const ALL: bool>(
         &mut self,
         row: &Row,
         turn: &mut Turn<'_, A, ALL>,
-    ) -> Result<(), RejectReason> {
+    ) -> Result<u32, RejectReason> {
         if row.price != NULL
             && let Some(reason) = price_fault(row.price)
         {
@@ -353,12 +381,18 @@ impl OrderBook {
         {
             return Err(reason);
         }
-        if row.order != NULL && turn.has_time && row.flags > POST_ONLY {
+        if row.price != NULL
+            && let Ok((_, market, _)) = self.find(row, turn)
+            && !self.collar_at(market).holds(row.price as i32)
+        {
+            return Err(RejectReason::PriceOutsideCaps);
+        }
+        if row.order != NULL && turn.has_time && (row.flags > POST_ONLY || row.asks_more()) {
             return Err(RejectReason::InstructionsInvalid);
         }
         let (kept, market, place) = self.find(row, turn)?;
         let state = &self.markets[market as usize];
-        if state.halted {
+        if state.is(HALTED) {
             return Err(RejectReason::MarketHalted);
         }
         let market_id = state.id;
@@ -368,7 +402,9 @@ impl OrderBook {
         let price = if row.price == NULL { old.price } else { row.price as i32 };
         let quantity = if row.quantity == NULL { old.quantity } else { row.quantity as u32 };
         let mut incoming = Incoming { id: old.id, side, limit: price, open: quantity, owner: old.owner };
-        if row.flags == POST_ONLY && kept!(self.store, kept, |layout| incoming.meets(layout), false) {
+        let is_special = state.is(SPECIAL);
+        let in_call = self.in_call(market);
+        if row.flags == POST_ONLY && !in_call && kept!(self.store, kept, |layout| incoming.meets(layout), false) {
             return Err(RejectReason::WouldTrade);
         }
         turn.admission.admit(&Request {
@@ -385,18 +421,25 @@ impl OrderBook {
         out.emit(Kind::Replaced, old.id, NULL, price, quantity, quantity, 0, side);
         if price == old.price && quantity < old.quantity {
             kept!(self.store, kept, |layout| layout.take(place, old.quantity - quantity), {});
-            return Ok(());
+            return Ok(market);
         }
-        let erases = kept!(
-            self.store,
-            kept,
-            |layout| {
-                layout.remove(place);
-                incoming.trade(layout, rules, &mut out)
-            },
-            false
-        );
-        if incoming.open > 0 && erases {
+        let met = if is_special {
+            kept!(self.store, kept, |layout| layout.remove(place), {});
+            self.trade_special(market, &mut incoming, false, turn)
+        } else {
+            let trade = kept!(
+                self.store,
+                kept,
+                |layout| {
+                    layout.remove(place);
+                    incoming.trade(layout, rules, &mut out)
+                },
+                false
+            );
+            Met { erases: trade, fires: false }
+        };
+        let mut out = turn.out(&mut self.desk, market);
+        if incoming.open > 0 && met.erases {
             incoming.give_up(price, RejectReason::BookErased, &mut out);
         }
         if incoming.open > 0 {
@@ -405,10 +448,13 @@ impl OrderBook {
         } else {
             out.gone(&old);
         }
-        if erases {
+        if met.erases {
             self.erase(market, turn);
         }
-        Ok(())
+        if met.fires {
+            self.pause(market, turn);
+        }
+        Ok(market)
     }
 
     #[cold]
@@ -416,31 +462,17 @@ impl OrderBook {
         &mut self,
         row: &Row,
         turn: &mut Turn<'_, A, ALL>,
-    ) -> Result<(), RejectReason> {
+    ) -> Result<u32, RejectReason> {
         let market = self.find_market(row, turn)?;
         let owner = self.desk.owners.code(row.participant);
         let takes = |resting: &Resting| row.participant == NULL || resting.owner == owner;
         let mut out = turn.out(&mut self.desk, market);
         let kept = self.markets[market as usize].kept;
         kept!(self.store, kept, |layout| clear(layout, Kind::Cancelled, 0, takes, &mut out), {});
-        Ok(())
+        Ok(market)
     }
 
-    #[cold]
-    fn set_halted<A: Admission, const ALL: bool>(
-        &mut self,
-        row: &Row,
-        halted: bool,
-        turn: &mut Turn<'_, A, ALL>,
-    ) -> Result<(), RejectReason> {
-        let market = self.find_market(row, turn)?;
-        self.markets[market as usize].halted = halted;
-        let mut out = turn.out(&mut self.desk, market);
-        out.emit(Kind::Phase, NULL, NULL, NO_PRICE, u32::from(!halted), 0, 0, NO_SIDE);
-        Ok(())
-    }
-
-    fn find_market<A: Admission, const ALL: bool>(
+    pub(super) fn find_market<A: Admission, const ALL: bool>(
         &mut self,
         row: &Row,
         turn: &Turn<'_, A, ALL>,
@@ -452,6 +484,6 @@ impl OrderBook {
             return Err(RejectReason::TimeMissing);
         }
         let market = self.market_place(row.market);
-        if self.markets[market as usize].closed { Err(RejectReason::MarketClosed) } else { Ok(market) }
+        if self.markets[market as usize].is(CLOSED) { Err(RejectReason::MarketClosed) } else { Ok(market) }
     }
 }
