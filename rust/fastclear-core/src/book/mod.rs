@@ -83,4 +83,5 @@ pub use event::{Event, Events, Kind, NO_PRICE, NOWHERE, Want};
 pub use layout::Level;
 pub use rules::{Admission, Everybody, Request, Rules, SMALL_MAX, SelfTrade};
 pub use single::{Placed, Single};
+pub use special::{Call, SessionError};
 pub use view::{MarketState, Snapshot};
