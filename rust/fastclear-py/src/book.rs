@@ -2,14 +2,14 @@
 
 use fastclear_core::book::Everybody;
 use fastclear_core::book::{
-    Commands, Event, Events, GateError, Kind, Level, NO_GATE, NO_PRICE, NO_SIDE, NOWHERE, NULL, OFF_GRID, Op,
-    OrderBook, POST_ONLY, Rules, SelfTrade, Tif, Want,
+    Caller, Commands, Event, Events, GateError, IdTexts, Kind, Level, NO_GATE, NO_PRICE, NO_SIDE, NOWHERE, NULL,
+    OFF_GRID, Op, OrderBook, POST_ONLY, Rules, SMALL_MAX, SelfTrade, Tif, Want,
 };
 use fastclear_core::order::Integers;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict};
 
 use crate::columns::IntegerColumn;
 use crate::errors::Exception;
@@ -44,6 +44,9 @@ fn wide<'a>(column: &'a Wide<'_>) -> PyResult<Option<&'a [i64]>> {
 pub struct PyOrderBook {
     book: OrderBook,
 }
+
+/// A saved book, its units, and of markets, orders and participants the texts of ids: none if they are not text.
+type Restored = (PyOrderBook, Option<[String; 3]>, [Option<bool>; 3], [Vec<String>; 3]);
 
 /// Price and lots.
 type BestLevel = Option<(i64, u64)>;
@@ -229,6 +232,46 @@ impl PyOrderBook {
     /// A book of its own in the same state.
     fn copy(&self) -> Self {
         Self { book: self.book.clone() }
+    }
+
+    /// The whole state as bytes. `are_texts` says of ids of markets, orders and participants whether they are text, and
+    /// `texts` which; None where none came yet.
+    fn save<'py>(
+        &mut self,
+        py: Python<'py>,
+        units: Option<[String; 3]>,
+        are_texts: [Option<bool>; 3],
+        texts: [Vec<String>; 3],
+    ) -> Bound<'py, PyBytes> {
+        let mut caller = Caller { units, ..Caller::default() };
+        for ((ids, is_text), texts) in caller.ids.iter_mut().zip(are_texts).zip(texts) {
+            *ids = match is_text {
+                None => IdTexts::Unknown,
+                Some(false) => IdTexts::Integers,
+                Some(true) => IdTexts::Texts(texts),
+            };
+        }
+        PyBytes::new(py, &self.book.save(&caller))
+    }
+
+    /// The book that `save` wrote, and what it was given beside it.
+    #[staticmethod]
+    #[pyo3(signature = (state, small_max=None))]
+    fn restore(state: &[u8], small_max: Option<usize>) -> PyResult<Restored> {
+        let (book, caller) = OrderBook::load(state, small_max.unwrap_or(SMALL_MAX))
+            .map_err(|fault| Exception::Schema.with(format!("this state of an order book cannot be read: {fault}")))?;
+        let (mut are_texts, mut texts) = ([None; 3], [const { Vec::new() }; 3]);
+        for ((ids, is_text), known) in caller.ids.into_iter().zip(&mut are_texts).zip(&mut texts) {
+            *is_text = match ids {
+                IdTexts::Unknown => None,
+                IdTexts::Integers => Some(false),
+                IdTexts::Texts(texts) => {
+                    *known = texts;
+                    Some(true)
+                }
+            };
+        }
+        Ok((Self { book }, caller.units, are_texts, texts))
     }
 }
 
