@@ -46,7 +46,7 @@ class Names:
         return twin
 
     @classmethod
-    def of(cls, column: str, kind: bool | None, texts: list[str]) -> Names:  # noqa: FBT001 - as it is stored
+    def of(cls, column: str, kind: bool | None, texts: list[str]) -> Names:
         """Return names that know texts by their place in a list."""
         names = cls(column)
         names.kind, names._known = kind, list(texts)

@@ -2,8 +2,8 @@
 
 use fastclear_core::book::Everybody;
 use fastclear_core::book::{
-    Caller, Commands, Event, Events, GateError, IdTexts, Kind, Level, NO_GATE, NO_PRICE, NO_SIDE, NOWHERE, NULL,
-    OFF_GRID, Op, OrderBook, POST_ONLY, Rules, SMALL_MAX, SelfTrade, Tif, Want,
+    ALL_OR_NONE, Caller, Commands, Event, Events, GateError, IdTexts, Kind, Level, NO_GATE, NO_PRICE, NO_SIDE, NOWHERE,
+    NULL, OFF_GRID, Op, OrderBook, POST_ONLY, Peg, Phase, Rules, SLIDE, SMALL_MAX, SelfTrade, Tif, Want,
 };
 use fastclear_core::order::Integers;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
@@ -20,7 +20,9 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyEvents>()?;
     m.add("BOOK_NULL", NULL)?;
     m.add("BOOK_OFF_GRID", OFF_GRID)?;
-    m.add("BOOK_POST_ONLY", POST_ONLY)?;
+    m.add("BOOK_FLAGS", vec![("post_only", POST_ONLY), ("slide", SLIDE), ("all_or_none", ALL_OR_NONE)])?;
+    m.add("BOOK_PEGS", Peg::ALL.map(|peg| (peg as u8, peg.name())).to_vec())?;
+    m.add("BOOK_PHASES", Phase::ALL.map(Phase::name).to_vec())?;
     m.add("BOOK_OPS", Op::ALL.map(Op::name).to_vec())?;
     m.add("BOOK_TIFS", Tif::ALL.map(Tif::name).to_vec())?;
     m.add("BOOK_KINDS", Kind::ALL.map(|kind| (kind as u8, kind.name())).to_vec())?;
@@ -74,7 +76,7 @@ impl PyOrderBook {
     }
 
     /// Obeys commands in the order of rows.
-    #[pyo3(signature = (rows, op, market, order, participant, side, is_market_order, tif, price, quantity, expires, flags, time, trades_only))]
+    #[pyo3(signature = (rows, op, market, order, participant, side, is_market_order, tif, price, quantity, expires, flags, display, min_quantity, stop, peg, offset, phase, time, trades_only))]
     #[expect(clippy::too_many_arguments, reason = "one argument a column")]
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
     fn apply(
@@ -91,6 +93,12 @@ impl PyOrderBook {
         quantity: Option<IntegerColumn<'_>>,
         expires: Wide<'_>,
         flags: Bytes<'_>,
+        display: Option<IntegerColumn<'_>>,
+        min_quantity: Option<IntegerColumn<'_>>,
+        stop: Option<IntegerColumn<'_>>,
+        peg: Bytes<'_>,
+        offset: Option<IntegerColumn<'_>>,
+        phase: Bytes<'_>,
         time: Wide<'_>,
         trades_only: bool,
     ) -> PyResult<PyEvents> {
@@ -107,6 +115,12 @@ impl PyOrderBook {
             quantity: quantity.as_ref().map(IntegerColumn::integers).transpose()?,
             expires: wide(&expires)?,
             flags: bytes(&flags)?,
+            display: display.as_ref().map(IntegerColumn::integers).transpose()?,
+            min_quantity: min_quantity.as_ref().map(IntegerColumn::integers).transpose()?,
+            stop: stop.as_ref().map(IntegerColumn::integers).transpose()?,
+            peg: bytes(&peg)?,
+            offset: offset.as_ref().map(IntegerColumn::integers).transpose()?,
+            phase: bytes(&phase)?,
             time: wide(&time)?,
         };
         let want = if trades_only { Want::Trades } else { Want::Events };
@@ -182,6 +196,16 @@ impl PyOrderBook {
         levels(py, &self.book.depth(market, side, most))
     }
 
+    /// Best prices of all markets, one fresh column a field; null where a side is empty.
+    fn level1<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        crate::book_data::quotes(py, self.book.quotes())
+    }
+
+    /// Prices of all markets with their lots, one fresh column a field.
+    fn level2<'py>(&mut self, py: Python<'py>, most: usize) -> PyResult<Bound<'py, PyDict>> {
+        crate::book_data::depths(py, self.book.depths(most))
+    }
+
     /// Price and lots of the best bid and of the best ask.
     fn best(&mut self, market: i64) -> (BestLevel, BestLevel) {
         let mut best = |side| self.book.best(market, side).map(|level| (level.price, level.quantity));
@@ -190,16 +214,7 @@ impl PyOrderBook {
 
     /// What rests, one fresh column a field.
     fn snapshot<'py>(&mut self, py: Python<'py>, market: Option<i64>) -> PyResult<Bound<'py, PyDict>> {
-        let rows = self.book.snapshot(market);
-        let columns = PyDict::new(py);
-        columns.set_item("market", rows.market.into_pyarray(py))?;
-        columns.set_item("order", rows.order.into_pyarray(py))?;
-        columns.set_item("participant", rows.participant.into_pyarray(py))?;
-        columns.set_item("side", rows.side.into_pyarray(py))?;
-        columns.set_item("price", rows.price.into_pyarray(py))?;
-        columns.set_item("quantity", rows.quantity.into_pyarray(py))?;
-        columns.set_item("expires", rows.expires.into_pyarray(py))?;
-        Ok(columns)
+        crate::book_data::snapshot(py, self.book.snapshot(market))
     }
 
     /// Market, gate, halted, closed, one fresh column each; no gate is null.
@@ -242,7 +257,7 @@ impl PyOrderBook {
         units: Option<[String; 3]>,
         are_texts: [Option<bool>; 3],
         texts: [Vec<String>; 3],
-    ) -> Bound<'py, PyBytes> {
+    ) -> PyResult<Bound<'py, PyBytes>> {
         let mut caller = Caller { units, ..Caller::default() };
         for ((ids, is_text), texts) in caller.ids.iter_mut().zip(are_texts).zip(texts) {
             *ids = match is_text {
@@ -251,7 +266,8 @@ impl PyOrderBook {
                 Some(true) => IdTexts::Texts(texts),
             };
         }
-        PyBytes::new(py, &self.book.save(&caller))
+        let state = self.book.save(&caller).map_err(|error| Exception::Schema.with(error.to_string()))?;
+        Ok(PyBytes::new(py, &state))
     }
 
     /// The book that `save` wrote, and what it was given beside it.
@@ -280,10 +296,15 @@ impl PyOrderBook {
 pub struct PyEvents {
     /// Whose list of markets the events count in; it only ever grows.
     book: Py<PyOrderBook>,
-    events: Events,
+    pub(crate) events: Events,
 }
 
 impl PyEvents {
+    /// Market ids by the places that events name.
+    pub(crate) fn markets(&self, py: Python<'_>) -> PyResult<Vec<i64>> {
+        Ok(self.book.try_borrow(py)?.book.market_ids().collect())
+    }
+
     fn column<'py, T: numpy::Element>(
         &self,
         py: Python<'py>,
@@ -303,8 +324,7 @@ impl PyEvents {
         Ok(match name {
             "command" => wide(|event| if event.command == NOWHERE { NULL } else { i64::from(event.command) }),
             "market" => {
-                let book = self.book.try_borrow(py)?;
-                let ids: Vec<i64> = book.book.market_ids().collect();
+                let ids = self.markets(py)?;
                 self.column(py, trades, |event| ids.get(event.market as usize).copied().unwrap_or(NULL))
             }
             "order" => wide(|event| event.order),

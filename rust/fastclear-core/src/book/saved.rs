@@ -13,7 +13,7 @@
 //!
 //! A text is its length (u32) and UTF-8. Units are a flag and, if it is 1, three texts. Ids of each kind (markets, orders,
 //! participants) are a byte (0 = none came yet, 1 = integers, 2 = text) and of text a count (u32) and the texts in the
-//! order of their numbers. Markets are a count (u32) and the columns id i64, gate i64, flags u8 (1 = halted, 2 = closed),
+//! order of their numbers. Markets are a count (u32) and the columns id i64, gate i64, flags u8 (1 = closed, 2 = halted),
 //! bids u32, asks u32. Orders are the columns id i64, price i32, quantity u32, and participant and expiry, i64 each, which
 //! are a flag and, if any order has one, the column, [`NULL`] for the others.
 //!
@@ -24,7 +24,7 @@ use std::collections::HashSet;
 use sha2::{Digest, Sha256};
 
 use super::command::NULL;
-use super::engine::{NO_GATE, OrderBook};
+use super::engine::{CLOSED, HALTED, NO_GATE, OrderBook};
 use super::expiry::NEVER;
 use super::layout::{Layout, Resting};
 use super::rules::{Rules, SelfTrade};
@@ -39,8 +39,6 @@ const VERSION: u16 = 1;
 /// Tag and version, then the hash.
 const BEFORE_HASH: usize = 6;
 const HEAD: usize = BEFORE_HASH + 32;
-const HALTED: u8 = 1;
-const CLOSED: u8 = 2;
 /// Events that a book may have told: so many that nobody reaches it, so few that no count of them can overflow.
 const SEQ_MAX: u64 = 1 << 63;
 
@@ -75,10 +73,31 @@ struct Orders {
     expires: Vec<i64>,
 }
 
+/// A market has more than can be saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotSaved {
+    /// Its id.
+    pub market: i64,
+}
+
+impl std::fmt::Display for NotSaved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "market {} has orders or rules beyond plain ones, which cannot be saved", self.market)
+    }
+}
+
+impl std::error::Error for NotSaved {}
+
 impl OrderBook {
     /// The whole state as bytes, and what the caller knows beside it. The clock, all numbers to come, rules, markets and
     /// every order in its place: a book that is loaded from them goes on as this one does.
-    pub fn save(&mut self, caller: &Caller) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// [`NotSaved`] where a market has what the bytes have no place for.
+    pub fn save(&mut self, caller: &Caller) -> Result<Vec<u8>, NotSaved> {
+        if let Some(market) = self.markets.iter().find(|market| market.special.is_some()) {
+            return Err(NotSaved { market: market.id });
+        }
         let mut out = TAG.to_vec();
         out.extend(VERSION.to_le_bytes());
         out.extend([0; HEAD - BEFORE_HASH]);
@@ -95,8 +114,7 @@ impl OrderBook {
         put_column(&mut out, &ids, i64::to_le_bytes);
         let gates: Vec<i64> = self.markets.iter().map(|market| market.gate).collect();
         put_column(&mut out, &gates, i64::to_le_bytes);
-        let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
-        out.extend(self.markets.iter().map(|market| flag(market.halted, HALTED) | flag(market.closed, CLOSED)));
+        out.extend(self.markets.iter().map(|market| market.attention & (CLOSED | HALTED)));
         for side in 0..2 {
             let column: Vec<u32> = counts.iter().map(|count| count[side]).collect();
             put_column(&mut out, &column, u32::to_le_bytes);
@@ -108,7 +126,7 @@ impl OrderBook {
         put_optional(&mut out, &orders.expires);
         let hash = hash(&out);
         out[BEFORE_HASH..HEAD].copy_from_slice(&hash);
-        out
+        Ok(out)
     }
 
     /// Appends the orders of a side of a market, and counts them.
@@ -198,8 +216,7 @@ impl OrderBook {
             } else if self.set_gate(id, gate).is_err() && gate != NO_GATE {
                 return fault("a market's gate is not after the clock");
             }
-            self.markets[place].closed = is_closed;
-            self.markets[place].halted = flags[row] & HALTED != 0;
+            self.markets[place].attention = flags[row];
         }
         self.take_orders(r, caller, bids.iter().zip(&asks).map(|(&bids, &asks)| [bids, asks]))
     }

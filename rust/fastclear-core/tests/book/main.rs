@@ -4,6 +4,7 @@
 mod admission;
 mod cases;
 mod flow;
+mod replica;
 mod saved;
 mod twin;
 
