@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from fastclear.book.bars import bars
 from fastclear.book.events import BookEvents
 from fastclear.book.order_book import OrderBook
+from fastclear.book.view import BookView
 
-__all__ = ["BookEvents", "OrderBook"]
+__all__ = ["BookEvents", "BookView", "OrderBook", "bars"]

@@ -45,6 +45,19 @@ class Names:
         twin.kind, twin._numbers, twin._known = self.kind, dict(self._numbers), list(self._known)
         return twin
 
+    @classmethod
+    def of(cls, column: str, kind: bool | None, texts: list[str]) -> Names:
+        """Return names that know texts by their place in a list."""
+        names = cls(column)
+        names.kind, names._known = kind, list(texts)
+        names._numbers = {text: number for number, text in enumerate(texts)}
+        return names
+
+    @property
+    def texts(self) -> list[str]:
+        """Texts by number."""
+        return self._known
+
     @property
     def is_text(self) -> bool:
         """Whether the ids are text."""

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from fastclear import _core
 from fastclear.book.commands import OPS, TIFS, Encoded, encode
 from fastclear.book.events import BookEvents
+from fastclear.book.levels import Levels, level_count
 from fastclear.book.names import NULL, Names, nulled
 from fastclear.book.phases import Phased
+from fastclear.book.saved import Saved
 from fastclear.book.times import times_of
+from fastclear.book.view import BookView
 from fastclear.columns import single
 from fastclear.errors import SchemaError
 from fastclear.orders.column import array_or_series
@@ -23,7 +26,6 @@ from fastclear.units import Units
 SelfTrade = Literal["off", "cancel_resting", "cancel_incoming", "cancel_both", "decrement"]
 Keep = Literal["events", "trades"]
 
-_LEVELS_MAX: Final = 2**32
 _TAKES: Final = {
     "market": np.isin(np.arange(256), [OPS[name] for name in ("new", "mass_cancel", "halt", "resume", "phase")]),
     "order": np.arange(256) == OPS["new"],
@@ -55,7 +57,7 @@ _PLACED_TIFS: Final = {name: TIFS[name] for name in ("gtc", "ioc", "fok")}
 _placed: Final = Placed._make
 
 
-class OrderBook(Phased):
+class OrderBook(Saved, Levels, Phased):
     """Resting orders of one or very many markets, which trade as others come in.
 
     Of a market the best price trades first, and of one price the order that came first; the price is that of the
@@ -79,7 +81,7 @@ class OrderBook(Phased):
     There is no clock: time is the latest ``time`` of all commands, or of :meth:`advance`. A cancel or a replacement
     looks its order up by id and touches nothing else; an order that comes in costs as much as it has trades. Ids that a
     counter gives are found fastest; text costs a look into a dictionary each. Calls hold the interpreter. A book can be
-    copied (``copy.copy``) and shares nothing with its copy.
+    copied (``copy.copy``) and shares nothing with its copy, pickled, and saved (:meth:`save`).
 
     Examples
     --------
@@ -121,10 +123,6 @@ class OrderBook(Phased):
     def __deepcopy__(self, memo: dict[int, Any]) -> OrderBook:
         """Return what :func:`copy.copy` does: nothing is shared."""
         return self.__copy__()
-
-    def __reduce__(self) -> Any:
-        """Refuse to be pickled: the commands are what a book is kept by."""
-        raise SchemaError("a book cannot be pickled; keep its commands, or copy.copy() the book")
 
     def __repr__(self) -> str:
         """Say how many orders rest, in how many markets."""
@@ -396,7 +394,11 @@ class OrderBook(Phased):
                 takes = _TAKES[name]
                 if op is None or takes[op].any():
                     self._names[name].left_out()
-        return BookEvents(self._core.apply(**encoded, trades_only=keep == "trades"), self._names, encoded["rows"])
+        clock, time = self._core.clock, encoded["time"]
+        events = self._core.apply(**encoded, trades_only=keep == "trades")
+        # Copied: a caller may use its column again, and the tape is made when it is asked for.
+        time = None if time is None else time.copy()
+        return BookEvents(events, self._names, encoded["rows"], clock=clock, time=time)
 
     # -- time
     # ----------------------------------------------------------------------------------------------
@@ -414,7 +416,8 @@ class OrderBook(Phased):
         SchemaError
             No time.
         """
-        return BookEvents(self._core.advance(int(times_of([time])[0])), self._names, 0)
+        events = self._core.advance(int(times_of([time])[0]))
+        return BookEvents(events, self._names, 0, clock=self._core.clock)
 
     def set_gates(self, gates: Mapping[Any, object]) -> None:
         """Set when markets close: from then on what rests has expired, and what comes is refused.
@@ -486,12 +489,11 @@ class OrderBook(Phased):
         >>> book.depth(levels=1).rows()
         [('buy', 0, 7, 5, 2), ('sell', 0, 9, 4, 1)]
         """
-        if isinstance(levels, bool) or not isinstance(levels, int | np.integer) or not 0 <= levels <= _LEVELS_MAX:
-            raise SchemaError(f"levels={levels!r}; give a whole number of 0 or more")
+        most = level_count(levels)
         number = self._names["market"].single(market)
         frames = []
         for code, side in ((1, "buy"), (0, "sell")):
-            price, quantity, orders = self._core.depth(number, code, int(levels))
+            price, quantity, orders = self._core.depth(number, code, most)
             frame = {"level": np.arange(len(price)), "price": price, "quantity": quantity, "orders": orders}
             frames.append(pl.DataFrame(frame).insert_column(0, pl.Series("side", [side] * len(price), dtype=pl.String)))
         return pl.concat(frames)
@@ -520,6 +522,25 @@ class OrderBook(Phased):
         expires = columns["expires"]
         series.append(nulled(pl.Series("expires", expires), expires == NULL))
         return pl.DataFrame(series)
+
+    def view(self) -> BookView:
+        """Return a view of what rests now, which the events of later calls keep up to date.
+
+        Examples
+        --------
+        >>> import fastclear as fc
+        >>> book = fc.OrderBook()
+        >>> view = book.view()
+        >>> _ = view.update(book.submit({"side": ["buy"], "price": [5], "quantity": [3]}))
+        >>> view.snapshot().rows()
+        [(0, 0, 'buy', 5, 3)]
+        """
+        return BookView._of(self)
+
+    @property
+    def next_seq(self) -> int:
+        """Number that the next event will have."""
+        return self._core.next_seq
 
     @property
     def markets(self) -> pl.DataFrame:

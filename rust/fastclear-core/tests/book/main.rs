@@ -5,6 +5,8 @@ mod admission;
 mod calls;
 mod cases;
 mod flow;
+mod replica;
+mod saved;
 mod twin;
 mod twin_phases;
 
