@@ -35,7 +35,7 @@ from fastclear.auction import (
 from fastclear.auction.properties import mechanisms
 from fastclear.audit import AuditError, AuditReport
 from fastclear.block import Block, Proof, VerificationError, VerificationReport
-from fastclear.book import BookEvents, OrderBook
+from fastclear.book import BookEvents, BookStep, OrderBook
 from fastclear.certificate import (
     CertificateRefusedError,
     ClearingCertificate,
@@ -123,6 +123,7 @@ __all__ = [
     "BlockClearing",
     "Blocks",
     "BookEvents",
+    "BookStep",
     "Borrower",
     "CcpMargin",
     "CertificateCode",

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from fastclear.book.events import BookEvents
 from fastclear.book.order_book import OrderBook
+from fastclear.book.stepping import BookStep
 
-__all__ = ["BookEvents", "OrderBook"]
+__all__ = ["BookEvents", "BookStep", "OrderBook"]

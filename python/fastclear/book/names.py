@@ -50,6 +50,11 @@ class Names:
         """Whether the ids are text."""
         return bool(self.kind)
 
+    @property
+    def texts(self) -> pl.Series:
+        """Every text that was seen, by its number."""
+        return pl.Series(self._column, self._known, dtype=pl.String)
+
     def encode(self, column: Column, *, add: bool) -> NDArray[np.int64]:
         """Ids as integers, null as :data:`NULL`.
 

@@ -2,8 +2,8 @@
 
 use fastclear_core::book::Everybody;
 use fastclear_core::book::{
-    Commands, Event, Events, GateError, Kind, Level, NO_GATE, NO_PRICE, NO_SIDE, NOWHERE, NULL, OFF_GRID, Op,
-    OrderBook, POST_ONLY, Rules, SelfTrade, Tif, Want,
+    Charges, Commands, Door, Event, Events, GateError, Kind, Level, NO_GATE, NO_PRICE, NO_SIDE, NOWHERE, NULL,
+    OFF_GRID, Op, OrderBook, POST_ONLY, Record, Rules, SelfTrade, Tif, Want,
 };
 use fastclear_core::order::Integers;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
@@ -11,6 +11,7 @@ use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::book_door::{self, LimitColumns};
 use crate::columns::IntegerColumn;
 use crate::errors::Exception;
 
@@ -43,6 +44,30 @@ fn wide<'a>(column: &'a Wide<'_>) -> PyResult<Option<&'a [i64]>> {
 #[pyclass(module = "fastclear._core", name = "OrderBook")]
 pub struct PyOrderBook {
     book: OrderBook,
+    /// Of a book whose trades are settled, or whose participants are covered; any other lets everybody in.
+    door: Option<Box<Door>>,
+}
+
+impl PyOrderBook {
+    fn obey(&mut self, commands: &Commands<'_>, want: Want) -> PyResult<(Events, Option<Record>)> {
+        let obeyed = match &mut self.door {
+            None => self.book.apply(commands, want).map(|events| (events, None)),
+            Some(door) => self
+                .book
+                .apply_admitted(commands, want, door.as_mut())
+                .map(|events| (events, Some(door.take_record(commands.time)))),
+        };
+        obeyed.map_err(|error| Exception::Schema.with(error.to_string()))
+    }
+
+    /// The door, which a book gets only while it has seen no order.
+    fn door(&mut self) -> PyResult<&mut Door> {
+        if self.door.is_none() && (!self.book.is_empty() || self.book.next_seq() > 0) {
+            return Err(Exception::Schema
+                .with("this book does not know whose its orders are; make it with fc.OrderBook(settles=True)"));
+        }
+        Ok(self.door.get_or_insert_default())
+    }
 }
 
 /// Price and lots.
@@ -59,15 +84,16 @@ fn levels<'py>(py: Python<'py>, levels: &[Level]) -> Levels<'py> {
 #[pymethods]
 impl PyOrderBook {
     #[new]
-    #[pyo3(signature = (self_trade, erase_after_trade, small_max=None))]
-    fn new(self_trade: &str, erase_after_trade: bool, small_max: Option<usize>) -> PyResult<Self> {
+    #[pyo3(signature = (self_trade, erase_after_trade, small_max=None, settles=false))]
+    fn new(self_trade: &str, erase_after_trade: bool, small_max: Option<usize>, settles: bool) -> PyResult<Self> {
         let self_trade = SelfTrade::ALL
             .into_iter()
             .find(|rule| rule.name() == self_trade)
             .ok_or_else(|| PyValueError::new_err(format!("self_trade={self_trade:?} is no rule")))?;
         let rules = Rules { self_trade, erase_after_trade, ..Rules::default() };
         let small_max = small_max.unwrap_or(rules.small_max);
-        Ok(Self { book: OrderBook::new(Rules { small_max, ..rules }) })
+        let door = settles.then(Box::default);
+        Ok(Self { book: OrderBook::new(Rules { small_max, ..rules }), door })
     }
 
     /// Obeys commands in the order of rows.
@@ -107,12 +133,96 @@ impl PyOrderBook {
             time: wide(&time)?,
         };
         let want = if trades_only { Want::Trades } else { Want::Events };
-        let events = slf
-            .try_borrow_mut()?
-            .book
-            .apply(&commands, want)
-            .map_err(|error| Exception::Schema.with(error.to_string()))?;
-        Ok(PyEvents { book: slf.clone().unbind(), events })
+        let (events, record) = slf.try_borrow_mut()?.obey(&commands, want)?;
+        Ok(PyEvents { book: slf.clone().unbind(), events, record })
+    }
+
+    /// Lets agents act, in an order drawn by lot: events, and what came of it by row, by market and by agent.
+    #[pyo3(signature = (rows, market, participant, side, is_market_order, tif, price, quantity, expires, flags, seed, replaces))]
+    #[expect(clippy::too_many_arguments, reason = "one argument a column")]
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
+    #[expect(clippy::type_complexity, reason = "events and three mappings of columns")]
+    fn step<'py>(
+        slf: &Bound<'py, Self>,
+        rows: usize,
+        market: Wide<'_>,
+        participant: Wide<'_>,
+        side: Bytes<'_>,
+        is_market_order: Bytes<'_>,
+        tif: Bytes<'_>,
+        price: Option<IntegerColumn<'_>>,
+        quantity: Option<IntegerColumn<'_>>,
+        expires: Wide<'_>,
+        flags: Bytes<'_>,
+        seed: u64,
+        replaces: bool,
+    ) -> PyResult<(PyEvents, Bound<'py, PyDict>, Bound<'py, PyDict>, Bound<'py, PyDict>)> {
+        let actions = Commands {
+            rows,
+            market: wide(&market)?,
+            participant: wide(&participant)?,
+            side: bytes(&side)?,
+            is_market_order: bytes(&is_market_order)?,
+            tif: bytes(&tif)?,
+            price: price.as_ref().map(IntegerColumn::integers).transpose()?,
+            quantity: quantity.as_ref().map(IntegerColumn::integers).transpose()?,
+            expires: wide(&expires)?,
+            flags: bytes(&flags)?,
+            ..Commands::default()
+        };
+        let mut own = slf.try_borrow_mut()?;
+        own.door()?;
+        let Self { book, door } = &mut *own;
+        let door = door.get_or_insert_default();
+        let mut step =
+            book.step(&actions, seed, replaces, door).map_err(|error| Exception::Schema.with(error.to_string()))?;
+        drop(own);
+        let [acted, seen, agents] = book_door::stepped(slf.py(), &step)?;
+        let (events, record) = (std::mem::take(&mut step.events), std::mem::take(&mut step.record));
+        Ok((PyEvents { book: slf.clone().unbind(), events, record: Some(record) }, acted, seen, agents))
+    }
+
+    /// Sets what participants may have at stake, on offer and as a position; null is no limit.
+    #[pyo3(signature = (participant, market, money, energy, position, fee, tax_ppm, settled))]
+    #[expect(clippy::too_many_arguments, reason = "one argument a column")]
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
+    fn set_cover(
+        &mut self,
+        participant: PyReadonlyArray1<'_, i64>,
+        market: PyReadonlyArray1<'_, i64>,
+        money: PyReadonlyArray1<'_, i64>,
+        energy: PyReadonlyArray1<'_, i64>,
+        position: PyReadonlyArray1<'_, i64>,
+        fee: i64,
+        tax_ppm: u32,
+        settled: bool,
+    ) -> PyResult<()> {
+        let columns = LimitColumns {
+            participant: participant.as_slice()?,
+            market: market.as_slice()?,
+            money: money.as_slice()?,
+            energy: energy.as_slice()?,
+            position: position.as_slice()?,
+        };
+        let rows = columns.participant.len();
+        if [columns.market, columns.money, columns.energy, columns.position].iter().any(|column| column.len() != rows) {
+            return Err(Exception::Schema.with("columns of a cover differ in length; give one cell a participant"));
+        }
+        book_door::set_cover(self.door()?, &columns, Charges { fee, tax_ppm }, settled);
+        Ok(())
+    }
+
+    /// Money by participant and lots by participant and market; None without a cover.
+    #[expect(clippy::type_complexity, reason = "two mappings of columns, or none")]
+    fn cover<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyDict>, Bound<'py, PyDict>)>> {
+        let cover = self.door.as_ref().and_then(|door| door.cover());
+        cover.map(|cover| book_door::cover(py, cover)).transpose()
+    }
+
+    /// Whether the book knows whose its orders are.
+    #[getter]
+    fn settles(&self) -> bool {
+        self.door.is_some()
     }
 
     /// One new order: its id, its reject code, lots that traded, and lots that rest.
@@ -140,8 +250,15 @@ impl PyOrderBook {
             quantity: Some(Integers::Wide(&[quantity])),
             ..Commands::default()
         };
-        let events =
-            self.book.apply(&commands, Want::Events).map_err(|error| Exception::Schema.with(error.to_string()))?;
+        let obeyed = match &mut self.door {
+            None => self.book.apply(&commands, Want::Events),
+            Some(door) => {
+                let obeyed = self.book.apply_admitted(&commands, Want::Events, door.as_mut());
+                door.stamp(None); // its record comes with that of the next call that returns events
+                obeyed
+            }
+        };
+        let events = obeyed.map_err(|error| Exception::Schema.with(error.to_string()))?;
         let first = events.rows.first().copied();
         let (order, reject) = first.map_or((NULL, 0), |event| (event.order, event.reject));
         let traded = events.trades().map(|event| u64::from(event.quantity)).sum();
@@ -151,8 +268,17 @@ impl PyOrderBook {
 
     /// Lets time go by.
     fn advance(slf: &Bound<'_, Self>, now: i64) -> PyResult<PyEvents> {
-        let events = slf.try_borrow_mut()?.book.advance(now, &mut Everybody);
-        Ok(PyEvents { book: slf.clone().unbind(), events })
+        let mut own = slf.try_borrow_mut()?;
+        let Self { book, door } = &mut *own;
+        let (events, record) = match door {
+            None => (book.advance(now, &mut Everybody), None),
+            Some(door) => {
+                let events = book.advance(now, door.as_mut());
+                (events, Some(door.take_record(None)))
+            }
+        };
+        drop(own);
+        Ok(PyEvents { book: slf.clone().unbind(), events, record })
     }
 
     /// Sets when markets close: all of them or, where one cannot be set, none.
@@ -228,7 +354,7 @@ impl PyOrderBook {
 
     /// A book of its own in the same state.
     fn copy(&self) -> Self {
-        Self { book: self.book.clone() }
+        Self { book: self.book.clone(), door: self.door.clone() }
     }
 }
 
@@ -238,6 +364,8 @@ pub struct PyEvents {
     /// Whose list of markets the events count in; it only ever grows.
     book: Py<PyOrderBook>,
     events: Events,
+    /// What the call was about, of a book that knows whose its orders are.
+    record: Option<Record>,
 }
 
 impl PyEvents {
@@ -276,6 +404,12 @@ impl PyEvents {
             "side" => self.column(py, trades, |event| if event.side == NO_SIDE { 255 } else { event.side }),
             _ => return Err(PyKeyError::new_err(name.to_owned())),
         })
+    }
+
+    /// Orders and trades, for who settles; None of a book that does not know whose its orders are.
+    #[expect(clippy::type_complexity, reason = "two mappings of columns, or none")]
+    fn record<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyDict>, Bound<'py, PyDict>)>> {
+        self.record.as_ref().map(|record| book_door::record(py, record)).transpose()
     }
 
     /// Number of the first event of the call.

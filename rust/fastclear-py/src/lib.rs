@@ -26,6 +26,7 @@ use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 
 mod book;
+mod book_door;
 mod certificates;
 mod clearing;
 mod columns;
