@@ -1,4 +1,4 @@
-"""What an order book returns is settled and sealed: against the same trades handed in by a twin that follows the events."""
+"""What an order book returns is settled and sealed, like the same trades from a twin that follows the events."""
 
 import copy
 from types import SimpleNamespace
@@ -49,14 +49,16 @@ def flow(rng, calls, *, participants=6, text=False):
         }
         frame = pl.DataFrame(rows, schema=schema)
         if text:
-            frame = frame.with_columns(pl.format("{}-{}", pl.lit(name[0]), name).alias(name) for name in ("market", "order", "participant"))
+            frame = frame.with_columns(
+                pl.format("{}-{}", pl.lit(name[0]), name).alias(name) for name in ("market", "order", "participant")
+            )
         frames.append(frame)
     return frames
 
 
 def twin_of(frames, events):
     """The clearing that a reader of commands and events comes to, order by order and trade by trade."""
-    orders, rows, trades, touched = [], {}, [], set()
+    orders, rows, trades = [], {}, []
     for frame, call in zip(frames, events, strict=True):
         commands = frame.rows(named=True)
         for event in call.frame.rows(named=True):
@@ -64,7 +66,12 @@ def twin_of(frames, events):
             command = None if event["command"] is None else commands[event["command"]]
             if kind == "accepted":
                 rows[order] = len(orders)
-                orders.append({name: command[name] for name in ("order", "market", "participant", "side", "price", "quantity", "time")})
+                orders.append(
+                    {
+                        name: command[name]
+                        for name in ("order", "market", "participant", "side", "price", "quantity", "time")
+                    }
+                )
                 orders[-1] |= {"open": event["remaining"], "traded": 0}
             elif kind == "replaced":
                 own = orders[rows[order]]
@@ -118,7 +125,7 @@ def test_many_calls_settle_and_seal_like_the_same_trades_from_a_twin(seed, text)
     assert receipts.frame.equals(expected.frame)
     assert one.balances.equals(other.balances)
     assert int(one.balances["posted"].sum()) == int(other.balances["posted"].sum())
-    assert one.audit(receipts).checked if hasattr(one.audit(receipts), "checked") else True
+    one.audit(receipts)
 
     ledgers = fc.Ledger(seed=1), fc.Ledger(seed=1)
     blocks = ledgers[0].seal(shuffled, receipts, slot=0), ledgers[1].seal(twin, expected, slot=0)
@@ -208,7 +215,7 @@ def test_a_book_that_does_not_know_whose_its_orders_are_says_so(how):
     bank, ledger = bank_of([1, 2]), fc.Ledger(seed=1)
     with pytest.raises(fc.SchemaError, match="settles=True"):
         bank.settle(events) if how == "settle" else ledger.seal(events)
-    assert len(bank.receipts()) == 2  # the deposits
+    assert bank.receipts().by_participant().is_empty()
     assert ledger.height == 0
 
 
@@ -242,7 +249,13 @@ def test_books_and_auctions_of_one_slot_are_settled_together():
     bank = bank_of(["ann", "bob", "cem", 1, 2], tariff=fc.Tariff(0, 0))
     receipts = bank.settle([*events, auction, more])
     nets = dict(receipts.by_participant().select("participant", "net").rows())
-    assert nets == {"ann": -500 * 200_000, "bob": -300 * 220_000, "cem": 500 * 200_000 + 300 * 220_000, "1": 380, "2": -380}
+    assert nets == {
+        "ann": -500 * 200_000,
+        "bob": -300 * 220_000,
+        "cem": 500 * 200_000 + 300 * 220_000,
+        "1": 380,
+        "2": -380,
+    }
 
 
 def test_a_copy_remembers_for_itself():

@@ -100,6 +100,9 @@ OF_BOOKS = {
     "not_filled": 30,
     "self_trade": 31,
     "book_erased": 32,
+    "display_invalid": 37,
+    "stop_invalid": 38,
+    "peg_invalid": 39,
 }
 """Reasons of order books, which test_order_book.py reaches."""
 

@@ -10,11 +10,13 @@ __all__ = [
     "BILATERAL_CODES",
     "BILATERAL_KINDS",
     "BILATERAL_STATES",
+    "BOOK_FLAGS",
     "BOOK_KINDS",
     "BOOK_NULL",
     "BOOK_OFF_GRID",
     "BOOK_OPS",
-    "BOOK_POST_ONLY",
+    "BOOK_PEGS",
+    "BOOK_PHASES",
     "BOOK_SELF_TRADE",
     "BOOK_TIFS",
     "CERTIFICATE_EVENTS",
@@ -91,17 +93,21 @@ __version__: str
 DEBUG_BUILD: bool
 SIMD: str
 
+BOOK_FLAGS: list[tuple[str, int]]
 BOOK_KINDS: list[tuple[int, str]]
 BOOK_NULL: int
 BOOK_OFF_GRID: int
 BOOK_OPS: list[str]
-BOOK_POST_ONLY: int
+BOOK_PEGS: list[tuple[int, str]]
+BOOK_PHASES: list[str]
 BOOK_SELF_TRADE: list[str]
 BOOK_TIFS: list[str]
 
 @final
 class OrderBook:
-    def __new__(cls, self_trade: str, erase_after_trade: bool, small_max: int | None = None, settles: bool = False) -> OrderBook: ...
+    def __new__(
+        cls, self_trade: str, erase_after_trade: bool, small_max: int | None = None, settles: bool = False
+    ) -> OrderBook: ...
     def apply(
         self,
         rows: int,
@@ -116,6 +122,12 @@ class OrderBook:
         quantity: NDArray[np.int64] | NDArray[np.int32] | None,
         expires: NDArray[np.int64] | None,
         flags: NDArray[np.uint8] | None,
+        display: NDArray[np.int64] | NDArray[np.int32] | None,
+        min_quantity: NDArray[np.int64] | NDArray[np.int32] | None,
+        stop: NDArray[np.int64] | NDArray[np.int32] | None,
+        peg: NDArray[np.uint8] | None,
+        offset: NDArray[np.int64] | NDArray[np.int32] | None,
+        phase: NDArray[np.uint8] | None,
         time: NDArray[np.int64] | None,
         trades_only: bool,
     ) -> Events: ...

@@ -143,7 +143,9 @@ class Receipts:
         """These postings as a double-entry journal; see :class:`fastclear.History`."""
         return self._history().journal(currency, tz=tz, by=by)
 
-    def explain(self, participant: str | int, clearing: Cleared | BookEvents | Sequence[Cleared | BookEvents] = ()) -> str:
+    def explain(
+        self, participant: str | int, clearing: Cleared | BookEvents | Sequence[Cleared | BookEvents] = ()
+    ) -> str:
         """Say in words what became of a member's orders, what it metered and what it paid.
 
         Parameters

@@ -50,6 +50,9 @@ if TYPE_CHECKING:
         UNKNOWN_PARTICIPANT = 34
         CANCELLED = 35
         NETWORK_VETO = 36
+        DISPLAY_INVALID = 37
+        STOP_INVALID = 38
+        PEG_INVALID = 39
 
 else:
     # The numbers live in Rust; a type checker needs to see the names.

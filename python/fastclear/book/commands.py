@@ -29,14 +29,20 @@ OFF_GRID: Final = _core.BOOK_OFF_GRID
 OPS: Final[dict[str, int]] = {name: code for code, name in enumerate(_core.BOOK_OPS)}
 TIFS: Final[dict[str, int]] = {name: code for code, name in enumerate(_core.BOOK_TIFS)}
 TYPES: Final[dict[str, int]] = {"limit": 0, "market": 1}
-FLAGS: Final[dict[str, int]] = {"": 0, "post_only": _core.BOOK_POST_ONLY}
+FLAGS: Final[dict[str, int]] = {"": 0, **dict(_core.BOOK_FLAGS)}
+PEGS: Final[dict[str, int]] = {"": 0, **{name: code for code, name in _core.BOOK_PEGS}}
+PHASES: Final[dict[str, int]] = {name: code for code, name in enumerate(_core.BOOK_PHASES)}
 KNOWN: Final[frozenset[str]] = frozenset(
     {"op", "market", "order", "participant", "side", "type", "tif", "price", "quantity", "expires", "flags", "time"}
-    | {"post_only"}
+    | {"display", "min_quantity", "stop", "peg", "offset", "phase", "post_only", "slide", "all_or_none"}
 )
 """Columns that a command may have."""
 
 _UNKNOWN: Final = 255
+_DISPLAY: Final = QUANTITY._replace(name="display")
+_MIN_QUANTITY: Final = QUANTITY._replace(name="min_quantity")
+_STOP: Final = PRICE._replace(name="stop")
+_OFFSET: Final = PRICE._replace(name="offset")
 
 
 class Encoded(TypedDict):
@@ -54,6 +60,12 @@ class Encoded(TypedDict):
     quantity: NDArray[Any] | None
     expires: NDArray[np.int64] | None
     flags: NDArray[np.uint8] | None
+    display: NDArray[Any] | None
+    min_quantity: NDArray[Any] | None
+    stop: NDArray[Any] | None
+    peg: NDArray[np.uint8] | None
+    offset: NDArray[Any] | None
+    phase: NDArray[np.uint8] | None
     time: NDArray[np.int64] | None
 
 
@@ -103,7 +115,13 @@ def encode(given: object, names: Mapping[str, Names], units: Units | None, what:
         price=_numbers(get("price"), PRICE, ticks),
         quantity=_numbers(get("quantity"), QUANTITY, lots),
         expires=_times(get("expires"), "expires"),
-        flags=_flags(get("flags"), get("post_only")),
+        flags=_flags(columns, rows),
+        display=_numbers(get("display"), _DISPLAY, lots),
+        min_quantity=_numbers(get("min_quantity"), _MIN_QUANTITY, lots),
+        stop=_numbers(get("stop"), _STOP, ticks),
+        peg=_words(get("peg"), "peg", PEGS),
+        offset=_numbers(get("offset"), _OFFSET, ticks),
+        phase=_codes(get("phase"), "phase", PHASES),
         time=_times(get("time"), "time"),
     )
     # Last, since what was seen is remembered: also text of orders that are refused, so that their events can name them.
@@ -146,19 +164,29 @@ def _codes(column: Column | None, name: str, codes: Mapping[str, int]) -> NDArra
     return np.ascontiguousarray(numbers.fill_null(_UNKNOWN).to_numpy(), np.uint8)
 
 
-def _flags(words: Column | None, post_only: Column | None) -> NDArray[np.uint8] | None:
-    """The flags of a column of them, null or empty text being none, or of the Booleans of ``post_only``."""
-    if post_only is None:
-        if isinstance(words, pl.Series):
-            words = words.fill_null("") if words.dtype == pl.String else words.cast(pl.Int64).fill_null(0)
-        return _codes(words, "flags", FLAGS)
-    if words is not None:
-        raise SchemaError("columns 'flags' and 'post_only' say the same; leave one out", column="post_only")
-    if isinstance(post_only, pl.Series) and post_only.dtype in (pl.Boolean, pl.Null):
-        post_only = post_only.cast(pl.Boolean).fill_null(value=False).to_numpy()
-    if not isinstance(post_only, np.ndarray) or post_only.dtype != np.bool_:
-        raise wrong_type("post_only", post_only.dtype, "bool")
-    return np.ascontiguousarray(post_only).view(np.uint8)
+def _words(column: Column | None, name: str, codes: Mapping[str, int]) -> NDArray[np.uint8] | None:
+    """Words as their codes, where null says as little as empty text."""
+    if isinstance(column, pl.Series):
+        column = column.fill_null("") if column.dtype == pl.String else column.cast(pl.Int64).fill_null(0)
+    return _codes(column, name, codes)
+
+
+def _flags(columns: Mapping[str, Column], rows: int) -> NDArray[np.uint8] | None:
+    """The flags of a column of them, null or empty text being none, or of Booleans, one column a flag."""
+    given = [name for name in FLAGS if name in columns]
+    if not given:
+        return _words(columns.get("flags"), "flags", FLAGS)
+    if "flags" in columns:
+        raise SchemaError(f"columns 'flags' and '{given[0]}' say the same; leave one out", column=given[0])
+    flags = np.zeros(rows, np.uint8)
+    for name in given:
+        column = columns[name]
+        if isinstance(column, pl.Series) and column.dtype in (pl.Boolean, pl.Null):
+            column = column.cast(pl.Boolean).fill_null(value=False).to_numpy()
+        if not isinstance(column, np.ndarray) or column.dtype != np.bool_:
+            raise wrong_type(name, column.dtype, "bool")
+        flags |= np.where(column, np.uint8(FLAGS[name]), np.uint8(0))
+    return flags
 
 
 def _numbers(column: Column | None, field: Field, scale: tuple[int, str] | None) -> NDArray[Any] | None:

@@ -76,14 +76,15 @@ class Covering:
         Examples
         --------
         >>> import fastclear as fc
+        >>> import polars as pl
         >>> book = fc.OrderBook()
-        >>> book.set_cover({"participant": ["ann", "bob"], "money": [100, None], "energy": [0, 6]})
+        >>> book.set_cover({"participant": ["ann", "bob"], "money": [105, None], "energy": [0, 6]})
         >>> orders = {"participant": ["bob", "bob", "ann", "ann"], "side": ["sell", "sell", "buy", "buy"],
         ...           "price": [20, 21, 25, 25], "quantity": [4, 3, 4, 1]}
         >>> [fc.RejectReason(code).name if code else None for code in book.submit(orders).reject]
         [None, 'CREDIT_EXCEEDED', None, None]
-        >>> book.cover.rows()  # ann bought 4 at 20, not at 25, and has 1 at 25 open
-        [('ann', 100, 25, 80), ('bob', None, 0, 0)]
+        >>> book.cover.select("participant", pl.exclude("participant").cast(int)).rows()  # 4 at 20, and 1 at 25 open
+        [('ann', 105, 25, 80), ('bob', None, 0, 0)]
         """
         columns = _columns(cover)
         names = self._names
@@ -96,25 +97,16 @@ class Covering:
                     f"column '{name}' has {len(column)} rows and 'participant' has {rows}; give columns of one length",
                     column=name,
                 )
-        limits = {name: _limit(columns.get(name), name, rows) for name in _LIMITS}
+        money, energy, position = (_limit(columns.get(name), name, rows) for name in _LIMITS)
         kinds = {name: names[name].kind for name in ("participant", "market")}
         try:
             participants = names["participant"].encode(columns["participant"], add=True)
             markets = np.full(rows, NULL)
             if "market" in columns:
                 markets = names["market"].encode(columns["market"], add=True)
-            if (participants == NULL).any():
-                row = int((participants == NULL).argmax())
-                raise SchemaError(f"column 'participant', row {row} is null; name who is covered", column="participant")
-            astray = (markets != NULL) & (limits["money"] != NULL)
-            if astray.any():
-                row = int(astray.argmax())
-                raise SchemaError(
-                    f"column 'money', row {row}: money is for all markets together; leave the row's 'market' null",
-                    column="money",
-                )
+            _check_rows(participants, markets, money)
             fee, tax = (0, 0) if tariff is None else _charges(tariff)
-            self._core.set_cover(participants, markets, *limits.values(), fee, tax, settled)
+            self._core.set_cover(participants, markets, money, energy, position, fee, tax, settled)
         except SchemaError:
             for name, kind in kinds.items():
                 names[name].kind = kind
@@ -151,6 +143,20 @@ class Covering:
         names = [self._names[name].series(name, columns[name]) for name in ("participant", "market")]
         return pl.DataFrame(
             [*names, *(pl.Series(name, columns[name]) for name in ("buying", "selling", "bought", "sold"))]
+        )
+
+
+def _check_rows(participants: NDArray[np.int64], markets: NDArray[np.int64], money: NDArray[np.int64]) -> None:
+    nobodys = participants == NULL
+    if nobodys.any():
+        row = int(nobodys.argmax())
+        raise SchemaError(f"column 'participant', row {row} is null; name who is covered", column="participant")
+    astray = (markets != NULL) & (money != NULL)
+    if astray.any():
+        row = int(astray.argmax())
+        raise SchemaError(
+            f"column 'money', row {row}: money is for all markets together; leave the row's 'market' null",
+            column="money",
         )
 
 

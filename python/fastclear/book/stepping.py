@@ -21,14 +21,16 @@ from fastclear.units import Units
 Quotes = Literal["add", "replace"]
 Int64 = NDArray[np.int64]
 
-_NOT_ASKED: Final = ("op", "order", "time")
+_ASKED: Final = frozenset(
+    {"rows", "market", "participant", "side", "is_market_order", "tif", "price", "quantity", "expires", "flags"}
+)
 _DIMENSIONS_MAX: Final = 3
 _SEED_END: Final = 2**64
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class BookStep:
-    """What a step of a simulation came to: read-only arrays, prices in ticks, quantities in lots, money in nano-currency.
+    """What a step of a simulation came to: read-only arrays; ticks, lots and nano-currency.
 
     Attributes
     ----------
@@ -131,11 +133,11 @@ class Stepping:
 
         Notes
         -----
-        All actions of one agent in one market are a turn. The turns of a market are shuffled (Fisher and Yates, ChaCha8:
-        key = seed, stream = rank of the market, begun anew at each step from the number of the book's next event); in a
-        turn asks come before bids, then the smaller price, then the smaller quantity. So the same book, seed and actions
-        give the same result in any order of rows; of rows that say the same the first is served first. Limits of
-        :meth:`set_cover` hold. :meth:`advance` lets time go by between steps. Costs some 0.5 µs an action.
+        All actions of one agent in one market are a turn. The turns of a market are shuffled (Fisher and Yates,
+        ChaCha8: key = seed, stream = rank of the market, begun anew at each step from the number of the book's next
+        event); in a turn asks come before bids, then the smaller price, then the smaller quantity. So the same book,
+        seed and actions give the same result in any order of rows; of rows that say the same the first is served first.
+        Limits of :meth:`set_cover` hold. :meth:`advance` lets time go by between steps. Costs some 0.5 µs an action.
 
         Examples
         --------
@@ -143,11 +145,12 @@ class Stepping:
 
         >>> import fastclear as fc
         >>> book = fc.OrderBook()
-        >>> step = book.step({"side": [1, 0, 1], "price": [[9, 8, 7], [5, 6, 4]], "quantity": [[2, 3, 0], [1, 1, 1]]}, seed=1)
+        >>> price, quantity = [[9, 8, 7], [5, 6, 4]], [[2, 3, 0], [1, 1, 1]]
+        >>> step = book.step({"side": [1, 0, 1], "price": price, "quantity": quantity}, seed=1)
         >>> step.traded.tolist(), step.cash.tolist()
-        ([[2, 2, 0], [0, 0, 0]], [[-18, 18, 0], [0, 0, 0]])
+        ([[2, 2, 0], [0, 0, 0]], [[-16, 16, 0], [0, 0, 0]])
         >>> step.markets.select("market", "bid", "ask", "ask_quantity", "last_price", "volume").rows()
-        [(0, 0, 8, 1, 9, 2), (1, 5, 6, 1, 0, 0)]
+        [(0, 0, 8, 1, 8, 2), (1, 5, 6, 1, 0, 0)]
         """
         if quotes not in get_args(Quotes):
             raise SchemaError(f'quotes={quotes!r}; give "add" or "replace"')
@@ -157,9 +160,9 @@ class Stepping:
         if isinstance(actions, Mapping) and not {"agent", "participant", "participant_id"} & set(actions):
             shape, actions = _by_place(actions)
         encoded: dict[str, Any] = dict(encode(actions, self._names, self._units, "actions"))
-        for name in _NOT_ASKED:
+        for name in [name for name in encoded if name not in _ASKED]:
             if encoded.pop(name) is not None:
-                remedy = "advance() the book" if name == "time" else "leave it out"
+                remedy = "advance() the book" if name == "time" else "hand it to apply()"
                 raise SchemaError(f"column '{name}' is none of an action's; {remedy}", column=name)
         for name in ("participant", "side", "price", "quantity"):
             if encoded[name] is None:
@@ -208,7 +211,9 @@ def _by_place(actions: Mapping[str, object]) -> tuple[tuple[int, ...], dict[str,
         shape = np.broadcast_shapes(*(array.shape for array in arrays.values()))
     except ValueError:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        raise SchemaError(f"arrays of actions have different shapes ({shapes}); give one shape, or name the agents") from None
+        raise SchemaError(
+            f"arrays of actions have different shapes ({shapes}); give one shape, or name the agents"
+        ) from None
     if not 1 <= len(shape) <= _DIMENSIONS_MAX:
         raise SchemaError(
             f"actions have {len(shape)} dimensions; give (agents,), (markets, agents) or (markets, agents, orders)"

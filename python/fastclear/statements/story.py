@@ -32,7 +32,9 @@ _LINES: Final = {
 }
 
 
-def told_to(receipts: Receipts, participant: Participant, clearing: Cleared | BookEvents | Sequence[Cleared | BookEvents]) -> str:
+def told_to(
+    receipts: Receipts, participant: Participant, clearing: Cleared | BookEvents | Sequence[Cleared | BookEvents]
+) -> str:
     """Tell a member its slot; see :meth:`fastclear.Receipts.explain`."""
     account = receipts.bank.account(participant)
     clearings = joined(clearing)

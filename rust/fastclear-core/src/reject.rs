@@ -80,11 +80,17 @@ pub enum RejectReason {
     Cancelled = 35,
     /// The network operator does not allow the order.
     NetworkVeto = 36,
+    /// `display` is outside 1 ≤ `display` ≤ quantity, or no whole number of lots.
+    DisplayInvalid = 37,
+    /// `stop` is no price: no whole number of ticks, or out of range.
+    StopInvalid = 38,
+    /// `peg` is none of `best` and `mid`, or `offset` is no whole number of ticks from 0 on.
+    PegInvalid = 39,
 }
 
 impl RejectReason {
     /// Every reason, in precedence.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 39] = [
         Self::UnknownOp,
         Self::UnknownSide,
         Self::UnknownType,
@@ -99,6 +105,9 @@ impl RejectReason {
         Self::TimeMissing,
         Self::PriceOutsideCaps,
         Self::MinQuantityOutOfRange,
+        Self::DisplayInvalid,
+        Self::StopInvalid,
+        Self::PegInvalid,
         Self::NotOneUnit,
         Self::StartBeyondLimit,
         Self::InstructionsInvalid,
@@ -167,6 +176,9 @@ impl RejectReason {
             Self::UnknownParticipant => "unknown_participant",
             Self::Cancelled => "cancelled",
             Self::NetworkVeto => "network_veto",
+            Self::DisplayInvalid => "display_invalid",
+            Self::StopInvalid => "stop_invalid",
+            Self::PegInvalid => "peg_invalid",
         }
     }
 
@@ -198,7 +210,7 @@ impl RejectReason {
             Self::BlockInvalid => {
                 "give a block one sound order a market at most, one parent and one exclusive group, and parents that exist"
             }
-            Self::UnknownOp => "op must be new, cancel, reduce, replace, mass_cancel, halt or resume",
+            Self::UnknownOp => "op must be new, cancel, reduce, replace, mass_cancel, halt, resume or phase",
             Self::UnknownTif => "tif must be gtc, ioc, fok or gtt",
             Self::InstructionsInvalid => {
                 "post_only needs a limit order that may rest, expires needs tif=\"gtt\", and a market order does not rest"
@@ -217,6 +229,9 @@ impl RejectReason {
             Self::NetworkVeto => {
                 "the network operator does not allow this order; ask it, or trade in another slot or zone"
             }
+            Self::DisplayInvalid => "show between 1 lot and the order's quantity, or leave display out to show all",
+            Self::StopInvalid => "give stop as a price in whole ticks below 2^31",
+            Self::PegInvalid => "peg must be best or mid, and offset a whole number of ticks from 0 on",
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use fastclear_core::book::Everybody;
 use fastclear_core::book::{
-    Charges, Commands, Door, Event, Events, GateError, Kind, Level, NO_GATE, NO_PRICE, NO_SIDE, NOWHERE, NULL,
-    OFF_GRID, Op, OrderBook, POST_ONLY, Record, Rules, SelfTrade, Tif, Want,
+    ALL_OR_NONE, Charges, Commands, Door, Event, Events, GateError, Kind, Level, NO_GATE, NO_PRICE, NO_SIDE, NOWHERE,
+    NULL, OFF_GRID, Op, OrderBook, POST_ONLY, Peg, Phase, Record, Rules, SLIDE, SelfTrade, Tif, Want,
 };
 use fastclear_core::order::Integers;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
@@ -21,7 +21,9 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyEvents>()?;
     m.add("BOOK_NULL", NULL)?;
     m.add("BOOK_OFF_GRID", OFF_GRID)?;
-    m.add("BOOK_POST_ONLY", POST_ONLY)?;
+    m.add("BOOK_FLAGS", vec![("post_only", POST_ONLY), ("slide", SLIDE), ("all_or_none", ALL_OR_NONE)])?;
+    m.add("BOOK_PEGS", Peg::ALL.map(|peg| (peg as u8, peg.name())).to_vec())?;
+    m.add("BOOK_PHASES", Phase::ALL.map(Phase::name).to_vec())?;
     m.add("BOOK_OPS", Op::ALL.map(Op::name).to_vec())?;
     m.add("BOOK_TIFS", Tif::ALL.map(Tif::name).to_vec())?;
     m.add("BOOK_KINDS", Kind::ALL.map(|kind| (kind as u8, kind.name())).to_vec())?;
@@ -97,7 +99,7 @@ impl PyOrderBook {
     }
 
     /// Obeys commands in the order of rows.
-    #[pyo3(signature = (rows, op, market, order, participant, side, is_market_order, tif, price, quantity, expires, flags, time, trades_only))]
+    #[pyo3(signature = (rows, op, market, order, participant, side, is_market_order, tif, price, quantity, expires, flags, display, min_quantity, stop, peg, offset, phase, time, trades_only))]
     #[expect(clippy::too_many_arguments, reason = "one argument a column")]
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
     fn apply(
@@ -114,6 +116,12 @@ impl PyOrderBook {
         quantity: Option<IntegerColumn<'_>>,
         expires: Wide<'_>,
         flags: Bytes<'_>,
+        display: Option<IntegerColumn<'_>>,
+        min_quantity: Option<IntegerColumn<'_>>,
+        stop: Option<IntegerColumn<'_>>,
+        peg: Bytes<'_>,
+        offset: Option<IntegerColumn<'_>>,
+        phase: Bytes<'_>,
         time: Wide<'_>,
         trades_only: bool,
     ) -> PyResult<PyEvents> {
@@ -130,6 +138,12 @@ impl PyOrderBook {
             quantity: quantity.as_ref().map(IntegerColumn::integers).transpose()?,
             expires: wide(&expires)?,
             flags: bytes(&flags)?,
+            display: display.as_ref().map(IntegerColumn::integers).transpose()?,
+            min_quantity: min_quantity.as_ref().map(IntegerColumn::integers).transpose()?,
+            stop: stop.as_ref().map(IntegerColumn::integers).transpose()?,
+            peg: bytes(&peg)?,
+            offset: offset.as_ref().map(IntegerColumn::integers).transpose()?,
+            phase: bytes(&phase)?,
             time: wide(&time)?,
         };
         let want = if trades_only { Want::Trades } else { Want::Events };

@@ -117,6 +117,13 @@ impl Block {
                 tif: tif[row],
             };
         }
+        if commands.may_ask_more() {
+            for (index, plain) in (from..).zip(&mut self.rows[..n]) {
+                if commands.row(index).asks_more() {
+                    plain.op = CLOSER;
+                }
+            }
+        }
     }
 }
 

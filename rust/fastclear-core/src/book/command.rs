@@ -11,6 +11,10 @@ pub const OFF_GRID: i64 = i64::MIN + 1;
 
 /// The flag of an order that must rest or be refused.
 pub const POST_ONLY: u8 = 1;
+/// The flag of an order that must rest, and whose price moves so far that it can.
+pub const SLIDE: u8 = 2;
+/// The flag of an order that trades with all of its quantity at once, or waits.
+pub const ALL_OR_NONE: u8 = 4;
 
 /// What a command asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +34,14 @@ pub enum Op {
     Halt = 5,
     /// Lets a halted market go on.
     Resume = 6,
+    /// Takes a market into another phase.
+    Phase = 7,
 }
 
 impl Op {
     /// Every command, by code.
-    pub const ALL: [Self; 7] =
-        [Self::New, Self::Cancel, Self::Reduce, Self::Replace, Self::MassCancel, Self::Halt, Self::Resume];
+    pub const ALL: [Self; 8] =
+        [Self::New, Self::Cancel, Self::Reduce, Self::Replace, Self::MassCancel, Self::Halt, Self::Resume, Self::Phase];
 
     /// Its name in the `op` column.
     pub const fn name(self) -> &'static str {
@@ -47,6 +53,7 @@ impl Op {
             Self::MassCancel => "mass_cancel",
             Self::Halt => "halt",
             Self::Resume => "resume",
+            Self::Phase => "phase",
         }
     }
 }
@@ -80,6 +87,55 @@ impl Tif {
     }
 }
 
+/// What a pegged order follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Peg {
+    /// The best price of its own side.
+    Best = 1,
+    /// The middle between the best prices of both sides.
+    Mid = 2,
+}
+
+impl Peg {
+    /// Every one, by code from 1 on.
+    pub const ALL: [Self; 2] = [Self::Best, Self::Mid];
+
+    /// Its name in the `peg` column.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Best => "best",
+            Self::Mid => "mid",
+        }
+    }
+}
+
+/// What a market does with its orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// Orders rest, and none match.
+    PreOpen = 0,
+    /// Orders trade as they come in.
+    Continuous = 1,
+    /// Orders are refused, cancels and reductions are taken.
+    Halted = 2,
+}
+
+impl Phase {
+    /// Every one, by code.
+    pub const ALL: [Self; 3] = [Self::PreOpen, Self::Continuous, Self::Halted];
+
+    /// Its name in the `phase` column.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PreOpen => "pre_open",
+            Self::Continuous => "continuous",
+            Self::Halted => "halted",
+        }
+    }
+}
+
 /// Commands in the order in which they are obeyed, one row each. A column that is `None` has no cell for any row.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Commands<'a> {
@@ -105,8 +161,20 @@ pub struct Commands<'a> {
     pub quantity: Option<Integers<'a>>,
     /// Time at which an order is no longer there, ns.
     pub expires: Option<&'a [i64]>,
-    /// [`POST_ONLY`].
+    /// [`POST_ONLY`], [`SLIDE`], [`ALL_OR_NONE`], as bits.
     pub flags: Option<&'a [u8]>,
+    /// Lots of an order that are shown at a time; [`NULL`]: all.
+    pub display: Option<Integers<'a>>,
+    /// Lots that an order trades at one moment at least; [`NULL`]: any.
+    pub min_quantity: Option<Integers<'a>>,
+    /// Price of the market's last trade at which an order comes in; [`NULL`]: at once. In a replacement: as before.
+    pub stop: Option<Integers<'a>>,
+    /// Codes of [`Peg`]; 0: the price is the order's own.
+    pub peg: Option<&'a [u8]>,
+    /// Ticks by which a pegged order is less keen than what it follows; [`NULL`]: none.
+    pub offset: Option<Integers<'a>>,
+    /// Codes of [`Phase`], of a command that changes it.
+    pub phase: Option<&'a [u8]>,
     /// Time of each command, ns. The book's clock is the latest time that it has seen.
     pub time: Option<&'a [i64]>,
 }
@@ -124,6 +192,22 @@ pub(super) struct Row {
     pub quantity: i64,
     pub expires: i64,
     pub flags: u8,
+    pub display: i64,
+    pub min_quantity: i64,
+    pub stop: i64,
+    pub peg: u8,
+    pub offset: i64,
+    #[allow(dead_code, reason = "read as soon as a market has phases")]
+    pub phase: u8,
+}
+
+impl Row {
+    /// Whether it asks for more than a plain order has, its flags aside.
+    #[inline]
+    pub fn asks_more(&self) -> bool {
+        let cells = [self.display, self.min_quantity, self.stop, self.offset];
+        self.peg != 0 || cells.iter().any(|&cell| cell != NULL)
+    }
 }
 
 impl Commands<'_> {
@@ -148,6 +232,12 @@ impl Commands<'_> {
             ("quantity", number(self.quantity)),
             ("expires", wide(self.expires)),
             ("flags", bytes(self.flags)),
+            ("display", number(self.display)),
+            ("min_quantity", number(self.min_quantity)),
+            ("stop", number(self.stop)),
+            ("peg", bytes(self.peg)),
+            ("offset", number(self.offset)),
+            ("phase", bytes(self.phase)),
             ("time", wide(self.time)),
         ];
         for (column, len) in lengths {
@@ -166,6 +256,13 @@ impl Commands<'_> {
         self.op.map_or(Op::New as u8, |ops| ops[row])
     }
 
+    /// Whether there is a column that no plain order has a cell in.
+    #[inline]
+    pub(super) fn may_ask_more(&self) -> bool {
+        let numbers = [self.display, self.min_quantity, self.stop, self.offset];
+        self.peg.is_some() || numbers.iter().any(Option::is_some)
+    }
+
     pub(super) fn row(&self, row: usize) -> Row {
         let wide = |column: Option<&[i64]>, none: i64| column.map_or(none, |column| column[row]);
         let byte = |column: Option<&[u8]>, none: u8| column.map_or(none, |column| column[row]);
@@ -182,6 +279,12 @@ impl Commands<'_> {
             quantity: number(self.quantity),
             expires,
             flags: byte(self.flags, 0),
+            display: number(self.display),
+            min_quantity: number(self.min_quantity),
+            stop: number(self.stop),
+            peg: byte(self.peg, 0),
+            offset: number(self.offset),
+            phase: byte(self.phase, 255),
         }
     }
 }

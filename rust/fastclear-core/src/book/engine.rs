@@ -15,6 +15,7 @@ use super::layout::Layout;
 use super::matching::clear;
 use super::obey::{Given, Turn};
 use super::rules::{Admission, Everybody, Rules};
+use super::special::Special;
 use super::store::{Kept, Store, kept};
 
 /// A gate that never closes.
@@ -28,8 +29,24 @@ pub(super) struct Market {
     pub id: i64,
     pub gate: i64,
     pub kept: Kept,
-    pub halted: bool,
-    pub closed: bool,
+    /// What sends its commands to the thorough path, as bits; 0 of a plain market that is open.
+    pub attention: u8,
+    /// What it has beyond plain orders.
+    pub special: Option<Box<Special>>,
+}
+
+/// Its gate has closed.
+pub(super) const CLOSED: u8 = 1;
+/// It takes cancels and reductions alone.
+pub(super) const HALTED: u8 = 2;
+/// It has a [`Special`].
+pub(super) const SPECIAL: u8 = 4;
+
+impl Market {
+    #[inline]
+    pub fn is(&self, attention: u8) -> bool {
+        self.attention & attention != 0
+    }
 }
 
 /// A continuous double auction in any number of markets: see the [module](super).
@@ -40,6 +57,8 @@ pub struct OrderBook {
     pub(super) desk: Desk,
     /// In the order in which they were first named.
     pub(super) markets: Vec<Market>,
+    /// How many of them are special.
+    pub(super) specials: usize,
     pub(super) market_places: Ids,
     /// Gates yet to close, and the markets' places.
     gates: BTreeMap<(i64, i64), u32>,
@@ -83,6 +102,7 @@ impl OrderBook {
             store: Store::default(),
             desk: Desk::default(),
             markets: Vec::new(),
+            specials: 0,
             market_places: Ids::default(),
             gates: BTreeMap::new(),
             ring: Vec::new(),
@@ -156,7 +176,7 @@ impl OrderBook {
             return Err(GateError::Passed { clock: self.clock });
         }
         match self.market_places.get(market) {
-            Some(place) if self.markets[place as usize].closed => Err(GateError::Closed),
+            Some(place) if self.markets[place as usize].is(CLOSED) => Err(GateError::Closed),
             _ => Ok(()),
         }
     }
@@ -204,7 +224,7 @@ impl OrderBook {
     #[cold]
     fn open_market(&mut self, id: i64) -> u32 {
         let place = self.markets.len() as u32;
-        self.markets.push(Market { id, gate: NO_GATE, kept: Kept::Nowhere, halted: false, closed: false });
+        self.markets.push(Market { id, gate: NO_GATE, kept: Kept::Nowhere, attention: 0, special: None });
         self.market_places.insert(id, u64::from(place));
         place
     }
@@ -323,7 +343,7 @@ impl OrderBook {
         let code = RejectReason::MarketClosed.code();
         kept!(self.store, kept, |layout| clear(layout, Kind::Expired, code, |_| true, &mut out), {});
         let market = &mut self.markets[market as usize];
-        market.closed = true;
+        market.attention |= CLOSED;
         self.store.leave(&mut market.kept);
     }
 }

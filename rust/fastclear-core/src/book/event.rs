@@ -18,13 +18,15 @@ pub enum Kind {
     Expired = 5,
     /// An order has another price or quantity. At its price of before with fewer lots it keeps its place, else it is last.
     Replaced = 6,
+    /// A stop order went off, and comes in.
+    Triggered = 7,
     /// A market was halted (`quantity` 0) or goes on (`quantity` 1).
     Phase = 8,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Accepted,
         Self::Rejected,
         Self::Trade,
@@ -32,6 +34,7 @@ impl Kind {
         Self::Cancelled,
         Self::Expired,
         Self::Replaced,
+        Self::Triggered,
         Self::Phase,
     ];
 
@@ -45,6 +48,7 @@ impl Kind {
             Self::Cancelled => "cancelled",
             Self::Expired => "expired",
             Self::Replaced => "replaced",
+            Self::Triggered => "triggered",
             Self::Phase => "phase",
         }
     }

@@ -72,11 +72,12 @@ mod obey;
 mod register;
 mod rules;
 mod small;
+mod special;
 mod step;
 mod store;
 mod view;
 
-pub use command::{Commands, NULL, OFF_GRID, Op, POST_ONLY, Tif};
+pub use command::{ALL_OR_NONE, Commands, NULL, OFF_GRID, Op, POST_ONLY, Peg, Phase, SLIDE, Tif};
 pub use cover::{Bound, Charges, Cover, Limits, Position};
 pub use door::Door;
 pub use engine::{GateError, NO_GATE, NO_SIDE, OrderBook};

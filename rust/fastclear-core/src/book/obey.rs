@@ -7,7 +7,7 @@ use crate::units;
 use super::block::Plain;
 use super::command::{NULL, Op, POST_ONLY, Row, Tif, price_fault, quantity_fault};
 use super::desk::{Desk, Out};
-use super::engine::{NO_SIDE, OrderBook};
+use super::engine::{CLOSED, HALTED, NO_SIDE, OrderBook, SPECIAL};
 use super::event::{Events, Kind, NO_PRICE, NOWHERE};
 use super::expiry::NEVER;
 use super::layout::{Layout, Resting};
@@ -68,7 +68,7 @@ impl OrderBook {
         let market = self.market_place(row.market);
         let id = if turn.given.order { row.order } else { self.next_order };
         let state = &self.markets[market as usize];
-        if state.closed || state.halted || self.store.find(&self.desk, id).is_some() {
+        if state.attention != 0 || self.store.find(&self.desk, id).is_some() {
             return false;
         }
         let request = Request {
@@ -108,6 +108,9 @@ impl OrderBook {
         if turn.given.market && row.market != NULL && row.market != self.markets[market as usize].id {
             return false;
         }
+        if self.specials > 0 && self.markets[market as usize].is(SPECIAL) {
+            return false;
+        }
         let mut out = turn.out(&mut self.desk, market);
         kept!(
             self.store,
@@ -132,10 +135,13 @@ impl OrderBook {
             3 => self.replace_order(row, turn),
             4 => self.mass_cancel(row, turn),
             5 | 6 => self.set_halted(row, op == Op::Halt as u8, turn),
+            7 => Err(RejectReason::InstructionsInvalid),
             _ => Err(RejectReason::UnknownOp),
         };
-        if let Err(reason) = done {
-            self.refuse(row, reason, turn);
+        match done {
+            Ok(market) if self.markets[market as usize].is(SPECIAL) => self.after(market, turn),
+            Ok(_) => {}
+            Err(reason) => self.refuse(row, reason, turn),
         }
     }
 
@@ -157,7 +163,7 @@ impl OrderBook {
         &mut self,
         row: &mut Row,
         turn: &mut Turn<'_, A, ALL>,
-    ) -> Result<(), RejectReason> {
+    ) -> Result<u32, RejectReason> {
         if !turn.given.order {
             row.order = self.next_order;
         }
@@ -192,7 +198,8 @@ impl OrderBook {
         }
         let may_rest = is_limit && (row.tif == Tif::Gtc as u8 || row.tif == Tif::Gtt as u8);
         let is_timed = row.tif == Tif::Gtt as u8;
-        if row.flags > POST_ONLY || (row.flags == POST_ONLY && !may_rest) || (is_timed && !is_limit) {
+        if row.flags > POST_ONLY || row.asks_more() || (row.flags == POST_ONLY && !may_rest) || (is_timed && !is_limit)
+        {
             return Err(RejectReason::InstructionsInvalid);
         }
         if is_timed {
@@ -204,13 +211,13 @@ impl OrderBook {
         }
         let market = self.market_place(row.market);
         let state = &self.markets[market as usize];
-        if state.closed {
+        if state.is(CLOSED) {
             return Err(RejectReason::MarketClosed);
         }
         if self.desk.ids.get(row.order).is_some() && self.store.find(&self.desk, row.order).is_some() {
             return Err(RejectReason::DuplicateOrder);
         }
-        if state.halted {
+        if state.is(HALTED) {
             return Err(RejectReason::MarketHalted);
         }
         let shown = if row.price == NULL { NO_PRICE } else { row.price as i32 };
@@ -236,7 +243,7 @@ impl OrderBook {
         })?;
         let stay = Stay { rests: may_rest, is_fok: row.tif == Tif::Fok as u8, until: row.expires };
         self.enter(market, incoming, shown, stay, turn);
-        Ok(())
+        Ok(market)
     }
 
     /// An order that is taken: it trades, then rests, if there is anything left that may.
@@ -319,7 +326,7 @@ impl OrderBook {
         row: &Row,
         reduces: bool,
         turn: &mut Turn<'_, A, ALL>,
-    ) -> Result<(), RejectReason> {
+    ) -> Result<u32, RejectReason> {
         if reduces && let Some(reason) = quantity_fault(row.quantity) {
             return Err(reason);
         }
@@ -335,14 +342,14 @@ impl OrderBook {
             },
             {}
         );
-        Ok(())
+        Ok(market)
     }
 
     fn replace_order<A: Admission, const ALL: bool>(
         &mut self,
         row: &Row,
         turn: &mut Turn<'_, A, ALL>,
-    ) -> Result<(), RejectReason> {
+    ) -> Result<u32, RejectReason> {
         if row.price != NULL
             && let Some(reason) = price_fault(row.price)
         {
@@ -353,12 +360,12 @@ impl OrderBook {
         {
             return Err(reason);
         }
-        if row.order != NULL && turn.has_time && row.flags > POST_ONLY {
+        if row.order != NULL && turn.has_time && (row.flags > POST_ONLY || row.asks_more()) {
             return Err(RejectReason::InstructionsInvalid);
         }
         let (kept, market, place) = self.find(row, turn)?;
         let state = &self.markets[market as usize];
-        if state.halted {
+        if state.is(HALTED) {
             return Err(RejectReason::MarketHalted);
         }
         let market_id = state.id;
@@ -385,7 +392,7 @@ impl OrderBook {
         out.emit(Kind::Replaced, old.id, NULL, price, quantity, quantity, 0, side);
         if price == old.price && quantity < old.quantity {
             kept!(self.store, kept, |layout| layout.take(place, old.quantity - quantity), {});
-            return Ok(());
+            return Ok(market);
         }
         let erases = kept!(
             self.store,
@@ -408,7 +415,7 @@ impl OrderBook {
         if erases {
             self.erase(market, turn);
         }
-        Ok(())
+        Ok(market)
     }
 
     #[cold]
@@ -416,14 +423,14 @@ impl OrderBook {
         &mut self,
         row: &Row,
         turn: &mut Turn<'_, A, ALL>,
-    ) -> Result<(), RejectReason> {
+    ) -> Result<u32, RejectReason> {
         let market = self.find_market(row, turn)?;
         let owner = self.desk.owners.code(row.participant);
         let takes = |resting: &Resting| row.participant == NULL || resting.owner == owner;
         let mut out = turn.out(&mut self.desk, market);
         let kept = self.markets[market as usize].kept;
         kept!(self.store, kept, |layout| clear(layout, Kind::Cancelled, 0, takes, &mut out), {});
-        Ok(())
+        Ok(market)
     }
 
     #[cold]
@@ -432,12 +439,13 @@ impl OrderBook {
         row: &Row,
         halted: bool,
         turn: &mut Turn<'_, A, ALL>,
-    ) -> Result<(), RejectReason> {
+    ) -> Result<u32, RejectReason> {
         let market = self.find_market(row, turn)?;
-        self.markets[market as usize].halted = halted;
+        let attention = &mut self.markets[market as usize].attention;
+        *attention = if halted { *attention | HALTED } else { *attention & !HALTED };
         let mut out = turn.out(&mut self.desk, market);
         out.emit(Kind::Phase, NULL, NULL, NO_PRICE, u32::from(!halted), 0, 0, NO_SIDE);
-        Ok(())
+        Ok(market)
     }
 
     fn find_market<A: Admission, const ALL: bool>(
@@ -452,6 +460,6 @@ impl OrderBook {
             return Err(RejectReason::TimeMissing);
         }
         let market = self.market_place(row.market);
-        if self.markets[market as usize].closed { Err(RejectReason::MarketClosed) } else { Ok(market) }
+        if self.markets[market as usize].is(CLOSED) { Err(RejectReason::MarketClosed) } else { Ok(market) }
     }
 }

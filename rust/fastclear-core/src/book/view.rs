@@ -1,7 +1,7 @@
 //! What rests, as columns.
 
 use super::command::NULL;
-use super::engine::OrderBook;
+use super::engine::{CLOSED, HALTED, OrderBook};
 use super::ladder::OnLadder;
 use super::layout::{Layout, Level};
 use super::store::Kept;
@@ -68,8 +68,8 @@ impl OrderBook {
             .map(|market| MarketState {
                 market: market.id,
                 gate: market.gate,
-                halted: market.halted,
-                closed: market.closed,
+                halted: market.is(HALTED),
+                closed: market.is(CLOSED),
             })
             .collect();
         states.sort_unstable_by_key(|state| state.market);

@@ -226,6 +226,7 @@ impl Columns {
             expires: Some(&self.expires),
             flags: Some(&self.flags),
             time: Some(&self.time),
+            ..Commands::default()
         }
     }
 }
@@ -320,7 +321,7 @@ impl Followed {
                     self.orders.remove(place);
                 }
             }
-            Kind::Rejected | Kind::Phase => {}
+            Kind::Rejected | Kind::Triggered | Kind::Phase => {}
         }
     }
 

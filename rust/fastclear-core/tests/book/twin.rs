@@ -224,6 +224,7 @@ impl Twin {
                 });
                 Ok(())
             }
+            7 => Err("instructions_invalid"),
             _ => Err("unknown_op"),
         }
     }
