@@ -227,7 +227,6 @@ impl PyOrderBook {
     }
 
     /// Money by participant and lots by participant and market; None without a cover.
-    #[expect(clippy::type_complexity, reason = "two mappings of columns, or none")]
     fn cover<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyDict>, Bound<'py, PyDict>)>> {
         let cover = self.door.as_ref().and_then(|door| door.cover());
         cover.map(|cover| book_door::cover(py, cover)).transpose()
@@ -421,7 +420,6 @@ impl PyEvents {
     }
 
     /// Orders and trades, for who settles; None of a book that does not know whose its orders are.
-    #[expect(clippy::type_complexity, reason = "two mappings of columns, or none")]
     fn record<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyDict>, Bound<'py, PyDict>)>> {
         self.record.as_ref().map(|record| book_door::record(py, record)).transpose()
     }

@@ -5,15 +5,18 @@ use numpy::IntoPyArray;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+/// A column of some rows: its name, and what each row has in it.
+type Field<T> = (&'static str, fn(&T) -> i64);
+
 /// A fresh column a field of some rows.
-fn fill<T>(columns: &Bound<'_, PyDict>, rows: &[T], fields: &[(&str, fn(&T) -> i64)]) -> PyResult<()> {
+fn fill<T>(columns: &Bound<'_, PyDict>, rows: &[T], fields: &[Field<T>]) -> PyResult<()> {
     for &(name, value) in fields {
         columns.set_item(name, rows.iter().map(value).collect::<Vec<i64>>().into_pyarray(columns.py()))?;
     }
     Ok(())
 }
 
-const CARDS: [(&str, fn(&Card) -> i64); 9] = [
+const CARDS: [Field<Card>; 9] = [
     ("number", |card| card.number as i64),
     ("market", |card| card.market),
     ("order", |card| card.order),
@@ -24,7 +27,7 @@ const CARDS: [(&str, fn(&Card) -> i64); 9] = [
     ("traded", |card| card.traded),
     ("time", |card| card.time),
 ];
-const DEALS: [(&str, fn(&Deal) -> i64); 5] = [
+const DEALS: [Field<Deal>; 5] = [
     ("market", |deal| deal.market),
     ("buy", |deal| deal.buy as i64),
     ("sell", |deal| deal.sell as i64),
