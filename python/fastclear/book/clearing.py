@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from fastclear.book.events import BookEvents
@@ -89,7 +90,7 @@ class BookClearing:
             orders.missing["participant"] = nobodys
         for name, names in self._names.items():
             if names.is_text and (name != "participant" or orders.participant is not None):
-                orders.texts[name] = names.texts
+                orders.texts[name] = pl.Series(name, names.texts, dtype=pl.String)
         return orders
 
     @cached_property

@@ -45,15 +45,23 @@ class Names:
         twin.kind, twin._numbers, twin._known = self.kind, dict(self._numbers), list(self._known)
         return twin
 
+    @classmethod
+    def of(cls, column: str, kind: bool | None, texts: list[str]) -> Names:
+        """Return names that know texts by their place in a list."""
+        names = cls(column)
+        names.kind, names._known = kind, list(texts)
+        names._numbers = {text: number for number, text in enumerate(texts)}
+        return names
+
+    @property
+    def texts(self) -> list[str]:
+        """Texts by number."""
+        return self._known
+
     @property
     def is_text(self) -> bool:
         """Whether the ids are text."""
         return bool(self.kind)
-
-    @property
-    def texts(self) -> pl.Series:
-        """Every text that was seen, by its number."""
-        return pl.Series(self._column, self._known, dtype=pl.String)
 
     def encode(self, column: Column, *, add: bool) -> NDArray[np.int64]:
         """Ids as integers, null as :data:`NULL`.

@@ -14,6 +14,7 @@ from fastclear.book.commands import OPS, TIFS, Encoded, encode
 from fastclear.book.covering import Covering
 from fastclear.book.events import BookEvents
 from fastclear.book.names import NULL, Names, nulled
+from fastclear.book.saved import Saved
 from fastclear.book.stepping import Stepping
 from fastclear.columns import single
 from fastclear.errors import SchemaError
@@ -49,7 +50,7 @@ class Placed(NamedTuple):
     open: int
 
 
-class OrderBook(Covering, Stepping):
+class OrderBook(Covering, Saved, Stepping):
     """Resting orders of one or very many markets, which trade as others come in.
 
     Of a market the best price trades first, and of one price the order that came first; the price is that of the
@@ -77,7 +78,7 @@ class OrderBook(Covering, Stepping):
     There is no clock: time is the latest ``time`` of all commands, or of :meth:`advance`. A cancel or a replacement
     looks its order up by id and touches nothing else; an order that comes in costs as much as it has trades. Ids that a
     counter gives are found fastest; text costs a look into a dictionary each. Calls hold the interpreter. A book can be
-    copied (``copy.copy``) and shares nothing with its copy.
+    copied (``copy.copy``) and shares nothing with its copy, pickled, and saved (:meth:`save`).
 
     Examples
     --------
@@ -121,10 +122,6 @@ class OrderBook(Covering, Stepping):
     def __deepcopy__(self, memo: dict[int, Any]) -> OrderBook:
         """Return what :func:`copy.copy` does: nothing is shared."""
         return self.__copy__()
-
-    def __reduce__(self) -> Any:
-        """Refuse to be pickled: the commands are what a book is kept by."""
-        raise SchemaError("a book cannot be pickled; keep its commands, or copy.copy() the book")
 
     def __repr__(self) -> str:
         """Say how many orders rest, in how many markets."""

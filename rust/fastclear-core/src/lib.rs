@@ -8,7 +8,7 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`units`], [`ids`], [`order`], [`reject`] | ground floor: ranges, identifiers, one door for an order, one code per refusal |
+//! | [`units`], [`ids`], [`order`], [`reject`], [`bytes`] | ground floor: ranges, identifiers, one door for an order, one code per refusal, bytes read strictly |
 //! | [`auction`], [`batch`] | the crossing, rationing, uniform and discriminatory pricing; many markets a call |
 //! | [`sharing`] | pools without bids: bill sharing, mid-market rate, supply–demand ratio, fixed price, allocation keys |
 //! | [`book`] | the continuous double auction: resting orders of many markets, commands in, events out |
@@ -30,6 +30,7 @@
 pub mod auction;
 pub mod batch;
 pub mod book;
+pub mod bytes;
 pub mod exchange;
 pub mod ids;
 pub mod ledger;

@@ -2,14 +2,15 @@
 
 use fastclear_core::book::Everybody;
 use fastclear_core::book::{
-    ALL_OR_NONE, Charges, Commands, Door, Event, Events, GateError, Kind, Level, NO_GATE, NO_PRICE, NO_SIDE, NOWHERE,
-    NULL, OFF_GRID, Op, OrderBook, POST_ONLY, Peg, Phase, Record, Rules, SLIDE, SelfTrade, Tif, Want,
+    ALL_OR_NONE, Caller, Charges, Commands, Door, Event, Events, GateError, IdTexts, Kind, Level, NO_GATE, NO_PRICE,
+    NO_SIDE, NOWHERE, NULL, OFF_GRID, Op, OrderBook, POST_ONLY, Peg, Phase, Record, Rules, SLIDE, SMALL_MAX, SelfTrade,
+    Tif, Want, has_door,
 };
 use fastclear_core::order::Integers;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict};
 
 use crate::book_door::{self, LimitColumns};
 use crate::columns::IntegerColumn;
@@ -71,6 +72,9 @@ impl PyOrderBook {
         Ok(self.door.get_or_insert_default())
     }
 }
+
+/// A saved book, its units, and of markets, orders and participants the texts of ids: none if they are not text.
+type Restored = (PyOrderBook, Option<[String; 3]>, [Option<bool>; 3], [Vec<String>; 3]);
 
 /// Price and lots.
 type BestLevel = Option<(i64, u64)>;
@@ -318,6 +322,16 @@ impl PyOrderBook {
         levels(py, &self.book.depth(market, side, most))
     }
 
+    /// Best prices of all markets, one fresh column a field; null where a side is empty.
+    fn level1<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        crate::book_data::quotes(py, self.book.quotes())
+    }
+
+    /// Prices of all markets with their lots, one fresh column a field.
+    fn level2<'py>(&mut self, py: Python<'py>, most: usize) -> PyResult<Bound<'py, PyDict>> {
+        crate::book_data::depths(py, self.book.depths(most))
+    }
+
     /// Price and lots of the best bid and of the best ask.
     fn best(&mut self, market: i64) -> (BestLevel, BestLevel) {
         let mut best = |side| self.book.best(market, side).map(|level| (level.price, level.quantity));
@@ -326,16 +340,7 @@ impl PyOrderBook {
 
     /// What rests, one fresh column a field.
     fn snapshot<'py>(&mut self, py: Python<'py>, market: Option<i64>) -> PyResult<Bound<'py, PyDict>> {
-        let rows = self.book.snapshot(market);
-        let columns = PyDict::new(py);
-        columns.set_item("market", rows.market.into_pyarray(py))?;
-        columns.set_item("order", rows.order.into_pyarray(py))?;
-        columns.set_item("participant", rows.participant.into_pyarray(py))?;
-        columns.set_item("side", rows.side.into_pyarray(py))?;
-        columns.set_item("price", rows.price.into_pyarray(py))?;
-        columns.set_item("quantity", rows.quantity.into_pyarray(py))?;
-        columns.set_item("expires", rows.expires.into_pyarray(py))?;
-        Ok(columns)
+        crate::book_data::snapshot(py, self.book.snapshot(market))
     }
 
     /// Market, gate, halted, closed, one fresh column each; no gate is null.
@@ -369,6 +374,56 @@ impl PyOrderBook {
     fn copy(&self) -> Self {
         Self { book: self.book.clone(), door: self.door.clone() }
     }
+
+    /// The whole state as bytes. `are_texts` says of ids of markets, orders and participants whether they are text, and
+    /// `texts` which; None where none came yet.
+    fn save<'py>(
+        &mut self,
+        py: Python<'py>,
+        units: Option<[String; 3]>,
+        are_texts: [Option<bool>; 3],
+        texts: [Vec<String>; 3],
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let mut caller = Caller { units, ..Caller::default() };
+        for ((ids, is_text), texts) in caller.ids.iter_mut().zip(are_texts).zip(texts) {
+            *ids = match is_text {
+                None => IdTexts::Unknown,
+                Some(false) => IdTexts::Integers,
+                Some(true) => IdTexts::Texts(texts),
+            };
+        }
+        let mut state = self.book.save(&caller).map_err(|error| Exception::Schema.with(error.to_string()))?;
+        if let Some(door) = &self.door {
+            state = door.save(&state);
+        }
+        Ok(PyBytes::new(py, &state))
+    }
+
+    /// The book that `save` wrote, and what it was given beside it.
+    #[staticmethod]
+    #[pyo3(signature = (state, small_max=None))]
+    fn restore(state: &[u8], small_max: Option<usize>) -> PyResult<Restored> {
+        let small_max = small_max.unwrap_or(SMALL_MAX);
+        let loaded = if has_door(state) {
+            Door::load(state, small_max).map(|(book, caller, door)| (book, caller, Some(Box::new(door))))
+        } else {
+            OrderBook::load(state, small_max).map(|(book, caller)| (book, caller, None))
+        };
+        let (book, caller, door) = loaded
+            .map_err(|fault| Exception::Schema.with(format!("this state of an order book cannot be read: {fault}")))?;
+        let (mut are_texts, mut texts) = ([None; 3], [const { Vec::new() }; 3]);
+        for ((ids, is_text), known) in caller.ids.into_iter().zip(&mut are_texts).zip(&mut texts) {
+            *is_text = match ids {
+                IdTexts::Unknown => None,
+                IdTexts::Integers => Some(false),
+                IdTexts::Texts(texts) => {
+                    *known = texts;
+                    Some(true)
+                }
+            };
+        }
+        Ok((Self { book, door }, caller.units, are_texts, texts))
+    }
 }
 
 /// The events of one call, which become columns when they are asked for.
@@ -376,12 +431,17 @@ impl PyOrderBook {
 pub struct PyEvents {
     /// Whose list of markets the events count in; it only ever grows.
     book: Py<PyOrderBook>,
-    events: Events,
+    pub(crate) events: Events,
     /// What the call was about, of a book that knows whose its orders are.
     record: Option<Record>,
 }
 
 impl PyEvents {
+    /// Market ids by the places that events name.
+    pub(crate) fn markets(&self, py: Python<'_>) -> PyResult<Vec<i64>> {
+        Ok(self.book.try_borrow(py)?.book.market_ids().collect())
+    }
+
     fn column<'py, T: numpy::Element>(
         &self,
         py: Python<'py>,
@@ -401,8 +461,7 @@ impl PyEvents {
         Ok(match name {
             "command" => wide(|event| if event.command == NOWHERE { NULL } else { i64::from(event.command) }),
             "market" => {
-                let book = self.book.try_borrow(py)?;
-                let ids: Vec<i64> = book.book.market_ids().collect();
+                let ids = self.markets(py)?;
                 self.column(py, trades, |event| ids.get(event.market as usize).copied().unwrap_or(NULL))
             }
             "order" => wide(|event| event.order),

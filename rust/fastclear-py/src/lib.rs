@@ -26,6 +26,7 @@ use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 
 mod book;
+mod book_data;
 mod book_door;
 mod certificates;
 mod clearing;
@@ -65,6 +66,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     m.add("SIMD", runs)?;
     book::register(m)?;
+    book_data::register(m)?;
     clearing::register(m)?;
     settlement::register(m)?;
     sharing::register(m)?;

@@ -122,6 +122,30 @@ impl Cover {
         self.positions.retain(|_, position| *position != Position::default());
     }
 
+    pub(super) fn charges(&self) -> Charges {
+        self.charges
+    }
+
+    /// Every limit, by participant, and by participant and market; ascending.
+    #[expect(clippy::type_complexity, reason = "two lists of keys and limits")]
+    pub(super) fn every_limit(&self) -> (Vec<(i64, Limits)>, Vec<((i64, i64), Limits)>) {
+        let mut limits: Vec<_> = self.limits.iter().map(|(&key, &limits)| (key, limits)).collect();
+        let mut market_limits: Vec<_> = self.market_limits.iter().map(|(&key, &limits)| (key, limits)).collect();
+        limits.sort_unstable_by_key(|&(key, _)| key);
+        market_limits.sort_unstable_by_key(|&(key, _)| key);
+        (limits, market_limits)
+    }
+
+    pub(super) fn add_paid(&mut self, participant: i64, paid: i128) {
+        self.bound.entry(participant).or_default().paid += paid;
+    }
+
+    pub(super) fn add_traded(&mut self, participant: i64, market: i64, bought: i128, sold: i128) {
+        let position = self.positions.entry((participant, market)).or_default();
+        position.bought += bought;
+        position.sold += sold;
+    }
+
     /// What a participant may have; `None` of one that may have nothing.
     pub fn limits(&self, participant: i64) -> Option<Limits> {
         self.limits.get(&participant).copied()

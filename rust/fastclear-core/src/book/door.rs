@@ -14,6 +14,10 @@ pub struct Door {
 }
 
 impl Door {
+    pub(super) fn of(register: Register, cover: Option<Cover>) -> Self {
+        Self { register, cover }
+    }
+
     /// The register.
     pub fn register(&self) -> &Register {
         &self.register

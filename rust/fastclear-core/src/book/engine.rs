@@ -68,7 +68,7 @@ pub struct OrderBook {
     last_market: (i64, u32),
     pub(super) clock: i64,
     pub(super) next_order: i64,
-    next_seq: u64,
+    pub(super) next_seq: u64,
 }
 
 /// Why a gate cannot be set.
@@ -81,6 +81,8 @@ pub enum GateError {
     },
     /// The market has closed.
     Closed,
+    /// [`NULL`] is no market.
+    NoMarket,
 }
 
 impl std::fmt::Display for GateError {
@@ -88,6 +90,7 @@ impl std::fmt::Display for GateError {
         match self {
             Self::Passed { clock } => write!(f, "the gate is not after the book's clock, {clock}; set a later one"),
             Self::Closed => write!(f, "the market's gate has closed; name another market"),
+            Self::NoMarket => write!(f, "null is no market; name one"),
         }
     }
 }
@@ -172,6 +175,9 @@ impl OrderBook {
     /// # Errors
     /// [`GateError`] where it would not.
     pub fn check_gate(&self, market: i64, gate: i64) -> Result<(), GateError> {
+        if market == NULL {
+            return Err(GateError::NoMarket);
+        }
         if gate <= self.clock {
             return Err(GateError::Passed { clock: self.clock });
         }

@@ -130,6 +130,47 @@ impl Register {
         self.find(order).map(|place| self.lives[place].standing())
     }
 
+    /// Cards and standings of the orders that are there, by number.
+    pub(super) fn cards(&self) -> Vec<(Card, Standing)> {
+        let there = self.lives.iter().filter(|live| live.is_there);
+        let mut cards: Vec<_> = there.map(|live| (live.card, live.standing())).collect();
+        cards.sort_unstable_by_key(|(card, _)| card.number);
+        cards
+    }
+
+    /// What is written down and not taken.
+    pub(super) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Every market that has traded, ascending, and the price of its last trade.
+    pub(super) fn last_prices(&self) -> Vec<(i64, i64)> {
+        let mut prices: Vec<_> = self.last_prices.iter().map(|(&market, &price)| (market, price)).collect();
+        prices.sort_unstable();
+        prices
+    }
+
+    /// A register of cards with the limits and open lots of their orders; `None` where an order or a number is there twice.
+    pub(super) fn of(next: u64, lives: Vec<(Card, i64, i64)>, record: Record, prices: Vec<(i64, i64)>) -> Option<Self> {
+        let rows: HashMap<u64, u32> =
+            record.cards.iter().enumerate().map(|(row, card)| (card.number, row as u32)).collect();
+        let mut numbers = std::collections::HashSet::new();
+        if rows.len() != record.cards.len() {
+            return None;
+        }
+        let mut register = Self { next, record, last_prices: prices.into_iter().collect(), ..Self::default() };
+        for (card, limit, open) in lives {
+            if register.find(card.order).is_some() || !numbers.insert(card.number) {
+                return None;
+            }
+            let row = rows.get(&card.number).copied();
+            let call = if row.is_some() { register.call } else { u64::MAX };
+            register.places.insert(card.order, register.lives.len() as u64);
+            register.lives.push(Live { card, limit, open, is_there: true, row: row.unwrap_or(0), call });
+        }
+        Some(register)
+    }
+
     /// Price of the last trade of a market.
     pub fn last_price(&self, market: i64) -> Option<i64> {
         self.last_prices.get(&market).copied()

@@ -27,7 +27,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::bytes::{Malformed, Reader, put_column, put_count};
+use crate::bytes::{Malformed, Reader, put_column, put_count};
 use crate::ledger::Hash;
 use crate::order::ROWS_MAX;
 

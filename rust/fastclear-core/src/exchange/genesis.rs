@@ -1,8 +1,8 @@
 //! What an exchange runs under from its first byte on: never changed, hashed into every block header.
 
-use super::bytes::{Malformed, Reader, put_count};
 use super::mechanism;
 use crate::auction::{Mechanism, Uniform};
+use crate::bytes::{Malformed, Reader, put_count};
 use crate::settlement::accounts::{BACKSTOP, DSO, PLATFORM};
 use crate::settlement::{Imbalance, Owner, Shortfall, Tariff};
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::bytes::{Malformed, Reader, put_count};
 use super::reply::Reply;
+use crate::bytes::{Malformed, Reader, put_count};
 use crate::ledger::Hash;
 
 /// The remembered answers, oldest first. An answer is kept as its bytes, without the leaves of a block.

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use super::bytes::{Malformed, Reader};
 use crate::auction::maximal_volume::Walk;
 use crate::auction::muda::Variant;
 use crate::auction::price::{PairPrice, PairRule, PriceRound, Share};
@@ -12,6 +11,7 @@ use crate::auction::{
     Average, Discriminatory, Huang, MaximalVolume, Mechanism, Muda, MultiRound, RandomMatching, RankedRule, Rule, Sbba,
     TradeReduction, Uniform, Vickrey,
 };
+use crate::bytes::{Malformed, Reader};
 use crate::units::{PRICE_MAX, price_in_range, quantity_in_range};
 
 /// Names of the rules; a rule's number is its place here.

@@ -25,7 +25,6 @@
 //! - A command is done or refused as a whole, but for batches of orders: those have one code a row.
 //! - One idempotency key stands for one command: asked again it is answered again, and nothing happens twice.
 
-mod bytes;
 pub mod command;
 pub mod genesis;
 mod keys;
@@ -37,7 +36,7 @@ mod saved;
 pub mod slot;
 mod state;
 
-pub use bytes::Malformed;
+pub use crate::bytes::Malformed;
 pub use command::{Command, Name, OrderBatch};
 pub use genesis::{Gate, Genesis};
 pub use members::Members;

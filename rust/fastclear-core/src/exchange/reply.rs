@@ -11,8 +11,8 @@
 //! An event is 72 bytes: u8 kind, u8 detail, u16 code, u32 row, u64 market, order, counter order, account, then i64
 //! price, counter price, quantity, amount. A cycle line is u64 account and four i128.
 
-use super::bytes::{Malformed, Reader, put_count};
 use super::command::VERSION;
+use crate::bytes::{Malformed, Reader, put_count};
 use crate::ledger::header::HEADER_LEN;
 use crate::ledger::order_leaf::ORDER_ENTRY_LEN;
 use crate::ledger::record::{self, RECORD_ENTRY_LEN, RECORD_LEN};

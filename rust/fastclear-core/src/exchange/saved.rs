@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use super::bytes::{Malformed, Reader, put_count};
 use super::command::Name;
 use super::genesis::Genesis;
 use super::keys::Keys;
 use super::members::Members;
 use super::slot::Slot;
 use super::state::{Exchange, params_hash};
+use crate::bytes::{Malformed, Reader, put_count};
 use crate::ledger::header::HEADER_LEN;
 use crate::ledger::record::{self, RECORD_LEN};
 use crate::ledger::salt::SaltKey;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::bytes::{Malformed, Reader, put_count};
 use super::genesis::Genesis;
 use super::mechanism;
 use super::reply::{Event, EventKind};
 use crate::auction::Mechanism;
 use crate::batch::{self, Clearing, Want};
+use crate::bytes::{Malformed, Reader, put_count};
 use crate::ledger::Hash;
 use crate::ledger::merkle;
 use crate::ledger::order_leaf::{ORDER_LEN, OrderLeaf, UNKNOWN};

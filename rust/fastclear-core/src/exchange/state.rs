@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use super::bytes::Malformed;
 use super::command::Command;
 use super::genesis::Genesis;
 use super::keys::Keys;
@@ -12,6 +11,7 @@ use super::members::Members;
 use super::obey::Refusal;
 use super::reply::{Reply, Status};
 use super::slot::Slot;
+use crate::bytes::Malformed;
 use crate::ledger::{Chain, Hash};
 use crate::machine::{LoadError, Machine};
 use crate::settlement::posting::Posting;

@@ -4,6 +4,8 @@
 mod admission;
 mod cases;
 mod flow;
+mod replica;
+mod saved;
 mod twin;
 
 use fastclear_core::book::{Kind, OrderBook, Rules, SMALL_MAX, SelfTrade, Want};

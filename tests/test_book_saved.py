@@ -1,0 +1,119 @@
+"""Saving a book and going on: the bytes, the texts of ids, and what is no saved book.
+
+What the core itself saves, and every cut and flipped bit, is tested in rust/fastclear-core/tests/book/saved.rs.
+"""
+
+import pickle
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fastclear as fc
+
+
+def flow(rng, n, text_ids):
+    """Mixed commands: orders that tie and cross, cancels and replacements of what may rest, halts, expiries."""
+    order = rng.integers(0, 3 * n, n)
+    market = rng.integers(0, 4, n)
+    who = rng.integers(-2, 3, n)
+    time = np.arange(n) + rng.integers(-2, 3, n)
+    expires = pl.Series(time + rng.integers(1, 40, n)).set(pl.Series(rng.integers(0, 3, n) > 0), None)
+    op = rng.choice(["new", "cancel", "reduce", "replace", "halt", "resume"], n, p=[0.7, 0.1, 0.05, 0.1, 0.02, 0.03])
+    columns = {
+        "op": op,
+        "market": market,
+        "order": order,
+        "participant": pl.Series(who).set(pl.Series(op != "new"), None),
+        "side": rng.choice(["buy", "sell"], n),
+        "price": rng.integers(95, 105, n),
+        "quantity": rng.integers(1, 7, n),
+        "expires": expires.set(pl.Series(op != "new"), None),
+        "time": time,
+    }
+    frame = pl.DataFrame(columns)
+    if text_ids:
+        texts = [("é" + pl.col(name).cast(pl.String)).alias(name) for name in ("market", "order", "participant")]
+        frame = frame.with_columns(texts)
+    return frame
+
+
+@given(
+    seed=st.integers(0, 2**32),
+    text_ids=st.booleans(),
+    rule=st.sampled_from(["off", "decrement", "cancel_both"]),
+    gates=st.booleans(),
+)
+def test_a_restored_book_goes_on_as_the_other(seed, text_ids, rule, gates):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 120))
+    commands = flow(rng, n, text_ids)
+    cut = int(rng.integers(0, n + 1))
+    book = fc.OrderBook(self_trade=rule)
+    if gates:
+        markets = ["é3", "é0"] if text_ids else [3, 0]
+        book.set_gates(dict(zip(markets, (int(at) for at in rng.integers(20, 150, 2)), strict=True)))
+    book.apply(commands[:cut])
+    state = book.save()
+    again = fc.OrderBook.restore(state)
+    assert again.save() == state
+    assert again.snapshot().equals(book.snapshot())
+    assert again.markets.equals(book.markets)
+    assert (again.clock, len(again), repr(again)) == (book.clock, len(book), repr(book))
+    for rest in (commands[cut:], flow(rng, 20, text_ids).with_columns(pl.col("time") + n)):
+        one, other = book.apply(rest), again.apply(rest)
+        assert one.first_seq == other.first_seq
+        assert one.frame.equals(other.frame)
+        for name in ("market", "order", "counter_order"):
+            assert (one.column(name) == other.column(name)).all()  # the numbers of texts, too
+    assert book.save() == again.save()
+
+
+def test_units_text_and_pickles_come_back():
+    book = fc.OrderBook(erase_after_trade=True, units=fc.Units(price="ct/kWh", quantity="kWh", rounding="nearest"))
+    orders = {"market": ["m", "m"], "side": ["buy", "sell"], "price": [12.5, 13.0], "quantity": [1.5, 2.0]}
+    book.submit(orders)
+    for again in (fc.OrderBook.restore(book.save()), pickle.loads(pickle.dumps(book))):
+        assert again.snapshot().equals(book.snapshot())
+        more = {"market": ["m"], "side": ["buy"], "price": [13.0], "quantity": [1.00001]}
+        assert again.submit(more).frame["kind"].to_list() == ["accepted", "trade", "filled", *["cancelled"] * 2]
+        with pytest.raises(fc.SchemaError, match="units"):
+            again.place("buy", 1, 1, market="m")
+    empty = fc.OrderBook.restore(fc.OrderBook().save())
+    assert empty.clock is None
+    assert empty.place("buy", 5, 1).order == 0
+
+
+def test_a_state_is_small():
+    book = fc.OrderBook()
+    n = 10_000
+    book.submit({"side": ["buy"] * n, "price": np.arange(n), "quantity": np.ones(n, int)})
+    assert len(book.save()) < 16 * n + 200
+
+
+@pytest.mark.parametrize("wrong", [None, "text", 5, b"", b"FCOB", bytes(200), [1, 2]])
+def test_what_is_no_state_raises(wrong):
+    with pytest.raises(fc.SchemaError):
+        fc.OrderBook.restore(wrong)
+
+
+def test_changed_bytes_raise():
+    book = fc.OrderBook()
+    book.submit({"market": ["a"], "side": ["buy"], "price": [5], "quantity": [2], "participant": ["p"]})
+    state = book.save()
+    for at in range(len(state)):
+        with pytest.raises(fc.SchemaError, match="cannot be read"):
+            fc.OrderBook.restore(state[:at])
+        with pytest.raises(fc.SchemaError, match="cannot be read"):
+            fc.OrderBook.restore(state[:at] + bytes([state[at] ^ 64]) + state[at + 1 :])
+    with pytest.raises(fc.SchemaError, match="version"):
+        fc.OrderBook.restore(state[:4] + b"\x09" + state[5:])
+
+
+def test_an_id_that_is_no_unicode_cannot_be_saved():
+    book = fc.OrderBook()
+    book.place("buy", 5, 1, participant="\ud800")
+    with pytest.raises(fc.SchemaError, match="Unicode"):
+        book.save()
