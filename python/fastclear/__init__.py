@@ -35,7 +35,7 @@ from fastclear.auction import (
 from fastclear.auction.properties import mechanisms
 from fastclear.audit import AuditError, AuditReport
 from fastclear.block import Block, Proof, VerificationError, VerificationReport
-from fastclear.book import BookEvents, BookView, OrderBook, bars
+from fastclear.book import BookEvents, BookStep, BookView, OrderBook, bars
 from fastclear.certificate import (
     CertificateRefusedError,
     ClearingCertificate,
@@ -124,6 +124,7 @@ __all__ = [
     "BlockClearing",
     "Blocks",
     "BookEvents",
+    "BookStep",
     "BookView",
     "Borrower",
     "CcpMargin",

@@ -106,7 +106,9 @@ BOOK_TIFS: list[str]
 
 @final
 class OrderBook:
-    def __new__(cls, self_trade: str, erase_after_trade: bool, small_max: int | None = None) -> OrderBook: ...
+    def __new__(
+        cls, self_trade: str, erase_after_trade: bool, small_max: int | None = None, settles: bool = False
+    ) -> OrderBook: ...
     def apply(
         self,
         rows: int,
@@ -130,6 +132,35 @@ class OrderBook:
         time: NDArray[np.int64] | None,
         trades_only: bool,
     ) -> Events: ...
+    def step(
+        self,
+        rows: int,
+        market: NDArray[np.int64] | None,
+        participant: NDArray[np.int64] | None,
+        side: NDArray[np.uint8] | None,
+        is_market_order: NDArray[np.uint8] | None,
+        tif: NDArray[np.uint8] | None,
+        price: NDArray[np.int64] | NDArray[np.int32] | None,
+        quantity: NDArray[np.int64] | NDArray[np.int32] | None,
+        expires: NDArray[np.int64] | None,
+        flags: NDArray[np.uint8] | None,
+        seed: int,
+        replaces: bool,
+    ) -> tuple[Events, dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]]: ...
+    def set_cover(
+        self,
+        participant: NDArray[np.int64],
+        market: NDArray[np.int64],
+        money: NDArray[np.int64],
+        energy: NDArray[np.int64],
+        position: NDArray[np.int64],
+        fee: int,
+        tax_ppm: int,
+        settled: bool,
+    ) -> None: ...
+    def cover(self) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]] | None: ...
+    @property
+    def settles(self) -> bool: ...
     def place(
         self,
         buys: bool,
@@ -142,9 +173,7 @@ class OrderBook:
     ) -> tuple[int, int, int, int]: ...
     def advance(self, now: int) -> Events: ...
     def set_gates(self, market: NDArray[np.int64], gate: NDArray[np.int64]) -> None: ...
-    def set_phases(
-        self, market: NDArray[np.int64], time: NDArray[np.int64], phase: NDArray[np.uint8]
-    ) -> None: ...
+    def set_phases(self, market: NDArray[np.int64], time: NDArray[np.int64], phase: NDArray[np.uint8]) -> None: ...
     def set_collar(self, market: int, low: int | None, high: int | None) -> None: ...
     def set_breaker(self, market: int, breaker: tuple[int, int] | None) -> None: ...
     def indicative(self, market: int) -> tuple[int, int, int] | None: ...
@@ -174,6 +203,7 @@ class OrderBook:
 @final
 class Events:
     def get(self, name: str, trades: bool) -> NDArray[np.int64]: ...
+    def record(self) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]] | None: ...
     @property
     def first_seq(self) -> int: ...
     @property

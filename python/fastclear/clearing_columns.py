@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.amounts import trade_amounts
+from fastclear.book.events import BookEvents
 from fastclear.columns import int64
 from fastclear.errors import SettlementError
 from fastclear.imbalance import OWNERS
@@ -54,7 +55,7 @@ class Settled:
     """The clearings that a bank has settled, for as long as they live."""
 
     def __init__(self) -> None:
-        self._known: dict[int, weakref.ref[Cleared]] = {}
+        self._known: dict[int, weakref.ref[Cleared | BookEvents]] = {}
         self._of_slot: dict[int, list[int]] = {}
 
     def __len__(self) -> int:
@@ -67,7 +68,7 @@ class Settled:
         twin.remember([clearing for ref in list(self._known.values()) if (clearing := ref()) is not None])
         return twin
 
-    def check_new(self, clearings: Sequence[Cleared]) -> None:
+    def check_new(self, clearings: Sequence[Cleared | BookEvents]) -> None:
         """Refuse a clearing with trades that was settled before, in this call or an earlier one: the object itself."""
         seen: dict[int, int] = {}
         for index, clearing in enumerate(clearings):
@@ -90,7 +91,7 @@ class Settled:
         for key in self._of_slot.pop(slot, []):
             self._known.pop(key, None)
 
-    def remember(self, clearings: Iterable[Cleared], provisional_slot: int | None = None) -> None:
+    def remember(self, clearings: Iterable[Cleared | BookEvents], provisional_slot: int | None = None) -> None:
         """Keep in mind that these are settled, for as long as they live; and with which slot they may be taken back."""
         known = self._known
         for clearing in clearings:
@@ -202,7 +203,7 @@ def ids(orders: Orders, column: str) -> NDArray[np.uint64]:
     return cast("NDArray[np.uint64]", table[ids])
 
 
-def _forget(settled: dict[int, weakref.ref[Cleared]], key: int) -> Callable[[object], None]:
+def _forget(settled: dict[int, weakref.ref[Cleared | BookEvents]], key: int) -> Callable[[object], None]:
     """What to do when a clearing that was settled is gone: another object may get its number."""
 
     def forget(_: object) -> None:
@@ -211,15 +212,20 @@ def _forget(settled: dict[int, weakref.ref[Cleared]], key: int) -> Callable[[obj
     return forget
 
 
-def _trades(clearing: Cleared) -> int:
+def _trades(clearing: Cleared | BookEvents) -> int:
     """How many trades it has; a pool pairs nobody, and every load is one."""
+    if isinstance(clearing, BookEvents):
+        record = clearing._core.record()
+        return 0 if record is None else len(record[1]["quantity"])
     if isinstance(clearing, SharingClearing):
         return clearing.orders.n
     return len(clearing.trade_columns["quantity"])
 
 
-def _described(clearing: Cleared) -> str:
+def _described(clearing: Cleared | BookEvents) -> str:
     """Which clearing it is: its markets and its size."""
+    if isinstance(clearing, BookEvents):
+        return f"(events {clearing.first_seq} to {clearing.first_seq + clearing.count - 1} of a book)"
     markets = [0] if clearing.orders.market is None else np.unique(clearing.orders.market).tolist()
     named = clearing.orders.names("market", np.array(markets[:3], np.int64)).to_list()
     listed = ", ".join(str(name) for name in named) + (", …" if len(markets) > 3 else "")

@@ -30,6 +30,8 @@ import polars as pl
 
 from fastclear import _core, clearing_proof, light_client
 from fastclear.block import ORDER_ENTRY_LEN, RECORD_ENTRY_LEN, Block, Proof, VerificationError, VerificationReport
+from fastclear.book.clearing import joined
+from fastclear.book.events import BookEvents
 from fastclear.checkpoints import Checkpoint
 from fastclear.consortium import Consortium
 from fastclear.erasure import ErasureDesk, erased_leaves, present
@@ -247,7 +249,7 @@ class Ledger(LedgerSigning, ProofDesk, ErasureDesk):
 
     def seal(
         self,
-        clearing: Cleared | Sequence[Cleared] | None,
+        clearing: Cleared | BookEvents | Sequence[Cleared | BookEvents] | None,
         receipts: Any | None = None,
         *,
         slot: int | None = None,
@@ -257,8 +259,9 @@ class Ledger(LedgerSigning, ProofDesk, ErasureDesk):
 
         Parameters
         ----------
-        clearing : Clearing, sequence of Clearing, or None
-            Everything cleared at this gate, several markets or tranches of one slot.
+        clearing : Clearing, BookEvents, sequence of them, or None
+            Everything cleared at this gate, several markets or tranches of one slot. Events of one
+            :class:`fastclear.OrderBook` are sealed as one clearing: every order that they are about, and every trade.
         receipts : Receipts, optional
             The postings of the bank since the last block. The ledger folds them into account states of its own and
             seals the root of those. Without receipts the bare trades are sealed, between accounts 0: a ``trade``
@@ -292,7 +295,7 @@ class Ledger(LedgerSigning, ProofDesk, ErasureDesk):
 
     def _prepared(
         self,
-        clearing: Cleared | Sequence[Cleared] | None,
+        clearing: Cleared | BookEvents | Sequence[Cleared | BookEvents] | None,
         receipts: Any | None = None,
         *,
         slot: int | None = None,
@@ -303,12 +306,7 @@ class Ledger(LedgerSigning, ProofDesk, ErasureDesk):
         That call does next to nothing in Python, so that another thread can make it while this one goes on.
         Parameters and errors as in :meth:`seal`; columns that cannot be read are refused here.
         """
-        if clearing is None:
-            clearings: list[Cleared] = []
-        elif isinstance(clearing, Sequence):
-            clearings = list(clearing)
-        else:
-            clearings = [clearing]
+        clearings: list[Cleared] = [] if clearing is None else joined(clearing)
         start = 0 if slot is None else _natural(slot, "slot")
         orders = [order_columns(item, pseudonyms(receipts, item)) for item in clearings]
         if receipts is None:

@@ -103,6 +103,10 @@ class Members:
                 strange &= orders.refused == 0  # an order without a participant is refused, not a stranger's
             if strange.any():
                 row = int(strange.argmax())
+                nobodys = orders.missing.get("participant")
+                if nobodys is not None and nobodys[row]:
+                    order = orders.order_ids()[row]
+                    raise SettlementError(f"order {order!r} is nobody's; give orders a 'participant' to settle them")
                 raise _stranger(orders.names("participant", cast("Any", orders.participant)[row : row + 1])[0])
         return accounts
 

@@ -14,6 +14,7 @@ from fastclear import _core
 from fastclear.members import called, participant_series
 
 if TYPE_CHECKING:
+    from fastclear.book.events import BookEvents
     from fastclear.clearing_columns import Cleared
     from fastclear.settlement import Settlement
     from fastclear.statements import History, Journal, Statement, Summary
@@ -147,14 +148,16 @@ class Receipts:
         """These postings as a double-entry journal; see :class:`fastclear.History`."""
         return self._history().journal(currency, tz=tz, by=by)
 
-    def explain(self, participant: str | int, clearing: Cleared | Sequence[Cleared] = ()) -> str:
+    def explain(
+        self, participant: str | int, clearing: Cleared | BookEvents | Sequence[Cleared | BookEvents] = ()
+    ) -> str:
         """Say in words what became of a member's orders, what it metered and what it paid.
 
         Parameters
         ----------
         participant : str or int
             Who.
-        clearing : Clearing or sequence of them, optional
+        clearing : Clearing, BookEvents, or sequence of them, optional
             What was settled; without it there is nothing about orders that did not trade.
 
         Raises

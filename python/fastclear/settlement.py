@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from fastclear import _core
 from fastclear.audit.settlement import SettlementReport
 from fastclear.audit.watch import Watched, audited
+from fastclear.book.clearing import joined
+from fastclear.book.events import BookEvents
 from fastclear.clearing_columns import Cleared, Settled, cleared_columns, ids, meter_columns, meter_frame
 from fastclear.columns import INT64_MAX, Participant, whole
 from fastclear.disputes import Dispute, Disputes
@@ -355,7 +357,7 @@ class Settlement(
 
     def settle(
         self,
-        clearing: Cleared | Sequence[Cleared],
+        clearing: Cleared | BookEvents | Sequence[Cleared | BookEvents],
         meter: object = None,
         *,
         slot: int | datetime | None = None,
@@ -373,9 +375,10 @@ class Settlement(
 
         Parameters
         ----------
-        clearing : Clearing or sequence of them
+        clearing : Clearing, BookEvents, or a sequence of them
             Everything that was cleared for the slot. Each with trades can be settled once; what is cleared again
-            from the same orders counts as another.
+            from the same orders counts as another. Events of one :class:`fastclear.OrderBook` count as one clearing; an
+            order that still rests may trade in a later slot, but a reservation that it has ends with this one.
         meter : frame or mapping of columns, optional
             ``participant`` and ``energy_wh`` (integer, net: + consumption, - generation). A member without a
             row has no reading and no imbalance line; zero is never assumed. If it traded, it is noted as missing
@@ -404,7 +407,8 @@ class Settlement(
             nothing has happened.
         """
         terms = self._plan.terms(slot)
-        clearings = clearing if isinstance(clearing, Sequence) else [clearing]
+        clearings = joined(clearing)
+        given = clearing if isinstance(clearing, Sequence) else [clearing]
         fees = partial(self._plan.fees_of_trades, terms)
         columns, pools = [], []
         for item in clearings:
@@ -412,7 +416,7 @@ class Settlement(
                 pools.append(pool_columns(item, self._members.of_orders(item.orders)))
             else:
                 columns.append(cleared_columns(item, self._members, fees))
-        self._settled.check_new(clearings)
+        self._settled.check_new(given)
         start = None if slot is None else slot_ns(slot)
         self._slots.check_open(start)
         meter = None if meter is None else meter_frame(meter)
@@ -421,7 +425,7 @@ class Settlement(
         self._plan.tell(self._bank, terms)
         self._desk.before_slot(self)
         self._bank.settle(columns, pools, accounts, energy, meter is not None, whole("losses", losses))
-        self._settled.remember(clearings, len(self._slots) if self.confirm_after else None)
+        self._settled.remember(given, len(self._slots) if self.confirm_after else None)
         self._slots.add(start, accounts, versions)
         receipts = self._hand_out(slot_number=len(self._slots) - 1)
         self._desk.after_slot(self, receipts)

@@ -7,15 +7,16 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.book.commands import OPS, TIFS, Encoded, encode
+from fastclear.book.covering import Covering
 from fastclear.book.events import BookEvents
 from fastclear.book.levels import Levels, level_count
 from fastclear.book.names import NULL, Names, nulled
 from fastclear.book.phases import Phased
 from fastclear.book.saved import Saved
+from fastclear.book.stepping import Stepping
 from fastclear.book.times import times_of
 from fastclear.book.view import BookView
 from fastclear.columns import single
@@ -57,7 +58,7 @@ _PLACED_TIFS: Final = {name: TIFS[name] for name in ("gtc", "ioc", "fok")}
 _placed: Final = Placed._make
 
 
-class OrderBook(Saved, Levels, Phased):
+class OrderBook(Covering, Saved, Stepping, Levels, Phased):
     """Resting orders of one or very many markets, which trade as others come in.
 
     Of a market the best price trades first, and of one price the order that came first; the price is that of the
@@ -75,6 +76,10 @@ class OrderBook(Saved, Levels, Phased):
     units : Units, optional
         What prices and quantities of commands are given in. Without it they must be whole ticks and lots. Events and
         views are in ticks and lots.
+    settles : bool, default False
+        Whether the book remembers whose each order is, so that what its calls return can be settled
+        (:meth:`fastclear.Settlement.settle`) and sealed (:meth:`fastclear.Ledger.seal`). :meth:`set_cover` and
+        :meth:`step` turn it on in a book that has had no orders.
 
     Notes
     -----
@@ -95,13 +100,18 @@ class OrderBook(Saved, Levels, Phased):
     """
 
     def __init__(
-        self, *, self_trade: SelfTrade = "off", erase_after_trade: bool = False, units: Units | None = None
+        self,
+        *,
+        self_trade: SelfTrade = "off",
+        erase_after_trade: bool = False,
+        units: Units | None = None,
+        settles: bool = False,
     ) -> None:
         if self_trade not in get_args(SelfTrade):
             raise SchemaError(f"self_trade={self_trade!r} is no rule; give one of {', '.join(get_args(SelfTrade))}")
         if units is not None and not isinstance(units, Units):
             raise SchemaError(f'units={units!r} are none; give fc.Units(price="ct/kWh", quantity="kWh")')
-        self._core = _core.OrderBook(self_trade, bool(erase_after_trade))
+        self._core = _core.OrderBook(self_trade, bool(erase_after_trade), settles=bool(settles))
         self._units = units
         self._names = {name: Names(name) for name in ("market", "order", "participant")}
         # Whether ids of markets and orders are known to be integers, so that one order needs no look at them.
@@ -286,6 +296,7 @@ class OrderBook(Saved, Levels, Phased):
         Notes
         -----
         Some hundreds of nanoseconds; :meth:`placer` is for who needs it faster, and columns cost a tenth of it a row.
+        What it did is settled and sealed with the next call that returns events (``advance(book.clock)`` for none).
 
         Examples
         --------

@@ -212,7 +212,7 @@ class Phased:
 
 def _change(market: object, row: object) -> tuple[object, int]:
     """Time and number of the phase of one change."""
-    if not isinstance(row, tuple | list) or len(row) != 2:  # noqa: PLR2004  # a pair
+    if not isinstance(row, tuple | list) or len(row) != 2:  # a pair
         raise SchemaError(f"market {market!r}: {row!r} is no (time, phase)")
     time, phase = row
     if phase not in _NUMBERS:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from fastclear.book.clearing import BookClearing, joined
 from fastclear.columns import Participant
 from fastclear.market_view import Wording, shown
 from fastclear.receipts import Receipts
@@ -16,6 +17,7 @@ from fastclear.statements.words import KINDS, LINES, energy_text, told
 from fastclear.units import Units
 
 if TYPE_CHECKING:
+    from fastclear.book.events import BookEvents
     from fastclear.clearing_columns import Cleared
 
 _READ: Final = Units(price="ct/kWh", quantity="kWh")
@@ -30,10 +32,12 @@ _LINES: Final = {
 }
 
 
-def told_to(receipts: Receipts, participant: Participant, clearing: Cleared | Sequence[Cleared]) -> str:
+def told_to(
+    receipts: Receipts, participant: Participant, clearing: Cleared | BookEvents | Sequence[Cleared | BookEvents]
+) -> str:
     """Tell a member its slot; see :meth:`fastclear.Receipts.explain`."""
     account = receipts.bank.account(participant)
-    clearings = clearing if isinstance(clearing, Sequence) else [clearing]
+    clearings = joined(clearing)
     lines = [f"{shown(participant)}, account {account}"]
     for item in clearings:
         lines += _orders(item, receipts.bank.pseudonyms(item.orders) == account)
@@ -51,6 +55,9 @@ def _orders(clearing: Any, mine: Any) -> Iterator[str]:
     from fastclear.explanation.tellers import told as told_of_order
     from fastclear.trades import Clearing
 
+    if isinstance(clearing, BookClearing):
+        for row in np.flatnonzero(mine).tolist():
+            yield clearing.told(row, Wording(_READ, 1))
     if isinstance(clearing, Clearing):
         for row in np.flatnonzero(mine).tolist():
             story = Story(clearing, row)

@@ -2,15 +2,16 @@
 
 use fastclear_core::book::Everybody;
 use fastclear_core::book::{
-    ALL_OR_NONE, Caller, Commands, Event, Events, GateError, IdTexts, Kind, Level, NO_GATE, NO_PRICE, NO_SIDE, NOWHERE,
-    NULL, OFF_GRID, Op, OrderBook, POST_ONLY, Peg, Phase, Rules, SLIDE, SMALL_MAX, SelfTrade, SessionError, Single, Tif,
-    Want,
+    ALL_OR_NONE, Caller, Charges, Commands, Door, Event, Events, GateError, IdTexts, Kind, Level, NO_GATE, NO_PRICE,
+    NO_SIDE, NOWHERE, NULL, OFF_GRID, Op, OrderBook, POST_ONLY, Peg, Phase, Record, Rules, SLIDE, SMALL_MAX, SelfTrade,
+    SessionError, Single, Tif, Want, has_door,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyInt};
 
+use crate::book_door::{self, LimitColumns};
 use crate::columns::IntegerColumn;
 use crate::errors::Exception;
 
@@ -60,6 +61,30 @@ impl<'py> FromPyObject<'_, 'py> for Whole {
 #[pyclass(module = "fastclear._core", name = "OrderBook")]
 pub struct PyOrderBook {
     book: OrderBook,
+    /// Of a book whose trades are settled, or whose participants are covered; any other lets everybody in.
+    door: Option<Box<Door>>,
+}
+
+impl PyOrderBook {
+    fn obey(&mut self, commands: &Commands<'_>, want: Want) -> PyResult<(Events, Option<Record>)> {
+        let obeyed = match &mut self.door {
+            None => self.book.apply(commands, want).map(|events| (events, None)),
+            Some(door) => self
+                .book
+                .apply_admitted(commands, want, door.as_mut())
+                .map(|events| (events, Some(door.take_record(commands.time)))),
+        };
+        obeyed.map_err(|error| Exception::Schema.with(error.to_string()))
+    }
+
+    /// The door, which a book gets only while it has seen no order.
+    fn door(&mut self) -> PyResult<&mut Door> {
+        if self.door.is_none() && (!self.book.is_empty() || self.book.next_seq() > 0) {
+            return Err(Exception::Schema
+                .with("this book does not know whose its orders are; make it with fc.OrderBook(settles=True)"));
+        }
+        Ok(self.door.get_or_insert_default())
+    }
 }
 
 /// When a market changes its phase, and when it closes.
@@ -90,15 +115,16 @@ fn levels<'py>(py: Python<'py>, levels: &[Level]) -> Levels<'py> {
 #[pymethods]
 impl PyOrderBook {
     #[new]
-    #[pyo3(signature = (self_trade, erase_after_trade, small_max=None))]
-    fn new(self_trade: &str, erase_after_trade: bool, small_max: Option<usize>) -> PyResult<Self> {
+    #[pyo3(signature = (self_trade, erase_after_trade, small_max=None, settles=false))]
+    fn new(self_trade: &str, erase_after_trade: bool, small_max: Option<usize>, settles: bool) -> PyResult<Self> {
         let self_trade = SelfTrade::ALL
             .into_iter()
             .find(|rule| rule.name() == self_trade)
             .ok_or_else(|| PyValueError::new_err(format!("self_trade={self_trade:?} is no rule")))?;
         let rules = Rules { self_trade, erase_after_trade, ..Rules::default() };
         let small_max = small_max.unwrap_or(rules.small_max);
-        Ok(Self { book: OrderBook::new(Rules { small_max, ..rules }) })
+        let door = settles.then(Box::default);
+        Ok(Self { book: OrderBook::new(Rules { small_max, ..rules }), door })
     }
 
     /// Obeys commands in the order of rows.
@@ -150,12 +176,95 @@ impl PyOrderBook {
             time: wide(&time)?,
         };
         let want = if trades_only { Want::Trades } else { Want::Events };
-        let events = slf
-            .try_borrow_mut()?
-            .book
-            .apply(&commands, want)
-            .map_err(|error| Exception::Schema.with(error.to_string()))?;
-        Ok(PyEvents { book: slf.clone().unbind(), events })
+        let (events, record) = slf.try_borrow_mut()?.obey(&commands, want)?;
+        Ok(PyEvents { book: slf.clone().unbind(), events, record })
+    }
+
+    /// Lets agents act, in an order drawn by lot: events, and what came of it by row, by market and by agent.
+    #[pyo3(signature = (rows, market, participant, side, is_market_order, tif, price, quantity, expires, flags, seed, replaces))]
+    #[expect(clippy::too_many_arguments, reason = "one argument a column")]
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
+    #[expect(clippy::type_complexity, reason = "events and three mappings of columns")]
+    fn step<'py>(
+        slf: &Bound<'py, Self>,
+        rows: usize,
+        market: Wide<'_>,
+        participant: Wide<'_>,
+        side: Bytes<'_>,
+        is_market_order: Bytes<'_>,
+        tif: Bytes<'_>,
+        price: Option<IntegerColumn<'_>>,
+        quantity: Option<IntegerColumn<'_>>,
+        expires: Wide<'_>,
+        flags: Bytes<'_>,
+        seed: u64,
+        replaces: bool,
+    ) -> PyResult<(PyEvents, Bound<'py, PyDict>, Bound<'py, PyDict>, Bound<'py, PyDict>)> {
+        let actions = Commands {
+            rows,
+            market: wide(&market)?,
+            participant: wide(&participant)?,
+            side: bytes(&side)?,
+            is_market_order: bytes(&is_market_order)?,
+            tif: bytes(&tif)?,
+            price: price.as_ref().map(IntegerColumn::integers).transpose()?,
+            quantity: quantity.as_ref().map(IntegerColumn::integers).transpose()?,
+            expires: wide(&expires)?,
+            flags: bytes(&flags)?,
+            ..Commands::default()
+        };
+        let mut own = slf.try_borrow_mut()?;
+        own.door()?;
+        let Self { book, door } = &mut *own;
+        let door = door.get_or_insert_default();
+        let mut step =
+            book.step(&actions, seed, replaces, door).map_err(|error| Exception::Schema.with(error.to_string()))?;
+        drop(own);
+        let [acted, seen, agents] = book_door::stepped(slf.py(), &step)?;
+        let (events, record) = (std::mem::take(&mut step.events), std::mem::take(&mut step.record));
+        Ok((PyEvents { book: slf.clone().unbind(), events, record: Some(record) }, acted, seen, agents))
+    }
+
+    /// Sets what participants may have at stake, on offer and as a position; null is no limit.
+    #[pyo3(signature = (participant, market, money, energy, position, fee, tax_ppm, settled))]
+    #[expect(clippy::too_many_arguments, reason = "one argument a column")]
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
+    fn set_cover(
+        &mut self,
+        participant: PyReadonlyArray1<'_, i64>,
+        market: PyReadonlyArray1<'_, i64>,
+        money: PyReadonlyArray1<'_, i64>,
+        energy: PyReadonlyArray1<'_, i64>,
+        position: PyReadonlyArray1<'_, i64>,
+        fee: i64,
+        tax_ppm: u32,
+        settled: bool,
+    ) -> PyResult<()> {
+        let columns = LimitColumns {
+            participant: participant.as_slice()?,
+            market: market.as_slice()?,
+            money: money.as_slice()?,
+            energy: energy.as_slice()?,
+            position: position.as_slice()?,
+        };
+        let rows = columns.participant.len();
+        if [columns.market, columns.money, columns.energy, columns.position].iter().any(|column| column.len() != rows) {
+            return Err(Exception::Schema.with("columns of a cover differ in length; give one cell a participant"));
+        }
+        book_door::set_cover(self.door()?, &columns, Charges { fee, tax_ppm }, settled);
+        Ok(())
+    }
+
+    /// Money by participant and lots by participant and market; None without a cover.
+    fn cover<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyDict>, Bound<'py, PyDict>)>> {
+        let cover = self.door.as_ref().and_then(|door| door.cover());
+        cover.map(|cover| book_door::cover(py, cover)).transpose()
+    }
+
+    /// Whether the book knows whose its orders are.
+    #[getter]
+    fn settles(&self) -> bool {
+        self.door.is_some()
     }
 
     /// One new order: its id, its reject code, lots that traded, and lots that rest.
@@ -175,7 +284,7 @@ impl PyOrderBook {
         let tif = *[gtc, ioc, fok]
             .get(usize::from(tif))
             .ok_or_else(|| Exception::Schema.with(format!("tif={tif} is none; give 0 (gtc), 1 (ioc) or 2 (fok)")))?;
-        let placed = self.book.place(&Single {
+        let single = Single {
             market: market.0,
             order: order.map(|order| order.0),
             participant: participant.map(|participant| participant.0),
@@ -183,14 +292,31 @@ impl PyOrderBook {
             price: price.map(|price| price.0),
             quantity: quantity.0,
             tif,
-        });
+        };
+        let placed = match &mut self.door {
+            None => self.book.place(&single),
+            Some(door) => {
+                let placed = self.book.place_admitted(&single, door.as_mut());
+                door.stamp(None); // its record comes with that of the next call that returns events
+                placed
+            }
+        };
         Ok((placed.order, placed.reject, placed.traded, placed.open))
     }
 
     /// Lets time go by.
     fn advance(slf: &Bound<'_, Self>, now: i64) -> PyResult<PyEvents> {
-        let events = slf.try_borrow_mut()?.book.advance(now, &mut Everybody);
-        Ok(PyEvents { book: slf.clone().unbind(), events })
+        let mut own = slf.try_borrow_mut()?;
+        let Self { book, door } = &mut *own;
+        let (events, record) = match door {
+            None => (book.advance(now, &mut Everybody), None),
+            Some(door) => {
+                let events = book.advance(now, door.as_mut());
+                (events, Some(door.take_record(None)))
+            }
+        };
+        drop(own);
+        Ok(PyEvents { book: slf.clone().unbind(), events, record })
     }
 
     /// Sets when markets close: all of them or, where one cannot be set, none.
@@ -331,7 +457,7 @@ impl PyOrderBook {
 
     /// A book of its own in the same state.
     fn copy(&self) -> Self {
-        Self { book: self.book.clone() }
+        Self { book: self.book.clone(), door: self.door.clone() }
     }
 
     /// The whole state as bytes. `are_texts` says of ids of markets, orders and participants whether they are text, and
@@ -351,7 +477,10 @@ impl PyOrderBook {
                 Some(true) => IdTexts::Texts(texts),
             };
         }
-        let state = self.book.save(&caller).map_err(|error| Exception::Schema.with(error.to_string()))?;
+        let mut state = self.book.save(&caller).map_err(|error| Exception::Schema.with(error.to_string()))?;
+        if let Some(door) = &self.door {
+            state = door.save(&state);
+        }
         Ok(PyBytes::new(py, &state))
     }
 
@@ -359,7 +488,13 @@ impl PyOrderBook {
     #[staticmethod]
     #[pyo3(signature = (state, small_max=None))]
     fn restore(state: &[u8], small_max: Option<usize>) -> PyResult<Restored> {
-        let (book, caller) = OrderBook::load(state, small_max.unwrap_or(SMALL_MAX))
+        let small_max = small_max.unwrap_or(SMALL_MAX);
+        let loaded = if has_door(state) {
+            Door::load(state, small_max).map(|(book, caller, door)| (book, caller, Some(Box::new(door))))
+        } else {
+            OrderBook::load(state, small_max).map(|(book, caller)| (book, caller, None))
+        };
+        let (book, caller, door) = loaded
             .map_err(|fault| Exception::Schema.with(format!("this state of an order book cannot be read: {fault}")))?;
         let (mut are_texts, mut texts) = ([None; 3], [const { Vec::new() }; 3]);
         for ((ids, is_text), known) in caller.ids.into_iter().zip(&mut are_texts).zip(&mut texts) {
@@ -372,7 +507,7 @@ impl PyOrderBook {
                 }
             };
         }
-        Ok((Self { book }, caller.units, are_texts, texts))
+        Ok((Self { book, door }, caller.units, are_texts, texts))
     }
 }
 
@@ -382,6 +517,8 @@ pub struct PyEvents {
     /// Whose list of markets the events count in; it only ever grows.
     book: Py<PyOrderBook>,
     pub(crate) events: Events,
+    /// What the call was about, of a book that knows whose its orders are.
+    record: Option<Record>,
 }
 
 impl PyEvents {
@@ -424,6 +561,11 @@ impl PyEvents {
             "side" => self.column(py, trades, |event| if event.side == NO_SIDE { 255 } else { event.side }),
             _ => return Err(PyKeyError::new_err(name.to_owned())),
         })
+    }
+
+    /// Orders and trades, for who settles; None of a book that does not know whose its orders are.
+    fn record<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyDict>, Bound<'py, PyDict>)>> {
+        self.record.as_ref().map(|record| book_door::record(py, record)).transpose()
     }
 
     /// Number of the first event of the call.

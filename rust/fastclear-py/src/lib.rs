@@ -27,6 +27,7 @@ use pyo3::prelude::*;
 
 mod book;
 mod book_data;
+mod book_door;
 mod certificates;
 mod clearing;
 mod columns;

@@ -17,6 +17,13 @@ impl Lottery {
         Self(generator)
     }
 
+    /// The generator of one market at one of many steps, none of which draws what another does: they begin 2²⁸ words apart.
+    pub fn begun(seed: u64, market_rank: u32, step: u64) -> Self {
+        let mut begun = Self::new(seed, market_rank);
+        begun.0.set_word_pos(u128::from(step) << 28);
+        begun
+    }
+
     /// A whole number below `n`, each equally likely: numbers that would favour some are drawn again.
     pub fn below(&mut self, n: usize) -> usize {
         if n <= 1 {

@@ -7,7 +7,7 @@ use super::command::{Commands, NULL, Tif};
 use super::engine::OrderBook;
 use super::event::{Event, Events, Kind};
 use super::obey::{Given, Turn};
-use super::rules::{Admission, Request};
+use super::rules::{Admission, Everybody, Request};
 
 /// A new order, not of a column.
 #[derive(Clone, Copy, Debug)]
@@ -41,19 +41,22 @@ pub struct Placed {
     pub open: u32,
 }
 
-/// Lets everybody in and follows the order that the first event is about.
-#[derive(Default)]
-struct Follower(Option<Placed>);
+/// Follows the order that the first event is about, for somebody else at the door.
+struct Follower<'a, A> {
+    admission: &'a mut A,
+    placed: Option<Placed>,
+}
 
-impl Admission for Follower {
+impl<A: Admission> Admission for Follower<'_, A> {
     #[inline]
-    fn admit(&mut self, _: &Request) -> Result<(), RejectReason> {
-        Ok(())
+    fn admit(&mut self, request: &Request) -> Result<(), RejectReason> {
+        self.admission.admit(request)
     }
 
     #[inline]
     fn seen(&mut self, event: &Event) {
-        let placed = self.0.get_or_insert(Placed { order: event.order, ..Placed::default() });
+        self.admission.seen(event);
+        let placed = self.placed.get_or_insert(Placed { order: event.order, ..Placed::default() });
         if event.order != placed.order {
             return;
         }
@@ -69,6 +72,11 @@ impl Admission for Follower {
 impl OrderBook {
     /// Hands in one order. Its events are numbered as those of [`Self::apply`], and not kept.
     pub fn place(&mut self, order: &Single) -> Placed {
+        self.place_admitted(order, &mut Everybody)
+    }
+
+    /// As [`Self::place`]; `admission` has the last word.
+    pub fn place_admitted<A: Admission>(&mut self, order: &Single, admission: &mut A) -> Placed {
         let Single { market, side, quantity, tif, .. } = *order;
         let row = Commands {
             rows: 1,
@@ -84,11 +92,11 @@ impl OrderBook {
         }
         .row(0);
         let given = Given { market: true, order: order.order.is_some(), participant: order.participant.is_some() };
-        let (mut events, mut follower) = (Events::default(), Follower::default());
+        let (mut events, mut follower) = (Events::default(), Follower { admission, placed: None });
         let mut turn =
             Turn::<_, false> { events: &mut events, admission: &mut follower, command: 0, given, has_time: true };
         self.obey(0, row, &mut turn);
         self.count_on(events.count);
-        follower.0.unwrap_or_default()
+        follower.placed.unwrap_or_default()
     }
 }

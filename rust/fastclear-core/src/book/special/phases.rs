@@ -388,7 +388,7 @@ impl Head {
             return;
         }
         layout.remove(self.place);
-        out.gone(&self.resting);
+        out.gone(self.resting.id, self.resting.expiry);
         out.emit(Kind::Filled, self.resting.id, counter, price, lots, 0, 0, self.side);
     }
 }

@@ -1,0 +1,73 @@
+//! A door with a register of who came in, and with a cover if one is set.
+
+use super::cover::{Charges, Cover};
+use super::event::{Event, Kind};
+use super::register::{Noticed, Record, Register};
+use super::rules::{Admission, Request};
+use crate::reject::RejectReason;
+
+/// An [`Admission`] that knows whose each order is, and stops those that are not covered.
+#[derive(Clone, Debug, Default)]
+pub struct Door {
+    register: Register,
+    cover: Option<Cover>,
+}
+
+impl Door {
+    pub(super) fn of(register: Register, cover: Option<Cover>) -> Self {
+        Self { register, cover }
+    }
+
+    /// The register.
+    pub fn register(&self) -> &Register {
+        &self.register
+    }
+
+    /// What the call that is over was about: see [`Register::take_record`].
+    pub fn take_record(&mut self, times: Option<&[i64]>) -> Record {
+        self.register.take_record(times)
+    }
+
+    /// A call is over whose record is taken with that of the next: see [`Register::stamp`].
+    pub fn stamp(&mut self, times: Option<&[i64]>) {
+        self.register.stamp(times);
+    }
+
+    /// The cover; without one everybody is let in.
+    pub fn cover(&self) -> Option<&Cover> {
+        self.cover.as_ref()
+    }
+
+    /// The cover, which is there from now on: who has no limits in it is let in no more.
+    pub fn cover_with(&mut self, charges: Charges) -> &mut Cover {
+        let cover = self.cover.get_or_insert_with(|| Cover::over(charges, self.register.standings()));
+        cover.set_charges(charges, self.register.standings());
+        cover
+    }
+}
+
+impl Admission for Door {
+    fn admit(&mut self, request: &Request) -> Result<(), RejectReason> {
+        if let Some(cover) = &self.cover {
+            let replaced = request.replaces.and_then(|_| self.register.standing(request.order));
+            cover.admit(request, replaced)?;
+        }
+        self.register.ask(request);
+        Ok(())
+    }
+
+    fn seen(&mut self, event: &Event) {
+        if event.kind == Kind::Rejected {
+            return;
+        }
+        let cover = &mut self.cover;
+        self.register.follow(event, |noticed| {
+            let Some(cover) = cover else { return };
+            match noticed {
+                Noticed::Left(standing) => cover.stand(standing, -1),
+                Noticed::Stands(standing) => cover.stand(standing, 1),
+                Noticed::Dealt(deal) => cover.deal(deal),
+            }
+        });
+    }
+}
