@@ -12,7 +12,6 @@ use super::desk::Desk;
 use super::event::{Events, Kind, NOWHERE, Want};
 use super::ids::Ids;
 use super::layout::Layout;
-use super::matching::clear;
 use super::obey::{Given, Turn};
 use super::rules::{Admission, Everybody, Rules};
 use super::special::{Special, Timetable};
@@ -350,10 +349,10 @@ impl OrderBook {
         if self.markets[market as usize].is(SPECIAL) {
             self.end_session(market, turn);
         }
-        let mut out = turn.out(&mut self.desk, market);
-        let kept = self.markets[market as usize].kept;
-        let code = RejectReason::MarketClosed.code();
-        kept!(self.store, kept, |layout| clear(layout, Kind::Expired, code, |_| true, &mut out), {});
+        self.clear_market(market, Kind::Expired, RejectReason::MarketClosed.code(), |_| true, turn);
+        if self.markets[market as usize].is(SPECIAL) {
+            self.set_in_call(market, false);
+        }
         let market = &mut self.markets[market as usize];
         market.attention |= CLOSED;
         self.store.leave(&mut market.kept);

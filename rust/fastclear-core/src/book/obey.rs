@@ -11,7 +11,7 @@ use super::engine::{CLOSED, HALTED, NO_SIDE, OrderBook, SPECIAL};
 use super::event::{Events, Kind, NO_PRICE, NOWHERE};
 use super::expiry::NEVER;
 use super::layout::{Layout, Resting};
-use super::matching::{Incoming, cancel, clear};
+use super::matching::{Incoming, cancel};
 use super::rules::{Admission, Request};
 use super::special::Met;
 use super::store::{Kept, kept};
@@ -306,7 +306,7 @@ impl OrderBook {
     }
 
     #[inline(always)]
-    pub(super) fn rest(&mut self, market: u32, incoming: &Incoming, price: i32, expiry: u32) -> u64 {
+    fn rest(&mut self, market: u32, incoming: &Incoming, price: i32, expiry: u32) -> u64 {
         let resting = Resting { id: incoming.id, price, quantity: incoming.open, owner: incoming.owner, expiry };
         let kept = &mut self.markets[market as usize].kept;
         self.store.rest(kept, self.rules.small_max, market, incoming.side, &resting, &mut self.desk)
@@ -314,10 +314,7 @@ impl OrderBook {
 
     #[cold]
     pub(super) fn erase<A: Admission, const ALL: bool>(&mut self, market: u32, turn: &mut Turn<'_, A, ALL>) {
-        let mut out = turn.out(&mut self.desk, market);
-        let kept = self.markets[market as usize].kept;
-        let code = RejectReason::BookErased.code();
-        kept!(self.store, kept, |layout| clear(layout, Kind::Cancelled, code, |_| true, &mut out), {});
+        self.clear_market(market, Kind::Cancelled, RejectReason::BookErased.code(), |_| true, turn);
     }
 
     /// How its market is kept, market and place of the order that a command names.
@@ -443,7 +440,11 @@ impl OrderBook {
             incoming.give_up(price, RejectReason::BookErased, &mut out);
         }
         if incoming.open > 0 {
-            let handle = self.rest(market, &incoming, price, old.expiry);
+            let handle = if is_special {
+                self.rest_special(market, &incoming, price, old.expiry)
+            } else {
+                self.rest(market, &incoming, price, old.expiry)
+            };
             self.desk.ids.set(old.id, handle);
         } else {
             out.gone(&old);
@@ -466,9 +467,7 @@ impl OrderBook {
         let market = self.find_market(row, turn)?;
         let owner = self.desk.owners.code(row.participant);
         let takes = |resting: &Resting| row.participant == NULL || resting.owner == owner;
-        let mut out = turn.out(&mut self.desk, market);
-        let kept = self.markets[market as usize].kept;
-        kept!(self.store, kept, |layout| clear(layout, Kind::Cancelled, 0, takes, &mut out), {});
+        self.clear_market(market, Kind::Cancelled, 0, takes, turn);
         Ok(market)
     }
 

@@ -64,9 +64,9 @@ impl OrderBook {
         }
         let collar = Collar { low: low.map(|low| low as i32), high: high.map(|high| high as i32) };
         let place = self.market_place(market);
-        let kept = self.markets[place as usize].kept;
         // Best first: where the first order of a side does not reach beyond the far end, none does.
         for (side, reaches) in [(BUY, collar.high), (1 - BUY, collar.low)] {
+            let kept = self.markets[place as usize].kept_of(side);
             let first = kept!(self.store, kept, |layout| layout.best(side).map(|(_, at)| layout.resting(at)), None);
             if let Some(first) = first
                 && reaches.is_some_and(|end| if side == BUY { first.price > end } else { first.price < end })

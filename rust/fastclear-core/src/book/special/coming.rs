@@ -37,7 +37,7 @@ impl OrderBook {
             if stay.rests && !met.erases {
                 let expiry =
                     if stay.until == NULL { NEVER } else { self.desk.expiries.insert(stay.until, incoming.id) };
-                let handle = self.rest(market, &incoming, price, expiry);
+                let handle = self.rest_special(market, &incoming, price, expiry);
                 self.desk.ids.insert(incoming.id, handle);
             } else {
                 let reason = if met.erases { RejectReason::BookErased } else { RejectReason::NotFilled };
@@ -83,6 +83,9 @@ impl OrderBook {
             met.erases = self.trade_on(market, incoming, turn);
         }
         incoming.limit = limit;
+        if met.fires {
+            self.set_in_call(market, true); // before what is left of it rests, which crosses the book
+        }
         met
     }
 
@@ -120,11 +123,14 @@ impl OrderBook {
     fn can_fill_in_bounds(&mut self, market: u32, incoming: &Incoming) -> bool {
         let Some(mut breaker) = self.special(market).breaker else { return true };
         let Some(best) = self.best_met(market, incoming) else { return true };
+        if !breaker.allows(best) {
+            return false;
+        }
         if breaker.reference.is_none() {
             let (kept, rules) = (self.markets[market as usize].kept, &self.rules);
             breaker.reference = kept!(self.store, kept, |layout| incoming.first_price(layout, rules), None);
         }
         let limit = breaker.bound(incoming.side, incoming.limit);
-        breaker.allows(best) && self.can_fill(market, &Incoming { limit, ..*incoming })
+        self.can_fill(market, &Incoming { limit, ..*incoming })
     }
 }

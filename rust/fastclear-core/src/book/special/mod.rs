@@ -3,6 +3,7 @@
 //! A market of plain orders has nothing of this, and its commands never come here: its `attention` is 0. Any other keeps what
 //! it has in one [`Special`], and every command on it takes the thorough path.
 
+mod apart;
 mod call;
 mod collar;
 mod coming;

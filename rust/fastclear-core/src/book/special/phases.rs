@@ -17,11 +17,11 @@ use super::super::command::{NULL, Phase, Row};
 use super::super::desk::Out;
 use super::super::engine::{CLOSED, HALTED, NO_SIDE, OrderBook};
 use super::super::event::{Kind, NO_PRICE};
-use super::super::layout::{Layout, NOBODY, Resting};
+use super::super::layout::{Layout, Level, NOBODY, Resting};
 use super::super::matching::cancel;
 use super::super::obey::Turn;
-use super::super::rules::{Admission, Rules, SelfTrade};
-use super::super::store::kept;
+use super::super::rules::{Admission, SelfTrade};
+use super::super::store::{Kept, Store, kept};
 use super::call::{Call, Lots, call_of};
 
 /// What of a market's day is its own.
@@ -29,6 +29,8 @@ use super::call::{Call, Lots, call_of};
 pub(in crate::book) struct Session {
     /// Whether orders rest and none match.
     pub in_call: bool,
+    /// How its asks are kept meanwhile.
+    pub asks: Kept,
     /// When a pause of its breaker is over.
     pub pause_ends: Option<i64>,
     /// Changes yet to come, the next one first.
@@ -177,20 +179,17 @@ impl OrderBook {
     fn call(&mut self, market: u32) -> Option<Call> {
         let state = &self.markets[market as usize];
         let reference = state.special.as_ref().and_then(|special| special.last_price).map(i64::from);
-        let mut sides = [Vec::new(), Vec::new()];
-        let kept = state.kept;
-        kept!(
-            self.store,
-            kept,
-            |layout| for (side, lots) in (0..).zip(&mut sides) {
-                layout.levels(side, |level| {
-                    lots.push(Lots { price: level.price, lots: level.quantity });
-                    true
-                });
-            },
-            {}
-        );
-        call_of(&sides[usize::from(BUY)], &sides[usize::from(1 - BUY)], reference)
+        let kept = [0, 1].map(|side| state.kept_of(side));
+        let mut side = |side: u8| {
+            let mut lots = Vec::new();
+            let mut show = |level: Level| {
+                lots.push(Lots { price: level.price, lots: level.quantity });
+                true
+            };
+            kept!(self.store, kept[usize::from(side)], |layout| layout.levels(side, &mut show), {});
+            lots
+        };
+        call_of(&side(BUY), &side(1 - BUY), reference)
     }
 
     /// The command `phase`.
@@ -245,13 +244,15 @@ impl OrderBook {
         let was_in_call = self.in_call(market);
         let attention = &mut self.markets[market as usize].attention;
         *attention = if phase == Phase::Halted { *attention | HALTED } else { *attention & !HALTED };
-        if phase != Phase::Halted {
-            self.special(market).session.in_call = phase == Phase::PreOpen;
+        self.special(market);
+        if phase == Phase::PreOpen {
+            self.set_in_call(market, true);
         }
         if was_in_call && phase == Phase::Continuous {
             let call = self.call(market);
             self.tell_phase(market, phase, call, turn);
             self.uncross(market, call, turn);
+            self.set_in_call(market, false);
         } else {
             self.tell_phase(market, phase, None, turn);
         }
@@ -318,67 +319,76 @@ impl OrderBook {
         }
     }
 
-    /// Trades what crosses, at the price of the call.
+    /// Trades what crosses at the price of the call: the best bid with the best ask, until they no longer meet.
+    ///
+    /// Neither of two orders came in, so where both are one participant's and the rules forbid that they trade, the lots in
+    /// which they meet are cancelled in both, whatever the rule: all others trade what they would trade anyway.
     fn uncross<A: Admission, const ALL: bool>(&mut self, market: u32, call: Option<Call>, turn: &mut Turn<'_, A, ALL>) {
-        let price = call.map(|call| call.price as i32);
-        let kept = self.markets[market as usize].kept;
-        let rules = &self.rules;
+        let price = call.map_or(NO_PRICE, |call| call.price as i32);
+        let mut left = call.map_or(0, |call| call.volume);
+        let mut traded = false;
+        let kept = [0, 1].map(|side| self.markets[market as usize].kept_of(side));
         let mut out = turn.out(&mut self.desk, market);
-        let traded = price
-            .is_some_and(|price| kept!(self.store, kept, |layout| trade_at(layout, price, rules, &mut out), false));
-        self.called_at(market, price.filter(|_| traded));
+        let best = |store: &mut Store, side: u8| {
+            kept!(
+                store,
+                kept[usize::from(side)],
+                |layout| layout.best(side).map(|(_, place)| Head { side, place, resting: layout.resting(place) }),
+                None
+            )
+        };
+        while left > 0
+            && let (Some(buys), Some(sells)) = (best(&mut self.store, BUY), best(&mut self.store, 1 - BUY))
+        {
+            let lots = buys.resting.quantity.min(sells.resting.quantity);
+            left = left.saturating_sub(u64::from(lots));
+            let owner = buys.resting.owner;
+            if self.rules.self_trade != SelfTrade::Off && owner != NOBODY && owner == sells.resting.owner {
+                let code = RejectReason::SelfTrade.code();
+                for (one, other) in [(&buys, &sells), (&sells, &buys)] {
+                    let kept = kept[usize::from(one.side)];
+                    let (place, resting, counter) = (one.place, &one.resting, other.resting.id);
+                    kept!(self.store, kept, |layout| cancel(layout, place, resting, lots, code, counter, &mut out), {});
+                }
+                continue;
+            }
+            traded = true;
+            let (buyer, seller) = (buys.resting.id, sells.resting.id);
+            out.emit(Kind::Trade, buyer, seller, price, lots, buys.resting.quantity - lots, 0, BUY);
+            for (one, counter) in [(&sells, buyer), (&buys, seller)] {
+                let kept = kept[usize::from(one.side)];
+                kept!(self.store, kept, |layout| one.fill(layout, lots, (price, counter), &mut out), {});
+            }
+        }
+        self.called_at(market, traded.then_some(price));
         if traded && self.rules.erase_after_trade {
             self.erase(market, turn);
         }
     }
 }
 
-/// Trades the best bid with the best ask at one price until they no longer meet. Says whether any did.
-///
-/// Neither of two orders came in, so where both are one participant's and the rules forbid that they trade, the lots in
-/// which they meet are cancelled in both, whatever the rule: all others trade what they would trade anyway.
-fn trade_at<L: Layout, A: Admission, const ALL: bool>(
-    layout: &mut L,
-    price: i32,
-    rules: &Rules,
-    out: &mut Out<'_, A, ALL>,
-) -> bool {
-    let mut traded = false;
-    while let (Some((bid, buyer)), Some((ask, seller))) = (layout.best(BUY), layout.best(1 - BUY)) {
-        if bid < ask {
-            break;
-        }
-        let (buys, sells) = (layout.resting(buyer), layout.resting(seller));
-        let lots = buys.quantity.min(sells.quantity);
-        if rules.self_trade != SelfTrade::Off && buys.owner != NOBODY && buys.owner == sells.owner {
-            let code = RejectReason::SelfTrade.code();
-            cancel(layout, buyer, &buys, lots, code, sells.id, out);
-            cancel(layout, seller, &sells, lots, code, buys.id, out);
-            continue;
-        }
-        traded = true;
-        out.emit(Kind::Trade, buys.id, sells.id, price, lots, buys.quantity - lots, 0, BUY);
-        fill(layout, seller, &sells, lots, (price, buys.id), out);
-        fill(layout, buyer, &buys, lots, (price, sells.id), out);
-    }
-    traded
+/// The first order of a side.
+struct Head {
+    side: u8,
+    place: u32,
+    resting: Resting,
 }
 
-/// Takes traded lots out of an order that rests.
-fn fill<L: Layout, A: Admission, const ALL: bool>(
-    layout: &mut L,
-    place: u32,
-    resting: &Resting,
-    lots: u32,
-    (price, counter): (i32, i64),
-    out: &mut Out<'_, A, ALL>,
-) {
-    if lots < resting.quantity {
-        layout.take(place, lots);
-        return;
+impl Head {
+    /// Takes traded lots out of it, and the order if none remain.
+    fn fill<L: Layout, A: Admission, const ALL: bool>(
+        &self,
+        layout: &mut L,
+        lots: u32,
+        (price, counter): (i32, i64),
+        out: &mut Out<'_, A, ALL>,
+    ) {
+        if lots < self.resting.quantity {
+            layout.take(self.place, lots);
+            return;
+        }
+        layout.remove(self.place);
+        out.gone(&self.resting);
+        out.emit(Kind::Filled, self.resting.id, counter, price, lots, 0, 0, self.side);
     }
-    let side = layout.side(place);
-    layout.remove(place);
-    out.gone(resting);
-    out.emit(Kind::Filled, resting.id, counter, price, lots, 0, 0, side);
 }
