@@ -427,6 +427,64 @@ def test_one_order_at_a_time_is_a_row_of_a_column():
             named.place(*wrong)
 
 
+def test_a_placer_does_what_place_does():
+    rng = np.random.default_rng(10)
+    one, other = fc.OrderBook(self_trade="cancel_both"), fc.OrderBook(self_trade="cancel_both")
+    place, words = one.placer(), ["gtc", "ioc", "fok"]
+    for _ in range(500):
+        side, tif, market = int(rng.integers(2)), int(rng.integers(3)), int(rng.integers(3))
+        price, quantity, who = (int(rng.integers(low, high)) for low, high in ((0, 9), (0, 6), (0, 3)))
+        price, who = [price, None][rng.integers(20) == 0], [who, None][rng.integers(5) == 0]
+        placed = other.place(("sell", "buy")[side], price, quantity, market=market, participant=who, tif=words[tif])
+        assert place(side == 1, price, quantity, market, who, tif=tif) == placed
+        assert one.best(market) == other.best(market)
+    assert one.snapshot().equals(other.snapshot())
+    assert place(True, 3, 1, order=10**6)[0] == 10**6
+    assert place(True, 3, 1)[0] == 10**6 + 1
+    before = len(one)
+    for wrong in (
+        (True, 1.5, 1),
+        (True, True, 1),
+        (True, 1, None),
+        (True, 1, 2**63),
+        (True, 1, 1, "m"),
+        (True, -(2**63), 1),
+    ):
+        with pytest.raises((TypeError, OverflowError)):
+            place(*wrong)
+    with pytest.raises(fc.SchemaError):
+        place(True, 1, 1, tif=3)
+    with pytest.raises(fc.SchemaError):
+        one.submit({"side": ["buy"], "price": [1], "quantity": [1], "market": ["m"]})
+    assert len(one) == before
+    named = fc.OrderBook()
+    named.place("buy", 5, 2, market="m", order="o")
+    with pytest.raises(fc.SchemaError):
+        named.placer()
+    with pytest.raises(fc.SchemaError):
+        fc.OrderBook(units=fc.Units(price="ct/kWh", quantity="kWh")).placer()
+
+
+def test_what_one_order_is_given_is_looked_at():
+    book = fc.OrderBook()
+    for _ in range(2):  # the first order settles what ids are, and the second takes another way
+        for price, quantity, reason in (
+            (2**70, 1, "PRICE_OUT_OF_RANGE"),
+            (-(2**63), 1, "PRICE_OUT_OF_RANGE"),
+            (1, -(2**63), "QUANTITY_OUT_OF_RANGE"),
+            (1, False, "QUANTITY_OUT_OF_RANGE"),
+        ):
+            assert fc.RejectReason(book.place("buy", price, quantity).reject).name == reason
+        assert book.place("buy", np.int32(3), np.uint8(4)).open == 4
+        for wrong in ({"market": "m"}, {"order": "o"}, {"market": True}, {"order": -(2**63)}, {"market": None}):
+            with pytest.raises(fc.SchemaError):
+                book.place("buy", 1, 1, **wrong)
+        for wrong in (("hold", 1, 1), ([], 1, 1), ("buy", 1.5, 1), ("buy", 1, None), ("buy", True, 1), ("buy", 1, "2")):
+            with pytest.raises(fc.SchemaError):
+                book.place(*wrong)
+        assert book.place("buy", 1, 1, participant="p").open == 1
+
+
 def test_rules_that_are_none_raise():
     for rules in ({"self_trade": "never"}, {"self_trade": None}, {"units": "kWh"}):
         with pytest.raises(fc.SchemaError):

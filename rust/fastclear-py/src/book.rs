@@ -42,7 +42,7 @@ fn wide<'a>(column: &'a Wide<'_>) -> PyResult<Option<&'a [i64]>> {
     column.as_ref().map(|column| Ok(column.as_slice()?)).transpose()
 }
 
-/// An integer that is no truth value.
+/// An integer that is no truth value, and not what stands for a null.
 #[derive(Clone, Copy, Debug)]
 struct Whole(i64);
 
@@ -53,7 +53,10 @@ impl<'py> FromPyObject<'_, 'py> for Whole {
         if !object.is_exact_instance_of::<PyInt>() && object.is_instance_of::<PyBool>() {
             return Err(PyTypeError::new_err("a truth value is no integer"));
         }
-        object.extract::<i64>().map(Self)
+        match object.extract() {
+            Ok(NULL | OFF_GRID) => Err(PyTypeError::new_err("the least integers of 64 bits stand for something else")),
+            other => other.map(Self),
+        }
     }
 }
 

@@ -23,8 +23,9 @@ pub const NO_GATE: i64 = i64::MAX;
 /// Side of an event that is about no order, or of an order that named none.
 pub const NO_SIDE: u8 = 255;
 
-/// One market.
+/// One market: a line of the cache, so that to fetch one is to fetch all of it.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(super) struct Market {
     pub id: i64,
     pub gate: i64,
