@@ -7,7 +7,6 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.book.commands import OPS, TIFS, Encoded, encode
