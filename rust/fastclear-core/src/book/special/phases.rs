@@ -69,6 +69,8 @@ pub enum SessionError {
     },
     /// The market has closed.
     Closed,
+    /// [`NULL`] is no market.
+    NoMarket,
     /// A collar has no price between its ends, or an end that is none.
     NoCollar,
     /// An order that is there could trade outside of a collar.
@@ -86,6 +88,7 @@ impl std::fmt::Display for SessionError {
             Self::Passed { at, clock } => write!(f, "{at} is not after the book's clock, {clock}; give later times"),
             Self::Unordered { at } => write!(f, "{at} is not after the time before it; give rising times"),
             Self::Closed => write!(f, "the market's gate has closed; name another market"),
+            Self::NoMarket => write!(f, "null is no market; name one"),
             Self::NoCollar => {
                 write!(f, "a collar has a low end, and a high end that is not below; give ticks below 2^31")
             }
@@ -165,6 +168,7 @@ impl OrderBook {
 
     pub(super) fn check_open(&self, market: i64) -> Result<(), SessionError> {
         match self.market_places.get(market) {
+            _ if market == NULL => Err(SessionError::NoMarket),
             Some(place) if self.markets[place as usize].is(CLOSED) => Err(SessionError::Closed),
             _ => Ok(()),
         }
