@@ -160,6 +160,8 @@ REACHED = {
     "duplicate_order": ([SELL, SELL], {}),
     "unknown_order": ([SELL, {"op": "cancel", "order": 1, "market": 3}], {}),
     "market_halted": ([{"op": "halt"}, BUY], {}),
+    "unknown_phase": ([{"op": "phase", "phase": "lunch"}], {}),
+    "not_in_phase": ([{"op": "phase", "phase": "pre_open"}, BUY | {"tif": "ioc"}], {}),
     "would_trade": ([SELL, BUY | {"flags": "post_only"}], {}),
     "not_filled": ([SELL, BUY | {"quantity": 3, "tif": "fok"}], {}),
     "self_trade": ([SELL, BUY], {"self_trade": "cancel_resting"}),

@@ -103,6 +103,8 @@ OF_BOOKS = {
     "display_invalid": 37,
     "stop_invalid": 38,
     "peg_invalid": 39,
+    "unknown_phase": 40,
+    "not_in_phase": 41,
 }
 """Reasons of order books, which test_order_book.py reaches."""
 

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
         DISPLAY_INVALID = 37
         STOP_INVALID = 38
         PEG_INVALID = 39
+        UNKNOWN_PHASE = 40
+        NOT_IN_PHASE = 41
 
 else:
     # The numbers live in Rust; a type checker needs to see the names.

@@ -7,26 +7,25 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.book.commands import OPS, TIFS, Encoded, encode
 from fastclear.book.events import BookEvents
 from fastclear.book.levels import Levels, level_count
 from fastclear.book.names import NULL, Names, nulled
+from fastclear.book.phases import Phased
 from fastclear.book.saved import Saved
+from fastclear.book.times import times_of
 from fastclear.book.view import BookView
 from fastclear.columns import single
 from fastclear.errors import SchemaError
 from fastclear.orders.column import array_or_series
-from fastclear.orders.flaws import Flaws
-from fastclear.orders.times import nanoseconds
 from fastclear.units import Units
 
 SelfTrade = Literal["off", "cancel_resting", "cancel_incoming", "cancel_both", "decrement"]
 Keep = Literal["events", "trades"]
 
-_UNNAMED: Final = [OPS[name] for name in ("new", "mass_cancel", "halt", "resume")]
+_UNNAMED: Final = [OPS[name] for name in ("new", "mass_cancel", "halt", "resume", "phase")]
 """Commands that take market 0, or a new order's id, where there is no such column."""
 _FAR_OUT: Final = 2**62  # out of every range, and no null
 
@@ -49,7 +48,7 @@ class Placed(NamedTuple):
     open: int
 
 
-class OrderBook(Saved, Levels):
+class OrderBook(Saved, Levels, Phased):
     """Resting orders of one or very many markets, which trade as others come in.
 
     Of a market the best price trades first, and of one price the order that came first; the price is that of the
@@ -154,7 +153,8 @@ class OrderBook(Saved, Levels):
         commands : frame or mapping of columns
             ``op``: "new" (as :meth:`submit`), "cancel" (``order``), "reduce" (``order``; ``quantity`` lots are taken
             out), "replace" (as :meth:`replace`), "mass_cancel" (all of a ``market``, or those of one ``participant``
-            there), "halt" and "resume" (a ``market``). Cells that a row's command does not ask for may be null. A
+            there), "halt" and "resume" (a ``market``), "phase" (takes a ``market`` into ``phase``: "pre_open",
+            "continuous" or "halted"). Cells that a row's command does not ask for may be null. A
             ``market`` or ``participant`` beside an ``order`` says where, or whose, it must be; null says nothing.
         keep : {"events", "trades"}
             As in :meth:`submit`.
@@ -350,7 +350,7 @@ class OrderBook(Saved, Levels):
         SchemaError
             No time.
         """
-        events = self._core.advance(int(_times([time])[0]))
+        events = self._core.advance(int(times_of([time])[0]))
         return BookEvents(events, self._names, 0, clock=self._core.clock)
 
     def set_gates(self, gates: Mapping[Any, object]) -> None:
@@ -378,7 +378,7 @@ class OrderBook(Saved, Levels):
         if not gates:
             return
         markets = self._names["market"].encode(array_or_series("market", list(gates)), add=True)
-        self._core.set_gates(markets, _times(list(gates.values())))
+        self._core.set_gates(markets, times_of(list(gates.values())))
 
     @property
     def clock(self) -> int | None:
@@ -492,12 +492,3 @@ class OrderBook(Saved, Levels):
                 pl.Series("closed", columns["closed"]),
             ]
         )
-
-
-def _times(times: list[object]) -> NDArray[np.int64]:
-    """Times as nanoseconds; none may be missing."""
-    flaws = Flaws(len(times))
-    stamps = nanoseconds(array_or_series("time", times), flaws)
-    if flaws.codes is not None:
-        raise SchemaError("a time is missing; give nanoseconds since 1970 UTC, or datetimes with a zone", column="time")
-    return stamps

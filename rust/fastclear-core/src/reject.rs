@@ -86,15 +86,20 @@ pub enum RejectReason {
     StopInvalid = 38,
     /// `peg` is none of `best` and `mid`, or `offset` is no whole number of ticks from 0 on.
     PegInvalid = 39,
+    /// `phase` is none of the phases of a market.
+    UnknownPhase = 40,
+    /// The market is in a call, and the order is there to trade at once.
+    NotInPhase = 41,
 }
 
 impl RejectReason {
     /// Every reason, in precedence.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 41] = [
         Self::UnknownOp,
         Self::UnknownSide,
         Self::UnknownType,
         Self::UnknownTif,
+        Self::UnknownPhase,
         Self::PriceMissing,
         Self::PriceOffGrid,
         Self::PriceOutOfRange,
@@ -118,6 +123,7 @@ impl RejectReason {
         Self::DuplicateOrder,
         Self::UnknownOrder,
         Self::MarketHalted,
+        Self::NotInPhase,
         Self::NoReferencePrice,
         Self::BothSides,
         Self::SeveralOrders,
@@ -179,6 +185,8 @@ impl RejectReason {
             Self::DisplayInvalid => "display_invalid",
             Self::StopInvalid => "stop_invalid",
             Self::PegInvalid => "peg_invalid",
+            Self::UnknownPhase => "unknown_phase",
+            Self::NotInPhase => "not_in_phase",
         }
     }
 
@@ -231,6 +239,10 @@ impl RejectReason {
             }
             Self::DisplayInvalid => "show between 1 lot and the order's quantity, or leave display out to show all",
             Self::StopInvalid => "give stop as a price in whole ticks below 2^31",
+            Self::UnknownPhase => "phase must be pre_open, continuous or halted",
+            Self::NotInPhase => {
+                "in a call orders wait: give a limit order that rests, or send it once the market trades"
+            }
             Self::PegInvalid => "peg must be best or mid, and offset a whole number of ticks from 0 on",
         }
     }

@@ -3,7 +3,7 @@
 use fastclear_core::book::Everybody;
 use fastclear_core::book::{
     ALL_OR_NONE, Caller, Commands, Event, Events, GateError, IdTexts, Kind, Level, NO_GATE, NO_PRICE, NO_SIDE, NOWHERE,
-    NULL, OFF_GRID, Op, OrderBook, POST_ONLY, Peg, Phase, Rules, SLIDE, SMALL_MAX, SelfTrade, Tif, Want,
+    NULL, OFF_GRID, Op, OrderBook, POST_ONLY, Peg, Phase, Rules, SLIDE, SMALL_MAX, SelfTrade, SessionError, Tif, Want,
 };
 use fastclear_core::order::Integers;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
@@ -49,6 +49,17 @@ pub struct PyOrderBook {
 
 /// A saved book, its units, and of markets, orders and participants the texts of ids: none if they are not text.
 type Restored = (PyOrderBook, Option<[String; 3]>, [Option<bool>; 3], [Vec<String>; 3]);
+
+/// When a market changes its phase, and when it closes.
+struct Day {
+    market: i64,
+    phases: Vec<(i64, Phase)>,
+    gate: Option<i64>,
+}
+
+fn session_error(market: i64, error: &dyn std::fmt::Display) -> PyErr {
+    Exception::Schema.with(format!("market {market}: {error}"))
+}
 
 /// Price and lots.
 type BestLevel = Option<(i64, u64)>;
@@ -189,6 +200,70 @@ impl PyOrderBook {
             self.book.set_gate(market, gate).map_err(|error| refused(row, error))?;
         }
         Ok(())
+    }
+
+    /// Sets when markets change their phases, rows of one market side by side; the number behind the last phase closes
+    /// it. All of them or, where one cannot be set, none.
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
+    fn set_phases(
+        &mut self,
+        market: PyReadonlyArray1<'_, i64>,
+        time: PyReadonlyArray1<'_, i64>,
+        phase: PyReadonlyArray1<'_, u8>,
+    ) -> PyResult<()> {
+        let (market, time, phase) = (market.as_slice()?, time.as_slice()?, phase.as_slice()?);
+        if market.len() != time.len() || market.len() != phase.len() {
+            return Err(Exception::Schema.with("'market', 'time' and 'phase' have different lengths"));
+        }
+        let mut days: Vec<Day> = Vec::new();
+        for (row, &id) in market.iter().enumerate() {
+            if row == 0 || market[row - 1] != id {
+                days.push(Day { market: id, phases: Vec::new(), gate: None });
+            }
+            let Some(day) = days.last_mut() else { continue };
+            match Phase::ALL.get(usize::from(phase[row])) {
+                _ if day.gate.is_some() => return Err(session_error(id, &"nothing comes after its end")),
+                Some(&phase) => day.phases.push((time[row], phase)),
+                None => day.gate = Some(time[row]),
+            }
+        }
+        for day in &days {
+            self.book.check_phases(day.market, &day.phases).map_err(|error| session_error(day.market, &error))?;
+            let last = day.phases.last().map_or(i64::MIN, |&(at, _)| at);
+            if let Some(gate) = day.gate {
+                self.book.check_gate(day.market, gate).map_err(|error| session_error(day.market, &error))?;
+                if gate <= last {
+                    return Err(session_error(day.market, &SessionError::Unordered { at: gate }));
+                }
+            }
+        }
+        for day in &days {
+            self.book.set_phases(day.market, &day.phases).map_err(|error| session_error(day.market, &error))?;
+            if let Some(gate) = day.gate {
+                self.book.set_gate(day.market, gate).map_err(|error| session_error(day.market, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the prices at which orders of a market are taken.
+    fn set_collar(&mut self, market: i64, low: Option<i64>, high: Option<i64>) -> PyResult<()> {
+        self.book.set_collar(market, low, high).map_err(|error| session_error(market, &error))
+    }
+
+    /// Sets how far a market may trade from its reference, and how long it pauses.
+    fn set_breaker(&mut self, market: i64, breaker: Option<(i64, i64)>) -> PyResult<()> {
+        self.book.set_breaker(market, breaker).map_err(|error| session_error(market, &error))
+    }
+
+    /// Price, volume and imbalance of the call as it stands.
+    fn indicative(&mut self, market: i64) -> Option<(i64, u64, i64)> {
+        self.book.indicative(market).map(|call| (call.price, call.volume, call.imbalance))
+    }
+
+    /// What a market does now; None if it has closed.
+    fn phase(&self, market: i64) -> Option<&'static str> {
+        self.book.phase(market).map(Phase::name)
     }
 
     /// Prices of a side, best first.

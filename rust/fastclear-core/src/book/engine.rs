@@ -8,14 +8,13 @@ use crate::reject::RejectReason;
 use super::ahead::STAGES;
 use super::block::{BLOCK, Block};
 use super::command::{Commands, NULL};
-use super::desk::{Desk, Out};
+use super::desk::Desk;
 use super::event::{Events, Kind, NOWHERE, Want};
 use super::ids::Ids;
 use super::layout::Layout;
-use super::matching::clear;
 use super::obey::{Given, Turn};
 use super::rules::{Admission, Everybody, Rules};
-use super::special::Special;
+use super::special::{Special, Timetable};
 use super::store::{Kept, Store, kept};
 
 /// A gate that never closes.
@@ -62,6 +61,8 @@ pub struct OrderBook {
     pub(super) market_places: Ids,
     /// Gates yet to close, and the markets' places.
     gates: BTreeMap<(i64, i64), u32>,
+    /// Changes of phases that the clock makes.
+    pub(super) timetable: Timetable,
     /// Rows of the call that is under way; nothing between calls, but for the room.
     ring: Vec<Block>,
     /// Id and place of the market that was named last.
@@ -108,6 +109,7 @@ impl OrderBook {
             specials: 0,
             market_places: Ids::default(),
             gates: BTreeMap::new(),
+            timetable: Timetable::default(),
             ring: Vec::new(),
             last_market: (NULL, 0),
             clock: i64::MIN,
@@ -296,33 +298,42 @@ impl OrderBook {
         if now <= self.clock {
             return;
         }
+        self.let_go::<A, ALL>(now, command, admission, events);
         self.clock = now;
-        self.let_go::<A, ALL>(command, admission, events);
     }
 
-    fn let_go<A: Admission, const ALL: bool>(&mut self, command: u32, admission: &mut A, events: &mut Events) {
-        let now = self.clock;
+    /// What is past, the earliest first, each at its own time: of one time orders, then phases, then gates.
+    fn let_go<A: Admission, const ALL: bool>(
+        &mut self,
+        now: i64,
+        command: u32,
+        admission: &mut A,
+        events: &mut Events,
+    ) {
         loop {
-            let order = self.desk.expiries.first().filter(|&(at, _)| at <= now);
-            let gate =
-                self.gates.first_key_value().map(|(&key, &place)| (key, place)).filter(|((at, _), _)| *at <= now);
-            match (order, gate) {
-                (Some((at, id)), gate) if gate.is_none_or(|((closes, _), _)| at <= closes) => {
-                    self.expire::<A, ALL>(id, command, admission, events);
+            let order = self.desk.expiries.first().map(|(at, id)| (at, 0, id));
+            let change = self.timetable.first().map(|(at, market)| (at, 1, market));
+            let gate = self.gates.first_key_value().map(|(&(at, market), _)| (at, 2, market));
+            let first = [order, change, gate].into_iter().flatten().min();
+            let Some((at, what, id)) = first.filter(|&(at, ..)| at <= now) else { return };
+            self.clock = self.clock.max(at);
+            let mut turn = Turn::<A, ALL>::of_clock(command, admission, events);
+            match what {
+                0 => self.expire(id, &mut turn),
+                1 => self.change_by_clock(&mut turn),
+                _ => {
+                    if let Some((_, place)) = self.gates.pop_first() {
+                        self.close(place, &mut turn);
+                    }
                 }
-                (_, Some((key, place))) => {
-                    self.gates.remove(&key);
-                    self.close::<A, ALL>(place, command, admission, events);
-                }
-                _ => return,
             }
         }
     }
 
     #[cold]
-    fn expire<A: Admission, const ALL: bool>(&mut self, id: i64, command: u32, admission: &mut A, events: &mut Events) {
+    fn expire<A: Admission, const ALL: bool>(&mut self, id: i64, turn: &mut Turn<'_, A, ALL>) {
         let Some((kept, market, place)) = self.store.find(&self.desk, id) else { return };
-        let mut out = Out::<A, ALL> { desk: &mut self.desk, events, admission, command, market };
+        let mut out = turn.out(&mut self.desk, market);
         kept!(
             self.store,
             kept,
@@ -334,20 +345,20 @@ impl OrderBook {
             },
             {}
         );
+        if self.markets[market as usize].is(SPECIAL) {
+            self.after(market, turn);
+        }
     }
 
     #[cold]
-    fn close<A: Admission, const ALL: bool>(
-        &mut self,
-        market: u32,
-        command: u32,
-        admission: &mut A,
-        events: &mut Events,
-    ) {
-        let mut out = Out::<A, ALL> { desk: &mut self.desk, events, admission, command, market };
-        let kept = self.markets[market as usize].kept;
-        let code = RejectReason::MarketClosed.code();
-        kept!(self.store, kept, |layout| clear(layout, Kind::Expired, code, |_| true, &mut out), {});
+    fn close<A: Admission, const ALL: bool>(&mut self, market: u32, turn: &mut Turn<'_, A, ALL>) {
+        if self.markets[market as usize].is(SPECIAL) {
+            self.end_session(market, turn);
+        }
+        self.clear_market(market, Kind::Expired, RejectReason::MarketClosed.code(), |_| true, turn);
+        if self.markets[market as usize].is(SPECIAL) {
+            self.set_in_call(market, false);
+        }
         let market = &mut self.markets[market as usize];
         market.attention |= CLOSED;
         self.store.leave(&mut market.kept);

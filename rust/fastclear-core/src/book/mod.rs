@@ -84,4 +84,5 @@ pub use quotes::{Depths, Quotes};
 pub use replica::{Followed, Replica, ReplicaError, Update};
 pub use rules::{Admission, Everybody, Request, Rules, SMALL_MAX, SelfTrade};
 pub use saved::{Caller, IdTexts, NotSaved};
+pub use special::{Call, SessionError};
 pub use view::{MarketState, Snapshot};

@@ -11,8 +11,9 @@ use super::engine::{CLOSED, HALTED, NO_SIDE, OrderBook, SPECIAL};
 use super::event::{Events, Kind, NO_PRICE, NOWHERE};
 use super::expiry::NEVER;
 use super::layout::{Layout, Resting};
-use super::matching::{Incoming, cancel, clear};
+use super::matching::{Incoming, cancel};
 use super::rules::{Admission, Request};
+use super::special::Met;
 use super::store::{Kept, kept};
 
 /// Which id columns a call has.
@@ -25,10 +26,10 @@ pub(super) struct Given {
 
 /// Whether an order rests, is to be filled at once or not at all, and until when it is there.
 #[derive(Clone, Copy, Debug)]
-struct Stay {
-    rests: bool,
-    is_fok: bool,
-    until: i64,
+pub(super) struct Stay {
+    pub rests: bool,
+    pub is_fok: bool,
+    pub until: i64,
 }
 
 /// One command's turn.
@@ -40,9 +41,15 @@ pub(super) struct Turn<'a, A, const ALL: bool> {
     pub has_time: bool,
 }
 
-impl<A: Admission, const ALL: bool> Turn<'_, A, ALL> {
+impl<'a, A: Admission, const ALL: bool> Turn<'a, A, ALL> {
+    /// The turn of what the clock does before a command is obeyed.
+    pub fn of_clock(command: u32, admission: &'a mut A, events: &'a mut Events) -> Self {
+        let given = Given { market: false, order: false, participant: false };
+        Self { events, admission, command, given, has_time: true }
+    }
+
     #[inline(always)]
-    fn out<'a>(&'a mut self, desk: &'a mut Desk, market: u32) -> Out<'a, A, ALL> {
+    pub fn out<'b>(&'b mut self, desk: &'b mut Desk, market: u32) -> Out<'b, A, ALL> {
         Out { desk, events: self.events, admission: self.admission, command: self.command, market }
     }
 }
@@ -135,7 +142,7 @@ impl OrderBook {
             3 => self.replace_order(row, turn),
             4 => self.mass_cancel(row, turn),
             5 | 6 => self.set_halted(row, op == Op::Halt as u8, turn),
-            7 => Err(RejectReason::InstructionsInvalid),
+            7 => self.command_phase(row, turn),
             _ => Err(RejectReason::UnknownOp),
         };
         match done {
@@ -196,6 +203,10 @@ impl OrderBook {
         if !turn.has_time {
             return Err(RejectReason::TimeMissing);
         }
+        let collar = self.collar_of(row.market);
+        if row.price != NULL && !collar.holds(row.price as i32) {
+            return Err(RejectReason::PriceOutsideCaps);
+        }
         let may_rest = is_limit && (row.tif == Tif::Gtc as u8 || row.tif == Tif::Gtt as u8);
         let is_timed = row.tif == Tif::Gtt as u8;
         if row.flags > POST_ONLY || row.asks_more() || (row.flags == POST_ONLY && !may_rest) || (is_timed && !is_limit)
@@ -220,16 +231,22 @@ impl OrderBook {
         if state.is(HALTED) {
             return Err(RejectReason::MarketHalted);
         }
+        let in_call = self.in_call(market);
+        if in_call && !may_rest {
+            return Err(RejectReason::NotInPhase);
+        }
+        let is_special = state.is(SPECIAL);
         let shown = if row.price == NULL { NO_PRICE } else { row.price as i32 };
+        let worst = if row.price == NULL { collar.worst(row.side) } else { Some(shown) };
         let any_price = if row.side == BUY { i32::MAX } else { i32::MIN };
         let incoming = Incoming {
             id: row.order,
             side: row.side,
-            limit: if shown == NO_PRICE { any_price } else { shown },
+            limit: worst.unwrap_or(any_price),
             open: row.quantity as u32,
             owner: self.desk.owners.code(row.participant),
         };
-        if row.flags == POST_ONLY && kept!(self.store, state.kept, |layout| incoming.meets(layout), false) {
+        if row.flags == POST_ONLY && !in_call && kept!(self.store, state.kept, |layout| incoming.meets(layout), false) {
             return Err(RejectReason::WouldTrade);
         }
         turn.admission.admit(&Request {
@@ -237,12 +254,16 @@ impl OrderBook {
             order: row.order,
             participant: row.participant,
             side: row.side,
-            price: (row.price != NULL).then_some(row.price),
+            price: worst.map(i64::from),
             quantity: row.quantity,
             replaces: None,
         })?;
         let stay = Stay { rests: may_rest, is_fok: row.tif == Tif::Fok as u8, until: row.expires };
-        self.enter(market, incoming, shown, stay, turn);
+        if is_special {
+            self.enter_special(market, incoming, shown, stay, turn);
+        } else {
+            self.enter(market, incoming, shown, stay, turn);
+        }
         Ok(market)
     }
 
@@ -292,11 +313,8 @@ impl OrderBook {
     }
 
     #[cold]
-    fn erase<A: Admission, const ALL: bool>(&mut self, market: u32, turn: &mut Turn<'_, A, ALL>) {
-        let mut out = turn.out(&mut self.desk, market);
-        let kept = self.markets[market as usize].kept;
-        let code = RejectReason::BookErased.code();
-        kept!(self.store, kept, |layout| clear(layout, Kind::Cancelled, code, |_| true, &mut out), {});
+    pub(super) fn erase<A: Admission, const ALL: bool>(&mut self, market: u32, turn: &mut Turn<'_, A, ALL>) {
+        self.clear_market(market, Kind::Cancelled, RejectReason::BookErased.code(), |_| true, turn);
     }
 
     /// How its market is kept, market and place of the order that a command names.
@@ -360,6 +378,12 @@ impl OrderBook {
         {
             return Err(reason);
         }
+        if row.price != NULL
+            && let Ok((_, market, _)) = self.find(row, turn)
+            && !self.collar_at(market).holds(row.price as i32)
+        {
+            return Err(RejectReason::PriceOutsideCaps);
+        }
         if row.order != NULL && turn.has_time && (row.flags > POST_ONLY || row.asks_more()) {
             return Err(RejectReason::InstructionsInvalid);
         }
@@ -375,7 +399,9 @@ impl OrderBook {
         let price = if row.price == NULL { old.price } else { row.price as i32 };
         let quantity = if row.quantity == NULL { old.quantity } else { row.quantity as u32 };
         let mut incoming = Incoming { id: old.id, side, limit: price, open: quantity, owner: old.owner };
-        if row.flags == POST_ONLY && kept!(self.store, kept, |layout| incoming.meets(layout), false) {
+        let is_special = state.is(SPECIAL);
+        let in_call = self.in_call(market);
+        if row.flags == POST_ONLY && !in_call && kept!(self.store, kept, |layout| incoming.meets(layout), false) {
             return Err(RejectReason::WouldTrade);
         }
         turn.admission.admit(&Request {
@@ -394,26 +420,40 @@ impl OrderBook {
             kept!(self.store, kept, |layout| layout.take(place, old.quantity - quantity), {});
             return Ok(market);
         }
-        let erases = kept!(
-            self.store,
-            kept,
-            |layout| {
-                layout.remove(place);
-                incoming.trade(layout, rules, &mut out)
-            },
-            false
-        );
-        if incoming.open > 0 && erases {
+        let met = if is_special {
+            kept!(self.store, kept, |layout| layout.remove(place), {});
+            self.trade_special(market, &mut incoming, false, turn)
+        } else {
+            let trade = kept!(
+                self.store,
+                kept,
+                |layout| {
+                    layout.remove(place);
+                    incoming.trade(layout, rules, &mut out)
+                },
+                false
+            );
+            Met { erases: trade, fires: false }
+        };
+        let mut out = turn.out(&mut self.desk, market);
+        if incoming.open > 0 && met.erases {
             incoming.give_up(price, RejectReason::BookErased, &mut out);
         }
         if incoming.open > 0 {
-            let handle = self.rest(market, &incoming, price, old.expiry);
+            let handle = if is_special {
+                self.rest_special(market, &incoming, price, old.expiry)
+            } else {
+                self.rest(market, &incoming, price, old.expiry)
+            };
             self.desk.ids.set(old.id, handle);
         } else {
             out.gone(&old);
         }
-        if erases {
+        if met.erases {
             self.erase(market, turn);
+        }
+        if met.fires {
+            self.pause(market, turn);
         }
         Ok(market)
     }
@@ -427,28 +467,11 @@ impl OrderBook {
         let market = self.find_market(row, turn)?;
         let owner = self.desk.owners.code(row.participant);
         let takes = |resting: &Resting| row.participant == NULL || resting.owner == owner;
-        let mut out = turn.out(&mut self.desk, market);
-        let kept = self.markets[market as usize].kept;
-        kept!(self.store, kept, |layout| clear(layout, Kind::Cancelled, 0, takes, &mut out), {});
+        self.clear_market(market, Kind::Cancelled, 0, takes, turn);
         Ok(market)
     }
 
-    #[cold]
-    fn set_halted<A: Admission, const ALL: bool>(
-        &mut self,
-        row: &Row,
-        halted: bool,
-        turn: &mut Turn<'_, A, ALL>,
-    ) -> Result<u32, RejectReason> {
-        let market = self.find_market(row, turn)?;
-        let attention = &mut self.markets[market as usize].attention;
-        *attention = if halted { *attention | HALTED } else { *attention & !HALTED };
-        let mut out = turn.out(&mut self.desk, market);
-        out.emit(Kind::Phase, NULL, NULL, NO_PRICE, u32::from(!halted), 0, 0, NO_SIDE);
-        Ok(market)
-    }
-
-    fn find_market<A: Admission, const ALL: bool>(
+    pub(super) fn find_market<A: Admission, const ALL: bool>(
         &mut self,
         row: &Row,
         turn: &Turn<'_, A, ALL>,

@@ -1,7 +1,7 @@
 //! What rests, as columns.
 
 use super::command::NULL;
-use super::engine::{CLOSED, HALTED, OrderBook};
+use super::engine::{CLOSED, HALTED, Market, OrderBook};
 use super::ladder::OnLadder;
 use super::layout::{Layout, Level};
 use super::store::Kept;
@@ -48,7 +48,8 @@ impl OrderBook {
             }
             levels.len() < most
         };
-        let kept = self.market_places.get(market).map_or(Kept::Nowhere, |place| self.markets[place as usize].kept);
+        let place = self.market_places.get(market);
+        let kept = place.map_or(Kept::Nowhere, |place| self.markets[place as usize].kept_of(side));
         if most > 0 && side <= 1 {
             super::store::kept!(self.store, kept, |layout| layout.levels(side, &mut more), {});
         }
@@ -78,11 +79,12 @@ impl OrderBook {
 
     /// Every order that rests; of one market, if one is named.
     pub fn snapshot(&mut self, of_market: Option<i64>) -> Snapshot {
-        let mut markets: Vec<(i64, Kept)> = match of_market {
+        let kept = |market: &Market| (market.id, [0, 1].map(|side| market.kept_of(side)));
+        let mut markets: Vec<(i64, [Kept; 2])> = match of_market {
             Some(id) => {
-                self.market_places.get(id).map(|place| (id, self.markets[place as usize].kept)).into_iter().collect()
+                self.market_places.get(id).map(|place| kept(&self.markets[place as usize])).into_iter().collect()
             }
-            None => self.markets.iter().map(|market| (market.id, market.kept)).collect(),
+            None => self.markets.iter().map(kept).collect(),
         };
         markets.sort_unstable_by_key(|&(id, _)| id);
         let mut rows = Snapshot::default();
@@ -99,7 +101,7 @@ impl OrderBook {
                     rows.expires.push(desk.expiries.at(resting.expiry).unwrap_or(NULL));
                     true
                 };
-                match kept {
+                match kept[usize::from(side)] {
                     Kept::Nowhere => {}
                     Kept::Small(place) => store.smalls[place as usize].walk(side, &mut show),
                     Kept::Ladder(place) => {

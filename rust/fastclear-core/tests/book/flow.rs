@@ -186,6 +186,7 @@ pub struct Columns {
     quantity: Vec<i64>,
     expires: Vec<i64>,
     flags: Vec<u8>,
+    phase: Vec<u8>,
     time: Vec<i64>,
     has_participants: bool,
 }
@@ -206,6 +207,7 @@ impl Columns {
             quantity: wide(|row| row.quantity),
             expires: wide(|row| row.expires),
             flags: byte(|row| row.flags),
+            phase: byte(|row| row.phase),
             time: wide(|row| row.time),
             has_participants,
         }
@@ -225,6 +227,7 @@ impl Columns {
             quantity: Some(Integers::Wide(&self.quantity)),
             expires: Some(&self.expires),
             flags: Some(&self.flags),
+            phase: Some(&self.phase),
             time: Some(&self.time),
             ..Commands::default()
         }
@@ -272,6 +275,8 @@ pub fn resting(book: &mut OrderBook) -> Vec<Rests> {
 /// The book, followed by its events alone: what rests is (market, side, price, turn) → order, open.
 #[derive(Default)]
 pub struct Followed {
+    /// Whether there are calls, in which orders trade that both rested.
+    pub calls: bool,
     pub orders: Vec<(i64, i64, bool, i64, i64)>,
 }
 
@@ -300,7 +305,9 @@ impl Followed {
             Kind::Trade => {
                 let (incoming, rested) =
                     (at(&self.orders, id).unwrap(), at(&self.orders, event.counter.unwrap()).unwrap());
-                assert_eq!(event.price, Some(self.orders[rested].3), "the price is that of the order that rested");
+                let (price, theirs) = (event.price.unwrap(), self.orders[rested].3);
+                let is_within = self.calls && (price >= theirs) != self.orders[rested].2 || price == theirs;
+                assert!(is_within, "the price is that of the order that rested, in a call one that it takes");
                 assert_ne!(self.orders[incoming].2, self.orders[rested].2, "a bid and an ask");
                 for place in [incoming, rested] {
                     self.orders[place].4 -= event.quantity;

@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod admission;
+mod calls;
 mod cases;
 mod flow;
 mod replica;
 mod saved;
 mod twin;
+mod twin_phases;
 
 use fastclear_core::book::{Kind, OrderBook, Rules, SMALL_MAX, SelfTrade, Want};
 use fastclear_core::reject::RejectReason;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::twin_phases::Sessions;
+
 /// A command with every cell that a row may have; `None` is a null.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
@@ -16,6 +18,7 @@ pub struct Command {
     pub quantity: Option<i64>,
     pub expires: Option<i64>,
     pub flags: u8,
+    pub phase: u8,
     pub time: Option<i64>,
 }
 
@@ -33,6 +36,7 @@ impl Default for Command {
             quantity: None,
             expires: None,
             flags: 0,
+            phase: 255,
             time: Some(0),
         }
     }
@@ -84,12 +88,20 @@ pub struct Twin {
     pub told: Vec<Told>,
     pub turns: u64,
     pub command: Option<usize>,
+    pub sessions: Sessions,
 }
 
-const MOST: i64 = (1 << 31) - 1;
+pub const MOST: i64 = (1 << 31) - 1;
 
 impl Twin {
-    fn tell(&mut self, kind: &'static str, order: &Rests, counter: Option<i64>, quantity: i64, reject: &'static str) {
+    pub fn tell(
+        &mut self,
+        kind: &'static str,
+        order: &Rests,
+        counter: Option<i64>,
+        quantity: i64,
+        reject: &'static str,
+    ) {
         self.told.push(Told {
             kind,
             command: self.command,
@@ -126,7 +138,7 @@ impl Twin {
     }
 
     /// Takes lots out of an order that rests.
-    fn shrink(&mut self, id: i64, lots: i64) -> Rests {
+    pub fn shrink(&mut self, id: i64, lots: i64) -> Rests {
         let at = self.find(id).unwrap();
         self.orders[at].open -= lots;
         let after = self.orders[at].clone();
@@ -141,12 +153,15 @@ impl Twin {
         if self.clock.is_some_and(|clock| now <= clock) {
             return;
         }
-        self.clock = Some(now);
         loop {
             let orders = self.orders.iter().filter_map(|order| order.expires.map(|at| (at, 0, order.order)));
-            let gates = self.gates.iter().map(|(&market, &at)| (at, 1, market));
-            match orders.chain(gates).filter(|&(at, ..)| at <= now).min() {
+            let changes = self.sessions.due.iter().map(|change| (change.at, 1, change.market));
+            let gates = self.gates.iter().map(|(&market, &at)| (at, 2, market));
+            let first = orders.chain(changes).chain(gates).filter(|&(at, ..)| at <= now).min();
+            self.clock = Some(first.map_or(now, |(at, ..)| at));
+            match first {
                 None => return,
+                Some((_, 1, _)) => self.change_by_clock(),
                 Some((_, 0, id)) => {
                     let at = self.find(id).unwrap();
                     let lots = self.orders[at].open;
@@ -155,6 +170,7 @@ impl Twin {
                 }
                 Some((_, _, market)) => {
                     self.gates.remove(&market);
+                    self.end_session(market);
                     self.closed.push(market);
                     self.clear(market, None, "expired", "market_closed");
                 }
@@ -162,7 +178,7 @@ impl Twin {
         }
     }
 
-    fn clear(&mut self, market: i64, of: Option<i64>, kind: &'static str, why: &'static str) {
+    pub fn clear(&mut self, market: i64, of: Option<i64>, kind: &'static str, why: &'static str) {
         for order in [self.queue(market, true), self.queue(market, false)].concat() {
             if of.is_none() || order.participant == of {
                 let gone = self.shrink(order.order, order.open);
@@ -206,36 +222,21 @@ impl Twin {
             }
             5 | 6 => {
                 let market = self.name_market(command)?;
-                self.halted.retain(|&other| other != market);
-                if command.op == 5 {
-                    self.halted.push(market);
-                }
-                self.told.push(Told {
-                    kind: "phase",
-                    command: self.command,
-                    market: Some(market),
-                    order: None,
-                    counter: None,
-                    price: None,
-                    quantity: i64::from(command.op == 6),
-                    remaining: 0,
-                    reject: "",
-                    side: None,
-                });
+                self.halt(market, command.op == 5);
                 Ok(())
             }
-            7 => Err("instructions_invalid"),
+            7 => self.command_phase(command),
             _ => Err("unknown_op"),
         }
     }
 
-    fn name(&mut self, market: i64) {
+    pub fn name(&mut self, market: i64) {
         if !self.named.contains(&market) {
             self.named.push(market);
         }
     }
 
-    fn name_market(&mut self, command: &Command) -> Result<i64, &'static str> {
+    pub fn name_market(&mut self, command: &Command) -> Result<i64, &'static str> {
         let market = command.market.ok_or("id_missing")?;
         command.time.ok_or("time_missing")?;
         self.name(market);
@@ -259,7 +260,7 @@ impl Twin {
         meets.then_some(first)
     }
 
-    fn is_own(&self, one: Option<i64>, other: Option<i64>) -> bool {
+    pub fn is_own(&self, one: Option<i64>, other: Option<i64>) -> bool {
         self.self_trade != "off" && one.is_some() && one == other
     }
 
@@ -281,6 +282,8 @@ impl Twin {
             command.participant.ok_or("id_missing")?;
         }
         command.time.ok_or("time_missing")?;
+        self.check_collar(market, limit)?;
+        let limit = limit.or(self.worst(market, command.side == 1));
         let (ioc, fok, gtt) = (command.tif == 1, command.tif == 2, command.tif == 3);
         let may_rest = is_limit && !ioc && !fok;
         let post_only = command.flags == 1;
@@ -303,8 +306,12 @@ impl Twin {
         if self.halted.contains(&market) {
             return Err("market_halted");
         }
+        let in_call = self.sessions.in_call.contains(&market);
+        if in_call && !may_rest {
+            return Err("not_in_phase");
+        }
         let buys = command.side == 1;
-        if post_only && self.first_met(market, buys, limit).is_some() {
+        if post_only && !in_call && self.first_met(market, buys, limit).is_some() {
             return Err("would_trade");
         }
         let mut order = Rests {
@@ -312,13 +319,13 @@ impl Twin {
             order: id,
             participant: command.participant,
             buys,
-            price: limit.unwrap_or(0),
+            price: command.price.unwrap_or(0),
             open: quantity,
             expires: command.expires,
             turn: 0,
         };
         self.tell("accepted", &order, None, quantity, "");
-        if limit.is_none() {
+        if command.price.is_none() {
             self.told.last_mut().unwrap().price = None;
         }
         let erased = if fok && !self.fills(&order, limit) { false } else { self.trade(&mut order, limit) };
@@ -328,7 +335,7 @@ impl Twin {
             } else {
                 let lots = std::mem::take(&mut order.open);
                 self.tell("cancelled", &order, None, lots, if erased { "book_erased" } else { "not_filled" });
-                if limit.is_none() {
+                if command.price.is_none() {
                     self.told.last_mut().unwrap().price = None;
                 }
             }
@@ -336,6 +343,7 @@ impl Twin {
         if erased {
             self.clear(market, None, "cancelled", "book_erased");
         }
+        self.pause_if_fired(market);
         Ok(())
     }
 
@@ -345,7 +353,19 @@ impl Twin {
     }
 
     /// Whether a fill-or-kill order is filled: tried out on a copy.
-    fn fills(&self, order: &Rests, limit: Option<i64>) -> bool {
+    fn fills(&mut self, order: &Rests, limit: Option<i64>) -> bool {
+        let breaker = self.sessions.breakers.remove(&order.market);
+        let would = self.would_fill(order, limit);
+        if let Some(breaker) = breaker {
+            self.sessions.breakers.insert(order.market, breaker);
+            let does = would && self.would_fill(order, limit);
+            self.sessions.fired = would && !does;
+            return does;
+        }
+        would
+    }
+
+    fn would_fill(&self, order: &Rests, limit: Option<i64>) -> bool {
         let (mut copy, mut tried) = (self.clone(), order.clone());
         copy.told.clear();
         copy.trade(&mut tried, limit);
@@ -354,9 +374,13 @@ impl Twin {
     }
 
     /// Trades an order that came in. Says whether the market is to be erased.
-    fn trade(&mut self, order: &mut Rests, limit: Option<i64>) -> bool {
-        while order.open > 0 {
+    pub fn trade(&mut self, order: &mut Rests, limit: Option<i64>) -> bool {
+        while order.open > 0 && !self.sessions.in_call.contains(&order.market) {
             let Some(met) = self.first_met(order.market, order.buys, limit) else { return false };
+            if !self.allows(order.market, met.price) {
+                self.sessions.fired = true;
+                return false;
+            }
             if self.is_own(order.participant, met.participant) {
                 let both = order.open.min(met.open);
                 let (theirs, ours) = match self.self_trade {
@@ -381,6 +405,7 @@ impl Twin {
             order.open -= lots;
             let shown = Rests { price: met.price, ..order.clone() };
             self.tell("trade", &shown, Some(met.order), lots, "");
+            self.traded_at(order.market, met.price);
             let after = self.shrink(met.order, lots);
             if after.open == 0 {
                 self.tell("filled", &after, Some(order.order), lots, "");
@@ -418,6 +443,9 @@ impl Twin {
         let quantity = command.quantity.map(|quantity| Self::quantity(Some(quantity))).transpose()?;
         command.order.ok_or("id_missing")?;
         command.time.ok_or("time_missing")?;
+        if let Ok(order) = self.named_order(command) {
+            self.check_collar(order.market, price)?;
+        }
         if command.flags > 1 {
             return Err("instructions_invalid");
         }
@@ -426,7 +454,8 @@ impl Twin {
             return Err("market_halted");
         }
         let mut order = Rests { price: price.unwrap_or(old.price), open: quantity.unwrap_or(old.open), ..old.clone() };
-        if command.flags == 1 && self.first_met(old.market, old.buys, Some(order.price)).is_some() {
+        let in_call = self.sessions.in_call.contains(&old.market);
+        if command.flags == 1 && !in_call && self.first_met(old.market, old.buys, Some(order.price)).is_some() {
             return Err("would_trade");
         }
         self.tell("replaced", &order, None, order.open, "");
@@ -448,6 +477,7 @@ impl Twin {
         if erased {
             self.clear(market, None, "cancelled", "book_erased");
         }
+        self.pause_if_fired(market);
         Ok(())
     }
 }
