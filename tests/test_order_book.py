@@ -183,6 +183,7 @@ def frame_of(rows):
         "time": pl.Int64,
         "flags": pl.String,
         "expires": pl.Int64,
+        "phase": pl.String,
     }
     return pl.DataFrame([NEW | row for row in rows], schema=schema)
 

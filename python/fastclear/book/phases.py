@@ -62,9 +62,9 @@ class Phased:
     def set_phases(self, phases: Mapping[Any, Sequence[tuple[object, Phase]]]) -> None:
         """Set when markets change their phase, instead of what was set for them before.
 
-        The book's clock obeys the schedule, each change at its own time however far the clock moves at once; at one time
-        orders expire first, and gates close last. A market that goes on from a call trades all that crosses at one price.
-        Before its first time it stays as it is, which is continuous unless a command said otherwise.
+        The book's clock obeys the schedule, each change at its own time however far the clock moves at once; at one
+        time orders expire first, and gates close last. A market that goes on from a call trades all that crosses at one
+        price. Before its first time it stays as it is, which is continuous unless a command said otherwise.
 
         Parameters
         ----------
@@ -113,9 +113,9 @@ class Phased:
     def indicative(self, market: int | str = 0) -> Indicative:
         """What the call of a market would trade if it were over now.
 
-        Of all prices in whole ticks those with the largest volume; of these those with the smallest imbalance; of these,
-        where bids alone are left over the highest and where asks alone are the lowest; of these the one nearest to the
-        market's last price, or to the middle of the interval in which the market clears if it has none.
+        Of all prices in whole ticks those with the largest volume; of these those with the smallest imbalance; of
+        these, where bids alone are left over the highest and where asks alone are the lowest; of these the one nearest
+        to the market's last price, or to the middle of the interval in which the market clears if it has none.
 
         Parameters
         ----------
@@ -125,8 +125,8 @@ class Phased:
         Returns
         -------
         Indicative
-            ``price`` (ticks; None where nothing crosses), ``volume`` (lots), ``imbalance`` (lots of bids at the price or
-            above less lots of asks at the price or below). What icebergs hide counts.
+            ``price`` (ticks; None where nothing crosses), ``volume`` (lots), ``imbalance`` (lots of bids at the price
+            or above less lots of asks at the price or below). What icebergs hide counts.
 
         Examples
         --------
@@ -160,7 +160,8 @@ class Phased:
         >>> import fastclear as fc
         >>> book = fc.OrderBook()
         >>> book.set_collar(0, 10, 30)
-        >>> [fc.RejectReason(code).name for code in book.submit({"side": ["buy"], "price": [31], "quantity": [1]}).reject]
+        >>> events = book.submit({"side": ["buy"], "price": [31], "quantity": [1]})
+        >>> [fc.RejectReason(code).name for code in events.reject]
         ['PRICE_OUTSIDE_CAPS']
         """
         low, high = (_whole(name, end) for name, end in (("low", low), ("high", high)))
@@ -169,11 +170,11 @@ class Phased:
     def set_breaker(self, market: int | str, ticks: int | None, pause_ns: int | None = None) -> None:
         """Set how far a market may trade from its reference before it pauses, and for how long.
 
-        The reference is the price of the last call or, where that traded nothing, of the first trade since; the first
-        trade after this call at first. An order trades as far as the breaker lets it. Where the next order that it meets
-        is farther away, that trade does not happen: what is left of it rests, or is cancelled if it does not rest, and the
-        market is in a call (``pre_open``) until the book's clock has moved on by ``pause_ns``; then it trades all that
-        crosses at one price and goes on. Whatever else changes the phase ends the pause.
+        The reference is the price of the last call or, where that traded nothing, of the first trade since; at first it
+        is that of the next trade. An order trades as far as the breaker lets it. Where the next order that it meets is
+        farther away, that trade does not happen: what is left of it rests, or is cancelled if it does not rest, and
+        the market is in a call (``pre_open``) until the book's clock has moved on by ``pause_ns``; then it trades all
+        that crosses at one price and goes on. Whatever else changes the phase ends the pause.
 
         Parameters
         ----------
@@ -198,7 +199,7 @@ class Phased:
         >>> book.submit({"side": ["buy"], "price": [30], "quantity": [2]}).frame["kind"].to_list()
         ['accepted', 'trade', 'filled', 'phase']
         >>> book.phase(), book.indicative()
-        ('pre_open', Indicative(price=28, volume=1, imbalance=0))
+        ('pre_open', Indicative(price=26, volume=1, imbalance=0))
         """
         if ticks is None:
             breaker = None

@@ -171,6 +171,7 @@ impl OrderBook {
             return Err(SessionError::NoMarket);
         }
         match self.market_places.get(market) {
+            _ if market == NULL => Err(SessionError::NoMarket),
             Some(place) if self.markets[place as usize].is(CLOSED) => Err(SessionError::Closed),
             _ => Ok(()),
         }
