@@ -13,8 +13,8 @@
 //!
 //! A text is its length (u32) and UTF-8. Units are a flag and, if it is 1, three texts. Ids of each kind (markets, orders,
 //! participants) are a byte (0 = none came yet, 1 = integers, 2 = text) and of text a count (u32) and the texts in the
-//! order of their numbers. Markets are a count (u32) and the columns id i64, gate i64, flags u8 (1 = closed, 2 = halted),
-//! bids u32, asks u32. Orders are the columns id i64, price i32, quantity u32, and participant and expiry, i64 each, which
+//! order of their numbers. Markets are a count (u32) and the columns id i64, gate i64, flags u8 (1 = closed, 2 = halted,
+//! 4 = special), bids u32, asks u32, and then what each special market has beyond plain orders. Orders are the columns id i64, price i32, quantity u32, and participant and expiry, i64 each, which
 //! are a flag and, if any order has one, the column, [`NULL`] for the others.
 //!
 //! How a market is kept is not saved: no result depends on it.
@@ -24,7 +24,7 @@ use std::collections::HashSet;
 use sha2::{Digest, Sha256};
 
 use super::command::NULL;
-use super::engine::{CLOSED, HALTED, NO_GATE, OrderBook};
+use super::engine::{CLOSED, HALTED, NO_GATE, OrderBook, SPECIAL};
 use super::expiry::NEVER;
 use super::layout::{Layout, Resting};
 use super::rules::{Rules, SelfTrade};
@@ -95,9 +95,6 @@ impl OrderBook {
     /// # Errors
     /// [`NotSaved`] where a market has what the bytes have no place for.
     pub fn save(&mut self, caller: &Caller) -> Result<Vec<u8>, NotSaved> {
-        if let Some(market) = self.markets.iter().find(|market| market.special.is_some()) {
-            return Err(NotSaved { market: market.id });
-        }
         let mut out = TAG.to_vec();
         out.extend(VERSION.to_le_bytes());
         out.extend([0; HEAD - BEFORE_HASH]);
@@ -114,10 +111,15 @@ impl OrderBook {
         put_column(&mut out, &ids, i64::to_le_bytes);
         let gates: Vec<i64> = self.markets.iter().map(|market| market.gate).collect();
         put_column(&mut out, &gates, i64::to_le_bytes);
-        out.extend(self.markets.iter().map(|market| market.attention & (CLOSED | HALTED)));
+        out.extend(self.markets.iter().map(|market| market.attention));
         for side in 0..2 {
             let column: Vec<u32> = counts.iter().map(|count| count[side]).collect();
             put_column(&mut out, &column, u32::to_le_bytes);
+        }
+        for market in &self.markets {
+            if market.special.as_ref().is_some_and(|special| !special.save(&mut out)) {
+                return Err(NotSaved { market: market.id });
+            }
         }
         put_column(&mut out, &orders.id, i64::to_le_bytes);
         put_column(&mut out, &orders.price, i32::to_le_bytes);
@@ -143,7 +145,7 @@ impl OrderBook {
         let mut count = 0;
         kept!(
             self.store,
-            self.markets[market].kept,
+            self.markets[market].kept_of(side),
             |layout| layout.walk(side, |resting| {
                 count += 1;
                 show(resting)
@@ -205,7 +207,7 @@ impl OrderBook {
             }
             let place = self.market_place(id) as usize;
             let is_closed = gate != NO_GATE && gate <= self.clock;
-            if flags[row] > (HALTED | CLOSED) || (flags[row] & CLOSED != 0) != is_closed {
+            if flags[row] > (HALTED | CLOSED | SPECIAL) || (flags[row] & CLOSED != 0) != is_closed {
                 return fault("a market's flags are none, or not those of its gate");
             }
             if is_closed {
@@ -216,7 +218,12 @@ impl OrderBook {
             } else if self.set_gate(id, gate).is_err() && gate != NO_GATE {
                 return fault("a market's gate is not after the clock");
             }
-            self.markets[place].attention = flags[row];
+            self.markets[place].attention = flags[row] & !SPECIAL;
+        }
+        for (place, flags) in flags.iter().enumerate() {
+            if flags & SPECIAL != 0 {
+                self.take_special(place as u32, r)?;
+            }
         }
         self.take_orders(r, caller, bids.iter().zip(&asks).map(|(&bids, &asks)| [bids, asks]))
     }
@@ -259,6 +266,7 @@ impl OrderBook {
             }
             if let [Some(ask), Some(bid)] = best
                 && bid >= ask
+                && !self.in_call(market as u32)
             {
                 return fault("a bid and an ask cross");
             }
@@ -286,8 +294,10 @@ impl OrderBook {
         }
         let expiry = if expires == NULL { NEVER } else { self.desk.expiries.insert(expires, id) };
         let resting = Resting { id, price, quantity, owner: self.desk.owners.code(participant), expiry };
-        let kept = &mut self.markets[market as usize].kept;
-        let handle = self.store.rest(kept, self.rules.small_max, market, side, &resting, &mut self.desk);
+        if !self.is_held(market, side, price) {
+            return Err("an order is outside of its market's collar");
+        }
+        let handle = self.put(market, side, &resting);
         self.desk.ids.insert(id, handle);
         Ok(())
     }

@@ -8,6 +8,7 @@ use fastclear_core::book::{
 };
 
 use crate::flow::{Columns, Law, Mixed, command, resting};
+use crate::saved::{phased, set_day};
 use crate::twin::Command;
 
 fn followed(book: &OrderBook, events: &Events) -> Vec<Followed> {
@@ -40,8 +41,8 @@ fn prices(depths: &Depths) -> Prices {
         .collect()
 }
 
-/// Takes in updates, number by number; best bids are below best asks between any two.
-fn update(prices: &mut Prices, updates: &[Update]) {
+/// Takes in updates, number by number; but in calls, best bids are below best asks between any two.
+fn update(prices: &mut Prices, updates: &[Update], may_cross: bool) {
     for (place, update) in updates.iter().enumerate() {
         let key = (update.market, update.side, update.price);
         if update.quantity == 0 && update.orders == 0 {
@@ -49,7 +50,7 @@ fn update(prices: &mut Prices, updates: &[Update]) {
         } else {
             prices.insert(key, (update.quantity, update.orders));
         }
-        if updates.get(place + 1).is_some_and(|next| next.seq == update.seq) {
+        if may_cross || updates.get(place + 1).is_some_and(|next| next.seq == update.seq) {
             continue;
         }
         let side = |side: u8| prices.range((update.market, side, i64::MIN)..=(update.market, side, i64::MAX));
@@ -76,6 +77,10 @@ fn a_snapshot_and_the_events_since_are_the_book() {
         if random.one_in(2) {
             book.set_gate(0, 30).unwrap();
         }
+        let has_days = random.one_in(2);
+        for market in 0..if has_days { law.markets as i64 } else { 0 } {
+            set_day(&mut random, &law, market * 1_000_000_007, 0, &mut book);
+        }
         let (mut replica, mut told) = (replica_of(&mut book), Prices::new());
         let from_the_start = replica.clone();
         let (mut all, mut nth) = (Vec::new(), 0);
@@ -83,14 +88,18 @@ fn a_snapshot_and_the_events_since_are_the_book() {
             let commands: Vec<Command> = (0..1 + random.below(4))
                 .map(|_| {
                     nth += 1;
-                    command(&mut random, &law, nth, &resting(&mut book))
+                    if has_days {
+                        phased(&mut random, &law, nth, &mut book)
+                    } else {
+                        command(&mut random, &law, nth, &resting(&mut book))
+                    }
                 })
                 .collect();
             let events = book.apply(&Columns::of(&commands, true).commands(), Want::Events).unwrap();
             let list = followed(&book, &events);
             let updates = replica.follow(events.first_seq, list.iter().copied()).unwrap();
             moved += updates.len();
-            update(&mut told, &updates);
+            update(&mut told, &updates, has_days);
             let depths = book.depths(usize::MAX);
             assert_eq!(prices(&depths), told, "seed {seed}: updates of levels");
             assert_eq!(replica.depths(usize::MAX), depths, "seed {seed}");

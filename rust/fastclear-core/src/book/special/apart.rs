@@ -31,7 +31,8 @@ impl OrderBook {
         self.put(market, incoming.side, &resting)
     }
 
-    fn put(&mut self, market: u32, side: u8, resting: &Resting) -> u64 {
+    /// Puts an order into a market, behind all others of its price; gives its handle.
+    pub(in crate::book) fn put(&mut self, market: u32, side: u8, resting: &Resting) -> u64 {
         let state = &mut self.markets[market as usize];
         let kept = match &mut state.special {
             Some(special) if side == SELL && special.session.in_call => &mut special.session.asks,

@@ -8,6 +8,7 @@ mod call;
 mod collar;
 mod coming;
 mod phases;
+mod saved;
 
 pub use call::Call;
 pub(super) use coming::Met;

@@ -167,6 +167,9 @@ impl OrderBook {
     }
 
     pub(super) fn check_open(&self, market: i64) -> Result<(), SessionError> {
+        if market == NULL {
+            return Err(SessionError::NoMarket);
+        }
         match self.market_places.get(market) {
             _ if market == NULL => Err(SessionError::NoMarket),
             Some(place) if self.markets[place as usize].is(CLOSED) => Err(SessionError::Closed),
@@ -269,7 +272,7 @@ impl OrderBook {
         // Without any time so far the pause counts from 0.
         let ends = self.clock.max(0).saturating_add(pause_ns);
         self.special(market).session.pause_ends = Some(ends);
-        self.timetable.due.insert((ends, self.markets[market as usize].id, true), market);
+        self.await_pause(market);
     }
 
     fn end_pause(&mut self, market: u32) {
@@ -286,10 +289,17 @@ impl OrderBook {
         }
     }
 
-    fn await_next(&mut self, market: u32) {
+    pub(super) fn await_next(&mut self, market: u32) {
         let state = &self.markets[market as usize];
         if let Some(&(at, _)) = state.special.as_ref().and_then(|special| special.session.schedule.front()) {
             self.timetable.due.insert((at, state.id, false), market);
+        }
+    }
+
+    pub(super) fn await_pause(&mut self, market: u32) {
+        let state = &self.markets[market as usize];
+        if let Some(ends) = state.special.as_ref().and_then(|special| special.session.pause_ends) {
+            self.timetable.due.insert((ends, state.id, true), market);
         }
     }
 
