@@ -35,7 +35,7 @@ from fastclear.auction import (
 from fastclear.auction.properties import mechanisms
 from fastclear.audit import AuditError, AuditReport
 from fastclear.block import Block, Proof, VerificationError, VerificationReport
-from fastclear.book import BookEvents, BookStep, OrderBook
+from fastclear.book import BookEvents, BookStep, BookView, OrderBook, bars
 from fastclear.certificate import (
     CertificateRefusedError,
     ClearingCertificate,
@@ -124,6 +124,7 @@ __all__ = [
     "Blocks",
     "BookEvents",
     "BookStep",
+    "BookView",
     "Borrower",
     "CcpMargin",
     "CertificateCode",
@@ -214,6 +215,7 @@ __all__ = [
     "Waterfall",
     "Windows",
     "__version__",
+    "bars",
     "catalogue",
     "certify_block",
     "clear",

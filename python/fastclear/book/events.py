@@ -35,10 +35,20 @@ class BookEvents(Exported):
 
     _EXPORTED = "frame"
 
-    def __init__(self, core: _core.Events, names: Mapping[str, Names], rows: int) -> None:
+    def __init__(
+        self,
+        core: _core.Events,
+        names: Mapping[str, Names],
+        rows: int,
+        *,
+        clock: int | None = None,
+        time: NDArray[np.int64] | None = None,
+    ) -> None:
         self._core = core
         self._names = names
         self._rows = rows
+        self._clock = clock
+        self._time = time
         self.first_seq = core.first_seq
         self.count = core.count
 
@@ -138,6 +148,48 @@ class BookEvents(Exported):
         )
 
     @cached_property
+    def tape(self) -> pl.DataFrame:
+        """One row a trade, as a ticker shows it.
+
+        ``seq`` (UInt64; null where only trades were kept), ``time`` (ns: the book's clock; null before its first time),
+        ``market``, ``price`` (ticks), ``quantity`` (lots), ``side`` (of the order that came in; "buy" in a call),
+        ``buy_order``, ``sell_order``. :func:`fastclear.bars` makes bars of it.
+
+        Examples
+        --------
+        >>> import fastclear as fc
+        >>> book = fc.OrderBook()
+        >>> orders = {"side": ["buy", "sell"], "price": [7, 5], "quantity": [3, 2], "time": [100, 250]}
+        >>> book.submit(orders).tape.rows()
+        [(2, 250, 0, 7, 2, 'sell', 0, 1)]
+        """
+        is_trade = self.column("kind") == _TRADE
+        seq = np.flatnonzero(is_trade).astype(np.uint64) + np.uint64(self.first_seq)
+        whole = len(self) == self.count
+        return pl.DataFrame(
+            [
+                pl.Series("seq", seq) if whole else pl.Series("seq", [None] * len(seq), dtype=pl.UInt64),
+                self._times(self.column("command", trades=True)),
+                self._ids("market", "market", trades=True),
+                pl.Series("price", self.column("price", trades=True)),
+                pl.Series("quantity", self.column("quantity", trades=True)),
+                pl.Series("side", ["sell", "buy"]).gather(self.column("side", trades=True)).alias("side"),
+                self._ids("buy_order", "order", trades=True),
+                self._ids("sell_order", "order", trades=True),
+            ]
+        )
+
+    def _times(self, commands: NDArray[np.int64]) -> pl.Series:
+        """The clock at commands: the latest time up to each."""
+        before = NULL if self._clock is None else self._clock
+        if self._time is None:
+            times = np.full(len(commands), before)
+        else:
+            clock = np.maximum(np.maximum.accumulate(self._time), before)
+            times = clock[np.maximum(commands, 0)]
+        return _whole("time", times)
+
+    @cached_property
     def reject(self) -> NDArray[np.uint16]:
         """Reject code of every command, 0 where it was obeyed, read-only, shape (rows of the call,).
 
@@ -156,6 +208,7 @@ class BookEvents(Exported):
 
 
 _REJECTED: Final = next(code for code, name in KINDS.items() if name == "rejected")
+_TRADE: Final = next(code for code, name in KINDS.items() if name == "trade")
 
 
 def _whole(name: str, values: NDArray[np.int64]) -> pl.Series:

@@ -13,9 +13,11 @@ from fastclear import _core
 from fastclear.book.commands import OPS, TIFS, Encoded, encode
 from fastclear.book.covering import Covering
 from fastclear.book.events import BookEvents
+from fastclear.book.levels import Levels, level_count
 from fastclear.book.names import NULL, Names, nulled
 from fastclear.book.saved import Saved
 from fastclear.book.stepping import Stepping
+from fastclear.book.view import BookView
 from fastclear.columns import single
 from fastclear.errors import SchemaError
 from fastclear.orders.column import array_or_series
@@ -26,7 +28,6 @@ from fastclear.units import Units
 SelfTrade = Literal["off", "cancel_resting", "cancel_incoming", "cancel_both", "decrement"]
 Keep = Literal["events", "trades"]
 
-_LEVELS_MAX: Final = 2**32
 _UNNAMED: Final = [OPS[name] for name in ("new", "mass_cancel", "halt", "resume")]
 """Commands that take market 0, or a new order's id, where there is no such column."""
 _FAR_OUT: Final = 2**62  # out of every range, and no null
@@ -50,7 +51,7 @@ class Placed(NamedTuple):
     open: int
 
 
-class OrderBook(Covering, Saved, Stepping):
+class OrderBook(Covering, Saved, Levels, Stepping):
     """Resting orders of one or very many markets, which trade as others come in.
 
     Of a market the best price trades first, and of one price the order that came first; the price is that of the
@@ -339,7 +340,11 @@ class OrderBook(Covering, Saved, Stepping):
             for name in ("market", "order"):
                 if encoded[name] is None and (name == "market" or op is None or not op.all()):
                     self._names[name].left_out()
-        return BookEvents(self._core.apply(**encoded, trades_only=keep == "trades"), self._names, encoded["rows"])
+        clock, time = self._core.clock, encoded["time"]
+        events = self._core.apply(**encoded, trades_only=keep == "trades")
+        # Copied: a caller may use its column again, and the tape is made when it is asked for.
+        time = None if time is None else time.copy()
+        return BookEvents(events, self._names, encoded["rows"], clock=clock, time=time)
 
     # -- time
     # ----------------------------------------------------------------------------------------------
@@ -357,7 +362,8 @@ class OrderBook(Covering, Saved, Stepping):
         SchemaError
             No time.
         """
-        return BookEvents(self._core.advance(int(_times([time])[0])), self._names, 0)
+        events = self._core.advance(int(_times([time])[0]))
+        return BookEvents(events, self._names, 0, clock=self._core.clock)
 
     def set_gates(self, gates: Mapping[Any, object]) -> None:
         """Set when markets close: from then on what rests has expired, and what comes is refused.
@@ -429,12 +435,11 @@ class OrderBook(Covering, Saved, Stepping):
         >>> book.depth(levels=1).rows()
         [('buy', 0, 7, 5, 2), ('sell', 0, 9, 4, 1)]
         """
-        if isinstance(levels, bool) or not isinstance(levels, int | np.integer) or not 0 <= levels <= _LEVELS_MAX:
-            raise SchemaError(f"levels={levels!r}; give a whole number of 0 or more")
+        most = level_count(levels)
         number = self._names["market"].single(market)
         frames = []
         for code, side in ((1, "buy"), (0, "sell")):
-            price, quantity, orders = self._core.depth(number, code, int(levels))
+            price, quantity, orders = self._core.depth(number, code, most)
             frame = {"level": np.arange(len(price)), "price": price, "quantity": quantity, "orders": orders}
             frames.append(pl.DataFrame(frame).insert_column(0, pl.Series("side", [side] * len(price), dtype=pl.String)))
         return pl.concat(frames)
@@ -463,6 +468,25 @@ class OrderBook(Covering, Saved, Stepping):
         expires = columns["expires"]
         series.append(nulled(pl.Series("expires", expires), expires == NULL))
         return pl.DataFrame(series)
+
+    def view(self) -> BookView:
+        """Return a view of what rests now, which the events of later calls keep up to date.
+
+        Examples
+        --------
+        >>> import fastclear as fc
+        >>> book = fc.OrderBook()
+        >>> view = book.view()
+        >>> _ = view.update(book.submit({"side": ["buy"], "price": [5], "quantity": [3]}))
+        >>> view.snapshot().rows()
+        [(0, 0, 'buy', 5, 3)]
+        """
+        return BookView._of(self)
+
+    @property
+    def next_seq(self) -> int:
+        """Number that the next event will have."""
+        return self._core.next_seq
 
     @property
     def markets(self) -> pl.DataFrame:

@@ -79,7 +79,8 @@ class Saved:
         book = object.__new__(cls)
         book._core = core
         book._units = None if words is None else Units(*words)  # type: ignore[arg-type]  # Units itself checks them
-        book._names = {name: Names.of(name, *known) for name, *known in zip(KINDS, kinds, texts, strict=True)}
+        known = zip(KINDS, kinds, texts, strict=True)
+        book._names = {name: Names.of(name, kind, list_of) for name, kind, list_of in known}
         return book
 
     def __reduce__(self) -> Any:
