@@ -187,7 +187,7 @@ class Stepping:
             has_price=_frozen(seen["has_price"] != 0),
             **{name: _frozen(own[name].reshape(table)) for name in ("bought", "sold")},
             agent_cash=_frozen(own["cash"].reshape(table)),
-            events=BookEvents(core, self._names, rows),
+            events=BookEvents(core, self._names, rows, clock=self._core.clock),
             _market=seen["market"],
             _agents=agents,
             _names=self._names,
