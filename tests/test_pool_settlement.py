@@ -131,6 +131,31 @@ def bank_of(profile: Any = "prepaid", **named: Any) -> fc.Settlement:
     return bank
 
 
+@pytest.mark.parametrize("key", ["static", "hybrid"])
+def test_agreed_shares_leave_energy_for_the_grid_in_both_directions(key: Any) -> None:
+    rng, both = random.Random(3), 0
+    for _ in range(60):
+        loads = [(at, rng.choice([1, 1, -1]) * rng.randint(0, 900), rng.randint(0, 200_000)) for at in range(5)]
+        columns = {
+            "participant": [at for at, _, _ in loads],
+            "net_load": [net for _, net, _ in loads],
+            "share": [share for _, _, share in loads],
+        }
+        clearing = fc.clear(columns, fc.FixedPrice(17, 30, 5, 2, key))
+        bank = fc.Settlement(tariff=fc.Tariff(30, 5), audit=True)
+        bank.open(range(5))
+        receipts = bank.settle(clearing)
+        paid, shared = twin.fixed(loads, 17, 30, 5, 2, key), twin.local_fills(loads, key)
+        posted = dict(bank.balances.filter(role="member").select("participant", "posted").rows())
+        assert {name: -int(money) for name, money in posted.items()} == {at: paid.get(at, 0) for at, _, _ in loads}
+        stays = sum(shared[at] for at, net, _ in loads if net > 0)
+        bought, sold = (sum(max(sign * net, 0) for _, net, _ in loads) - stays for sign in (1, -1))
+        house = dict(bank.balances.filter(pl.col("role") != "member").select("role", "posted").rows())
+        assert (int(house["backstop"]), int(house["platform"])) == (30 * bought - 5 * sold, 2 * stays)
+        both += set(receipts.frame["line"]) >= {"grid_import", "grid_export"}
+    assert both > 10 or key == "hybrid"
+
+
 def test_a_market_whose_loads_are_refused_is_settled_without_them() -> None:
     columns = {"participant": ["Ada", "Bo", "Cy"], "net_load": [10, -6, 2**31]}
     clearing = fc.clear(columns, fc.MidMarketRate(25, 5))
