@@ -55,10 +55,10 @@ def needed_nano(preset: Preset, recording: Recording) -> Int64 | None:
     """The smallest deposit with which none of a member's bids would have been refused, on what it did pay.
 
     ``max over slots t of (cover of its bid in t - cash of all slots before t)``, at least 0, and on top what nobody may
-    go below. None where cover is not deposits alone: where a bank lends, slots overlap, or nobody bids. Exact for who was
-    never refused. For who was, its trades would have changed its cash, to its advantage: a local kWh costs at most what the
-    same kWh costs at retail. What it saves itself it may lose as a seller elsewhere, so it is a sound estimate and
-    not a bound.
+    go below. None where cover is not deposits alone: where a bank lends, slots overlap, or nobody bids. Exact for who
+    was never refused. For who was, its trades would have changed its cash, to its advantage: a local kWh costs at most
+    what the same kWh costs at retail. What it saves itself it may lose as a seller elsewhere, so it is a sound estimate
+    and not a bound.
     """
     payment = preset.settlement.payment
     if payment.lends or preset.information.delay_ns or preset.market.rule.pool is not None:
