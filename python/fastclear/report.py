@@ -33,14 +33,13 @@ def _tiles(result: RunResult) -> str:
     bills = found["bills"]
     saved = None if bills.value is None or bills.without is None else bills.without - bills.value
     percent = 100 * float(saved / bills.without) if saved is not None and bills.without else None
-    pooled = result.preset.market.rule.pool is not None
     return "".join(
         [
             tile(
                 f"{number(bills.readable(saved), 2)} {currency}",
                 f"saved by {result.members.height} members in {result.days} days ({number(percent, 1)} %)",
             ),
-            tile(shown("price_mean"), "mean price of the pool" if pooled else "mean price of the auction"),
+            tile(shown("price_mean"), "mean price of the auction"),
             tile(shown("local"), "used by neighbours"),
             tile(
                 shown("self_sufficiency"),
@@ -212,7 +211,7 @@ def render(result: RunResult) -> str:
     book = order_books(result, slots)
     books = None if book is None else {preset.name: book}
     if books is None:
-        curve = "<p>Nothing was traded or shared, so there is no slot to show.</p>"
+        curve = "<p>Nothing was traded in the auction, so there is no slot to show.</p>"
     else:
         specs["curves"] = empty_curves(books)
         pooled = preset.market.rule.pool is not None
@@ -225,9 +224,7 @@ def render(result: RunResult) -> str:
         )
         curve = f"<p>Bids from the dearest, asks from the cheapest. {rule}</p>{pages.CHOOSER}"
     price_text = (
-        "Dots are what a shared kWh comes to; slots in which nothing was shared are empty."
-        if preset.market.rule.pool is not None
-        else "Dots are the auction's price, bars its clearing interval; slots without a trade are empty."
+        "Dots are the auction's price, bars its clearing interval; slots without a trade are empty."
         if uniform
         else "Dots are the volume-weighted mean of a slot's trades, bars span its lowest and highest price."
     )
