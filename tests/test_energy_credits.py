@@ -215,6 +215,21 @@ def test_a_bank_gives_back_retail_and_takes_back_feed_in() -> None:
     bank.audit()
 
 
+def test_invoices_take_a_month_of_credits() -> None:
+    bank = fc.Settlement(tariff=fc.Tariff(300_000, 50_000, 0, 0, 190_000), audit=True)
+    bank.open("Ana")
+    bank.open_invoicing("Street")
+    bank.advance(datetime(2026, 1, 31, tzinfo=UTC))
+    bank.settle([], {"participant": ["Ana"], "energy_wh": [-700]}, slot=datetime(2026, 1, 5, tzinfo=UTC))
+    bank.settle([], {"participant": ["Ana"], "energy_wh": [300]}, slot=datetime(2026, 1, 6, tzinfo=UTC))
+    bank.settle_energy_credits(fc.EnergyCredits().close_month("2026-01", one(300, 700)))
+    assert int(bank.balances.filter(participant="Ana")["posted"][0]) == 0
+    lines = bank.invoice("2026-01").frame
+    assert lines["exact"].sum() == 0
+    assert lines["gross"].sum() == 0
+    bank.audit()
+
+
 def two_days_over_the_end_of_a_month() -> fc.Community:
     """Much sun on 31 January, none on 1 February, in quarter-hours of UTC."""
     rng, rows = random.Random(4), []

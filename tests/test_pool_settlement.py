@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 from reference import pools_twin as twin
+from test_tariff_settlement import plan as tariff_plan
 
 import fastclear as fc
 from fastclear import light_client
@@ -129,6 +130,31 @@ def bank_of(profile: Any = "prepaid", **named: Any) -> fc.Settlement:
     bank = fc.Settlement(profile, tariff=fc.Tariff(300_000, 50_000, 0, 10_000, 200_000), **named)
     bank.open(["Ada", "Bo", "Cy"])
     return bank
+
+
+@pytest.mark.parametrize("key", ["static", "hybrid"])
+def test_agreed_shares_leave_energy_for_the_grid_in_both_directions(key: Any) -> None:
+    rng, both = random.Random(3), 0
+    for _ in range(60):
+        loads = [(at, rng.choice([1, 1, -1]) * rng.randint(0, 900), rng.randint(0, 200_000)) for at in range(5)]
+        columns = {
+            "participant": [at for at, _, _ in loads],
+            "net_load": [net for _, net, _ in loads],
+            "share": [share for _, _, share in loads],
+        }
+        clearing = fc.clear(columns, fc.FixedPrice(17, 30, 5, 2, key))
+        bank = fc.Settlement(tariff=fc.Tariff(30, 5), audit=True)
+        bank.open(range(5))
+        receipts = bank.settle(clearing)
+        paid, shared = twin.fixed(loads, 17, 30, 5, 2, key), twin.local_fills(loads, key)
+        posted = dict(bank.balances.filter(role="member").select("participant", "posted").rows())
+        assert {name: -int(money) for name, money in posted.items()} == {at: paid.get(at, 0) for at, _, _ in loads}
+        stays = sum(shared[at] for at, net, _ in loads if net > 0)
+        bought, sold = (sum(max(sign * net, 0) for _, net, _ in loads) - stays for sign in (1, -1))
+        house = dict(bank.balances.filter(pl.col("role") != "member").select("role", "posted").rows())
+        assert (int(house["backstop"]), int(house["platform"])) == (30 * bought - 5 * sold, 2 * stays)
+        both += set(receipts.frame["line"]) >= {"grid_import", "grid_export"}
+    assert both > 10 or key == "hybrid"
 
 
 def test_a_market_whose_loads_are_refused_is_settled_without_them() -> None:
@@ -302,3 +328,39 @@ def test_lies_about_a_pool_are_found(name: str, kinds: tuple[str, ...]) -> None:
             held_against(books, told, bank)
         found += 1
     assert found >= 4
+
+
+@pytest.mark.parametrize("plan", [False, True])
+def test_invoices_say_what_a_pool_cost_to_the_nano(plan: bool) -> None:
+    slot = 1_772_582_400 * 10**9  # 2026-03-04
+    tariff: Any = fc.Tariff(300_000, 50_000, 7_000, 10_000, 190_000)
+    if plan:
+        taxes = [{"since": "2020-01-01", "percent": 19}, {"since": "2026-01-02", "on": ["network_fee"], "percent": 7}]
+        tariff = tariff_plan({"platform_fee": "0.7", "network_fee": "1"}, taxes=taxes)
+    bank = fc.Settlement(tariff=tariff, audit=True)
+    bank.open(LOADS["participant"])
+    bank.open_invoicing("Street")
+    clearing = fc.clear(LOADS, fc.SupplyDemandRatio(300_000, 50_000))
+    bank.settle(clearing, {"participant": LOADS["participant"], "energy_wh": LOADS["net_load"]}, slot=slot)
+    before = dict(bank.balances.filter(role="member").select("participant", "posted").rows())
+    lines = bank.invoice("2026-03").frame
+    for name, net, paid in zip(*LOADS.values(), clearing.payment.tolist(), strict=True):
+        own = lines.filter(participant=name)
+        assert own["exact"].sum() == -int(before[name])
+        line = "energy_bought" if paid > 0 else "energy_sold"
+        assert own.filter(line=line)["energy_wh"].to_list() == [abs(net)]
+        assert set(own["line"]) == ({line, "platform_fee", "network_fee"} if paid > 0 else {line})
+    after = dict(bank.balances.filter(role="member").select("participant", "posted").rows())
+    assert all(int(money) % 10**7 == 0 for money in after.values()), "cents"
+
+
+def test_summary_and_journal_of_a_pool_add_up() -> None:
+    bank = bank_of()
+    clearing = fc.clear(LOADS, fc.MidMarketRate(300_000, 50_000, fee=1_000))
+    receipts = bank.settle(clearing)
+    history = fc.History([receipts])
+    closing = dict(history.balances.select("role", "posted").filter(pl.col("role") != "member").rows())
+    held = dict(bank.balances.select("role", "posted").filter(pl.col("role") != "member").rows())
+    assert {role: money for role, money in closing.items() if money} == {role: m for role, m in held.items() if m}
+    frame = history.summary().frame
+    assert [int(x) for x in frame["energy"]] == clearing.payment.tolist()

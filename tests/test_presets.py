@@ -600,6 +600,17 @@ def test_a_pool_shows_what_members_share_with_it(pools: dict[str, fc.RunResult])
     assert len(prices["supply_demand_ratio"]) > 20
 
 
+def test_a_pool_refuses_nobody_and_says_who_ends_below_zero() -> None:
+    preset = load_preset("community").with_values("the test", set_up__members=HOMES, settlement__deposit="1")
+    run = fc.run(preset, days=2)
+    assert run.members["refused"].sum() == 0
+    below = run.members.filter(pl.col("balance_nano") < 0)
+    assert any(f"{below.height} members end below zero" in note for note in run.notes)
+    assert run.members["needed_deposit_nano"].null_count() == run.members.height
+    rich = fc.run(preset.with_values("the test", settlement__deposit="500"), days=2)
+    assert not any("below zero" in note for note in rich.notes if "clinic" not in note)
+
+
 @pytest.mark.parametrize(
     "values",
     [

@@ -55,13 +55,13 @@ def needed_nano(preset: Preset, recording: Recording) -> Int64 | None:
     """The smallest deposit with which none of a member's bids would have been refused, on what it did pay.
 
     ``max over slots t of (cover of its bid in t - cash of all slots before t)``, at least 0, and on top what nobody may
-    go below. None where cover is not deposits alone: where a bank lends, or slots overlap. Exact for who was never
-    refused. For who was, its trades would have changed its cash, to its advantage: a local kWh costs at most what the
-    same kWh costs at retail. What it saves itself it may lose as a seller elsewhere, so it is a sound estimate and
-    not a bound.
+    go below. None where cover is not deposits alone: where a bank lends, slots overlap, or nobody bids. Exact for who
+    was never refused. For who was, its trades would have changed its cash, to its advantage: a local kWh costs at most
+    what the same kWh costs at retail. What it saves itself it may lose as a seller elsewhere, so it is a sound estimate
+    and not a bound.
     """
     payment = preset.settlement.payment
-    if payment.lends or preset.information.delay_ns:
+    if payment.lends or preset.information.delay_ns or preset.market.rule.pool is not None:
         return None
     needed, before = (np.zeros(recording.members, dtype=np.int64) for _ in range(2))
     bids = np.zeros(recording.members, dtype=np.bool_)  # who never bids needs nothing
@@ -137,11 +137,21 @@ def member_frame(recording: Recording, community: Community, preset: Preset, mon
 def deposit_notes(members: pl.DataFrame, preset: Preset) -> list[str]:
     """Who ran out of deposit, when, and what would have been enough.
 
-    One line for the homes and one for the essential loads, each only if somebody did.
+    One line for the homes and one for the essential loads, each only if somebody did. In a pool, which refuses nobody,
+    who ends below zero.
     """
     currency = preset.price.currency.value
     remedy = preset.settlement.payment.remedy
     notes = []
+    if preset.market.rule.pool is not None:
+        below = members.filter(pl.col("balance_nano") < 0).sort("balance_nano")
+        if below.height:
+            worst = -(-int(-below["balance_nano"][0]) // 10**9)
+            count = "1 member ends" if below.height == 1 else f"{below.height} members end"
+            notes.append(
+                f"{count} below zero, {below['participant'][0]} by {worst} {currency} at most: a pool has no bids to "
+                "refuse, and what has flowed is paid whatever a member holds. To change that: raise settlement.deposit."
+            )
     for key, rows in (
         ("settlement.deposit", members.filter(~pl.col("essential"))),
         ("settlement.essential_deposit", members.filter(pl.col("essential"))),
