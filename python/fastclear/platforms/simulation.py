@@ -287,7 +287,7 @@ def simulate(
         orders=frames["orders"],
         house=totals,
         metrics=_metrics(preset, community, recording, frames, totals, sealed, seconds),
-        notes=[*_notes(preset, frames["members"], days), *([house.pool.note()] if house.pool else [])],
+        notes=[*_notes(preset, frames["members"], days), *([house.virtual_pool.note()] if house.virtual_pool else [])],
         ledger=ledger,
         head=ledger.head,
         blocks=sealed["blocks"],

@@ -58,7 +58,7 @@ class Trading:
         self.rules = mechanisms(preset)
         self.batteries = Batteries.of(community)
         self.shared = shared_storage(preset, community)
-        self.pool = virtual_pool(preset, self.batteries)
+        self.virtual_pool = virtual_pool(preset, self.batteries)
         self.error_ppm = ppm(preset.set_up.forecast_error_percent)
         options = preset.settlement.options
         kept = 10**6 - preset.settlement.payment.seller_share(options)
@@ -92,8 +92,8 @@ class Trading:
             part = self.shared.allowed(-(expected + battery))
             self.shared.take(part)
             battery = battery + part
-        if self.pool is not None:
-            battery = battery + self.pool.step(net + battery, battery)
+        if self.virtual_pool is not None:
+            battery = battery + self.virtual_pool.step(net + battery, battery)
         metered = net + battery
         if self.preset.market.rule.pool is None:
             self.bank.advance(start)
