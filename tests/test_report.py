@@ -97,6 +97,20 @@ def test_it_has_its_plots_with_units_on_the_axes(page: str) -> None:
         assert f'id="{name}"' in page
 
 
+def test_words_of_an_auction_are_not_said_of_a_pool() -> None:
+    preset = fc.load_preset("sonnen").with_values("the test", set_up__members=11)
+    pool = report.render(fc.run(preset, days=1))
+    assert "mean price inside the pool" in pool
+    assert "which stay in the community" in pool
+    assert "the subscription for the days of the run" in pool
+    for words in ("mean price of the auction", "clearing interval;", 'the interval is this one price"'):
+        assert words not in pool.partition("<script")[0]
+    auction = report.render(fc.run("brooklyn", days=1))
+    assert "mean price of the auction" in auction
+    assert "inside the pool" not in auction
+    assert "subscription for" not in auction
+
+
 def test_it_says_what_it_is_made_of(page: str, result: fc.RunResult) -> None:
     text = " ".join(read(page).text)
     for part in (

@@ -101,8 +101,8 @@ def prices(slots: pl.DataFrame, levels: dict[str, float], days: int) -> AnyChart
     rules = alt.Chart(fixed).mark_rule(color=GREY, strokeDash=[5, 3]).encode(y=alt.Y("price:Q"))
     labels = (
         alt.Chart(fixed)
-        .mark_text(align="left", baseline="middle", dx=5, color=INK, fontSize=11)
-        .encode(y="price:Q", x=alt.value("width"), text="name:N")
+        .mark_text(align="left", baseline="bottom", dx=4, dy=-2, color=INK, fontSize=11)
+        .encode(y="price:Q", x=alt.value(0), text="name:N")
     )
     return alt.layer(band, line, rules, labels).properties(height=280, width="container")
 
@@ -225,7 +225,14 @@ def _steps(orders: pl.DataFrame, *, buy: bool) -> list[dict[str, Any]]:
 
 
 def curves(
-    orders: pl.DataFrame, low: float, high: float, price: float, volume: float, *, uniform: bool = True
+    orders: pl.DataFrame,
+    low: float,
+    high: float,
+    price: float,
+    volume: float,
+    *,
+    uniform: bool = True,
+    pool: bool = False,
 ) -> AnyChart:
     """Supply and demand of one slot, with the clearing interval and the price in it.
 
@@ -239,6 +246,8 @@ def curves(
         Traded energy, kWh.
     uniform : bool
         Whether all trade at one price; else `low` and `high` are the lowest and highest price of a trade.
+    pool : bool
+        Whether nobody bids, so that there is no interval to speak of.
     """
     demand, supply = _steps(orders, buy=True), _steps(orders, buy=False)
     points = inline(demand + supply, "points")
@@ -276,7 +285,9 @@ def curves(
         .mark_rect(color=SKY, opacity=0.35, stroke=SKY)
         .encode(y="low:Q", y2="high:Q")
     )
-    if uniform:
+    if pool:
+        span = "which stay in the community"
+    elif uniform:
         span = f"interval {low:.2f} to {high:.2f}" if low < high else "the interval is this one price"
     else:
         span = f"on average, from {low:.2f} to {high:.2f}"
@@ -284,7 +295,9 @@ def curves(
     point = alt.Chart(inline([{"kwh": volume, "price": price, "text": note}], "outcome"))
     mark = point.mark_point(shape="circle", filled=True, size=90, color=INK, opacity=1).encode(x="kwh:Q", y="price:Q")
     # twice: a white outline below keeps the words legible where a curve runs through them
-    words: dict[str, Any] = {"align": "left", "dx": 12, "dy": -14, "fontSize": 12, "fontWeight": 600}
+    # what a pool shares ends at the end of the shorter curve, beyond which there is no room
+    side: dict[str, Any] = {"align": "right", "dx": -12} if pool else {"align": "left", "dx": 12}
+    words: dict[str, Any] = {**side, "dy": -14, "fontSize": 12, "fontWeight": 600}
     looks: tuple[dict[str, Any], ...] = ({"color": "white", "stroke": "white", "strokeWidth": 5}, {"color": INK})
     texts = [point.mark_text(**words, **look).encode(x="kwh:Q", y="price:Q", text="text:N") for look in looks]
     return alt.layer(interval, lines, mark, *texts).properties(height=340, width="container")

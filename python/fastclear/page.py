@@ -94,14 +94,20 @@ function show(platform, slot) {
   const end = (points) => points.length ? points[points.length - 1].kwh : 0;
   const ends = [end(demand), end(supply)].sort((a, b) => a - b);
   const ct = (ticks) => (ticks / 10000).toFixed(2);
-  const span = !books[platform].one_price ? `on average, from ${ct(low)} to ${ct(high)}`
+  const span = books[platform].pool ? "which stay in the community"
+    : !books[platform].one_price ? `on average, from ${ct(low)} to ${ct(high)}`
     : low < high ? `interval ${ct(low)} to ${ct(high)}` : "the interval is this one price";
   const lines = named("points");
   lines.data.values = demand.concat(supply);
   lines.encoding.x.scale.domain = [0, Math.min(ends[1], 2 * ends[0]) || ends[1]];
   named("interval").data.values = [{low: low / 10000, high: high / 10000}];
-  for (const layer of specs.curves.layer) if (layer.data && layer.data.name === "outcome") layer.data.values =
-    [{kwh: wh / 1000, price: price / 10000, text: `${(wh / 1000).toFixed(2)} kWh at ${ct(price)} ct/kWh, ${span}`}];
+  const text = `${(wh / 1000).toFixed(2)} kWh at ${ct(price)} ct/kWh, ${span}`;
+  for (const layer of specs.curves.layer) if (layer.data && layer.data.name === "outcome") {
+    layer.data.values = [{kwh: wh / 1000, price: price / 10000, text}];
+    // in a pool there is no room to the right of the mark
+    const side = books[platform].pool ? {align: "right", dx: -12} : {align: "left", dx: 12};
+    if (layer.mark.type === "text") Object.assign(layer.mark, side);
+  }
   draw("curves", specs.curves);
 }
 const platformChoice = document.getElementById("platform"), slotChoice = document.getElementById("slot");

@@ -39,7 +39,7 @@ def _tiles(result: RunResult) -> str:
                 f"{number(bills.readable(saved), 2)} {currency}",
                 f"saved by {result.members.height} members in {result.days} days ({number(percent, 1)} %)",
             ),
-            tile(shown("price_mean"), "mean price of the auction"),
+            tile(shown("price_mean"), "mean price inside the pool" if _pooled(result) else "mean price of the auction"),
             tile(shown("local"), "used by neighbours"),
             tile(
                 shown("self_sufficiency"),
@@ -52,6 +52,11 @@ def _tiles(result: RunResult) -> str:
             tile(f"{result.better_off} of {result.members.height}", "members pay less than without the market"),
         ]
     )
+
+
+def _pooled(result: RunResult) -> bool:
+    """Whether nobody bids."""
+    return result.preset.market.rule.pool is not None
 
 
 def _figures(result: RunResult) -> str:
@@ -112,8 +117,8 @@ def order_books(result: RunResult, slots: pl.DataFrame) -> dict[str, Any] | None
     Returns
     -------
     dict or None
-        ``one_price``; ``busiest`` (name of the slot that traded most); ``slots``: by name ``orders`` (buy 1 or 0,
-        ticks, Wh left to the auction), ``price``, ``low``, ``high`` (ticks), ``wh`` traded.
+        ``one_price``; ``pool`` (nobody bids); ``busiest`` (name of the slot that traded most); ``slots``: by name
+        ``orders`` (buy 1 or 0, ticks, Wh left to the auction), ``price``, ``low``, ``high`` (ticks), ``wh`` traded.
     """
     traded = slots.filter(pl.col("price_ticks").is_not_null())
     if not traded.height:
@@ -142,7 +147,8 @@ def order_books(result: RunResult, slots: pl.DataFrame) -> dict[str, Any] | None
         for row in traded.with_columns(name=name).iter_rows(named=True)
     }
     busiest = max(found, key=lambda slot: found[slot]["wh"])
-    return {"one_price": result.preset.market.rule.one_price, "busiest": busiest, "slots": found}
+    one_price = result.preset.market.rule.one_price
+    return {"one_price": one_price, "pool": _pooled(result), "busiest": busiest, "slots": found}
 
 
 def empty_curves(books: dict[str, Any]) -> dict[str, Any]:
@@ -153,7 +159,9 @@ def empty_curves(books: dict[str, Any]) -> dict[str, Any]:
         pl.col("buy") == 1, pl.col("price") / 10_000, pl.col("quantity") / 1000
     )
     prices = {name: slot[name] / 10_000 for name in ("low", "high", "price")}
-    return charts.specification(charts.curves(orders, **prices, volume=slot["wh"] / 1000, uniform=book["one_price"]))
+    return charts.specification(
+        charts.curves(orders, **prices, volume=slot["wh"] / 1000, uniform=book["one_price"], pool=book["pool"])
+    )
 
 
 def proof(result: RunResult) -> tuple[int, str]:
@@ -232,20 +240,24 @@ def render(result: RunResult) -> str:
         curve = "<p>Nothing was traded in the auction, so there is no slot to show.</p>"
     else:
         specs["curves"] = empty_curves(books)
-        pooled = preset.market.rule.pool is not None
         rule = (
             "Nobody bids in a pool: what was metered stands at what the grid would charge, less fees, or pay."
-            if pooled
+            if _pooled(result)
             else "All trade at one price within the clearing interval (shaded)."
             if uniform
             else "Each pair trades at a price of its own; the mark is their mean, the shade spans them all."
         )
         curve = f"<p>Bids from the dearest, asks from the cheapest. {rule}</p>{pages.CHOOSER}"
     price_text = (
-        "Dots are the auction's price, bars its clearing interval; slots without a trade are empty."
+        "Dots are the price of energy that stays in the community; slots in which none did are empty."
+        if _pooled(result)
+        else "Dots are the auction's price, bars its clearing interval; slots without a trade are empty."
         if uniform
         else "Dots are the volume-weighted mean of a slot's trades, bars span its lowest and highest price."
     )
+    fixed = "Fees and tax are within both."
+    if preset.price.subscription is not None:
+        fixed = "Fees and tax are within both, and within the second the subscription for the days of the run."
     body = f"""<h1>{escaped(preset.title)}</h1>
 <p>{escaped(preset.summary)}<br><b>Data:</b> {escaped(result.data)}</p>
 {_notes(result)}
@@ -262,7 +274,7 @@ def render(result: RunResult) -> str:
 <h2>Supply and demand of one slot</h2>
 {curve}
 <h2>Saving of each member</h2>
-<p>Bill at retail and feed-in price alone, minus the bill with the market. Fees and tax are within both.</p>
+<p>Bill at retail and feed-in price alone, minus the bill with the market. {fixed}</p>
 <div class="plot" id="savings"></div>
 <h2>Key figures</h2>
 {_figures(result)}
