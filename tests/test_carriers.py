@@ -13,7 +13,7 @@ HOUR = 3600 * 10**9
 
 
 def test_heat_by_the_hour_runs_as_power_by_the_quarter_does() -> None:
-    """Three days of heat (Wh of heat, 60 minutes): conserves money and energy, verifies, and is priced within its band."""
+    """Three days of heat (60 minutes a slot): money and energy are conserved, prices lie within the band of heat."""
     # solar collectors and demand for heat; no batteries
     power = fc.load_community().days(3)
     shape = (len(power.slots) // 4, 4, power.members.height)

@@ -230,12 +230,14 @@ def comparison_view(comparison: Comparison) -> Group:
         ]
         for row in rows
     ]
+    currencies = {row["currency"] for row in rows}
+    money = currencies.pop() if len(currencies) == 1 else "currency"
     columns = [
         Column("platform", words=True),
-        Column("bills", "currency"),
+        Column("bills", money),
         Column("change", "%"),
         Column("lose", "members"),
-        Column("most", "currency"),
+        Column("most", money),
         Column("Jain"),
         Column("price", "ct/kWh"),
         Column("local", "kWh"),
@@ -279,9 +281,9 @@ def comparison_view(comparison: Comparison) -> Group:
         Sheet(other_columns, others),
         "",
         Text(
-            "Change: bills against no market. Lose: members that pay more than without it, and the most that one does. "
-            "Jain: how evenly savings are divided (1: all alike). Own use: share of PV that stayed, own supply: share "
-            "of load not from the grid.",
+            "Bills: all that members pay, with fees, subscription and tax. Change: against no market. Lose: members "
+            "that pay more than without it, and the most that one does. Jain: how evenly savings are divided (1: all "
+            "alike). Own use: share of PV that stayed, own supply: share of load not from the grid.",
             style="dim",
         ),
     ]

@@ -341,7 +341,8 @@ def _describe(community: Community) -> str:
     essential = int(community.essential.sum())
     who = f"{count} members trade" + (f", {essential} with essential load" if essential else "")
     days = "1 day" if community.n_days == 1 else f"{community.n_days} days"
-    return f"{community.source}; {who}; {days}, {first} to {last}"
+    when = f"{first}" if first == last else f"{first} to {last}"
+    return f"{community.source}; {who}; {days}, {when}"
 
 
 def _metrics(
