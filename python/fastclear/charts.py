@@ -20,6 +20,8 @@ AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
 _HOURLY_UP_TO_DAYS = 10
 _SLOTS_UP_TO_DAYS = 31
 _LABELS_AT_MOST = 10
+BARS_AT_MOST = 1_000
+"""Members that have a bar each."""
 
 
 def inline(values: list[dict[str, Any]], name: str | None = None) -> alt.Data:
@@ -304,7 +306,7 @@ def curves(
 
 
 def savings(members: pl.DataFrame, currency: str) -> AnyChart:
-    """What each member saves by the market, one bar a member, largest first.
+    """What each member saves by the market, one bar a member, largest first; of a crowd, every so many-th of them.
 
     Parameters
     ----------
@@ -313,6 +315,11 @@ def savings(members: pl.DataFrame, currency: str) -> AnyChart:
     currency : str
         For the axis.
     """
+    step = -(-members.height // BARS_AT_MOST)
+    title = "Member" if step <= 1 else f"Member (1 of {step}, by saving)"
+    if step > 1:
+        saved = pl.col("bill_without_nano") - pl.col("bill_nano")
+        members = members.sort(saved, "participant", descending=[True, False]).gather_every(step)
     frame = members.select(
         "participant",
         saving=((pl.col("bill_without_nano") - pl.col("bill_nano")) / 10**9).round(4),
@@ -323,7 +330,7 @@ def savings(members: pl.DataFrame, currency: str) -> AnyChart:
         alt.Chart(_rows(frame))
         .mark_bar()
         .encode(
-            x=alt.X("participant:N", sort="-y", title="Member", axis=alt.Axis(labelAngle=-90, labelOverlap=True)),
+            x=alt.X("participant:N", sort="-y", title=title, axis=alt.Axis(labelAngle=-90, labelOverlap=True)),
             y=alt.Y("saving:Q", title=f"Saving against no market ({currency})"),
             color=alt.Color(
                 "outcome:N",

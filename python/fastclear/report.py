@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 BOOKS_AT_MOST = 700
 """Slots whose orders a report carries, so that a reader can choose one: a week of quarter-hours and some more."""
+ORDERS_AT_MOST = 2_000
+"""Orders of a slot that a report carries one by one."""
 
 _DIGITS = {"nano": 2, "wh": 1, "ticks": 2, "share": 1, "count": 0, "seconds": 2}
 
@@ -118,20 +120,20 @@ def order_books(result: RunResult, slots: pl.DataFrame) -> dict[str, Any] | None
     -------
     dict or None
         ``one_price``; ``pool`` (nobody bids); ``busiest`` (name of the slot that traded most); ``slots``: by name
-        ``orders`` (buy 1 or 0, ticks, Wh left to the auction), ``price``, ``low``, ``high`` (ticks), ``wh`` traded.
+        ``orders`` (buy 1 or 0, ticks, Wh left to the auction; of more than :data:`ORDERS_AT_MOST` a slot, those of a
+        side and price as one), ``price``, ``low``, ``high`` (ticks), ``wh`` traded.
     """
     traded = slots.filter(pl.col("price_ticks").is_not_null())
     if not traded.height:
         return None
     name = pl.col("slot").dt.strftime("%Y-%m-%d %H:%M")
-    orders = (
+    each = (
         result.orders.filter((pl.col("tranche") != "essential") & (pl.col("reject") == 0))
-        .with_columns(wh=pl.col("quantity_wh") - pl.col("essential_wh"))
+        .select("slot", pl.col("buy").cast(pl.Int8), "price_ticks", wh=pl.col("quantity_wh") - pl.col("essential_wh"))
         .filter(pl.col("wh") > 0)
         .join(traded.select("slot"), on="slot", how="semi")
-        .group_by("slot", maintain_order=True)
-        .agg(pl.col("buy").cast(pl.Int8), "price_ticks", "wh")
     )
+    orders = _crowds_by_price(each).group_by("slot", maintain_order=True).agg("buy", "price_ticks", "wh")
     by_slot = {
         row["slot"]: list(zip(row["buy"], row["price_ticks"], row["wh"], strict=True))
         for row in orders.iter_rows(named=True)
@@ -149,6 +151,16 @@ def order_books(result: RunResult, slots: pl.DataFrame) -> dict[str, Any] | None
     busiest = max(found, key=lambda slot: found[slot]["wh"])
     one_price = result.preset.market.rule.one_price
     return {"one_price": one_price, "pool": _pooled(result), "busiest": busiest, "slots": found}
+
+
+def _crowds_by_price(orders: pl.DataFrame) -> pl.DataFrame:
+    """Orders, those of crowded slots added up by side and price: the curves are the same, and a page stays small."""
+    crowded = pl.len().over("slot") > ORDERS_AT_MOST
+    small, large = orders.filter(~crowded), orders.filter(crowded)
+    if not large.height:
+        return orders
+    summed = large.group_by("slot", "buy", "price_ticks", maintain_order=True).agg(pl.col("wh").sum())
+    return pl.concat([small, summed])
 
 
 def empty_curves(books: dict[str, Any]) -> dict[str, Any]:
