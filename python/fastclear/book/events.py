@@ -151,9 +151,9 @@ class BookEvents(Exported):
     def tape(self) -> pl.DataFrame:
         """One row a trade, as a ticker shows it.
 
-        ``seq`` (UInt64; null where only trades were kept), ``time`` (ns: the book's clock; null before its first time),
-        ``market``, ``price`` (ticks), ``quantity`` (lots), ``side`` (of the order that came in; "buy" in a call),
-        ``buy_order``, ``sell_order``. :func:`fastclear.bars` makes bars of it.
+        ``seq`` (UInt64; null where only trades were kept), ``time`` (ns: the book's clock when the command was obeyed;
+        null before its first time), ``market``, ``price`` (ticks), ``quantity`` (lots), ``side`` (of the order that
+        came in; "buy" in a call), ``buy_order``, ``sell_order``. :func:`fastclear.bars` makes bars of it.
 
         Examples
         --------

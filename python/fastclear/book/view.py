@@ -122,7 +122,7 @@ class BookView(Levels):
             The levels that changed, each time they did: ``seq`` (of the event after which it is so), ``market``,
             ``side``, ``price`` (ticks), ``quantity`` (lots of all orders at this price from now on; 0 where the price
             is gone), ``orders`` (how many they are). An order that comes in counts when its command is over, so that of
-            what holds after any ``seq`` no bid meets an ask.
+            what holds after any ``seq`` no bid meets an ask, but in a call.
 
         Raises
         ------
