@@ -127,8 +127,8 @@ class BookView(Levels):
         Raises
         ------
         SchemaError
-            Events are missing (the message names their numbers), only trades were kept, or an event does not fit what
-            rests: then nothing has changed.
+            Events are missing (the message names their numbers), only trades were kept, orders are not plain, or an
+            event does not fit what rests: then nothing has changed.
 
         Examples
         --------
@@ -158,6 +158,8 @@ class BookView(Levels):
         if isinstance(events, BookEvents):
             if len(events) != events.count:
                 raise SchemaError('only trades were kept; leave keep="trades" out to have the events to follow')
+            if events._hides:
+                raise SchemaError("orders of these events hide lots, wait or move by themselves, which no event shows")
             kinds = [self._names[name].kind for name in self._names]
             if not any(kinds) and not any(events._names[name].is_text for name in self._names):
                 columns = self._core.follow(events._core)
