@@ -137,6 +137,14 @@ def test_what_no_book_told_is_refused_and_changes_nothing():
         view.update(book.submit({"side": ["buy"], "price": [4], "quantity": [1]}, keep="trades"))
     view = book.view()
     before = view.snapshot()
+    for more in ({"display": [1]}, {"min_quantity": [2]}, {"stop": [4]}, {"peg": ["best"]}, {"flags": ["all_or_none"]}):
+        aside = fc.OrderBook.restore(book.save())
+        with pytest.raises(fc.SchemaError, match="no event shows"):
+            view.update(aside.submit({"side": ["buy"], "price": [4], "quantity": [3], **more}))
+    nulls = {name: pl.Series([None], dtype=pl.Int64) for name in ("display", "stop")}
+    plain = book.submit({"side": ["buy"], "price": [3], "quantity": [3], "flags": ["post_only"], **nulls})
+    assert len(view.update(plain)) == 1
+    before = view.snapshot()
     good = book.submit({"side": ["sell"], "price": [5], "quantity": [2], "order": [7]}).frame
     for wrong in (
         good.with_columns(order=pl.lit(1)),

@@ -71,6 +71,42 @@ def test_a_restored_book_goes_on_as_the_other(seed, text_ids, rule, gates):
     assert book.save() == again.save()
 
 
+def test_calls_schedules_collars_and_pauses_come_back():
+    book = fc.OrderBook()
+    book.set_phases({"m": [(20, "pre_open"), (40, "continuous")], "n": [(90, "closed")]})
+    book.set_collar("m", 5, 15)
+    book.set_breaker("n", 2, 30)
+    n = 6
+    orders = {
+        "market": ["m", "n"] * 3,
+        "order": [f"o{number}" for number in range(n)],
+        "side": ["buy", "buy", "sell", "sell", "sell", "sell"],
+        "price": [12, 12, 9, 12, 16, 20],
+        "quantity": [3] * n,
+        "time": [25, 26, 27, 28, 29, 30],
+    }
+    book.submit(orders)
+    later = [
+        {"market": ["n", "n"], "order": ["p", "q"], "side": ["buy", "sell"], "price": [20, 12], "quantity": [4, 1]},
+        {"market": ["m", "n"], "order": ["r", "s"], "side": ["sell", "buy"], "price": [6, 20], "quantity": [9, 9]},
+    ]
+    seen = []
+    for nth, time in enumerate((35, 100)):
+        again = fc.OrderBook.restore(book.save())
+        assert again.save() == book.save()
+        assert [again.phase(market) for market in "mn"] == [book.phase(market) for market in "mn"]
+        assert again.indicative("m") == book.indicative("m")
+        orders = later[nth] | {"time": [time, time]}
+        one, other = book.submit(orders).frame, again.submit(orders).frame
+        assert one.equals(other)
+        seen += one["kind"].to_list()
+        one, other = (twin.advance(time + 50).frame for twin in (book, again))
+        assert one.equals(other)
+        seen += one["kind"].to_list()
+        assert again.save() == book.save()
+    assert {"phase", "trade", "accepted", "filled"} <= set(seen)
+
+
 def test_units_text_and_pickles_come_back():
     book = fc.OrderBook(erase_after_trade=True, units=fc.Units(price="ct/kWh", quantity="kWh", rounding="nearest"))
     orders = {"market": ["m", "m"], "side": ["buy", "sell"], "price": [12.5, 13.0], "quantity": [1.5, 2.0]}

@@ -138,6 +138,15 @@ def encode(given: object, names: Mapping[str, Names], units: Units | None, what:
     return encoded
 
 
+def hides(encoded: Encoded) -> bool:
+    """Whether commands ask for orders that events do not show whole: hidden, waiting, or that move by themselves."""
+    for column in (encoded["display"], encoded["min_quantity"], encoded["stop"]):
+        if column is not None and (column != NULL).any():
+            return True
+    peg, flags = encoded["peg"], encoded["flags"]
+    return bool((peg is not None and peg.any()) or (flags is not None and (flags > FLAGS["post_only"]).any()))
+
+
 def _named(given: object, what: str) -> dict[str, Column]:
     return by_own_names(items(given, what), what, KNOWN)
 

@@ -43,12 +43,14 @@ class BookEvents(Exported):
         *,
         clock: int | None = None,
         time: NDArray[np.int64] | None = None,
+        hides: bool = False,
     ) -> None:
         self._core = core
         self._names = names
         self._rows = rows
         self._clock = clock
         self._time = time
+        self._hides = hides
         self.first_seq = core.first_seq
         self.count = core.count
 
@@ -151,9 +153,9 @@ class BookEvents(Exported):
     def tape(self) -> pl.DataFrame:
         """One row a trade, as a ticker shows it.
 
-        ``seq`` (UInt64; null where only trades were kept), ``time`` (ns: the book's clock; null before its first time),
-        ``market``, ``price`` (ticks), ``quantity`` (lots), ``side`` (of the order that came in; "buy" in a call),
-        ``buy_order``, ``sell_order``. :func:`fastclear.bars` makes bars of it.
+        ``seq`` (UInt64; null where only trades were kept), ``time`` (ns: the book's clock when the command was obeyed;
+        null before its first time), ``market``, ``price`` (ticks), ``quantity`` (lots), ``side`` (of the order that
+        came in; "buy" in a call), ``buy_order``, ``sell_order``. :func:`fastclear.bars` makes bars of it.
 
         Examples
         --------

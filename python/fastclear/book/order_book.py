@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from fastclear import _core
-from fastclear.book.commands import OPS, TIFS, Encoded, encode
+from fastclear.book.commands import OPS, TIFS, Encoded, encode, hides
 from fastclear.book.covering import Covering
 from fastclear.book.events import BookEvents
 from fastclear.book.levels import Levels, level_count
@@ -409,7 +409,7 @@ class OrderBook(Covering, Saved, Stepping, Levels, Phased):
         events = self._core.apply(**encoded, trades_only=keep == "trades")
         # Copied: a caller may use its column again, and the tape is made when it is asked for.
         time = None if time is None else time.copy()
-        return BookEvents(events, self._names, encoded["rows"], clock=clock, time=time)
+        return BookEvents(events, self._names, encoded["rows"], clock=clock, time=time, hides=hides(encoded))
 
     # -- time
     # ----------------------------------------------------------------------------------------------

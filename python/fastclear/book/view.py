@@ -122,13 +122,13 @@ class BookView(Levels):
             The levels that changed, each time they did: ``seq`` (of the event after which it is so), ``market``,
             ``side``, ``price`` (ticks), ``quantity`` (lots of all orders at this price from now on; 0 where the price
             is gone), ``orders`` (how many they are). An order that comes in counts when its command is over, so that of
-            what holds after any ``seq`` no bid meets an ask.
+            what holds after any ``seq`` no bid meets an ask, but in a call.
 
         Raises
         ------
         SchemaError
-            Events are missing (the message names their numbers), only trades were kept, or an event does not fit what
-            rests: then nothing has changed.
+            Events are missing (the message names their numbers), only trades were kept, orders are not plain, or an
+            event does not fit what rests: then nothing has changed.
 
         Examples
         --------
@@ -158,6 +158,8 @@ class BookView(Levels):
         if isinstance(events, BookEvents):
             if len(events) != events.count:
                 raise SchemaError('only trades were kept; leave keep="trades" out to have the events to follow')
+            if events._hides:
+                raise SchemaError("orders of these events hide lots, wait or move by themselves, which no event shows")
             kinds = [self._names[name].kind for name in self._names]
             if not any(kinds) and not any(events._names[name].is_text for name in self._names):
                 columns = self._core.follow(events._core)

@@ -38,7 +38,7 @@ impl Special {
         let put =
             |out: &mut Vec<u8>, price: Option<i32>| price.iter().for_each(|price| out.extend(price.to_le_bytes()));
         put(out, *last_price);
-        session.pause_ends.iter().for_each(|ends| out.extend(ends.to_le_bytes()));
+        out.extend(session.pause_ends.map(i64::to_le_bytes).iter().flatten());
         put(out, collar.low);
         put(out, collar.high);
         if let Some(breaker) = breaker {
