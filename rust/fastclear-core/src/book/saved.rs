@@ -307,7 +307,9 @@ fn are_known(ids: &[i64], texts: &IdTexts) -> bool {
 
 fn put_caller(out: &mut Vec<u8>, caller: &Caller) {
     out.push(u8::from(caller.units.is_some()));
-    caller.units.iter().flatten().for_each(|text| put_text(out, text));
+    for text in caller.units.iter().flatten() {
+        put_text(out, text);
+    }
     for ids in &caller.ids {
         match ids {
             IdTexts::Unknown => out.push(0),
@@ -315,7 +317,9 @@ fn put_caller(out: &mut Vec<u8>, caller: &Caller) {
             IdTexts::Texts(texts) => {
                 out.push(2);
                 put_count(out, texts.len());
-                texts.iter().for_each(|text| put_text(out, text));
+                for text in texts {
+                    put_text(out, text);
+                }
             }
         }
     }
