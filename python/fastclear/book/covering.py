@@ -71,7 +71,7 @@ class Covering:
         orders and pegs a ``price``. What traded counts at the price of the trade, so that a fill at a better price, a
         cancel, an expiry or a smaller replacement give back exactly what is no longer needed. Nothing that was received
         counts before it is settled. An order or replacement that needs no more than there was before is let in.
-        Costs some 0.2 µs a command more; a book without a cover pays nothing for it.
+        A book without a cover pays nothing for it; docs/2c has what one with a cover pays.
 
         Examples
         --------

@@ -157,7 +157,9 @@ impl Register {
         }
         let prices = self.last_prices();
         put_count(out, prices.len());
-        prices.iter().for_each(|&(market, price)| put(out, &[market, price]));
+        for (market, price) in prices {
+            put(out, &[market, price]);
+        }
     }
 
     fn take(r: &mut Reader<'_>) -> Result<Self, Malformed> {
