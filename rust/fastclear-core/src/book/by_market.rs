@@ -159,7 +159,15 @@ impl OrderBook {
         events: &mut Events,
     ) {
         let mut turn = Turn::<A, ALL> { events, admission, command: 0, given, has_time: true };
+        let mut group = usize::MAX;
         for (nth, sorted) in rows.iter().enumerate() {
+            let next = (sorted.place >> GROUP_BITS) as usize + 1;
+            if next != group {
+                group = next;
+                for place in group << GROUP_BITS..(group + 1) << GROUP_BITS {
+                    simd::prefetch_place(&self.markets, place);
+                }
+            }
             if let Some(far) = rows.get(nth + FAR) {
                 self.desk.ids.prefetch(far.order);
                 if let Some(Kept::Small(small)) = self.markets.get(far.place as usize).map(|market| market.kept) {
