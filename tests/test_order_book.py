@@ -435,7 +435,7 @@ def test_a_placer_does_what_place_does():
     for _ in range(500):
         side, tif, market = int(rng.integers(2)), int(rng.integers(3)), int(rng.integers(3))
         price, quantity, who = (int(rng.integers(low, high)) for low, high in ((0, 9), (0, 6), (0, 3)))
-        price, who = [price, None][rng.integers(20) == 0], [who, None][rng.integers(5) == 0]
+        price, who = None if rng.integers(20) == 0 else price, None if rng.integers(5) == 0 else who
         placed = other.place(("sell", "buy")[side], price, quantity, market=market, participant=who, tif=words[tif])
         assert place(side == 1, price, quantity, market, who, tif=tif) == placed
         assert one.best(market) == other.best(market)

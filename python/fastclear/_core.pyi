@@ -166,7 +166,7 @@ class OrderBook:
         buys: bool,
         price: int | None,
         quantity: int,
-        market: int = 0,
+        market: int = ...,
         participant: int | None = None,
         order: int | None = None,
         tif: int = 0,

@@ -85,12 +85,7 @@ impl Block {
 
     /// Reads at most [`BLOCK`] rows from `from` on.
     pub fn read(&mut self, commands: &Commands<'_>, from: usize) {
-        self.read_until(commands, from, commands.rows);
-    }
-
-    /// Reads at most [`BLOCK`] rows from `from` on, and none from `to` on.
-    pub fn read_until(&mut self, commands: &Commands<'_>, from: usize, to: usize) {
-        let n = BLOCK.min(to - from);
+        let n = BLOCK.min(commands.rows - from);
         (self.from, self.n) = (from, n);
         let mut room = [NULLS; 4];
         let [prices, quantities, participants, expiries] = &mut room;

@@ -7,7 +7,6 @@ use crate::reject::RejectReason;
 
 use super::ahead::STAGES;
 use super::block::{BLOCK, Block, CANCEL};
-use super::by_market::Sorting;
 use super::command::{Commands, NULL};
 use super::desk::Desk;
 use super::event::{Events, Kind, NOWHERE, Want};
@@ -67,7 +66,6 @@ pub struct OrderBook {
     pub(super) timetable: Timetable,
     /// Rows of the call that is under way; nothing between calls, but for the room.
     ring: Vec<Block>,
-    pub(super) sorting: Sorting,
     /// Id and place of the market that was named last.
     pub(super) last_market: (i64, u32),
     pub(super) clock: i64,
@@ -114,7 +112,6 @@ impl OrderBook {
             gates: BTreeMap::new(),
             timetable: Timetable::default(),
             ring: Vec::new(),
-            sorting: Sorting::default(),
             last_market: (NULL, 0),
             clock: i64::MIN,
             next_order: 0,
@@ -253,29 +250,15 @@ impl OrderBook {
             order: commands.order.is_some(),
             participant: commands.participant.is_some(),
         };
-        if !self.obey_by_market::<A, ALL>(commands, given, admission, events) {
-            self.obey_rows::<A, ALL>(commands, 0, given, admission, events);
-        }
-    }
-
-    /// Obeys the rows from one on, one after the other.
-    pub(super) fn obey_rows<A: Admission, const ALL: bool>(
-        &mut self,
-        commands: &Commands<'_>,
-        from: usize,
-        given: Given,
-        admission: &mut A,
-        events: &mut Events,
-    ) {
         let looks_ahead = self.looks_ahead();
         // Made once: what is stored anew for every row would be waited for until all stores before it are done.
         let mut turn = Turn::<A, ALL> { events, admission, command: 0, given, has_time: true };
-        let blocks = (commands.rows - from).div_ceil(BLOCK);
+        let blocks = commands.rows.div_ceil(BLOCK);
         let mut ring = std::mem::take(&mut self.ring);
         ring.resize_with(STAGES, Block::new);
         for step in 0..blocks + STAGES - 1 {
             if step < blocks {
-                ring[step % STAGES].read(commands, from + step * BLOCK);
+                ring[step % STAGES].read(commands, step * BLOCK);
             }
             if looks_ahead {
                 for (stage, back) in (0..STAGES - 1).zip([0, 1, 2]) {

@@ -130,42 +130,6 @@ impl Ids {
         self.cells[cells + id.rem_euclid(PAGE as i64) as usize] = value;
     }
 
-    /// Makes room for at most so many new ids from one to below another, which may then come in any order; says whether there
-    /// is such room, which there is not where ids lie far apart.
-    pub fn expect(&mut self, from: i64, to: i64, n: usize) -> bool {
-        if n == 0 {
-            return true;
-        }
-        let (first, last) = (self.page(from), self.page(to - 1));
-        let pages = (to - from) as u64 / PAGE as u64;
-        if self.live == 0 || last < first || pages > 4 + n as u64 / 64 || last > 64 + self.ever / 8 + n {
-            return false;
-        }
-        if last >= self.pages.len() {
-            self.pages.resize(last + 1, EMPTY);
-        }
-        for index in first..=last {
-            if self.pages[index].cells == NOWHERE {
-                self.fill(index);
-            }
-        }
-        true
-    }
-
-    /// Gives back what [`Self::expect`] made room for and nobody came to.
-    pub fn expect_no_more(&mut self, from: i64, to: i64) {
-        let (first, end) = (self.page(from), self.page(to - 1).min(self.pages.len()));
-        // The last page is where a counter is: it stays.
-        for index in first..end.min(self.pages.len().saturating_sub(1)) {
-            let page = &mut self.pages[index];
-            if page.live == 0 && page.cells != NOWHERE {
-                self.free.push(page.cells);
-                *page = EMPTY;
-                self.filled_pages -= 1;
-            }
-        }
-    }
-
     /// Gives a page cells.
     fn fill(&mut self, index: usize) -> usize {
         let cells = if let Some(cells) = self.free.pop() {
@@ -278,31 +242,6 @@ impl AtHand<'_> {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
-
-    /// Ids that come in any order once they are expected, a few of them, and far ones, which are refused.
-    #[test]
-    fn expected_ids_come_in_any_order() {
-        let mut ids = Ids::default();
-        assert!(!ids.expect(0, 10, 10), "the first id says where pages begin");
-        for id in 0..100_000 {
-            ids.insert(id, id as u64);
-        }
-        assert!(!ids.expect(100_000, 1 << 40, 1000) && !ids.expect(-5000, 10, 5000));
-        assert!(ids.expect(100_000, 200_000, 100_000));
-        let filled = ids.filled_pages;
-        for id in (100_000..200_000).rev().filter(|id| id % 3000 < 40) {
-            ids.insert(id, 7);
-        }
-        assert_eq!((ids.others.len(), ids.filled_pages), (0, filled));
-        ids.expect_no_more(100_000, 200_000);
-        assert!(ids.filled_pages < filled - 100, "{filled} {}", ids.filled_pages);
-        for id in 0..200_000 {
-            let expected = if id < 100_000 { Some(id as u64) } else { (id % 3000 < 40).then_some(7) };
-            assert_eq!(ids.get(id), expected, "{id}");
-        }
-        ids.insert(150_999, 8);
-        assert_eq!(ids.get(150_999), Some(8));
-    }
 
     /// A counter, a far counter, negative ids, and ids anywhere, put in and taken out against a tree.
     #[test]

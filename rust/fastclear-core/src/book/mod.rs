@@ -47,8 +47,7 @@
 //! A market of up to [`SMALL_MAX`] orders a side at close prices is one contiguous piece of memory (`small.rs`), any other a ladder of prices
 //! with chains of pooled orders (`ladder.rs`, `levels.rs`); it moves from one to the other when it must, and stays. Matching
 //! is written once over both (`matching.rs`), and no result depends on which it is. Rows are read some dozens at a time
-//! (`block.rs`), so that memory can be asked for before it is needed (`ahead.rs`); a very long call on very many markets is
-//! obeyed by groups of markets (`by_market.rs`).
+//! (`block.rs`), so that memory can be asked for before it is needed (`ahead.rs`).
 
 #![expect(
     clippy::inline_always,
@@ -57,7 +56,6 @@
 
 mod ahead;
 mod block;
-mod by_market;
 mod command;
 mod cover;
 mod desk;

@@ -80,8 +80,7 @@ pub struct Request {
 /// Who may stop an order: limits of positions, credit. The book knows nothing of money; whoever composes it with accounts
 /// gives it one of these.
 pub trait Admission {
-    /// Whether it can refuse anything, or looks at what it is told. One that does neither need not be told in the order of
-    /// rows.
+    /// Whether it can refuse anything, or looks at what it is told. One that does neither need not be asked row by row.
     const HAS_A_WORD: bool = true;
 
     /// Asked last, of a command that the book itself would take.

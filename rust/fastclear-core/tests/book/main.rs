@@ -244,11 +244,13 @@ fn rows_that_go_at_once_do_what_they_do_one_by_one() {
             if next.op == 1 {
                 next.participant = None;
             }
-            if next.op == 0 && next.order.is_some() && named.len() < 5000 {
+            if next.op == 0
+                && let Some(order) = next.order
+            {
                 let (price, quantity) = (next.price.unwrap_or(0), next.quantity.unwrap_or(1));
                 named.push(twin::Rests {
                     market: next.market.unwrap_or(0),
-                    order: next.order.unwrap(),
+                    order,
                     participant: next.participant,
                     buys: next.side == 1,
                     price,
