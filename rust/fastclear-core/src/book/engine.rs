@@ -316,6 +316,10 @@ impl OrderBook {
     #[cold]
     fn expire<A: Admission, const ALL: bool>(&mut self, id: i64, command: u32, admission: &mut A, events: &mut Events) {
         let Some((kept, market, place)) = self.store.find(&self.desk, id) else { return };
+        if self.markets[market as usize].is(SPECIAL) {
+            self.expire_special(id, market, &mut Turn::<A, ALL>::of_time(events, admission, command));
+            return;
+        }
         let mut out = Out::<A, ALL> { desk: &mut self.desk, events, admission, command, market };
         kept!(
             self.store,
@@ -338,9 +342,13 @@ impl OrderBook {
         admission: &mut A,
         events: &mut Events,
     ) {
+        let code = RejectReason::MarketClosed.code();
+        if self.markets[market as usize].is(SPECIAL) {
+            let mut turn = Turn::<A, ALL>::of_time(events, admission, command);
+            self.floor(market, &mut turn).clear(Kind::Expired, code, |_| true);
+        }
         let mut out = Out::<A, ALL> { desk: &mut self.desk, events, admission, command, market };
         let kept = self.markets[market as usize].kept;
-        let code = RejectReason::MarketClosed.code();
         kept!(self.store, kept, |layout| clear(layout, Kind::Expired, code, |_| true, &mut out), {});
         let market = &mut self.markets[market as usize];
         market.attention |= CLOSED;

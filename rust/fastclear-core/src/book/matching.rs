@@ -23,13 +23,13 @@ pub(super) struct Incoming {
 
 impl Incoming {
     #[inline]
-    fn other_side(&self) -> u8 {
+    pub fn other_side(&self) -> u8 {
         1 - self.side
     }
 
     /// Whether the two would be one participant's trade with himself, and the rules forbid it.
     #[inline]
-    fn is_own(&self, resting: &Resting, rules: &Rules) -> bool {
+    pub fn is_own(&self, resting: &Resting, rules: &Rules) -> bool {
         rules.self_trade != SelfTrade::Off && self.owner != NOBODY && self.owner == resting.owner
     }
 
@@ -95,6 +95,20 @@ impl Incoming {
         false
     }
 
+    /// Lots that are taken out of an order that rests with so many, and of this one, where the two must not trade.
+    pub fn own_lots(&self, resting: u32, rules: &Rules) -> (u32, u32) {
+        match rules.self_trade {
+            SelfTrade::Off => (0, 0),
+            SelfTrade::CancelResting => (resting, 0),
+            SelfTrade::CancelIncoming => (0, self.open),
+            SelfTrade::CancelBoth => (resting, self.open),
+            SelfTrade::Decrement => {
+                let lots = self.open.min(resting);
+                (lots, lots)
+            }
+        }
+    }
+
     /// Takes lots out of what must not trade with itself.
     #[cold]
     fn meet_own<L: Layout, A: Admission, const ALL: bool>(
@@ -105,16 +119,7 @@ impl Incoming {
         rules: &Rules,
         out: &mut Out<'_, A, ALL>,
     ) {
-        let (from_resting, from_self) = match rules.self_trade {
-            SelfTrade::Off => (0, 0),
-            SelfTrade::CancelResting => (resting.quantity, 0),
-            SelfTrade::CancelIncoming => (0, self.open),
-            SelfTrade::CancelBoth => (resting.quantity, self.open),
-            SelfTrade::Decrement => {
-                let lots = self.open.min(resting.quantity);
-                (lots, lots)
-            }
-        };
+        let (from_resting, from_self) = self.own_lots(resting.quantity, rules);
         if from_resting > 0 {
             cancel(layout, place, resting, from_resting, RejectReason::SelfTrade.code(), self.id, out);
         }

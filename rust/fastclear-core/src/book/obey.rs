@@ -5,7 +5,7 @@ use crate::reject::RejectReason;
 use crate::units;
 
 use super::block::Plain;
-use super::command::{NULL, Op, POST_ONLY, Row, Tif, price_fault, quantity_fault};
+use super::command::{NULL, Op, POST_ONLY, Row, SLIDE, Tif, price_fault, quantity_fault};
 use super::desk::{Desk, Out};
 use super::engine::{CLOSED, HALTED, NO_SIDE, OrderBook, SPECIAL};
 use super::event::{Events, Kind, NO_PRICE, NOWHERE};
@@ -13,6 +13,7 @@ use super::expiry::NEVER;
 use super::layout::{Layout, Resting};
 use super::matching::{Incoming, cancel, clear};
 use super::rules::{Admission, Request};
+use super::special::{Rich, Seen, Stands, Terms};
 use super::store::{Kept, kept};
 
 /// Which id columns a call has.
@@ -40,9 +41,17 @@ pub(super) struct Turn<'a, A, const ALL: bool> {
     pub has_time: bool,
 }
 
+impl<'a, A: Admission, const ALL: bool> Turn<'a, A, ALL> {
+    /// The turn of no command, but of time that goes by before one.
+    pub fn of_time(events: &'a mut Events, admission: &'a mut A, command: u32) -> Self {
+        let given = Given { market: false, order: false, participant: false };
+        Self { events, admission, command, given, has_time: true }
+    }
+}
+
 impl<A: Admission, const ALL: bool> Turn<'_, A, ALL> {
     #[inline(always)]
-    fn out<'a>(&'a mut self, desk: &'a mut Desk, market: u32) -> Out<'a, A, ALL> {
+    pub fn out<'a>(&'a mut self, desk: &'a mut Desk, market: u32) -> Out<'a, A, ALL> {
         Out { desk, events: self.events, admission: self.admission, command: self.command, market }
     }
 }
@@ -182,7 +191,7 @@ impl OrderBook {
             return Err(RejectReason::UnknownTif);
         }
         if let Some(reason) = price_fault(row.price)
-            && (is_limit || row.price != NULL)
+            && ((is_limit && row.peg == 0) || row.price != NULL)
         {
             return Err(reason);
         }
@@ -196,12 +205,8 @@ impl OrderBook {
         if !turn.has_time {
             return Err(RejectReason::TimeMissing);
         }
-        let may_rest = is_limit && (row.tif == Tif::Gtc as u8 || row.tif == Tif::Gtt as u8);
+        let terms = Terms::read(row)?;
         let is_timed = row.tif == Tif::Gtt as u8;
-        if row.flags > POST_ONLY || row.asks_more() || (row.flags == POST_ONLY && !may_rest) || (is_timed && !is_limit)
-        {
-            return Err(RejectReason::InstructionsInvalid);
-        }
         if is_timed {
             if row.expires <= self.clock || row.expires == NULL {
                 return Err(RejectReason::ExpiryInvalid);
@@ -220,29 +225,32 @@ impl OrderBook {
         if state.is(HALTED) {
             return Err(RejectReason::MarketHalted);
         }
-        let shown = if row.price == NULL { NO_PRICE } else { row.price as i32 };
-        let any_price = if row.side == BUY { i32::MAX } else { i32::MIN };
-        let incoming = Incoming {
+        let is_special = terms.are_rich() || state.is(SPECIAL);
+        let mut incoming = Incoming {
             id: row.order,
             side: row.side,
-            limit: if shown == NO_PRICE { any_price } else { shown },
+            limit: terms.worst(row.side),
             open: row.quantity as u32,
             owner: self.desk.owners.code(row.participant),
         };
-        if row.flags == POST_ONLY && kept!(self.store, state.kept, |layout| incoming.meets(layout), false) {
-            return Err(RejectReason::WouldTrade);
-        }
+        let terms = Terms { limit: self.unmet(market, &mut incoming, terms.limit, row.flags, turn)?, ..terms };
         turn.admission.admit(&Request {
             market: row.market,
             order: row.order,
             participant: row.participant,
             side: row.side,
-            price: (row.price != NULL).then_some(row.price),
+            price: terms.limit.map(i64::from),
             quantity: row.quantity,
             replaces: None,
         })?;
-        let stay = Stay { rests: may_rest, is_fok: row.tif == Tif::Fok as u8, until: row.expires };
-        self.enter(market, incoming, shown, stay, turn);
+        if is_special {
+            let Incoming { id, side, open, owner, .. } = incoming;
+            let rich = Rich { terms, stands: Stands::Shown, turn: 0, side, owner, expiry: NEVER, open };
+            self.floor(market, turn).take_in(id, rich, row.expires);
+        } else {
+            let stay = Stay { rests: terms.rests, is_fok: terms.is_fok, until: row.expires };
+            self.enter(market, incoming, terms.limit.unwrap_or(NO_PRICE), stay, turn);
+        }
         Ok(market)
     }
 
@@ -316,7 +324,8 @@ impl OrderBook {
         let is_elsewhere = turn.given.market && row.market != NULL && row.market != self.markets[market as usize].id;
         let is_anothers = row.participant != NULL && {
             let owner = self.desk.owners.code(row.participant);
-            owner != kept!(self.store, kept, |layout| layout.resting(place).owner, owner)
+            let aside = self.markets[market as usize].special.as_ref().and_then(|special| special.rich.get(row.order));
+            owner != kept!(self.store, kept, |layout| layout.resting(place).owner, aside.map_or(owner, |r| r.owner))
         };
         if is_elsewhere || is_anothers { Err(RejectReason::UnknownOrder) } else { Ok(found) }
     }
@@ -331,6 +340,13 @@ impl OrderBook {
             return Err(reason);
         }
         let (kept, market, place) = self.find(row, turn)?;
+        if self.markets[market as usize].is(SPECIAL) {
+            let mut floor = self.floor(market, turn);
+            let order = floor.seen(row.order).ok_or(RejectReason::UnknownOrder)?;
+            let lots = if reduces { order.open.min(row.quantity as u32) } else { order.open };
+            floor.reduce(&order, lots, Kind::Cancelled, 0, NULL);
+            return Ok(market);
+        }
         let mut out = turn.out(&mut self.desk, market);
         kept!(
             self.store,
@@ -360,11 +376,20 @@ impl OrderBook {
         {
             return Err(reason);
         }
-        if row.order != NULL && turn.has_time && (row.flags > POST_ONLY || row.asks_more()) {
-            return Err(RejectReason::InstructionsInvalid);
+        if row.order != NULL && turn.has_time {
+            Terms::stop(row)?;
+            if row.flags > POST_ONLY | SLIDE || (Row { stop: NULL, ..*row }).asks_more() {
+                return Err(RejectReason::InstructionsInvalid);
+            }
         }
         let (kept, market, place) = self.find(row, turn)?;
         let state = &self.markets[market as usize];
+        if state.is(SPECIAL) {
+            return self.replace_special(market, row, turn);
+        }
+        if row.stop != NULL {
+            return Err(RejectReason::InstructionsInvalid);
+        }
         if state.is(HALTED) {
             return Err(RejectReason::MarketHalted);
         }
@@ -375,9 +400,8 @@ impl OrderBook {
         let price = if row.price == NULL { old.price } else { row.price as i32 };
         let quantity = if row.quantity == NULL { old.quantity } else { row.quantity as u32 };
         let mut incoming = Incoming { id: old.id, side, limit: price, open: quantity, owner: old.owner };
-        if row.flags == POST_ONLY && kept!(self.store, kept, |layout| incoming.meets(layout), false) {
-            return Err(RejectReason::WouldTrade);
-        }
+        self.unmet(market, &mut incoming, Some(price), row.flags, turn)?;
+        let price = incoming.limit;
         turn.admission.admit(&Request {
             market: market_id,
             order: old.id,
@@ -426,6 +450,11 @@ impl OrderBook {
     ) -> Result<u32, RejectReason> {
         let market = self.find_market(row, turn)?;
         let owner = self.desk.owners.code(row.participant);
+        if self.markets[market as usize].is(SPECIAL) {
+            let takes = |order: &Seen| row.participant == NULL || order.owner == owner;
+            self.floor(market, turn).clear(Kind::Cancelled, 0, takes);
+            return Ok(market);
+        }
         let takes = |resting: &Resting| row.participant == NULL || resting.owner == owner;
         let mut out = turn.out(&mut self.desk, market);
         let kept = self.markets[market as usize].kept;

@@ -4,7 +4,7 @@ use fastclear_core::book::{Commands, Event, Events, Kind, NO_PRICE, NO_SIDE, NOW
 use fastclear_core::order::Integers;
 use fastclear_core::reject::RejectReason;
 
-use crate::twin::{Command, Rests, Told};
+use crate::twin::{Command, NO_PRICE as NO_PRICE_OF_TWIN, Rests, Told};
 
 /// `SplitMix64`: the same numbers on every machine.
 pub struct Mixed(pub u64);
@@ -46,6 +46,8 @@ pub struct Law {
     /// One in so many cells is hostile.
     pub hostile: u64,
     pub ids: [i64; 2],
+    /// Which of iceberg, stop, minimum, slide and peg orders may be.
+    pub rich: [bool; 5],
 }
 
 impl Law {
@@ -71,6 +73,7 @@ impl Law {
             passive: random.of(&[0, 50, 95]),
             hostile: random.of(&[20, 200, 1 << 40]),
             ids: random.of(&[[1, 0], [1, 1 << 50], [977, -5], [1 << 33, 0], [0, 7]]),
+            rich: [false; 5],
         }
     }
 }
@@ -131,11 +134,11 @@ pub fn command(random: &mut Mixed, law: &Law, nth: i64, resting: &[Rests]) -> Co
             0 => command.price = None,
             1 => command.quantity = if command.op == 3 { None } else { command.quantity },
             2 => {
-                command.price = Some(named.price);
+                command.price = Some(named.price).filter(|&price| price != NO_PRICE_OF_TWIN);
                 command.quantity = Some((named.open - 1).max(1));
             }
             3 => {
-                command.price = Some(named.price);
+                command.price = Some(named.price).filter(|&price| price != NO_PRICE_OF_TWIN);
                 command.quantity = Some(named.open);
             }
             _ => {}
@@ -145,6 +148,7 @@ pub fn command(random: &mut Mixed, law: &Law, nth: i64, resting: &[Rests]) -> Co
             command.market = Some(named.market);
         }
     }
+    enrich(random, law, &mut command);
     match random.below(150) {
         0 => command.op = 4,
         1 => command.op = 5,
@@ -172,6 +176,64 @@ pub fn command(random: &mut Mixed, law: &Law, nth: i64, resting: &[Rests]) -> Co
     command
 }
 
+/// Makes some commands those of richer orders.
+fn enrich(random: &mut Mixed, law: &Law, command: &mut Command) {
+    let [iceberg, stop, minimum, slide, peg] = law.rich;
+    let quantity = command.quantity.unwrap_or(3).clamp(1, 1 << 20);
+    let most = quantity as u64 + u64::from(random.one_in(20));
+    let some = |random: &mut Mixed| 1 + random.below(most) as i64;
+    if command.op == 3 {
+        if stop && random.one_in(3) {
+            command.stop = command.price;
+        }
+        if slide && random.one_in(3) {
+            command.flags = 2;
+        }
+    }
+    if command.op != 0 {
+        return;
+    }
+    if (iceberg || minimum) && random.one_in(2) {
+        command.quantity = command.quantity.map(|lots| if lots < 100 { lots * 3 } else { lots });
+    }
+    if iceberg && random.one_in(2) {
+        command.display = Some(random.of(&[1, 1, 2, 3]).min(some(random)));
+    }
+    if slide && random.one_in(3) {
+        command.flags = 2 + random.below(2) as u8;
+    }
+    if stop && random.one_in(3) {
+        command.stop = command.price.map(|price| price + random.below(3) as i64 - 1);
+        if random.one_in(3) {
+            command.price = command.stop;
+        }
+    }
+    if minimum && random.one_in(3) {
+        command.flags = random.of(&[0, 0, 4]);
+        command.display = command.display.filter(|_| random.one_in(10));
+        command.min_quantity = Some(some(random)).filter(|_| command.flags == 0 || random.one_in(5));
+    }
+    if peg && random.one_in(3) {
+        (command.tif, command.is_market_order, command.expires) = (0, 0, None);
+        command.peg = 1 + random.below(2) as u8;
+        command.offset = random.of(&[None, Some(0), Some(1), Some(2), Some(law.step)]);
+        command.price = command.price.filter(|_| random.one_in(3));
+        command.flags = 0;
+        command.stop = command.stop.filter(|_| random.one_in(20));
+        command.min_quantity = command.min_quantity.filter(|_| random.one_in(20));
+    }
+    if law.rich.contains(&true) && random.one_in(law.hostile) {
+        let wild = Some(random.of(&HOSTILE));
+        match random.below(5) {
+            0 => command.display = wild,
+            1 => command.min_quantity = wild,
+            2 => command.stop = wild,
+            3 => command.peg = random.below(5) as u8,
+            _ => command.offset = wild,
+        }
+    }
+}
+
 /// Commands as columns.
 #[derive(Default)]
 pub struct Columns {
@@ -187,7 +249,13 @@ pub struct Columns {
     expires: Vec<i64>,
     flags: Vec<u8>,
     time: Vec<i64>,
+    display: Vec<i64>,
+    min_quantity: Vec<i64>,
+    stop: Vec<i64>,
+    peg: Vec<u8>,
+    offset: Vec<i64>,
     has_participants: bool,
+    is_rich: bool,
 }
 
 impl Columns {
@@ -207,7 +275,13 @@ impl Columns {
             expires: wide(|row| row.expires),
             flags: byte(|row| row.flags),
             time: wide(|row| row.time),
+            display: wide(|row| row.display),
+            min_quantity: wide(|row| row.min_quantity),
+            stop: wide(|row| row.stop),
+            peg: byte(|row| row.peg),
+            offset: wide(|row| row.offset),
             has_participants,
+            is_rich: commands.iter().any(Command::is_rich),
         }
     }
 
@@ -225,6 +299,11 @@ impl Columns {
             quantity: Some(Integers::Wide(&self.quantity)),
             expires: Some(&self.expires),
             flags: Some(&self.flags),
+            display: self.is_rich.then_some(Integers::Wide(&self.display)),
+            min_quantity: self.is_rich.then_some(Integers::Wide(&self.min_quantity)),
+            stop: self.is_rich.then_some(Integers::Wide(&self.stop)),
+            peg: self.is_rich.then_some(&self.peg),
+            offset: self.is_rich.then_some(Integers::Wide(&self.offset)),
             time: Some(&self.time),
             ..Commands::default()
         }
@@ -255,6 +334,7 @@ pub fn told(book: &OrderBook, events: &Events) -> Vec<Told> {
 /// What rests in the twin's words; `turn` says nothing.
 pub fn resting(book: &mut OrderBook) -> Vec<Rests> {
     let rows = book.snapshot(None);
+    let some = |cell: i64| Some(cell).filter(|&cell| cell != NULL);
     (0..rows.order.len())
         .map(|row| Rests {
             market: rows.market[row],
@@ -263,34 +343,62 @@ pub fn resting(book: &mut OrderBook) -> Vec<Rests> {
             buys: rows.side[row] == 1,
             price: rows.price[row],
             open: rows.quantity[row],
-            expires: Some(rows.expires[row]).filter(|&at| at != NULL),
-            turn: 0,
+            shown: rows.shown[row],
+            expires: some(rows.expires[row]),
+            display: some(rows.display[row]),
+            minimum: some(rows.min_quantity[row]).unwrap_or(0),
+            stop: some(rows.stop[row]),
+            peg: rows.peg[row],
+            offset: some(rows.offset[row]).unwrap_or(0),
+            limit: some(rows.limit[row]),
+            tif: rows.tif[row],
+            is_market: rows.is_market_order[row] == 1,
+            ..Rests::default()
         })
         .collect()
 }
 
-/// The book, followed by its events alone: what rests is (market, side, price, turn) → order, open.
+/// An order as its events tell of it.
+#[derive(Clone, Debug)]
+pub struct Known {
+    id: i64,
+    market: i64,
+    buys: bool,
+    price: i64,
+    open: i64,
+    shown: i64,
+}
+
+/// Market, whether it buys, price, id, what is open and what is shown.
+pub type Row = (i64, bool, i64, i64, i64, i64);
+
+/// The book, followed by its events alone; of one price the orders stand as they are here.
 #[derive(Default)]
 pub struct Followed {
-    pub orders: Vec<(i64, i64, bool, i64, i64)>,
+    orders: Vec<Known>,
 }
 
 impl Followed {
+    fn at(&self, id: i64) -> usize {
+        self.orders.iter().position(|order| order.id == id).unwrap()
+    }
+
     /// Takes what an event says.
     pub fn follow(&mut self, event: &Told, raw: &Event) {
-        let at = |orders: &Vec<(i64, i64, bool, i64, i64)>, id: i64| orders.iter().position(|order| order.0 == id);
         let id = event.order.unwrap_or(NULL);
+        let price = event.price.unwrap_or(NO_PRICE_OF_TWIN);
         match raw.kind {
             Kind::Accepted => {
-                assert!(at(&self.orders, id).is_none(), "one order an id");
-                let price = event.price.unwrap_or(0);
-                self.orders.push((id, event.market.unwrap(), event.side.unwrap(), price, event.quantity));
+                assert!(self.orders.iter().all(|order| order.id != id), "one order an id");
+                let (market, buys) = (event.market.unwrap(), event.side.unwrap());
+                let (open, shown) = (event.quantity, event.quantity);
+                self.orders.push(Known { id, market, buys, price, open, shown });
             }
-            Kind::Replaced => {
-                let place = at(&self.orders, id).unwrap();
-                let (_, market, side, price, open) = self.orders[place];
-                let new = (id, market, side, event.price.unwrap(), event.quantity);
-                if event.price == Some(price) && event.quantity < open {
+            Kind::Replaced | Kind::Triggered => {
+                let place = self.at(id);
+                let old = self.orders[place].clone();
+                let new = Known { price, open: event.remaining, shown: event.quantity, ..old };
+                if price == old.price && new.open < old.open {
                     self.orders[place] = new;
                 } else {
                     self.orders.remove(place);
@@ -298,39 +406,46 @@ impl Followed {
                 }
             }
             Kind::Trade => {
-                let (incoming, rested) =
-                    (at(&self.orders, id).unwrap(), at(&self.orders, event.counter.unwrap()).unwrap());
-                assert_eq!(event.price, Some(self.orders[rested].3), "the price is that of the order that rested");
-                assert_ne!(self.orders[incoming].2, self.orders[rested].2, "a bid and an ask");
+                let (incoming, rested) = (self.at(id), self.at(event.counter.unwrap()));
+                assert_eq!(price, self.orders[rested].price, "the price is that of the order that rested");
+                assert_ne!(self.orders[incoming].buys, self.orders[rested].buys, "a bid and an ask");
                 for place in [incoming, rested] {
-                    self.orders[place].4 -= event.quantity;
-                    assert!(self.orders[place].4 >= 0 && event.quantity > 0);
+                    self.orders[place].open -= event.quantity;
+                    assert!(self.orders[place].open >= 0 && event.quantity > 0);
                 }
-                assert_eq!(self.orders[incoming].4, event.remaining);
+                self.orders[rested].shown = (self.orders[rested].shown - event.quantity).max(0);
+                self.orders[incoming].shown = self.orders[incoming].shown.min(event.remaining);
+                assert_eq!(self.orders[incoming].open, event.remaining);
             }
             Kind::Filled => {
-                let place = at(&self.orders, id).unwrap();
-                assert_eq!((self.orders[place].4, event.remaining), (0, 0));
+                let place = self.at(id);
+                assert_eq!((self.orders[place].open, event.remaining), (0, 0));
                 self.orders.remove(place);
             }
             Kind::Cancelled | Kind::Expired => {
-                let place = at(&self.orders, id).unwrap();
-                self.orders[place].4 -= event.quantity;
-                assert_eq!(self.orders[place].4, event.remaining);
+                let place = self.at(id);
+                let order = &mut self.orders[place];
+                order.open -= event.quantity;
+                order.shown = order.shown.min(order.open);
+                assert_eq!(order.open, event.remaining);
                 if event.remaining == 0 {
                     self.orders.remove(place);
                 }
             }
-            Kind::Rejected | Kind::Triggered | Kind::Phase => {}
+            Kind::Rejected | Kind::Phase => {}
         }
     }
 
-    /// What rests, in the order of a snapshot.
-    pub fn snapshot(&self) -> Vec<(i64, bool, i64, i64, i64)> {
+    /// What rests: what is shown, in the order of a snapshot, and the rest by id.
+    pub fn snapshot(&self) -> [Vec<Row>; 2] {
         let mut rows: Vec<_> = self.orders.iter().enumerate().collect();
-        rows.sort_by_key(|&(turn, &(_, market, buys, price, _))| {
-            (market, !buys, if buys { -price } else { price }, turn)
+        rows.sort_by_key(|&(turn, order)| {
+            (order.market, !order.buys, if order.buys { order.price.saturating_neg() } else { order.price }, turn)
         });
-        rows.iter().map(|&(_, &(id, market, buys, price, open))| (market, buys, price, id, open)).collect()
+        let row = |order: &Known| (order.market, order.buys, order.price, order.id, order.open, order.shown);
+        let shown = rows.iter().filter(|(_, order)| order.shown > 0).map(|(_, order)| row(order)).collect();
+        let mut others: Vec<_> = rows.iter().filter(|(_, order)| order.shown == 0).map(|(_, o)| row(o)).collect();
+        others.sort_by_key(|row| row.3);
+        [shown, others]
     }
 }

@@ -5,6 +5,7 @@ mod admission;
 mod cases;
 mod flow;
 mod twin;
+mod twin_rich;
 
 use fastclear_core::book::{Kind, OrderBook, Rules, SMALL_MAX, SelfTrade, Want};
 use fastclear_core::reject::RejectReason;
@@ -30,22 +31,26 @@ fn check_invariants(book: &mut OrderBook, followed: &Followed) {
         for buys in [false, true] {
             let depth = book.depth(market, u8::from(buys), usize::MAX);
             let side = |row: &&twin::Rests| row.market == market && row.buys == buys;
-            let lots: i64 = rows.iter().filter(side).map(|row| row.open).sum();
+            let lots: i64 = rows.iter().filter(side).map(|row| row.shown).sum();
+            let orders = rows.iter().filter(side).filter(|row| row.shown > 0).count();
             assert_eq!(depth.iter().map(|level| level.quantity).sum::<u64>(), lots as u64);
-            assert_eq!(depth.iter().map(|level| level.orders).sum::<u64>(), rows.iter().filter(side).count() as u64);
+            assert_eq!(depth.iter().map(|level| level.orders).sum::<u64>(), orders as u64);
             assert!(depth.windows(2).all(|pair| (pair[0].price > pair[1].price) == buys));
             assert_eq!(depth.first(), [ask, bid][usize::from(buys)].as_ref());
             assert_eq!(book.depth(market, u8::from(buys), 2), depth[..depth.len().min(2)]);
         }
     }
-    let seen: Vec<_> = rows.iter().map(|row| (row.market, row.buys, row.price, row.order, row.open)).collect();
-    assert_eq!(followed.snapshot(), seen, "the events rebuild the book");
+    let seen = |row: &twin::Rests| (row.market, row.buys, row.price, row.order, row.open, row.shown);
+    let shown: Vec<_> = rows.iter().filter(|row| row.shown > 0).map(seen).collect();
+    let mut others: Vec<_> = rows.iter().filter(|row| row.shown == 0).map(seen).collect();
+    others.sort_by_key(|row| row.3);
+    assert_eq!(followed.snapshot(), [shown, others], "the events rebuild the book");
 }
 
 /// One sequence through the twin and through every layout; returns what kinds and reasons it showed.
-fn compare(seed: u64, length: i64) -> Vec<String> {
+fn compare(seed: u64, length: i64, rich: [bool; 5]) -> Vec<String> {
     let mut random = Mixed(seed);
-    let mut law = Law::draw(&mut random);
+    let mut law = Law { rich, ..Law::draw(&mut random) };
     if length > 200 {
         (law.markets, law.passive, law.hostile) = (1, 97, 1 << 40);
     }
@@ -83,10 +88,7 @@ fn compare(seed: u64, length: i64) -> Vec<String> {
         let from = twin.told.len();
         twin.obey(0, &next);
         let expected = &twin.told[from..];
-        let mut expected_rows = twin.snapshot();
-        for row in &mut expected_rows {
-            row.turn = 0;
-        }
+        let expected_rows: Vec<_> = twin.snapshot().iter().map(twin::Rests::told).collect();
         let columns = Columns::of(std::slice::from_ref(&next), has_participants);
         for (place, book) in books.iter_mut().enumerate() {
             let events = book.apply(&columns.commands(), Want::Events).unwrap();
@@ -134,7 +136,7 @@ fn sequences() -> u64 {
 fn every_event_and_every_order_is_the_twins() {
     let mut counts = std::collections::BTreeMap::<String, u64>::new();
     for seed in 0..sequences() {
-        for shown in compare(seed, 60) {
+        for shown in compare(seed, 60, [false; 5]) {
             *counts.entry(shown).or_default() += 1;
         }
     }
@@ -171,11 +173,31 @@ fn every_event_and_every_order_is_the_twins() {
     assert!(counts["expired/market_closed"] > 100);
 }
 
+/// Icebergs, stops, minimums, orders that slide and pegs, each alone and any of them together.
+#[test]
+fn richer_orders_are_the_twins() {
+    let mut counts = std::collections::BTreeMap::<String, u64>::new();
+    for seed in 0..sequences() {
+        let rich = match seed % 12 {
+            0..5 => std::array::from_fn(|kind| kind == seed as usize % 12),
+            _ => std::array::from_fn(|kind| seed >> (kind + 4) & 1 == 1 || seed % 12 == 11),
+        };
+        for shown in compare(seed ^ 0x51C4, 60, rich) {
+            *counts.entry(shown).or_default() += 1;
+        }
+    }
+    assert!(counts["triggered/"] > sequences() / 10);
+    let codes = ["display_invalid", "stop_invalid", "peg_invalid", "min_quantity_out_of_range", "would_trade"];
+    for code in codes {
+        assert!(counts[&format!("rejected/{code}")] > sequences() / 1000, "{code}: {counts:?}");
+    }
+}
+
 /// Books that outgrow the small layout by themselves.
 #[test]
 fn long_sequences_are_the_twins() {
     for seed in 0..sequences() / 400 {
-        compare(seed ^ 0xB00C, 500);
+        compare(seed ^ 0xB00C, 500, [false; 5]);
     }
 }
 

@@ -16,6 +16,11 @@ pub struct Command {
     pub quantity: Option<i64>,
     pub expires: Option<i64>,
     pub flags: u8,
+    pub display: Option<i64>,
+    pub min_quantity: Option<i64>,
+    pub stop: Option<i64>,
+    pub peg: u8,
+    pub offset: Option<i64>,
     pub time: Option<i64>,
 }
 
@@ -33,8 +38,21 @@ impl Default for Command {
             quantity: None,
             expires: None,
             flags: 0,
+            display: None,
+            min_quantity: None,
+            stop: None,
+            peg: 0,
+            offset: None,
             time: Some(0),
         }
+    }
+}
+
+impl Command {
+    /// Whether it has a cell that no plain order has.
+    pub fn is_rich(&self) -> bool {
+        let cells = [self.display, self.min_quantity, self.stop, self.offset];
+        self.peg > 0 || cells.iter().any(Option::is_some)
     }
 }
 
@@ -53,8 +71,11 @@ pub struct Told {
     pub side: Option<bool>,
 }
 
-/// An order that rests.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Stands for the price of an order that has none.
+pub const NO_PRICE: i64 = i64::MIN;
+
+/// An order that rests, or waits outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rests {
     pub market: i64,
     pub order: i64,
@@ -62,9 +83,32 @@ pub struct Rests {
     pub buys: bool,
     pub price: i64,
     pub open: i64,
+    pub shown: i64,
     pub expires: Option<i64>,
-    /// When it came to where it stands.
+    pub display: Option<i64>,
+    /// 0: any, `i64::MAX`: all.
+    pub minimum: i64,
+    pub stop: Option<i64>,
+    pub peg: u8,
+    pub offset: i64,
+    /// Worst price of a pegged order.
+    pub limit: Option<i64>,
+    pub tif: u8,
+    pub is_market: bool,
+    /// Where it stands: `book`, `conditional`, `waiting`, `unpriced`.
+    pub stands: &'static str,
+    /// Whether a trade has set it off.
+    pub off: bool,
+    /// When it came to where it stands, and when it was taken.
     pub turn: u64,
+    pub taken: u64,
+}
+
+impl Rests {
+    /// As a snapshot shows it.
+    pub fn told(&self) -> Self {
+        Self { turn: 0, taken: 0, stands: "", off: false, ..self.clone() }
+    }
 }
 
 /// The slow book.
@@ -84,19 +128,30 @@ pub struct Twin {
     pub told: Vec<Told>,
     pub turns: u64,
     pub command: Option<usize>,
+    /// Markets that have seen more than plain orders, and the last price since.
+    pub special: BTreeMap<i64, Option<i64>>,
+    /// Market, side and price of what came to rest since orders with a minimum were last tried in vain.
+    pub entered: Vec<(i64, bool, i64)>,
 }
 
-const MOST: i64 = (1 << 31) - 1;
+pub const MOST: i64 = (1 << 31) - 1;
 
 impl Twin {
-    fn tell(&mut self, kind: &'static str, order: &Rests, counter: Option<i64>, quantity: i64, reject: &'static str) {
+    pub fn tell(
+        &mut self,
+        kind: &'static str,
+        order: &Rests,
+        counter: Option<i64>,
+        quantity: i64,
+        reject: &'static str,
+    ) {
         self.told.push(Told {
             kind,
             command: self.command,
             market: Some(order.market),
             order: Some(order.order),
             counter,
-            price: Some(order.price),
+            price: Some(order.price).filter(|&price| price != NO_PRICE),
             quantity,
             remaining: order.open,
             reject,
@@ -104,12 +159,23 @@ impl Twin {
         });
     }
 
-    /// Orders of one side of a market, first to last.
+    /// Orders of the book of one side of a market, first to last.
     pub fn queue(&self, market: i64, buys: bool) -> Vec<Rests> {
-        let mut side: Vec<Rests> =
-            self.orders.iter().filter(|order| order.market == market && order.buys == buys).cloned().collect();
-        side.sort_by_key(|order| (if buys { -order.price } else { order.price }, order.turn));
+        let here = |order: &&Rests| order.market == market && order.buys == buys;
+        let in_book = |order: &&Rests| order.stands == "book" || order.stands == "conditional";
+        let mut side: Vec<Rests> = self.orders.iter().filter(here).filter(in_book).cloned().collect();
+        let keenness = |order: &Rests| if buys { -order.price } else { order.price };
+        side.sort_by_key(|order| (keenness(order), order.stands == "conditional", order.turn));
         side
+    }
+
+    /// All orders of one side of a market, those outside last.
+    fn side(&self, market: i64, buys: bool) -> Vec<Rests> {
+        let outside = |order: &&Rests| order.stands == "waiting" || order.stands == "unpriced";
+        let here = |order: &&Rests| order.market == market && order.buys == buys;
+        let mut outside: Vec<Rests> = self.orders.iter().filter(here).filter(outside).cloned().collect();
+        outside.sort_by_key(|order| order.taken);
+        [self.queue(market, buys), outside].concat()
     }
 
     /// Everything that rests, in the order of a snapshot.
@@ -117,18 +183,19 @@ impl Twin {
         let mut markets: Vec<i64> = self.orders.iter().map(|order| order.market).collect();
         markets.sort_unstable();
         markets.dedup();
-        let sides = |&market: &i64| [self.queue(market, true), self.queue(market, false)].concat();
+        let sides = |&market: &i64| [self.side(market, true), self.side(market, false)].concat();
         markets.iter().flat_map(sides).collect()
     }
 
-    fn find(&self, id: i64) -> Option<usize> {
+    pub fn find(&self, id: i64) -> Option<usize> {
         self.orders.iter().position(|order| order.order == id)
     }
 
-    /// Takes lots out of an order that rests.
-    fn shrink(&mut self, id: i64, lots: i64) -> Rests {
+    /// Takes lots out of an order that rests, hidden ones first.
+    pub fn shrink(&mut self, id: i64, lots: i64) -> Rests {
         let at = self.find(id).unwrap();
         self.orders[at].open -= lots;
+        self.orders[at].shown = self.orders[at].shown.min(self.orders[at].open);
         let after = self.orders[at].clone();
         if after.open == 0 {
             self.orders.remove(at);
@@ -152,6 +219,7 @@ impl Twin {
                     let lots = self.orders[at].open;
                     let gone = self.shrink(id, lots);
                     self.tell("expired", &gone, None, lots, "");
+                    self.after(gone.market);
                 }
                 Some((_, _, market)) => {
                     self.gates.remove(&market);
@@ -162,8 +230,11 @@ impl Twin {
         }
     }
 
-    fn clear(&mut self, market: i64, of: Option<i64>, kind: &'static str, why: &'static str) {
-        for order in [self.queue(market, true), self.queue(market, false)].concat() {
+    pub fn clear(&mut self, market: i64, of: Option<i64>, kind: &'static str, why: &'static str) {
+        for order in [self.side(market, true), self.side(market, false)].concat() {
+            if kind == "cancelled" && why == "book_erased" && order.stands == "waiting" {
+                continue;
+            }
             if of.is_none() || order.participant == of {
                 let gone = self.shrink(order.order, order.open);
                 self.tell(kind, &gone, None, order.open, why);
@@ -177,7 +248,11 @@ impl Twin {
         if let Some(time) = command.time {
             self.tick(time);
         }
-        if let Err(reason) = self.act(command) {
+        let done = self.act(command);
+        if let Ok(market) = done {
+            self.after(market);
+        }
+        if let Err(reason) = done {
             let fits = |number: Option<i64>, least: i64| number.filter(|&number| least <= number && number <= MOST);
             self.told.push(Told {
                 kind: "rejected",
@@ -194,7 +269,7 @@ impl Twin {
         }
     }
 
-    fn act(&mut self, command: &Command) -> Result<(), &'static str> {
+    fn act(&mut self, command: &Command) -> Result<i64, &'static str> {
         match command.op {
             0 => self.new_order(command),
             1 | 2 => self.cancel(command),
@@ -202,7 +277,7 @@ impl Twin {
             4 => {
                 let market = self.name_market(command)?;
                 self.clear(market, command.participant, "cancelled", "");
-                Ok(())
+                Ok(market)
             }
             5 | 6 => {
                 let market = self.name_market(command)?;
@@ -222,14 +297,14 @@ impl Twin {
                     reject: "",
                     side: None,
                 });
-                Ok(())
+                Ok(market)
             }
             7 => Err("instructions_invalid"),
             _ => Err("unknown_op"),
         }
     }
 
-    fn name(&mut self, market: i64) {
+    pub fn name(&mut self, market: i64) {
         if !self.named.contains(&market) {
             self.named.push(market);
         }
@@ -242,160 +317,21 @@ impl Twin {
         if self.closed.contains(&market) { Err("market_closed") } else { Ok(market) }
     }
 
-    fn price(price: Option<i64>) -> Result<i64, &'static str> {
+    pub fn price(price: Option<i64>) -> Result<i64, &'static str> {
         let price = price.ok_or("price_missing")?;
         if price.abs() > MOST { Err("price_out_of_range") } else { Ok(price) }
     }
 
-    fn quantity(quantity: Option<i64>) -> Result<i64, &'static str> {
+    pub fn quantity(quantity: Option<i64>) -> Result<i64, &'static str> {
         let quantity = quantity.ok_or("quantity_missing")?;
         if (1..=MOST).contains(&quantity) { Ok(quantity) } else { Err("quantity_out_of_range") }
     }
 
-    /// The first order of the other side, if it is at the limit or better.
-    fn first_met(&self, market: i64, buys: bool, limit: Option<i64>) -> Option<Rests> {
-        let first = self.queue(market, !buys).into_iter().next()?;
-        let meets = limit.is_none_or(|limit| if buys { first.price <= limit } else { first.price >= limit });
-        meets.then_some(first)
-    }
-
-    fn is_own(&self, one: Option<i64>, other: Option<i64>) -> bool {
+    pub fn is_own(&self, one: Option<i64>, other: Option<i64>) -> bool {
         self.self_trade != "off" && one.is_some() && one == other
     }
 
-    fn new_order(&mut self, command: &Command) -> Result<(), &'static str> {
-        if command.side > 1 {
-            return Err("unknown_side");
-        }
-        if command.is_market_order > 1 {
-            return Err("unknown_type");
-        }
-        if command.tif > 3 {
-            return Err("unknown_tif");
-        }
-        let is_limit = command.is_market_order == 0;
-        let limit = if is_limit || command.price.is_some() { Some(Self::price(command.price)?) } else { None };
-        let quantity = Self::quantity(command.quantity)?;
-        let (market, id) = (command.market.ok_or("id_missing")?, command.order.ok_or("id_missing")?);
-        if self.has_participants {
-            command.participant.ok_or("id_missing")?;
-        }
-        command.time.ok_or("time_missing")?;
-        let (ioc, fok, gtt) = (command.tif == 1, command.tif == 2, command.tif == 3);
-        let may_rest = is_limit && !ioc && !fok;
-        let post_only = command.flags == 1;
-        if command.flags > 1 || (post_only && !may_rest) || (gtt && !is_limit) || (!gtt && command.expires.is_some()) {
-            return Err("instructions_invalid");
-        }
-        if gtt {
-            let expires = command.expires.ok_or("expiry_invalid")?;
-            if self.clock.is_some_and(|clock| expires <= clock) {
-                return Err("expiry_invalid");
-            }
-        }
-        self.name(market);
-        if self.closed.contains(&market) {
-            return Err("market_closed");
-        }
-        if self.find(id).is_some() {
-            return Err("duplicate_order");
-        }
-        if self.halted.contains(&market) {
-            return Err("market_halted");
-        }
-        let buys = command.side == 1;
-        if post_only && self.first_met(market, buys, limit).is_some() {
-            return Err("would_trade");
-        }
-        let mut order = Rests {
-            market,
-            order: id,
-            participant: command.participant,
-            buys,
-            price: limit.unwrap_or(0),
-            open: quantity,
-            expires: command.expires,
-            turn: 0,
-        };
-        self.tell("accepted", &order, None, quantity, "");
-        if limit.is_none() {
-            self.told.last_mut().unwrap().price = None;
-        }
-        let erased = if fok && !self.fills(&order, limit) { false } else { self.trade(&mut order, limit) };
-        if order.open > 0 {
-            if may_rest && !erased {
-                self.rest(&order);
-            } else {
-                let lots = std::mem::take(&mut order.open);
-                self.tell("cancelled", &order, None, lots, if erased { "book_erased" } else { "not_filled" });
-                if limit.is_none() {
-                    self.told.last_mut().unwrap().price = None;
-                }
-            }
-        }
-        if erased {
-            self.clear(market, None, "cancelled", "book_erased");
-        }
-        Ok(())
-    }
-
-    fn rest(&mut self, order: &Rests) {
-        self.turns += 1;
-        self.orders.push(Rests { turn: self.turns, ..order.clone() });
-    }
-
-    /// Whether a fill-or-kill order is filled: tried out on a copy.
-    fn fills(&self, order: &Rests, limit: Option<i64>) -> bool {
-        let (mut copy, mut tried) = (self.clone(), order.clone());
-        copy.told.clear();
-        copy.trade(&mut tried, limit);
-        let traded = |told: &&Told| told.kind == "trade";
-        copy.told.iter().filter(traded).map(|told| told.quantity).sum::<i64>() == order.open
-    }
-
-    /// Trades an order that came in. Says whether the market is to be erased.
-    fn trade(&mut self, order: &mut Rests, limit: Option<i64>) -> bool {
-        while order.open > 0 {
-            let Some(met) = self.first_met(order.market, order.buys, limit) else { return false };
-            if self.is_own(order.participant, met.participant) {
-                let both = order.open.min(met.open);
-                let (theirs, ours) = match self.self_trade {
-                    "cancel_resting" => (met.open, 0),
-                    "cancel_incoming" => (0, order.open),
-                    "cancel_both" => (met.open, order.open),
-                    "decrement" => (both, both),
-                    other => panic!("{other}"),
-                };
-                if theirs > 0 {
-                    let after = self.shrink(met.order, theirs);
-                    self.tell("cancelled", &after, Some(order.order), theirs, "self_trade");
-                }
-                if ours > 0 {
-                    order.open -= ours;
-                    let shown = Rests { price: met.price, ..order.clone() };
-                    self.tell("cancelled", &shown, Some(met.order), ours, "self_trade");
-                }
-                continue;
-            }
-            let lots = order.open.min(met.open);
-            order.open -= lots;
-            let shown = Rests { price: met.price, ..order.clone() };
-            self.tell("trade", &shown, Some(met.order), lots, "");
-            let after = self.shrink(met.order, lots);
-            if after.open == 0 {
-                self.tell("filled", &after, Some(order.order), lots, "");
-            }
-            if order.open == 0 {
-                self.tell("filled", &shown, Some(met.order), lots, "");
-            }
-            if self.erases {
-                return true;
-            }
-        }
-        false
-    }
-
-    fn named_order(&self, command: &Command) -> Result<Rests, &'static str> {
+    pub fn named_order(&self, command: &Command) -> Result<Rests, &'static str> {
         let id = command.order.ok_or("id_missing")?;
         command.time.ok_or("time_missing")?;
         let order = self.orders.iter().find(|order| order.order == id).ok_or("unknown_order")?;
@@ -404,50 +340,12 @@ impl Twin {
         if elsewhere || anothers { Err("unknown_order") } else { Ok(order.clone()) }
     }
 
-    fn cancel(&mut self, command: &Command) -> Result<(), &'static str> {
+    fn cancel(&mut self, command: &Command) -> Result<i64, &'static str> {
         let reduced = if command.op == 2 { Some(Self::quantity(command.quantity)?) } else { None };
         let order = self.named_order(command)?;
         let lots = reduced.unwrap_or(order.open).min(order.open);
         let after = self.shrink(order.order, lots);
         self.tell("cancelled", &after, None, lots, "");
-        Ok(())
-    }
-
-    fn replace(&mut self, command: &Command) -> Result<(), &'static str> {
-        let price = command.price.map(|price| Self::price(Some(price))).transpose()?;
-        let quantity = command.quantity.map(|quantity| Self::quantity(Some(quantity))).transpose()?;
-        command.order.ok_or("id_missing")?;
-        command.time.ok_or("time_missing")?;
-        if command.flags > 1 {
-            return Err("instructions_invalid");
-        }
-        let old = self.named_order(command)?;
-        if self.halted.contains(&old.market) {
-            return Err("market_halted");
-        }
-        let mut order = Rests { price: price.unwrap_or(old.price), open: quantity.unwrap_or(old.open), ..old.clone() };
-        if command.flags == 1 && self.first_met(old.market, old.buys, Some(order.price)).is_some() {
-            return Err("would_trade");
-        }
-        self.tell("replaced", &order, None, order.open, "");
-        let at = self.find(old.order).unwrap();
-        if order.price == old.price && order.open < old.open {
-            self.orders[at].open = order.open;
-            return Ok(());
-        }
-        self.orders.remove(at);
-        let limit = Some(order.price);
-        let erased = self.trade(&mut order, limit);
-        let market = order.market;
-        if order.open > 0 && erased {
-            let lots = std::mem::take(&mut order.open);
-            self.tell("cancelled", &order, None, lots, "book_erased");
-        } else if order.open > 0 {
-            self.rest(&order);
-        }
-        if erased {
-            self.clear(market, None, "cancelled", "book_erased");
-        }
-        Ok(())
+        Ok(order.market)
     }
 }

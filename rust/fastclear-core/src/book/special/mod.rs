@@ -3,20 +3,67 @@
 //! A market of plain orders has nothing of this, and its commands never come here: its `attention` is 0. Any other keeps what
 //! it has in one [`Special`], and every command on it takes the thorough path.
 
+mod conditional;
+mod enter;
+mod floor;
+mod pegs;
+mod posted;
+mod replace;
+mod rich;
+mod stops;
+mod terms;
+mod walk;
+
+use super::command::NULL;
 use super::engine::{CLOSED, HALTED, OrderBook, SPECIAL};
+use super::event::Kind;
 use super::obey::Turn;
 use super::rules::Admission;
+use rich::{RichOrders, keenness};
+
+pub(super) use floor::{Seen, listed};
+pub(super) use rich::{Rich, Stands};
+pub(super) use terms::{Terms, WHOLE};
 
 /// What a market has beyond plain orders.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Special {
     /// Price of the last trade since the market has this.
     pub last_price: Option<i32>,
+    /// Lowest and highest price of trades since stops were looked at.
+    span: Option<(i32, i32)>,
+    /// Keenest price at which an order of each side came to rest since orders with a minimum were last tried.
+    entered: [Option<i32>; 2],
+    /// Orders that are more than plain.
+    pub rich: RichOrders,
+    turns: u64,
+}
+
+impl Special {
+    /// Takes note of the price of a trade.
+    pub fn traded(&mut self, price: i32) {
+        self.last_price = Some(price);
+        let (low, high) = self.span.unwrap_or((price, price));
+        self.span = Some((low.min(price), high.max(price)));
+    }
+
+    /// Takes note of an order that came to rest.
+    fn entered(&mut self, side: u8, price: i32) {
+        let keenest = &mut self.entered[usize::from(side)];
+        *keenest = Some(match *keenest {
+            Some(other) if keenness(side, other) <= keenness(side, price) => other,
+            _ => price,
+        });
+    }
+
+    fn next_turn(&mut self) -> u64 {
+        self.turns += 1;
+        self.turns
+    }
 }
 
 impl OrderBook {
     /// What a market has beyond plain orders, from now on if it had nothing.
-    #[allow(dead_code, reason = "for the order types that follow")]
     pub(super) fn special(&mut self, market: u32) -> &mut Special {
         let state = &mut self.markets[market as usize];
         if !state.is(SPECIAL) {
@@ -26,14 +73,33 @@ impl OrderBook {
         state.special.get_or_insert_default()
     }
 
-    /// What follows from a command on a special market when it is done, until nothing moves.
-    pub(super) fn after<A: Admission, const ALL: bool>(&mut self, market: u32, _turn: &mut Turn<'_, A, ALL>) {
-        let state = &mut self.markets[market as usize];
-        if state.is(CLOSED | HALTED) {
+    /// The time of an order of a special market is over.
+    pub(super) fn expire_special<A: Admission, const ALL: bool>(
+        &mut self,
+        id: i64,
+        market: u32,
+        turn: &mut Turn<'_, A, ALL>,
+    ) {
+        let mut floor = self.floor(market, turn);
+        if let Some(order) = floor.seen(id) {
+            floor.reduce(&order, order.open, Kind::Expired, 0, NULL);
+        }
+        self.after(market, turn);
+    }
+
+    /// What follows from a command on a special market when it is done, or from time, until nothing moves: first all stops
+    /// that were set off come in; then pegged orders go where they belong; then orders with a minimum are tried again, and
+    /// each time one of these moved, all is looked at from the first. A halted market waits until it goes on.
+    ///
+    /// This ends. Nothing here adds an order or a lot: each stop goes off once, so that there are finitely many turns of the
+    /// first kind; each of the third kind trades at least one lot. Between two of those the orders that pegs follow stay as
+    /// they are, for none of them is pegged, and a pegged order meets none of them: it is priced between them, or less keen
+    /// than its own side. So of two turns of the second kind in a row the other finds all pegged orders where they belong.
+    pub(super) fn after<A: Admission, const ALL: bool>(&mut self, market: u32, turn: &mut Turn<'_, A, ALL>) {
+        if self.markets[market as usize].is(CLOSED | HALTED) {
             return;
         }
-        if let Some(special) = &mut state.special {
-            special.last_price = special.last_price.take();
-        }
+        let mut floor = self.floor(market, turn);
+        while floor.trigger() || floor.follow() || floor.retry() {}
     }
 }
