@@ -157,6 +157,10 @@ REACHED = {
     "time_missing": ([BUY | {"time": None}], {}),
     "instructions_invalid": ([BUY | {"tif": "ioc", "flags": "post_only"}], {}),
     "expiry_invalid": ([BUY | {"tif": "gtt", "expires": 10}], {}),
+    "min_quantity_out_of_range": ([BUY | {"min_quantity": 3}], {}),
+    "display_invalid": ([BUY | {"display": 3}], {}),
+    "stop_invalid": ([BUY | {"stop": 2**31}], {}),
+    "peg_invalid": ([BUY | {"peg": "best", "offset": -1}], {}),
     "duplicate_order": ([SELL, SELL], {}),
     "unknown_order": ([SELL, {"op": "cancel", "order": 1, "market": 3}], {}),
     "market_halted": ([{"op": "halt"}, BUY], {}),
@@ -184,6 +188,11 @@ def frame_of(rows):
         "flags": pl.String,
         "expires": pl.Int64,
         "phase": pl.String,
+        "min_quantity": pl.Int64,
+        "display": pl.Int64,
+        "stop": pl.Int64,
+        "peg": pl.String,
+        "offset": pl.Int64,
     }
     return pl.DataFrame([NEW | row for row in rows], schema=schema)
 
@@ -252,7 +261,7 @@ def test_text_ids_come_back_as_they_were_given():
         ("filled", "a", "o5", "o2"),
     ]
     assert events.trades.rows() == [("a", 0, "o2", "o5", 1, 6, 6)]
-    assert book.snapshot().rows() == [("z", "o3", "ann", "buy", 7, 1, None)]
+    assert book.snapshot().rows() == [("z", "o3", "ann", "buy", 7, 1, None, "limit", "gtc", *[None] * 5)]
     assert book.best("z").bid == 7
     assert book.best("nowhere") == (None,) * 4
     assert book.snapshot("a").is_empty()
@@ -421,7 +430,7 @@ def test_one_order_at_a_time_is_a_row_of_a_column():
     assert one.place("buy", None, 1).traded == 1 or one.best().ask is None
     named = fc.OrderBook()
     assert named.place("buy", 5, 2, market="m", participant="p", order="o") == ("o", 0, 0, 2)
-    assert named.snapshot().rows() == [("m", "o", "p", "buy", 5, 2, None)]
+    assert named.snapshot().rows() == [("m", "o", "p", "buy", 5, 2, None, "limit", "gtc", *[None] * 5)]
     assert fc.RejectReason(named.place("buy", 2**70, 1, market="m", order="n").reject).name == "PRICE_OUT_OF_RANGE"
     for wrong in (("hold", 1, 1), ("buy", 1.5, 1), ("buy", 1, None), ("buy", True, 1), ("buy", 1, "2")):
         with pytest.raises(fc.SchemaError):
@@ -530,3 +539,58 @@ def test_hostile_cells_raise_or_are_rejected(columns):
     assert book.snapshot()["quantity"].min() is None or book.snapshot()["quantity"].min() > 0
     assert "BookEvents" in repr(events)
     assert "OrderBook" in repr(book)
+
+
+RICH = [
+    {"order": 3, "display": 2, "quantity": 5},
+    {"order": 3, "all_or_none": True, "quantity": 5, "price": 9},
+    {"order": 3, "min_quantity": 4, "quantity": 5, "price": 9},
+    {"order": 3, "stop": 8, "price": 9},
+    {"order": 3, "stop": 8, "type": "market", "price": None},
+    {"order": 3, "peg": "best", "offset": 1, "price": 1},
+    {"order": 3, "peg": "mid", "price": 1},
+]
+
+
+@pytest.mark.parametrize("rich", RICH)
+def test_richer_orders_are_in_the_snapshot_that_is_handed_in(rich):
+    """Icebergs, minimums, stops and pegs come out as the columns by which they came in."""
+    rows = [SELL | {"price": 7, "quantity": 1}, BUY | {"price": 5}, BUY | rich]
+    columns = sorted({name for row in rows for name in row})
+    orders = pl.DataFrame([{name: row.get(name) for name in columns} for row in rows], infer_schema_length=None)
+    if "type" in columns:
+        orders = orders.with_columns(pl.col("type").fill_null("limit"))
+    book, again = fc.OrderBook(), fc.OrderBook()
+    first = book.submit(orders)
+    assert "rejected" not in kinds(first)
+    rests = book.snapshot().drop("participant")
+    assert "rejected" not in kinds(again.submit(rests))
+    same = ["order", "side", "price", "quantity", "display", "min_quantity", "stop", "peg", "offset", "type"]
+    assert again.snapshot().select(same).equals(book.snapshot().select(same))
+    assert again.depth().equals(book.depth())
+
+
+def test_an_order_that_slides_rests_one_tick_short():
+    book = fc.OrderBook()
+    orders = {"side": ["sell", "buy"], "price": [7, 9], "quantity": [2, 2], "slide": [False, True]}
+    assert book.submit(orders).frame["price"].to_list() == [7, 6]
+    assert book.best() == (6, 2, 7, 2)
+
+
+@pytest.mark.parametrize("name", ["display", "min_quantity", "stop", "offset"])
+def test_richer_columns_that_make_no_sense_raise(name):
+    with pytest.raises(fc.SchemaError) as caught:
+        fc.OrderBook().submit(GOOD | {name: ["many"]})
+    assert caught.value.column == name
+
+
+def test_richer_columns_are_in_the_units_of_the_book():
+    book = fc.OrderBook(units=fc.Units(price="ct/kWh", quantity="kWh"))
+    order = {"side": ["buy"], "price": [12.5], "quantity": [2.0], "display": [0.5]}
+    book.submit(order)
+    assert book.depth()["quantity"].to_list() == [500]
+    wrong = {"display": 0.0001, "min_quantity": 0.0001, "stop": 0.00001, "offset": 0.00001}
+    codes = ["display_invalid", "min_quantity_out_of_range", "stop_invalid", "peg_invalid"]
+    for (name, value), code in zip(wrong.items(), codes, strict=True):
+        row = order | {"display": [None], "peg": ["best"] if name == "offset" else [None], name: [value]}
+        assert book.submit(row).reject.tolist() == [fc.RejectReason[code.upper()]]

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from fastclear import _core
-from fastclear.book.commands import OPS, TIFS, Encoded, encode, hides
+from fastclear.book.commands import OPS, PEGS, TIFS, TYPES, Encoded, encode, hides
 from fastclear.book.covering import Covering
 from fastclear.book.events import BookEvents
 from fastclear.book.levels import Levels, level_count
@@ -152,7 +152,10 @@ class OrderBook(Covering, Saved, Stepping, Levels, Phased):
             every order is its own), ``type`` ("limit", or "market", whose ``price`` is the worst that it takes, or
             null), ``tif`` ("gtc", "ioc", "fok", "gtt"), ``expires`` (of "gtt"; ns or datetimes with a zone),
             ``post_only`` (bool), ``time``. Without ``tif`` an order with an expiry is good till then, any other until
-            cancelled.
+            cancelled. Of richer orders: ``display`` (lots shown at a time), ``min_quantity`` (lots traded at one moment
+            at least), ``all_or_none`` (bool), ``stop`` (price of the last trade at which it comes in), ``peg`` ("best"
+            or "mid") with ``offset`` (ticks less keen), ``slide`` (bool: post-only that moves off the other side's
+            best instead of being refused); null asks for nothing.
         keep : {"events", "trades"}
             Trades alone come faster where nobody reads the rest. All events are numbered either way.
 
@@ -174,9 +177,10 @@ class OrderBook(Covering, Saved, Stepping, Levels, Phased):
         ----------
         commands : frame or mapping of columns
             ``op``: "new" (as :meth:`submit`), "cancel" (``order``), "reduce" (``order``; ``quantity`` lots are taken
-            out), "replace" (as :meth:`replace`), "mass_cancel" (all of a ``market``, or those of one ``participant``
-            there), "halt" and "resume" (a ``market``), "phase" (takes a ``market`` into ``phase``: "pre_open",
-            "continuous" or "halted"). Cells that a row's command does not ask for may be null. A
+            out), "replace" (as :meth:`replace`; of an order that waits, also its ``stop``), "mass_cancel" (all of a
+            ``market``, or those of one ``participant`` there), "halt" and "resume" (a ``market``), "phase" (takes a
+            ``market`` into ``phase``: "pre_open", "continuous" or "halted"). Cells that a row's command does not ask
+            for may be null. A
             ``market`` or ``participant`` beside an ``order`` says where, or whose, it must be; null says nothing.
         keep : {"events", "trades"}
             As in :meth:`submit`.
@@ -521,9 +525,12 @@ class OrderBook(Covering, Saved, Stepping, Levels, Phased):
         -------
         polars.DataFrame
             ``market``, ``order``, ``participant`` (null of an order that is nobody's), ``side``, ``price`` (ticks),
-            ``quantity`` (open lots), ``expires`` (ns; null if it does not). Markets as they were named first where ids
-            are text, else ascending; bids first, each side first to last. Handed to :meth:`submit` of a new book
-            (without ``participant`` where all are null) it gives the same resting orders.
+            ``quantity`` (open lots, shown or not), ``expires`` (ns; null if it does not), ``type``, ``tif``, and
+            ``display``, ``min_quantity``, ``stop``, ``peg``, ``offset`` (null of a plain order). Markets as they were
+            named first where ids are text, else ascending; bids first, each side first to last, orders outside the
+            book last of all (their price is their limit, or null). Handed to :meth:`submit` of a new book (without
+            ``participant`` where all are null) it gives the same resting orders; of an iceberg what is shown begins
+            anew, and a pegged order goes no farther than where it stood.
         """
         number = None if market is None else self._names["market"].single(market)
         columns = self._core.snapshot(number)
@@ -532,6 +539,18 @@ class OrderBook(Covering, Saved, Stepping, Levels, Phased):
         series += [pl.Series(name, columns[name]) for name in ("price", "quantity")]
         expires = columns["expires"]
         series.append(nulled(pl.Series("expires", expires), expires == NULL))
+        series.append(pl.Series("type", list(TYPES)).gather(columns["is_market_order"]).alias("type"))
+        series.append(pl.Series("tif", list(TIFS)).gather(columns["tif"]).alias("tif"))
+        # No more than is open: what an order has lost since it came cannot be shown, or asked for, any more.
+        for name in ("display", "min_quantity"):
+            cells = columns[name]
+            series.append(nulled(pl.Series(name, np.minimum(cells, columns["quantity"])), cells == NULL))
+        series.append(nulled(pl.Series("stop", columns["stop"]), columns["stop"] == NULL))
+        peg = pl.Series("peg", list(PEGS)).gather(columns["peg"]).alias("peg")
+        series.append(nulled(peg, columns["peg"] == 0))
+        series.append(nulled(pl.Series("offset", columns["offset"]), columns["offset"] == NULL))
+        price = columns["price"]
+        series[4] = nulled(series[4], price == NULL)
         return pl.DataFrame(series)
 
     def view(self) -> BookView:

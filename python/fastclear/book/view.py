@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -83,6 +84,7 @@ class BookView(Levels):
             raise SchemaError(f"seq={seq!r} is no number of an event; give book.next_seq at the time of the snapshot")
         self._units: Units | None = None
         self._names = names
+        _refuse_hidden(snapshot)
         columns = _columns(snapshot, "the snapshot", ("market", "order", "side", "price", "quantity"))
         self._core: _core.BookView = _core.BookView(
             int(seq),
@@ -257,3 +259,18 @@ def _first_seq(column: Column, following: int) -> int:
         said = f"{missing} missing" if following > last else f"event {following} comes after event {last}"
         raise SchemaError(f"{said}; hand in the events in order", column="seq", row=row + 1)
     return int(numbers[0])
+
+
+def _refuse_hidden(snapshot: object) -> None:
+    """Refuse a snapshot with orders that events do not show whole."""
+    for name in ("display", "min_quantity", "stop", "peg"):
+        column = None
+        if isinstance(snapshot, pl.DataFrame | Mapping) and name in (
+            snapshot.columns if isinstance(snapshot, pl.DataFrame) else snapshot
+        ):
+            column = pl.Series(snapshot[name])
+        if column is not None and column.null_count() < len(column):
+            raise SchemaError(
+                f"the snapshot has orders with a {name}, which events do not show whole; follow a book of plain orders",
+                column=name,
+            )

@@ -221,7 +221,7 @@ impl RejectReason {
             Self::UnknownOp => "op must be new, cancel, reduce, replace, mass_cancel, halt, resume or phase",
             Self::UnknownTif => "tif must be gtc, ioc, fok or gtt",
             Self::InstructionsInvalid => {
-                "post_only needs a limit order that may rest, expires needs tif=\"gtt\", and a market order does not rest"
+                "post_only, slide, display and peg need a limit order that may rest and has no minimum, expires needs tif=\"gtt\""
             }
             Self::ExpiryInvalid => "give a good-till-time order an expires after the book's clock",
             Self::UnknownOrder => "name an order that rests, in its own market and by its own participant",

@@ -49,6 +49,15 @@ pub fn snapshot(py: Python<'_>, rows: Snapshot) -> PyResult<Bound<'_, PyDict>> {
     columns.set_item("side", rows.side.into_pyarray(py))?;
     columns.set_item("price", rows.price.into_pyarray(py))?;
     columns.set_item("quantity", rows.quantity.into_pyarray(py))?;
+    columns.set_item("shown", rows.shown.into_pyarray(py))?;
+    columns.set_item("display", rows.display.into_pyarray(py))?;
+    columns.set_item("min_quantity", rows.min_quantity.into_pyarray(py))?;
+    columns.set_item("stop", rows.stop.into_pyarray(py))?;
+    columns.set_item("peg", rows.peg.into_pyarray(py))?;
+    columns.set_item("offset", rows.offset.into_pyarray(py))?;
+    columns.set_item("limit", rows.limit.into_pyarray(py))?;
+    columns.set_item("tif", rows.tif.into_pyarray(py))?;
+    columns.set_item("is_market_order", rows.is_market_order.into_pyarray(py))?;
     columns.set_item("expires", rows.expires.into_pyarray(py))?;
     Ok(columns)
 }

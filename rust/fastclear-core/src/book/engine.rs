@@ -47,6 +47,16 @@ impl Market {
     pub fn is(&self, attention: u8) -> bool {
         self.attention & attention != 0
     }
+
+    /// Whether it has phases, a collar or a breaker, which are for plain orders.
+    pub fn has_session(&self) -> bool {
+        self.special.as_ref().is_some_and(|special| special.has_session())
+    }
+
+    /// Whether it is special, and orders that are more than plain may stand there.
+    pub fn is_rich(&self) -> bool {
+        self.is(SPECIAL) && !self.has_session()
+    }
 }
 
 /// A continuous double auction in any number of markets: see the [module](super).
@@ -352,6 +362,10 @@ impl OrderBook {
     #[cold]
     fn expire<A: Admission, const ALL: bool>(&mut self, id: i64, turn: &mut Turn<'_, A, ALL>) {
         let Some((kept, market, place)) = self.store.find(&self.desk, id) else { return };
+        if self.markets[market as usize].is_rich() {
+            self.expire_special(id, market, turn);
+            return;
+        }
         let mut out = turn.out(&mut self.desk, market);
         kept!(
             self.store,
@@ -371,10 +385,14 @@ impl OrderBook {
 
     #[cold]
     fn close<A: Admission, const ALL: bool>(&mut self, market: u32, turn: &mut Turn<'_, A, ALL>) {
+        let code = RejectReason::MarketClosed.code();
+        if self.markets[market as usize].is_rich() {
+            self.floor(market, turn).clear(Kind::Expired, code, |_| true);
+        }
         if self.markets[market as usize].is(SPECIAL) {
             self.end_session(market, turn);
         }
-        self.clear_market(market, Kind::Expired, RejectReason::MarketClosed.code(), |_| true, turn);
+        self.clear_market(market, Kind::Expired, code, |_| true, turn);
         if self.markets[market as usize].is(SPECIAL) {
             self.set_in_call(market, false);
         }

@@ -16,7 +16,8 @@ pub enum Kind {
     Cancelled = 4,
     /// An order is gone because its time is over, or that of its market.
     Expired = 5,
-    /// An order has another price or quantity. At its price of before with fewer lots it keeps its place, else it is last.
+    /// An order has another price or quantity, or shows other lots: `quantity` is what it shows, 0 where it stands beside or
+    /// outside the book. At its price of before with fewer lots open it keeps its place, else it is last.
     Replaced = 6,
     /// A stop order went off, and comes in.
     Triggered = 7,
@@ -68,7 +69,7 @@ pub struct Event {
     pub counter: i64,
     /// Ticks, or [`NO_PRICE`].
     pub price: i32,
-    /// Lots that were accepted, traded, cancelled, expired, or that a replacement has open.
+    /// Lots that were accepted, traded, cancelled, expired, or that an order shows from now on.
     pub quantity: u32,
     /// Lots that `order` has open afterwards.
     pub remaining: u32,

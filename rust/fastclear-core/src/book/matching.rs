@@ -23,13 +23,13 @@ pub(super) struct Incoming {
 
 impl Incoming {
     #[inline]
-    fn other_side(&self) -> u8 {
+    pub fn other_side(&self) -> u8 {
         1 - self.side
     }
 
     /// Whether the two would be one participant's trade with himself, and the rules forbid it.
     #[inline]
-    fn is_own(&self, resting: &Resting, rules: &Rules) -> bool {
+    pub fn is_own(&self, resting: &Resting, rules: &Rules) -> bool {
         rules.self_trade != SelfTrade::Off && self.owner != NOBODY && self.owner == resting.owner
     }
 
@@ -149,6 +149,20 @@ impl Incoming {
         (self.open, false)
     }
 
+    /// Lots that are taken out of an order that rests with so many, and of this one, where the two must not trade.
+    pub fn own_lots(&self, resting: u32, rules: &Rules) -> (u32, u32) {
+        match rules.self_trade {
+            SelfTrade::Off => (0, 0),
+            SelfTrade::CancelResting => (resting, 0),
+            SelfTrade::CancelIncoming => (0, self.open),
+            SelfTrade::CancelBoth => (resting, self.open),
+            SelfTrade::Decrement => {
+                let lots = self.open.min(resting);
+                (lots, lots)
+            }
+        }
+    }
+
     /// Takes lots out of what must not trade with itself; gives what is left of this one.
     #[cold]
     fn meet_own<L: Layout, A: Admission, const ALL: bool>(
@@ -159,16 +173,7 @@ impl Incoming {
         out: &mut Out<'_, A, ALL>,
     ) -> u32 {
         let resting = &layout.resting(place);
-        let (from_resting, from_self) = match rules.self_trade {
-            SelfTrade::Off => (0, 0),
-            SelfTrade::CancelResting => (resting.quantity, 0),
-            SelfTrade::CancelIncoming => (0, self.open),
-            SelfTrade::CancelBoth => (resting.quantity, self.open),
-            SelfTrade::Decrement => {
-                let lots = self.open.min(resting.quantity);
-                (lots, lots)
-            }
-        };
+        let (from_resting, from_self) = self.own_lots(resting.quantity, rules);
         if from_resting > 0 {
             cancel(layout, place, resting, from_resting, RejectReason::SelfTrade.code(), self.id, out);
         }

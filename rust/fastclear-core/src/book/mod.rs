@@ -31,12 +31,27 @@
 //! counts what it would get under that rule: orders of its own that would be cancelled are passed over, and under every
 //! other rule it is killed where one of its own stands before its last lot. An order without a participant is its own.
 //!
+//! # Richer orders
+//! - **`display`**: an iceberg. It comes in with all of its quantity; what rests shows so many lots, and as many again, last of
+//!   its price, each time that they have traded.
+//! - **`min_quantity`**, or all of it ([`ALL_OR_NONE`]): it trades at least so many lots, or all that it has open if that is
+//!   less, at one moment. Coming in, it does where the walk gives it so many before it meets an order of its own; resting, it
+//!   stands beside the layout, behind all others of its price, and is passed over by what is too small for it. What crosses an
+//!   order that came to rest is tried again afterwards.
+//! - **`stop`**: it waits outside until a trade is at its stop, or beyond.
+//! - **`peg`**: its price follows that of orders in the book that have neither peg nor minimum; without one it waits outside.
+//! - [`SLIDE`]: post-only, one tick short of what it would meet.
+//!
+//! What a command sets off comes after it: stops, then pegs, then minimums, until nothing moves; see `special/mod.rs`, also
+//! for why that ends. What waits for its stop is not in the book, and stays when a market is erased.
+//!
 //! # Order of events
 //! `accepted` or `replaced`; then for every order met, best first: `trade`, then `filled` of the order that rested if
 //! nothing of it is left, or `cancelled` by the rule against trades with oneself (the order that rested, then the one that
 //! came in); `filled` of the order that came in; or `cancelled` of its rest if it does not rest. A market that is erased
 //! after a trade is `cancelled` last, bids then asks. A refused command is one `rejected` and changes nothing. `remaining`
-//! is what `order` has open afterwards, so that quantities can be followed from the events alone.
+//! is what `order` has open afterwards, so that quantities can be followed from the events alone; what is shown, too: all of an
+//! order but where `replaced` says less, and it grows with nothing else.
 //!
 //! # Which reason a refusal has
 //! The first one in the order of [`RejectReason::ALL`](crate::reject::RejectReason::ALL) that a command asks about: what it

@@ -5,7 +5,7 @@ use crate::reject::RejectReason;
 use crate::units;
 
 use super::block::Plain;
-use super::command::{NULL, Op, POST_ONLY, Row, Tif, price_fault, quantity_fault};
+use super::command::{NULL, Op, POST_ONLY, Row, SLIDE, Tif, price_fault, quantity_fault};
 use super::desk::{Desk, Out};
 use super::engine::{CLOSED, HALTED, NO_SIDE, OrderBook, SPECIAL};
 use super::event::{Events, Kind, NO_PRICE, NOWHERE};
@@ -13,7 +13,7 @@ use super::expiry::NEVER;
 use super::layout::{Layout, Resting};
 use super::matching::{Incoming, cancel};
 use super::rules::{Admission, Request};
-use super::special::Met;
+use super::special::{Met, Rich, Seen, Stands, Terms};
 use super::store::{Kept, kept};
 
 /// Which id columns a call has.
@@ -197,7 +197,7 @@ impl OrderBook {
             return Err(RejectReason::UnknownTif);
         }
         if let Some(reason) = price_fault(row.price)
-            && (is_limit || row.price != NULL)
+            && ((is_limit && row.peg == 0) || row.price != NULL)
         {
             return Err(reason);
         }
@@ -215,12 +215,12 @@ impl OrderBook {
         if row.price != NULL && !collar.holds(row.price as i32) {
             return Err(RejectReason::PriceOutsideCaps);
         }
-        let may_rest = is_limit && (row.tif == Tif::Gtc as u8 || row.tif == Tif::Gtt as u8);
-        let is_timed = row.tif == Tif::Gtt as u8;
-        if row.flags > POST_ONLY || row.asks_more() || (row.flags == POST_ONLY && !may_rest) || (is_timed && !is_limit)
-        {
+        let terms = Terms::read(row)?;
+        // A day's phases, a collar and a breaker are for plain orders.
+        if (terms.are_rich() || row.flags & SLIDE != 0) && self.has_session(row.market) {
             return Err(RejectReason::InstructionsInvalid);
         }
+        let is_timed = row.tif == Tif::Gtt as u8;
         if is_timed {
             if row.expires <= self.clock || row.expires == NULL {
                 return Err(RejectReason::ExpiryInvalid);
@@ -240,37 +240,41 @@ impl OrderBook {
             return Err(RejectReason::MarketHalted);
         }
         let in_call = self.in_call(market);
-        if in_call && !may_rest {
+        if in_call && !terms.rests {
             return Err(RejectReason::NotInPhase);
         }
+        let is_rich = terms.are_rich() || state.is_rich();
         let is_special = state.is(SPECIAL);
-        let shown = if row.price == NULL { NO_PRICE } else { row.price as i32 };
-        let worst = if row.price == NULL { collar.worst(row.side) } else { Some(shown) };
-        let any_price = if row.side == BUY { i32::MAX } else { i32::MIN };
-        let incoming = Incoming {
+        let shown = terms.limit.unwrap_or(NO_PRICE);
+        // Of a market order the collar is the protection.
+        let terms = Terms { limit: terms.limit.or_else(|| collar.worst(row.side)), ..terms };
+        let mut incoming = Incoming {
             id: row.order,
             side: row.side,
-            limit: worst.unwrap_or(any_price),
+            limit: terms.worst(row.side),
             open: row.quantity as u32,
             owner: self.desk.owners.code(row.participant),
         };
-        if row.flags == POST_ONLY && !in_call && kept!(self.store, state.kept, |layout| incoming.meets(layout), false) {
-            return Err(RejectReason::WouldTrade);
-        }
+        let flags = if in_call { 0 } else { row.flags };
+        let terms = Terms { limit: self.unmet(market, &mut incoming, terms.limit, flags, turn)?, ..terms };
         turn.admission.admit(&Request {
             market: row.market,
             order: row.order,
             participant: row.participant,
             side: row.side,
-            price: worst.map(i64::from),
+            price: terms.limit.map(i64::from),
             quantity: row.quantity,
             replaces: None,
         })?;
-        let stay = Stay { rests: may_rest, is_fok: row.tif == Tif::Fok as u8, until: row.expires };
-        if is_special {
+        let stay = Stay { rests: terms.rests, is_fok: terms.is_fok, until: row.expires };
+        if is_rich {
+            let Incoming { id, side, open, owner, .. } = incoming;
+            let rich = Rich { terms, stands: Stands::Shown, turn: 0, side, owner, expiry: NEVER, open };
+            self.floor(market, turn).take_in(id, rich, row.expires);
+        } else if is_special {
             self.enter_special(market, incoming, shown, stay, turn);
         } else {
-            self.enter(market, incoming, shown, stay, turn);
+            self.enter(market, incoming, terms.limit.unwrap_or(NO_PRICE), stay, turn);
         }
         Ok(market)
     }
@@ -342,7 +346,8 @@ impl OrderBook {
         let is_elsewhere = turn.given.market && row.market != NULL && row.market != self.markets[market as usize].id;
         let is_anothers = row.participant != NULL && {
             let owner = self.desk.owners.code(row.participant);
-            owner != kept!(self.store, kept, |layout| layout.resting(place).owner, owner)
+            let aside = self.markets[market as usize].special.as_ref().and_then(|special| special.rich.get(row.order));
+            owner != kept!(self.store, kept, |layout| layout.resting(place).owner, aside.map_or(owner, |r| r.owner))
         };
         if is_elsewhere || is_anothers { Err(RejectReason::UnknownOrder) } else { Ok(found) }
     }
@@ -357,6 +362,13 @@ impl OrderBook {
             return Err(reason);
         }
         let (kept, market, place) = self.find(row, turn)?;
+        if self.markets[market as usize].is(SPECIAL) {
+            let mut floor = self.floor(market, turn);
+            let order = floor.seen(row.order).ok_or(RejectReason::UnknownOrder)?;
+            let lots = if reduces { order.open.min(row.quantity as u32) } else { order.open };
+            floor.reduce(&order, lots, Kind::Cancelled, 0, NULL);
+            return Ok(market);
+        }
         let mut out = turn.out(&mut self.desk, market);
         kept!(
             self.store,
@@ -392,11 +404,20 @@ impl OrderBook {
         {
             return Err(RejectReason::PriceOutsideCaps);
         }
-        if row.order != NULL && turn.has_time && (row.flags > POST_ONLY || row.asks_more()) {
-            return Err(RejectReason::InstructionsInvalid);
+        if row.order != NULL && turn.has_time {
+            Terms::stop(row)?;
+            if row.flags > POST_ONLY | SLIDE || (Row { stop: NULL, ..*row }).asks_more() {
+                return Err(RejectReason::InstructionsInvalid);
+            }
         }
         let (kept, market, place) = self.find(row, turn)?;
         let state = &self.markets[market as usize];
+        if state.is_rich() {
+            return self.replace_special(market, row, turn);
+        }
+        if row.stop != NULL || (row.flags & SLIDE != 0 && state.is(SPECIAL)) {
+            return Err(RejectReason::InstructionsInvalid);
+        }
         if state.is(HALTED) {
             return Err(RejectReason::MarketHalted);
         }
@@ -408,10 +429,9 @@ impl OrderBook {
         let quantity = if row.quantity == NULL { old.quantity } else { row.quantity as u32 };
         let mut incoming = Incoming { id: old.id, side, limit: price, open: quantity, owner: old.owner };
         let is_special = state.is(SPECIAL);
-        let in_call = self.in_call(market);
-        if row.flags == POST_ONLY && !in_call && kept!(self.store, kept, |layout| incoming.meets(layout), false) {
-            return Err(RejectReason::WouldTrade);
-        }
+        let flags = if self.in_call(market) { 0 } else { row.flags };
+        self.unmet(market, &mut incoming, Some(price), flags, turn)?;
+        let price = incoming.limit;
         turn.admission.admit(&Request {
             market: market_id,
             order: old.id,
@@ -474,6 +494,11 @@ impl OrderBook {
     ) -> Result<u32, RejectReason> {
         let market = self.find_market(row, turn)?;
         let owner = self.desk.owners.code(row.participant);
+        if self.markets[market as usize].is_rich() {
+            let takes = |order: &Seen| row.participant == NULL || order.owner == owner;
+            self.floor(market, turn).clear(Kind::Cancelled, 0, takes);
+            return Ok(market);
+        }
         let takes = |resting: &Resting| row.participant == NULL || resting.owner == owner;
         self.clear_market(market, Kind::Cancelled, 0, takes, turn);
         Ok(market)

@@ -387,7 +387,8 @@ impl Replica {
         rows.iter().map(level).collect()
     }
 
-    /// Every order that rests, as [`super::OrderBook::snapshot`] shows it; participants and expiries are not known.
+    /// Every order that rests, as [`super::OrderBook::snapshot`] shows it; participants, expiries and the columns of
+    /// richer orders are not known.
     pub fn snapshot(&self) -> Snapshot {
         let mut orders: Vec<_> = self.orders.iter().filter(|(_, order)| order.open > 0 && order.price != ANY).collect();
         orders.sort_unstable_by_key(|(_, order)| (rank(&order.level()), order.place));
@@ -400,6 +401,8 @@ impl Replica {
             quantity: wide(|order| i64::from(order.open)),
             participant: wide(|_| NULL),
             expires: wide(|_| NULL),
+            shown: wide(|order| i64::from(order.open)),
+            ..Snapshot::default()
         }
     }
 }

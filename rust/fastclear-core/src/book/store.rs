@@ -17,13 +17,23 @@ pub(super) enum Kept {
 
 /// The bit of a handle that says that the market is a ladder.
 const LADDER: u64 = 1 << 63;
+/// With the place of a market: the handle of an order that is not in the layout of that market.
+pub(super) const ASIDE: u64 = LADDER - (1 << 32);
+/// The handle of an order that is nowhere any more.
+pub(super) const GONE: u64 = LADDER - 1;
+
+/// Where an order is that is in no layout.
+#[cold]
+fn aside(market: u32) -> Option<(Kept, u32, u32)> {
+    (market != GONE as u32).then_some((Kept::Nowhere, market, 0))
+}
 
 impl Kept {
     /// Where an order is: how its market is kept, and its place there.
     #[inline]
     pub fn handle(self, place: u32) -> u64 {
         match self {
-            Self::Nowhere => LADDER - 1,
+            Self::Nowhere => GONE,
             Self::Small(small) => u64::from(small) << 32 | u64::from(place),
             Self::Ladder(ladder) => LADDER | u64::from(ladder) << 32 | u64::from(place),
         }
@@ -74,7 +84,7 @@ impl Store {
         let (kept, place) = places(desk.ids.get(id)?);
         match kept {
             Kept::Small(index) => {
-                let small = self.smalls.get(index as usize)?;
+                let Some(small) = self.smalls.get(index as usize) else { return aside(place) };
                 small.has(place, id).then_some((kept, small.market, place))
             }
             Kept::Ladder(index) => {

@@ -1,9 +1,11 @@
 //! What rests, as columns.
 
-use super::command::NULL;
-use super::engine::{CLOSED, HALTED, Market, OrderBook};
-use super::ladder::OnLadder;
+use super::command::{NULL, Tif};
+use super::desk::Desk;
+use super::engine::{CLOSED, HALTED, OrderBook};
+use super::event::NO_PRICE;
 use super::layout::{Layout, Level};
+use super::special::{Rich, Seen, Terms, WHOLE, listed};
 use super::store::Kept;
 
 /// Orders that rest, in the order in which they would trade: markets by ascending id, bids first, each side first to last.
@@ -17,10 +19,28 @@ pub struct Snapshot {
     pub participant: Vec<i64>,
     /// 1 = buy, 0 = sell.
     pub side: Vec<u8>,
-    /// Ticks.
+    /// Ticks; [`NULL`] of an order that is not in the book yet and has no limit.
     pub price: Vec<i64>,
-    /// Open lots.
+    /// Open lots, shown or not; 0 are shown of an order with a minimum, and of one that is not in the book yet.
     pub quantity: Vec<i64>,
+    /// Lots that the levels count.
+    pub shown: Vec<i64>,
+    /// Lots that an iceberg shows at a time, [`NULL`] of any other order.
+    pub display: Vec<i64>,
+    /// Lots that it trades at one moment at least, `i64::MAX` for all, [`NULL`] of an order that takes any.
+    pub min_quantity: Vec<i64>,
+    /// Where it waits for the last price to come, [`NULL`] if it does not wait.
+    pub stop: Vec<i64>,
+    /// Code of the [`super::Peg`] that its price follows, 0 if it follows none.
+    pub peg: Vec<u8>,
+    /// Ticks by which it is less keen than what it follows, [`NULL`] if it follows none.
+    pub offset: Vec<i64>,
+    /// Worst price of a pegged order, [`NULL`] if it has none or follows none.
+    pub limit: Vec<i64>,
+    /// Code of [`super::Tif`].
+    pub tif: Vec<u8>,
+    /// 1 = market order that waits, 0 = limit order.
+    pub is_market_order: Vec<u8>,
     /// When it expires, ns, [`NULL`] if it does not.
     pub expires: Vec<i64>,
 }
@@ -36,6 +56,39 @@ pub struct MarketState {
     pub halted: bool,
     /// Whether its gate has closed.
     pub closed: bool,
+}
+
+impl Snapshot {
+    fn push(&mut self, market: i64, order: &Seen, rich: Option<&Rich>, desk: &Desk) {
+        let whole = |lots: u32, all: i64| if lots == WHOLE { all } else { i64::from(lots) };
+        let terms = rich.map(|rich| rich.terms);
+        let peg = terms.and_then(|terms| terms.peg);
+        let number = |cell: Option<i32>| cell.map_or(NULL, i64::from);
+        let expires = desk.expiries.at(order.expiry);
+        let rests = terms.is_none_or(|terms| terms.rests);
+        self.market.push(market);
+        self.order.push(order.id);
+        self.participant.push(desk.owners.participant(order.owner));
+        self.side.push(order.side);
+        self.price.push(if order.price == NO_PRICE { NULL } else { i64::from(order.price) });
+        self.quantity.push(i64::from(order.open));
+        self.shown.push(i64::from(order.shown));
+        self.display.push(terms.map_or(NULL, |terms| whole(terms.display, NULL)));
+        self.min_quantity
+            .push(terms.filter(Terms::is_conditional).map_or(NULL, |terms| whole(terms.minimum, i64::MAX)));
+        self.stop.push(number(terms.and_then(|terms| terms.stop)));
+        self.peg.push(peg.map_or(0, |(peg, _)| peg as u8));
+        self.offset.push(peg.map_or(NULL, |(_, offset)| i64::from(offset)));
+        self.limit.push(number(terms.filter(|_| peg.is_some()).and_then(|terms| terms.limit)));
+        self.tif.push(match terms {
+            Some(terms) if terms.is_fok => Tif::Fok,
+            _ if expires.is_some() => Tif::Gtt,
+            _ if rests => Tif::Gtc,
+            _ => Tif::Ioc,
+        } as u8);
+        self.is_market_order.push(u8::from(terms.is_some_and(|terms| terms.is_market)));
+        self.expires.push(expires.unwrap_or(NULL));
+    }
 }
 
 impl OrderBook {
@@ -79,35 +132,19 @@ impl OrderBook {
 
     /// Every order that rests; of one market, if one is named.
     pub fn snapshot(&mut self, of_market: Option<i64>) -> Snapshot {
-        let kept = |market: &Market| (market.id, [0, 1].map(|side| market.kept_of(side)));
-        let mut markets: Vec<(i64, [Kept; 2])> = match of_market {
-            Some(id) => {
-                self.market_places.get(id).map(|place| kept(&self.markets[place as usize])).into_iter().collect()
-            }
-            None => self.markets.iter().map(kept).collect(),
+        let mut places: Vec<(i64, usize)> = match of_market {
+            Some(id) => self.market_places.get(id).map(|place| (id, place as usize)).into_iter().collect(),
+            None => self.markets.iter().enumerate().map(|(place, market)| (market.id, place)).collect(),
         };
-        markets.sort_unstable_by_key(|&(id, _)| id);
+        places.sort_unstable();
         let mut rows = Snapshot::default();
-        let (store, desk) = (&mut self.store, &self.desk);
-        for (market, kept) in markets {
+        for (id, place) in places {
+            let market = &self.markets[place];
+            let special = market.special.as_deref();
             for side in [1, 0] {
-                let mut show = |resting: &super::layout::Resting| {
-                    rows.market.push(market);
-                    rows.order.push(resting.id);
-                    rows.participant.push(desk.owners.participant(resting.owner));
-                    rows.side.push(side);
-                    rows.price.push(i64::from(resting.price));
-                    rows.quantity.push(i64::from(resting.quantity));
-                    rows.expires.push(desk.expiries.at(resting.expiry).unwrap_or(NULL));
-                    true
-                };
-                match kept[usize::from(side)] {
-                    Kept::Nowhere => {}
-                    Kept::Small(place) => store.smalls[place as usize].walk(side, &mut show),
-                    Kept::Ladder(place) => {
-                        let ladder = &mut store.ladders[place as usize];
-                        OnLadder { ladder, pool: &mut store.pool }.walk(side, &mut show);
-                    }
+                for order in listed(&mut self.store, market.kept_of(side), special, side) {
+                    let rich = special.and_then(|special| special.rich.get(order.id));
+                    rows.push(id, &order, rich, &self.desk);
                 }
             }
         }

@@ -164,7 +164,7 @@ pub fn command(random: &mut Mixed, law: &Law, nth: i64, resting: &[Rests]) -> Co
             7 => command.price = wild,
             8 => command.quantity = wild,
             9 => command.expires = wild,
-            10 => command.flags = random.below(4) as u8,
+            10 => command.flags = random.of(&[0, 1, 8, 9]),
             // A time far ahead would end the sequence, for all that expires.
             _ => command.time = Some(nth - 5).filter(|_| random.one_in(2)),
         }

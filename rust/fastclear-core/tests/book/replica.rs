@@ -200,6 +200,8 @@ fn a_snapshot_that_is_none_is_refused() {
         price: vec![5, 6],
         quantity: vec![1, 1],
         expires: vec![NULL; 2],
+        shown: vec![1, 1],
+        ..Snapshot::default()
     };
     assert_eq!(Replica::new(&rows, &[], 0).unwrap().snapshot(), rows);
     for edit in [

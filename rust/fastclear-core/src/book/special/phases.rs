@@ -37,6 +37,13 @@ pub(in crate::book) struct Session {
     pub schedule: VecDeque<(i64, Phase)>,
 }
 
+impl Session {
+    /// Whether the market is in a call or a pause, or is to change its phase.
+    pub fn is_under_way(&self) -> bool {
+        self.in_call || self.pause_ends.is_some() || !self.schedule.is_empty()
+    }
+}
+
 /// What the clock changes, the earliest first.
 #[derive(Clone, Debug, Default)]
 pub(in crate::book) struct Timetable {
@@ -80,6 +87,8 @@ pub enum SessionError {
     },
     /// A breaker has no width of 0 ticks or more, or no pause of 1 ns or more.
     NoBreaker,
+    /// Orders stand in the market that are more than plain.
+    RichOrders,
 }
 
 impl std::fmt::Display for SessionError {
@@ -94,6 +103,12 @@ impl std::fmt::Display for SessionError {
             }
             Self::Outside { order } => {
                 write!(f, "order {order} could trade outside of it; cancel or replace it first, or give a wider one")
+            }
+            Self::RichOrders => {
+                write!(
+                    f,
+                    "orders stand there that are more than plain (icebergs, stops, pegs, minimums); cancel them first"
+                )
             }
             Self::NoBreaker => write!(f, "a breaker has ticks from 0 below 2^31 and a pause_ns of 1 or more"),
         }
@@ -173,8 +188,13 @@ impl OrderBook {
         match self.market_places.get(market) {
             _ if market == NULL => Err(SessionError::NoMarket),
             Some(place) if self.markets[place as usize].is(CLOSED) => Err(SessionError::Closed),
+            Some(place) if self.has_rich_orders(place as u32) => Err(SessionError::RichOrders),
             _ => Ok(()),
         }
+    }
+
+    fn has_rich_orders(&self, market: u32) -> bool {
+        self.markets[market as usize].special.as_ref().is_some_and(|special| !special.rich.is_empty())
     }
 
     /// What a market would trade if its call were over now; `None` where nothing crosses.
@@ -208,6 +228,9 @@ impl OrderBook {
     ) -> Result<u32, RejectReason> {
         let phase = Phase::ALL.get(usize::from(row.phase)).copied().ok_or(RejectReason::UnknownPhase)?;
         let market = self.find_market(row, turn)?;
+        if phase == Phase::PreOpen && self.has_rich_orders(market) {
+            return Err(RejectReason::NotInPhase);
+        }
         self.change_phase(market, phase, turn);
         Ok(market)
     }

@@ -23,7 +23,7 @@ const ALL: u8 = 127;
 impl Special {
     /// Appends all of it; says whether there is nothing else. Every field is named, so that none is forgotten.
     pub(in crate::book) fn save(&self, out: &mut Vec<u8>) -> bool {
-        let Self { last_price, session, collar, breaker } = self;
+        let Self { last_price, session, collar, breaker, span, entered, rich, turns: _ } = self;
         let reference = breaker.and_then(|breaker| breaker.reference);
         let there = [
             (IN_CALL, session.in_call),
@@ -51,7 +51,7 @@ impl Special {
             out.extend(at.to_le_bytes());
             out.push(phase as u8);
         }
-        true
+        rich.is_empty() && span.is_none() && *entered == [None; 2]
     }
 
     fn load(r: &mut Reader<'_>) -> Result<Self, Malformed> {
