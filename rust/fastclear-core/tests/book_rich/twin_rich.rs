@@ -38,6 +38,7 @@ impl Twin {
             }
             let there = if met.stands == "book" { met.shown } else { met.open };
             let lots = order.open.min(there);
+            assert!(lots > 0, "no order rests without lots: {met:?}");
             order.open -= lots;
             let shown = Rests { price: met.price, ..order.clone() };
             self.tell("trade", &shown, Some(met.order), lots, "");

@@ -130,7 +130,7 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
                 }
                 found += later;
             }
-            if found >= wanted || rules.erase_after_trade {
+            if found >= wanted || (rules.erase_after_trade && found > 0) {
                 return found >= wanted;
             }
         }
