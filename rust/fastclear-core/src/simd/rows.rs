@@ -181,6 +181,9 @@ mod tests {
                 if draw(4) > 0 {
                     (bytes[2][row], bytes[4][row], wides[3][row]) = (0, 0, NULL);
                 }
+                if draw(4) == 0 {
+                    bytes[3][row] = 2;
+                }
                 if bytes[0][row] == 1 && draw(3) > 0 {
                     wides[2][row] = NULL;
                 }
