@@ -62,7 +62,7 @@ pub fn snapshot(py: Python<'_>, rows: Snapshot) -> PyResult<Bound<'_, PyDict>> {
     Ok(columns)
 }
 
-fn updates(py: Python<'_>, rows: Vec<Update>) -> PyResult<Bound<'_, PyDict>> {
+fn updates<'py>(py: Python<'py>, rows: &[Update]) -> PyResult<Bound<'py, PyDict>> {
     let columns = PyDict::new(py);
     let wide = |value: fn(&Update) -> i64| rows.iter().map(value).collect::<Vec<_>>().into_pyarray(py);
     let seq: Vec<u64> = rows.iter().map(|row| row.seq).collect();
@@ -93,7 +93,6 @@ pub struct PyBookView {
 impl PyBookView {
     /// What rests before the event `next_seq`, and markets, some of which may have no orders.
     #[new]
-    #[expect(clippy::too_many_arguments, reason = "one argument a column")]
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
     fn new(
         next_seq: u64,
@@ -125,7 +124,7 @@ impl PyBookView {
         let markets = events.markets(py)?;
         let market = |event: &Event| markets.get(event.market as usize).copied().unwrap_or(NULL);
         let rows = events.events.rows.iter().map(|event| Followed { market: market(event), event: *event });
-        updates(py, self.replica.follow(events.events.first_seq, rows).map_err(refused)?)
+        updates(py, &self.replica.follow(events.events.first_seq, rows).map_err(refused)?)
     }
 
     /// Takes in events as columns; gives the levels that changed. What no event can say is read as what it cannot be.
@@ -180,7 +179,7 @@ impl PyBookView {
                 side: if side[row] > 1 { NO_SIDE } else { side[row] },
             },
         });
-        updates(py, self.replica.follow(first_seq, rows).map_err(refused)?)
+        updates(py, &self.replica.follow(first_seq, rows).map_err(refused)?)
     }
 
     /// As of an order book.

@@ -85,7 +85,7 @@ fn a_snapshot_and_the_events_since_are_the_book() {
         let from_the_start = replica.clone();
         let (mut all, mut nth) = (Vec::new(), 0);
         while nth < 150 {
-            let commands: Vec<Command> = (0..1 + random.below(4))
+            let commands: Vec<Command> = (0..=random.below(4))
                 .map(|_| {
                     nth += 1;
                     if has_days {

@@ -214,6 +214,11 @@ fn no_other_bytes_are_loaded() {
 /// Each fault by itself, the hash put right, and what is said of it.
 #[test]
 fn every_fault_has_its_name() {
+    // Units and ids are four bytes; the only market follows its count at 68, and its orders that.
+    const MARKET: usize = 68;
+    const ORDERS: usize = MARKET + 4 + 8 + 8 + 1 + 8;
+    const PRICES: usize = ORDERS + 24;
+    const QUANTITIES: usize = PRICES + 12;
     let mut book = OrderBook::new(Rules::default());
     for (id, side, price) in [(1, 1, 10), (2, 1, 9), (3, 0, 12)] {
         let order = Command {
@@ -229,11 +234,6 @@ fn every_fault_has_its_name() {
         obey(&mut book, &order);
     }
     let bytes = book.save(&Caller::default()).unwrap();
-    // Units and ids are four bytes; the only market follows its count at 72, and its orders that.
-    const MARKET: usize = 68;
-    const ORDERS: usize = MARKET + 4 + 8 + 8 + 1 + 8;
-    const PRICES: usize = ORDERS + 24;
-    const QUANTITIES: usize = PRICES + 12;
     let cases: [(usize, &[u8], &str); 20] = [
         (0, b"FCOC", "no saved order book"),
         (4, &[2, 0], "version"),
