@@ -54,6 +54,6 @@ fn random_inputs_hold() {
             let bytes = random.input(kind, if nth % 40 == 0 { 400 } else { 30 });
             trades += check(&format!("kind {kind}, input {nth}"), &bytes);
         }
-        assert!(trades > 2 * inputs, "kind {kind}: only {trades} trades were looked at");
+        assert!(trades > inputs, "kind {kind}: only {trades} trades were looked at");
     }
 }

@@ -362,7 +362,7 @@ impl OrderBook {
             return Err(reason);
         }
         let (kept, market, place) = self.find(row, turn)?;
-        if self.markets[market as usize].is(SPECIAL) {
+        if self.markets[market as usize].is_rich() {
             let mut floor = self.floor(market, turn);
             let order = floor.seen(row.order).ok_or(RejectReason::UnknownOrder)?;
             let lots = if reduces { order.open.min(row.quantity as u32) } else { order.open };

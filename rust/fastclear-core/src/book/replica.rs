@@ -387,8 +387,8 @@ impl Replica {
         rows.iter().map(level).collect()
     }
 
-    /// Every order that rests, as [`super::OrderBook::snapshot`] shows it; participants, expiries and the columns of
-    /// richer orders are not known.
+    /// Every order that rests, as [`super::OrderBook::snapshot`] shows it; of participants and expiries nothing is
+    /// known.
     pub fn snapshot(&self) -> Snapshot {
         let mut orders: Vec<_> = self.orders.iter().filter(|(_, order)| order.open > 0 && order.price != ANY).collect();
         orders.sort_unstable_by_key(|(_, order)| (rank(&order.level()), order.place));
@@ -402,7 +402,14 @@ impl Replica {
             participant: wide(|_| NULL),
             expires: wide(|_| NULL),
             shown: wide(|order| i64::from(order.open)),
-            ..Snapshot::default()
+            display: wide(|_| NULL),
+            min_quantity: wide(|_| NULL),
+            stop: wide(|_| NULL),
+            peg: vec![0; orders.len()],
+            offset: wide(|_| NULL),
+            limit: wide(|_| NULL),
+            tif: vec![0; orders.len()],
+            is_market_order: vec![0; orders.len()],
         }
     }
 }

@@ -27,6 +27,7 @@ fn replica_of(book: &mut OrderBook) -> Replica {
 fn public(mut rows: Snapshot) -> Snapshot {
     rows.participant.fill(NULL);
     rows.expires.fill(NULL);
+    rows.tif.fill(0); // a good-till-time order looks like one without an end
     rows
 }
 
@@ -201,7 +202,14 @@ fn a_snapshot_that_is_none_is_refused() {
         quantity: vec![1, 1],
         expires: vec![NULL; 2],
         shown: vec![1, 1],
-        ..Snapshot::default()
+        display: vec![NULL; 2],
+        min_quantity: vec![NULL; 2],
+        stop: vec![NULL; 2],
+        peg: vec![0; 2],
+        offset: vec![NULL; 2],
+        limit: vec![NULL; 2],
+        tif: vec![0; 2],
+        is_market_order: vec![0; 2],
     };
     assert_eq!(Replica::new(&rows, &[], 0).unwrap().snapshot(), rows);
     for edit in [

@@ -173,6 +173,10 @@ pub fn command(random: &mut Mixed, law: &Law, nth: i64, resting: &[Rests]) -> Co
             _ => command.time = Some(nth - 5).filter(|_| random.one_in(2)),
         }
     }
+    if law.rich[0] {
+        // Two orders of billions of lots, of which one shows a lot at a time, would make billions of events.
+        command.quantity = command.quantity.map(|lots| if (61..1 << 31).contains(&lots) { 60 } else { lots });
+    }
     command
 }
 
