@@ -20,6 +20,7 @@ class Saved:
         _core: _core.OrderBook
         _units: Units | None
         _names: dict[str, Names]
+        _has_integers: bool
 
     def save(self) -> bytes:
         """Return the whole state, from which :meth:`restore` makes a book that goes on as this one would.
@@ -81,6 +82,7 @@ class Saved:
         book._units = None if words is None else Units(*words)  # type: ignore[arg-type]  # Units itself checks them
         known = zip(KINDS, kinds, texts, strict=True)
         book._names = {name: Names.of(name, kind, list_of) for name, kind, list_of in known}
+        book._has_integers = False
         return book
 
     def __reduce__(self) -> Any:
