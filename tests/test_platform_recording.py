@@ -45,11 +45,12 @@ def test_pieces_are_the_column(parts: list[np.ndarray]) -> None:
 
 def slots_twin(orders: pl.DataFrame, trades: pl.DataFrame, slots: pl.Series) -> pl.DataFrame:
     """The sums of each slot, from the frames of orders and trades."""
-    auction = pl.col("tranche") == "auction"
+    essential = pl.col("tranche") == "essential"
+    auction = ~essential & pl.col("buyer").is_not_null()  # of a pool, what it gives
     veto = int(RejectReason.NETWORK_VETO)
     traded = trades.group_by("slot").agg(
         auction_wh=pl.col("quantity_wh").filter(auction).sum(),
-        essential_wh=pl.col("quantity_wh").filter(~auction).sum(),
+        essential_wh=pl.col("quantity_wh").filter(essential).sum(),
         money=(pl.col("quantity_wh") * pl.col("sell_price_ticks")).filter(auction).sum(),
     )
     value = pl.col("price_ticks") * pl.col("filled_wh")

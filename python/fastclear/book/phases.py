@@ -81,8 +81,8 @@ class Phased:
 
         Notes
         -----
-        Costs a few hundred nanoseconds a change, and as much again when it comes. A market with a schedule takes the
-        thorough path for every command: about twice the time of a plain one.
+        A market with a schedule looks at every command more closely than one of plain orders. It takes plain orders only:
+        no icebergs, stops, pegs or minimums.
 
         Examples
         --------

@@ -88,9 +88,9 @@ impl Case {
         let mut case = Self {
             rules,
             gate: (byte(2) > 128).then(|| i64::from(byte(2)) - 100),
-            collar: (byte(3) & 3 == 1).then(|| i64::from(byte(3) % 7)),
-            breaker: (byte(3) & 12 == 4).then(|| (i64::from(byte(3) % 3) + 1, i64::from(byte(3) % 5) + 1)),
-            schedule: if byte(3) & 48 == 16 {
+            collar: (byte(3) & 0b11 == 1).then(|| i64::from(byte(3) % 7)),
+            breaker: (byte(3) & 0b1100 == 0b0100).then(|| (i64::from(byte(3) % 3) + 1, i64::from(byte(3) % 5) + 1)),
+            schedule: if byte(3) & 0b11_0000 == 0b01_0000 {
                 vec![(3, Phase::Continuous), (9, Phase::PreOpen), (15, Phase::Continuous), (40, Phase::Halted)]
             } else {
                 Vec::new()
@@ -322,7 +322,7 @@ impl Random {
                 let is_of_kind = row[7] & 64 == 0;
                 row[7] = (row[7] & 0xF0) | if is_of_kind { kind } else { 0 };
             }
-            if self.next() % 4 > 0 {
+            if !self.next().is_multiple_of(4) {
                 row[0] %= 150;
                 row[4] %= 220;
                 row[5] %= 230;

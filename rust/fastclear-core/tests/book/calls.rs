@@ -28,12 +28,16 @@ fn set_day(random: &mut Mixed, law: &Law, market: i64, twin: &mut Twin, books: &
             .collect();
         twin.set_phases(market, &schedule);
         let schedule: Vec<_> = schedule.iter().map(|&(at, name)| (at, phase(name))).collect();
-        books.iter_mut().for_each(|book| book.set_phases(market, &schedule).unwrap());
+        for book in books.iter_mut() {
+            book.set_phases(market, &schedule).unwrap();
+        }
     }
     if random.one_in(2) {
         let (ticks, pause_ns) = (random.below(1 + law.width) as i64 * law.step / 2, 1 + random.below(12) as i64);
         twin.set_breaker(market, ticks, pause_ns);
-        books.iter_mut().for_each(|book| book.set_breaker(market, Some((ticks, pause_ns))).unwrap());
+        for book in books.iter_mut() {
+            book.set_breaker(market, Some((ticks, pause_ns))).unwrap();
+        }
     }
     if random.one_in(3) {
         let mut end = |sign: i64| {
@@ -67,7 +71,9 @@ fn compare(seed: u64, counts: &mut BTreeMap<String, u64>) {
             let gate = 20 + random.below(40) as i64;
             twin.gates.insert(market, gate);
             twin.name(market);
-            books.iter_mut().for_each(|book| book.set_gate(market, gate).unwrap());
+            for book in &mut books {
+                book.set_gate(market, gate).unwrap();
+            }
         }
     }
     let before = books.clone();
@@ -91,7 +97,9 @@ fn compare(seed: u64, counts: &mut BTreeMap<String, u64>) {
         twin.obey(0, &next);
         let expected = &twin.told[from..];
         let mut rests = twin.snapshot();
-        rests.iter_mut().for_each(|row| row.turn = 0);
+        for row in &mut rests {
+            row.turn = 0;
+        }
         let columns = Columns::of(std::slice::from_ref(&next), true);
         for (place, book) in books.iter_mut().enumerate() {
             let events = book.apply(&columns.commands(), Want::Events).unwrap();
@@ -129,7 +137,9 @@ fn compare(seed: u64, counts: &mut BTreeMap<String, u64>) {
             let mut other = one.clone();
             let events = one.apply(&columns.commands(), Want::Events).unwrap();
             let mut at_once = told(&one, &events);
-            at_once.iter_mut().for_each(|told| told.command = Some(0));
+            for told in &mut at_once {
+                told.command = Some(0);
+            }
             assert_eq!(at_once, twin.told, "seed {seed}, layout {place}, in one call");
             let trades = other.apply(&columns.commands(), Want::Trades).unwrap();
             assert!(trades.rows.iter().eq(events.trades()), "seed {seed}, layout {place}, trades alone");

@@ -100,8 +100,8 @@ impl OrderBook {
         let (kept, rules) = (self.markets[market as usize].kept, &self.rules);
         let mut out = turn.out(&mut self.desk, market);
         let erases = kept!(self.store, kept, |layout| incoming.trade(layout, rules, &mut out), false);
-        let trades = turn.events.rows[before..].iter().filter(|event| event.kind == Kind::Trade);
-        if let Some(last) = trades.last() {
+        let mut trades = turn.events.rows[before..].iter().filter(|event| event.kind == Kind::Trade);
+        if let Some(last) = trades.next_back() {
             self.traded_at(market, last.price);
         }
         erases

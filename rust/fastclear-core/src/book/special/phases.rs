@@ -2,8 +2,8 @@
 //!
 //! In a call orders rest and none match, so the book may be crossed. The call ends when the market goes on, or at its gate
 //! if it is in a call then: all that crosses trades at one price ([`super::call`]), the best bid with the best ask until
-//! they no longer meet, of one price by time. What follows the best prices, waits for a price or wants all or nothing takes
-//! no part in that: it comes in when the call is over.
+//! they no longer meet, of one price by time. Orders that are more than plain stand in no market that has a session: they are
+//! refused there, and where they stand none begins.
 //!
 //! A halt lies over the phase that there is: a market that is resumed is where it was. Whatever changes the phase ends the
 //! pause of a breaker.
