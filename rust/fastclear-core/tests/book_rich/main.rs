@@ -1,4 +1,4 @@
-//! The order book against its naive twin, event by event and order by order.
+//! Orders that are more than plain: the order book against a naive twin, event by event and order by order.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod flow;
