@@ -110,3 +110,14 @@ def test_a_stop_is_covered_while_it_waits():
     assert refusals(book.submit(plain)) == ["CREDIT_EXCEEDED"]
     book.cancel([0])
     assert refusals(book.submit(plain)) == []
+
+
+def test_an_iceberg_is_shown_a_thousand_times_at_most():
+    book = fc.OrderBook()
+    order = {"side": ["buy"], "price": [5], "display": [3]}
+    assert refusals(book.submit(order | {"quantity": [3_001]})) == ["DISPLAY_INVALID"]
+    assert refusals(book.submit(order | {"quantity": [3_000]})) == []
+    assert refusals(book.replace([1], quantity=[3_001])) == ["DISPLAY_INVALID"]
+    assert refusals(book.replace([1], quantity=[2_999])) == []
+    events = book.submit({"side": ["sell"], "price": [5], "quantity": [2**31 - 1], "tif": ["ioc"]})
+    assert events.trades.height == 1_000

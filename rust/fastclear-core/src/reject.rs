@@ -80,7 +80,7 @@ pub enum RejectReason {
     Cancelled = 35,
     /// The network operator does not allow the order.
     NetworkVeto = 36,
-    /// `display` is outside 1 ≤ `display` ≤ quantity, or no whole number of lots.
+    /// `display` is outside 1 ≤ `display` ≤ quantity, less than a thousandth of it, or no whole number of lots.
     DisplayInvalid = 37,
     /// `stop` is no price: no whole number of ticks, or out of range.
     StopInvalid = 38,
@@ -237,7 +237,9 @@ impl RejectReason {
             Self::NetworkVeto => {
                 "the network operator does not allow this order; ask it, or trade in another slot or zone"
             }
-            Self::DisplayInvalid => "show between 1 lot and the order's quantity, or leave display out to show all",
+            Self::DisplayInvalid => {
+                "show from a thousandth of the order's quantity up to all of it, or leave display out"
+            }
             Self::StopInvalid => "give stop as a price in whole ticks below 2^31",
             Self::UnknownPhase => "phase must be pre_open, continuous or halted",
             Self::NotInPhase => {

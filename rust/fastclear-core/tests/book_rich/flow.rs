@@ -203,6 +203,9 @@ fn enrich(random: &mut Mixed, law: &Law, command: &mut Command) {
     if iceberg && random.one_in(2) {
         command.display = Some(random.of(&[1, 1, 2, 3]).min(some(random)));
     }
+    if iceberg && random.one_in(100) {
+        (command.display, command.quantity) = (Some(1), Some(999 + random.below(3) as i64));
+    }
     if slide && random.one_in(3) {
         command.flags = 2 + random.below(2) as u8;
     }

@@ -115,7 +115,7 @@ impl Twin {
         if outside(command.min_quantity, 0, quantity) {
             return Err("min_quantity_out_of_range");
         }
-        if outside(command.display, 1, quantity) {
+        if outside(command.display, 1, quantity) || command.display.is_some_and(|lots| quantity > 1000 * lots) {
             return Err("display_invalid");
         }
         if outside(command.stop, -MOST, MOST) {
@@ -383,6 +383,9 @@ impl Twin {
             return Err("instructions_invalid");
         }
         let old = self.named_order(command)?;
+        if quantity.zip(old.display).is_some_and(|(quantity, lots)| quantity > 1000 * lots) {
+            return Err("display_invalid");
+        }
         let is_posted = old.stands == "book" && old.peg == 0;
         if (command.stop.is_some() && old.stands != "waiting") || (command.flags > 0 && !is_posted) {
             return Err("instructions_invalid");

@@ -23,6 +23,9 @@ impl OrderBook {
         let mut floor = self.floor(market, turn);
         let order = floor.seen(row.order).ok_or(RejectReason::UnknownOrder)?;
         let old = floor.as_rich(&order);
+        if row.quantity != NULL && old.terms.show_too_few(row.quantity as u32) {
+            return Err(RejectReason::DisplayInvalid);
+        }
         let is_posted = order.stands == Stands::Shown && old.terms.peg.is_none();
         if (row.stop != NULL && order.stands != Stands::Waiting) || (row.flags != 0 && !is_posted) {
             return Err(RejectReason::InstructionsInvalid);

@@ -6,6 +6,8 @@ use crate::units;
 
 use super::super::command::{ALL_OR_NONE, NULL, POST_ONLY, Peg, Row, SLIDE, Tif};
 
+/// How many times an iceberg may be shown: each is an event, and a lot shown at a time of billions would fill memory.
+const SHOWN_MOST: u64 = 1_000;
 /// Lots or a minimum that stand for all of an order.
 pub(in crate::book) const WHOLE: u32 = u32::MAX;
 
@@ -76,7 +78,8 @@ impl Terms {
         if row.min_quantity != NULL && !(0..=quantity).contains(&row.min_quantity) {
             return Err(RejectReason::MinQuantityOutOfRange);
         }
-        if row.display != NULL && !(1..=quantity).contains(&row.display) {
+        if row.display != NULL && (!(1..=quantity).contains(&row.display) || is_shown_too_often(row.display, quantity))
+        {
             return Err(RejectReason::DisplayInvalid);
         }
         let stop = Self::stop(row)?;
@@ -119,6 +122,11 @@ impl Terms {
         if contradicts { Err(RejectReason::InstructionsInvalid) } else { Ok(terms) }
     }
 
+    /// Whether an order of so many lots would be shown too few of them at a time.
+    pub fn show_too_few(&self, quantity: u32) -> bool {
+        is_shown_too_often(self.display.into(), quantity.into())
+    }
+
     /// The stop price of a row.
     pub fn stop(row: &Row) -> Result<Option<i32>, RejectReason> {
         match row.stop {
@@ -127,4 +135,9 @@ impl Terms {
             _ => Err(RejectReason::StopInvalid),
         }
     }
+}
+
+/// Whether so many lots shown at a time, which are at least one, are too few of a quantity in range.
+fn is_shown_too_often(display: i64, quantity: i64) -> bool {
+    (quantity as u64).div_ceil(display as u64) > SHOWN_MOST
 }
