@@ -152,10 +152,10 @@ class OrderBook(Covering, Saved, Stepping, Levels, Phased):
             every order is its own), ``type`` ("limit", or "market", whose ``price`` is the worst that it takes, or
             null), ``tif`` ("gtc", "ioc", "fok", "gtt"), ``expires`` (of "gtt"; ns or datetimes with a zone),
             ``post_only`` (bool), ``time``. Without ``tif`` an order with an expiry is good till then, any other until
-            cancelled. Of richer orders: ``display`` (lots shown at a time, a thousandth at least), ``min_quantity`` (lots traded at one moment
-            at least), ``all_or_none`` (bool), ``stop`` (price of the last trade at which it comes in), ``peg`` ("best"
-            or "mid") with ``offset`` (ticks less keen), ``slide`` (bool: post-only that moves off the other side's
-            best instead of being refused); null asks for nothing.
+            cancelled. Of richer orders: ``display`` (lots shown at a time, a thousandth of all at least),
+            ``min_quantity`` (lots traded at one moment at least), ``all_or_none`` (bool), ``stop`` (price of the last
+            trade at which it comes in), ``peg`` ("best" or "mid") with ``offset`` (ticks less keen), ``slide`` (bool:
+            post-only that moves off the other side's best instead of being refused); null asks for nothing.
         keep : {"events", "trades"}
             Trades alone come faster where nobody reads the rest. All events are numbered either way.
 

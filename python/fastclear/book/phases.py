@@ -81,8 +81,8 @@ class Phased:
 
         Notes
         -----
-        A market with a schedule looks at every command more closely than one of plain orders. It takes plain orders only:
-        no icebergs, stops, pegs or minimums.
+        A market with a schedule looks at every command more closely than one of plain orders. It takes these only: no
+        icebergs, stops, pegs or minimums.
 
         Examples
         --------

@@ -38,7 +38,7 @@ class Saved:
         Raises
         ------
         SchemaError
-            A text id that is no Unicode.
+            A text id that is no Unicode; orders that are more than plain (icebergs, stops, pegs, minimums).
 
         Examples
         --------

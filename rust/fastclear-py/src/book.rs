@@ -480,7 +480,14 @@ impl PyOrderBook {
                 Some(true) => IdTexts::Texts(texts),
             };
         }
-        let mut state = self.book.save(&caller).map_err(|error| Exception::Schema.with(error.to_string()))?;
+        let mut state = self.book.save(&caller).map_err(|error| {
+            let name = match &caller.ids[0] {
+                IdTexts::Texts(texts) => usize::try_from(error.market).ok().and_then(|nth| texts.get(nth)),
+                _ => None,
+            };
+            let market = name.map_or_else(|| error.market.to_string(), |name| format!("{name:?}"));
+            Exception::Schema.with(error.about(&market))
+        })?;
         if let Some(door) = &self.door {
             state = door.save(&state);
         }

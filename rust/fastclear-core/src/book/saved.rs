@@ -80,9 +80,16 @@ pub struct NotSaved {
     pub market: i64,
 }
 
+impl NotSaved {
+    /// What is to be done about it, where the market is called so.
+    pub fn about(&self, market: &str) -> String {
+        format!("market {market} has orders beyond plain ones, which cannot be saved; cancel them first")
+    }
+}
+
 impl std::fmt::Display for NotSaved {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "market {} has orders or rules beyond plain ones, which cannot be saved", self.market)
+        f.write_str(&self.about(&self.market.to_string()))
     }
 }
 
