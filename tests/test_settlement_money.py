@@ -416,12 +416,16 @@ def sealed_by_a_liar(record: bytes) -> tuple[fc.Proof, bytes]:
         (0, 20, 60, None),
         (0, 20, 61, "amount is not"),
         (0, 0, 61, "amount is not"),
-        (4, 20, 61, "amount is not"),
+        (6, 20, 61, "amount is not"),
         (1, 0, 61, None),
         (2, 0, 61, None),
         (3, 0, 61, None),
+        (4, 0, 61, None),
+        (5, 0, 61, None),
         (2, 20, 60, "a sum with a price"),
         (3, 20, 60, "a sum with a price"),
+        (4, 20, 61, "a sum with a price"),
+        (5, 20, 60, "a sum with a price"),
     ],
 )
 def test_what_a_sealed_trade_may_say(code: int, price: int, amount: int, why: str | None) -> None:
