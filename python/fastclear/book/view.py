@@ -263,13 +263,12 @@ def _first_seq(column: Column, following: int) -> int:
 
 def _refuse_hidden(snapshot: object) -> None:
     """Refuse a snapshot with orders that events do not show whole."""
+    if not isinstance(snapshot, pl.DataFrame | Mapping):
+        return
+    columns = snapshot.to_dict() if isinstance(snapshot, pl.DataFrame) else snapshot
     for name in ("display", "min_quantity", "stop", "peg"):
-        column = None
-        if isinstance(snapshot, pl.DataFrame | Mapping) and name in (
-            snapshot.columns if isinstance(snapshot, pl.DataFrame) else snapshot
-        ):
-            column = pl.Series(snapshot[name])
-        if column is not None and column.null_count() < len(column):
+        column = pl.Series(columns.get(name, []))
+        if column.null_count() < len(column):
             raise SchemaError(
                 f"the snapshot has orders with a {name}, which events do not show whole; follow a book of plain orders",
                 column=name,

@@ -197,7 +197,6 @@ pub(super) struct Row {
     pub stop: i64,
     pub peg: u8,
     pub offset: i64,
-    #[allow(dead_code, reason = "read as soon as a market has phases")]
     pub phase: u8,
 }
 

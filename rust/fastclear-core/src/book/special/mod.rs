@@ -124,10 +124,8 @@ impl OrderBook {
     /// they are, for none of them is pegged, and a pegged order meets none of them: it is priced between them, or less keen
     /// than its own side. So of two turns of the second kind in a row the other finds all pegged orders where they belong.
     pub(super) fn after<A: Admission, const ALL: bool>(&mut self, market: u32, turn: &mut Turn<'_, A, ALL>) {
-        if self.markets[market as usize].is(CLOSED | HALTED) {
-            return;
-        }
-        if !self.markets[market as usize].is_rich() {
+        let state = &self.markets[market as usize];
+        if state.is(CLOSED | HALTED) || !state.is_rich() {
             return;
         }
         let mut floor = self.floor(market, turn);
