@@ -1,24 +1,33 @@
 //! The order book: commands in as borrowed columns, events out as fresh ones. Calls hold the interpreter.
 
-use fastclear_core::book::Everybody;
-use fastclear_core::book::{
-    ALL_OR_NONE, Caller, Charges, Commands, Door, Event, Events, GateError, IdTexts, Kind, Level, NO_GATE, NO_PRICE,
-    NO_SIDE, NOWHERE, NULL, OFF_GRID, Op, OrderBook, POST_ONLY, Peg, Phase, Record, Rules, SLIDE, SMALL_MAX, SelfTrade,
-    SessionError, Single, Tif, Want, has_door,
-};
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
-use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
-use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyInt};
+mod arguments;
+mod data;
+mod door;
+mod events;
+mod saved;
+mod schedule;
 
-use crate::book_door::{self, LimitColumns};
+use fastclear_core::book::{
+    ALL_OR_NONE, Charges, Commands, Door, Events, Everybody, Kind, NULL, OFF_GRID, Op, OrderBook, POST_ONLY, Peg,
+    Phase, Record, Rules, SLIDE, SelfTrade, Single, Tif, Want,
+};
+use numpy::PyReadonlyArray1;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use self::arguments::{Bytes, Whole, Wide, bytes, wide};
+use self::door::LimitColumns;
+use self::events::PyEvents;
+use self::saved::Restored;
 use crate::columns::IntegerColumn;
 use crate::errors::Exception;
 
-/// Adds this file's classes and constants to `_core`.
+/// Adds the classes and constants to `_core`.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyOrderBook>()?;
     m.add_class::<PyEvents>()?;
+    m.add_class::<data::PyBookView>()?;
     m.add("BOOK_NULL", NULL)?;
     m.add("BOOK_OFF_GRID", OFF_GRID)?;
     m.add("BOOK_FLAGS", vec![("post_only", POST_ONLY), ("slide", SLIDE), ("all_or_none", ALL_OR_NONE)])?;
@@ -29,35 +38,6 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("BOOK_KINDS", Kind::ALL.map(|kind| (kind as u8, kind.name())).to_vec())?;
     m.add("BOOK_SELF_TRADE", SelfTrade::ALL.map(SelfTrade::name).to_vec())?;
     Ok(())
-}
-
-type Bytes<'py> = Option<PyReadonlyArray1<'py, u8>>;
-type Wide<'py> = Option<PyReadonlyArray1<'py, i64>>;
-
-fn bytes<'a>(column: &'a Bytes<'_>) -> PyResult<Option<&'a [u8]>> {
-    column.as_ref().map(|column| Ok(column.as_slice()?)).transpose()
-}
-
-fn wide<'a>(column: &'a Wide<'_>) -> PyResult<Option<&'a [i64]>> {
-    column.as_ref().map(|column| Ok(column.as_slice()?)).transpose()
-}
-
-/// An integer that is no truth value, and not what stands for a null.
-#[derive(Clone, Copy, Debug)]
-struct Whole(i64);
-
-impl<'py> FromPyObject<'_, 'py> for Whole {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        if !object.is_exact_instance_of::<PyInt>() && object.is_instance_of::<PyBool>() {
-            return Err(PyTypeError::new_err("a truth value is no integer"));
-        }
-        match object.extract() {
-            Ok(NULL | OFF_GRID) => Err(PyTypeError::new_err("the least integers of 64 bits stand for something else")),
-            other => other.map(Self),
-        }
-    }
 }
 
 /// See `fastclear.OrderBook`.
@@ -90,30 +70,8 @@ impl PyOrderBook {
     }
 }
 
-/// When a market changes its phase, and when it closes.
-struct Day {
-    market: i64,
-    phases: Vec<(i64, Phase)>,
-    gate: Option<i64>,
-}
-
-fn session_error(market: i64, error: &dyn std::fmt::Display) -> PyErr {
-    Exception::Schema.with(format!("market {market}: {error}"))
-}
-
-/// A saved book, its units, and of markets, orders and participants the texts of ids: none if they are not text.
-type Restored = (PyOrderBook, Option<[String; 3]>, [Option<bool>; 3], [Vec<String>; 3]);
-
 /// Price and lots.
 type BestLevel = Option<(i64, u64)>;
-
-/// Price, lots and orders, column by column.
-type Levels<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>);
-
-fn levels<'py>(py: Python<'py>, levels: &[Level]) -> Levels<'py> {
-    let column = |value: fn(&Level) -> i64| levels.iter().map(value).collect::<Vec<_>>().into_pyarray(py);
-    (column(|level| level.price), column(|level| level.quantity as i64), column(|level| level.orders as i64))
-}
 
 #[pymethods]
 impl PyOrderBook {
@@ -223,7 +181,7 @@ impl PyOrderBook {
         let mut step =
             book.step(&actions, seed, replaces, door).map_err(|error| Exception::Schema.with(error.to_string()))?;
         drop(own);
-        let [acted, seen, agents] = book_door::stepped(slf.py(), &step)?;
+        let [acted, seen, agents] = door::stepped(slf.py(), &step)?;
         let (events, record) = (std::mem::take(&mut step.events), std::mem::take(&mut step.record));
         Ok((PyEvents { book: slf.clone().unbind(), events, record: Some(record) }, acted, seen, agents))
     }
@@ -254,14 +212,14 @@ impl PyOrderBook {
         if [columns.market, columns.money, columns.energy, columns.position].iter().any(|column| column.len() != rows) {
             return Err(Exception::Schema.with("columns of a cover differ in length; give one cell a participant"));
         }
-        book_door::set_cover(self.door()?, &columns, Charges { fee, tax_ppm }, settled);
+        door::set_cover(self.door()?, &columns, Charges { fee, tax_ppm }, settled);
         Ok(())
     }
 
     /// Money by participant and lots by participant and market; None without a cover.
     fn cover<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyDict>, Bound<'py, PyDict>)>> {
         let cover = self.door.as_ref().and_then(|door| door.cover());
-        cover.map(|cover| book_door::cover(py, cover)).transpose()
+        cover.map(|cover| door::cover(py, cover)).transpose()
     }
 
     /// Whether the book knows whose its orders are.
@@ -325,20 +283,7 @@ impl PyOrderBook {
     /// Sets when markets close: all of them or, where one cannot be set, none.
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
     fn set_gates(&mut self, market: PyReadonlyArray1<'_, i64>, gate: PyReadonlyArray1<'_, i64>) -> PyResult<()> {
-        let (market, gate) = (market.as_slice()?, gate.as_slice()?);
-        if market.len() != gate.len() {
-            return Err(Exception::Schema.with("'market' and 'gate' have different lengths; give one gate a market"));
-        }
-        let refused = |row: usize, error: GateError| {
-            Exception::Schema.with(format!("column 'gate', row {row}: market {}: {error}", market[row]))
-        };
-        for (row, (&market, &gate)) in market.iter().zip(gate).enumerate() {
-            self.book.check_gate(market, gate).map_err(|error| refused(row, error))?;
-        }
-        for (row, (&market, &gate)) in market.iter().zip(gate).enumerate() {
-            self.book.set_gate(market, gate).map_err(|error| refused(row, error))?;
-        }
-        Ok(())
+        schedule::set_gates(&mut self.book, market.as_slice()?, gate.as_slice()?)
     }
 
     /// Sets when markets change their phases, rows of one market side by side; the number behind the last phase closes
@@ -350,49 +295,17 @@ impl PyOrderBook {
         time: PyReadonlyArray1<'_, i64>,
         phase: PyReadonlyArray1<'_, u8>,
     ) -> PyResult<()> {
-        let (market, time, phase) = (market.as_slice()?, time.as_slice()?, phase.as_slice()?);
-        if market.len() != time.len() || market.len() != phase.len() {
-            return Err(Exception::Schema.with("'market', 'time' and 'phase' have different lengths"));
-        }
-        let mut days: Vec<Day> = Vec::new();
-        for (row, &id) in market.iter().enumerate() {
-            if row == 0 || market[row - 1] != id {
-                days.push(Day { market: id, phases: Vec::new(), gate: None });
-            }
-            let Some(day) = days.last_mut() else { continue };
-            match Phase::ALL.get(usize::from(phase[row])) {
-                _ if day.gate.is_some() => return Err(session_error(id, &"nothing comes after its end")),
-                Some(&phase) => day.phases.push((time[row], phase)),
-                None => day.gate = Some(time[row]),
-            }
-        }
-        for day in &days {
-            self.book.check_phases(day.market, &day.phases).map_err(|error| session_error(day.market, &error))?;
-            let last = day.phases.last().map_or(i64::MIN, |&(at, _)| at);
-            if let Some(gate) = day.gate {
-                self.book.check_gate(day.market, gate).map_err(|error| session_error(day.market, &error))?;
-                if gate <= last {
-                    return Err(session_error(day.market, &SessionError::Unordered { at: gate }));
-                }
-            }
-        }
-        for day in &days {
-            self.book.set_phases(day.market, &day.phases).map_err(|error| session_error(day.market, &error))?;
-            if let Some(gate) = day.gate {
-                self.book.set_gate(day.market, gate).map_err(|error| session_error(day.market, &error))?;
-            }
-        }
-        Ok(())
+        schedule::set_phases(&mut self.book, market.as_slice()?, time.as_slice()?, phase.as_slice()?)
     }
 
     /// Sets the prices at which orders of a market are taken.
     fn set_collar(&mut self, market: i64, low: Option<i64>, high: Option<i64>) -> PyResult<()> {
-        self.book.set_collar(market, low, high).map_err(|error| session_error(market, &error))
+        self.book.set_collar(market, low, high).map_err(|error| schedule::session_error(market, &error))
     }
 
     /// Sets how far a market may trade from its reference, and how long it pauses.
     fn set_breaker(&mut self, market: i64, breaker: Option<(i64, i64)>) -> PyResult<()> {
-        self.book.set_breaker(market, breaker).map_err(|error| session_error(market, &error))
+        self.book.set_breaker(market, breaker).map_err(|error| schedule::session_error(market, &error))
     }
 
     /// Price, volume and imbalance of the call as it stands.
@@ -406,18 +319,18 @@ impl PyOrderBook {
     }
 
     /// Prices of a side, best first.
-    fn depth<'py>(&mut self, py: Python<'py>, market: i64, side: u8, most: usize) -> Levels<'py> {
-        levels(py, &self.book.depth(market, side, most))
+    fn depth<'py>(&mut self, py: Python<'py>, market: i64, side: u8, most: usize) -> data::Levels<'py> {
+        data::levels(py, &self.book.depth(market, side, most))
     }
 
     /// Best prices of all markets, one fresh column a field; null where a side is empty.
     fn level1<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        crate::book_data::quotes(py, self.book.quotes())
+        data::quotes(py, self.book.quotes())
     }
 
     /// Prices of all markets with their lots, one fresh column a field.
     fn level2<'py>(&mut self, py: Python<'py>, most: usize) -> PyResult<Bound<'py, PyDict>> {
-        crate::book_data::depths(py, self.book.depths(most))
+        data::depths(py, self.book.depths(most))
     }
 
     /// Price and lots of the best bid and of the best ask.
@@ -428,19 +341,12 @@ impl PyOrderBook {
 
     /// What rests, one fresh column a field.
     fn snapshot<'py>(&mut self, py: Python<'py>, market: Option<i64>) -> PyResult<Bound<'py, PyDict>> {
-        crate::book_data::snapshot(py, self.book.snapshot(market))
+        data::snapshot(py, self.book.snapshot(market))
     }
 
     /// Market, gate, halted, closed, one fresh column each; no gate is null.
     fn markets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let states = self.book.market_states();
-        let columns = PyDict::new(py);
-        let gate = |gate: i64| if gate == NO_GATE { NULL } else { gate };
-        columns.set_item("market", states.iter().map(|row| row.market).collect::<Vec<_>>().into_pyarray(py))?;
-        columns.set_item("gate", states.iter().map(|row| gate(row.gate)).collect::<Vec<_>>().into_pyarray(py))?;
-        columns.set_item("halted", states.iter().map(|row| row.halted).collect::<Vec<_>>().into_pyarray(py))?;
-        columns.set_item("closed", states.iter().map(|row| row.closed).collect::<Vec<_>>().into_pyarray(py))?;
-        Ok(columns)
+        data::markets(py, &self.book.market_states())
     }
 
     /// The latest time that the book has seen; None before the first.
@@ -472,25 +378,7 @@ impl PyOrderBook {
         are_texts: [Option<bool>; 3],
         texts: [Vec<String>; 3],
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let mut caller = Caller { units, ..Caller::default() };
-        for ((ids, is_text), texts) in caller.ids.iter_mut().zip(are_texts).zip(texts) {
-            *ids = match is_text {
-                None => IdTexts::Unknown,
-                Some(false) => IdTexts::Integers,
-                Some(true) => IdTexts::Texts(texts),
-            };
-        }
-        let mut state = self.book.save(&caller).map_err(|error| {
-            let name = match &caller.ids[0] {
-                IdTexts::Texts(texts) => usize::try_from(error.market).ok().and_then(|nth| texts.get(nth)),
-                _ => None,
-            };
-            let market = name.map_or_else(|| error.market.to_string(), |name| format!("{name:?}"));
-            Exception::Schema.with(error.about(&market))
-        })?;
-        if let Some(door) = &self.door {
-            state = door.save(&state);
-        }
+        let state = saved::save(&mut self.book, self.door.as_deref(), units, are_texts, texts)?;
         Ok(PyBytes::new(py, &state))
     }
 
@@ -498,106 +386,6 @@ impl PyOrderBook {
     #[staticmethod]
     #[pyo3(signature = (state, small_max=None))]
     fn restore(state: &[u8], small_max: Option<usize>) -> PyResult<Restored> {
-        let small_max = small_max.unwrap_or(SMALL_MAX);
-        let loaded = if has_door(state) {
-            Door::load(state, small_max).map(|(book, caller, door)| (book, caller, Some(Box::new(door))))
-        } else {
-            OrderBook::load(state, small_max).map(|(book, caller)| (book, caller, None))
-        };
-        let (book, caller, door) = loaded
-            .map_err(|fault| Exception::Schema.with(format!("this state of an order book cannot be read: {fault}")))?;
-        let (mut are_texts, mut texts) = ([None; 3], [const { Vec::new() }; 3]);
-        for ((ids, is_text), known) in caller.ids.into_iter().zip(&mut are_texts).zip(&mut texts) {
-            *is_text = match ids {
-                IdTexts::Unknown => None,
-                IdTexts::Integers => Some(false),
-                IdTexts::Texts(texts) => {
-                    *known = texts;
-                    Some(true)
-                }
-            };
-        }
-        Ok((Self { book, door }, caller.units, are_texts, texts))
-    }
-}
-
-/// The events of one call, which become columns when they are asked for.
-#[pyclass(frozen, module = "fastclear._core", name = "Events")]
-pub struct PyEvents {
-    /// Whose list of markets the events count in; it only ever grows.
-    book: Py<PyOrderBook>,
-    pub(crate) events: Events,
-    /// What the call was about, of a book that knows whose its orders are.
-    record: Option<Record>,
-}
-
-impl PyEvents {
-    /// Market ids by the places that events name.
-    pub(crate) fn markets(&self, py: Python<'_>) -> PyResult<Vec<i64>> {
-        Ok(self.book.try_borrow(py)?.book.market_ids().collect())
-    }
-
-    fn column<'py, T: numpy::Element>(
-        &self,
-        py: Python<'py>,
-        trades: bool,
-        value: impl Fn(&Event) -> T,
-    ) -> Bound<'py, PyAny> {
-        let rows = self.events.rows.iter().filter(|event| !trades || event.kind == Kind::Trade);
-        rows.map(value).collect::<Vec<T>>().into_pyarray(py).into_any()
-    }
-}
-
-#[pymethods]
-impl PyEvents {
-    /// A fresh column, of the trades alone if they are asked for.
-    fn get<'py>(&self, py: Python<'py>, name: &str, trades: bool) -> PyResult<Bound<'py, PyAny>> {
-        let wide = |value: fn(&Event) -> i64| self.column(py, trades, value);
-        Ok(match name {
-            "command" => wide(|event| if event.command == NOWHERE { NULL } else { i64::from(event.command) }),
-            "market" => {
-                let ids = self.markets(py)?;
-                self.column(py, trades, |event| ids.get(event.market as usize).copied().unwrap_or(NULL))
-            }
-            "order" => wide(|event| event.order),
-            "counter_order" => wide(|event| event.counter),
-            "buy_order" => wide(|event| if event.side == 1 { event.order } else { event.counter }),
-            "sell_order" => wide(|event| if event.side == 1 { event.counter } else { event.order }),
-            "price" => wide(|event| if event.price == NO_PRICE { NULL } else { i64::from(event.price) }),
-            "quantity" => wide(|event| i64::from(event.quantity)),
-            "remaining" => wide(|event| i64::from(event.remaining)),
-            "kind" => self.column(py, trades, |event| event.kind as u8),
-            "reject" => self.column(py, trades, |event| event.reject),
-            "side" => self.column(py, trades, |event| if event.side == NO_SIDE { 255 } else { event.side }),
-            _ => return Err(PyKeyError::new_err(name.to_owned())),
-        })
-    }
-
-    /// Orders and trades, for who settles; None of a book that does not know whose its orders are.
-    fn record<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyDict>, Bound<'py, PyDict>)>> {
-        self.record.as_ref().map(|record| book_door::record(py, record)).transpose()
-    }
-
-    /// Number of the first event of the call.
-    #[getter]
-    fn first_seq(&self) -> u64 {
-        self.events.first_seq
-    }
-
-    /// How many events the call had, kept or not.
-    #[getter]
-    fn count(&self) -> u64 {
-        self.events.count
-    }
-
-    /// How many trades.
-    #[getter]
-    fn trades(&self) -> usize {
-        self.events.trades().count()
-    }
-
-    /// How many events are kept.
-    fn __len__(&self) -> usize {
-        self.events.rows.len()
+        saved::restore(state, small_max)
     }
 }
