@@ -1,6 +1,7 @@
 //! The order book: commands in as borrowed columns, events out as fresh ones. Calls hold the interpreter.
 
 mod arguments;
+mod commands;
 mod data;
 mod door;
 mod events;
@@ -16,11 +17,11 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use self::arguments::{Bytes, Whole, Wide, bytes, wide};
+use self::arguments::Whole;
+use self::commands::CommandColumns;
 use self::door::LimitColumns;
 use self::events::PyEvents;
 use self::saved::Restored;
-use crate::columns::IntegerColumn;
 use crate::errors::Exception;
 
 /// Adds the classes and constants to `_core`.
@@ -89,97 +90,28 @@ impl PyOrderBook {
     }
 
     /// Obeys commands in the order of rows.
-    #[pyo3(signature = (rows, op, market, order, participant, side, is_market_order, tif, price, quantity, expires, flags, display, min_quantity, stop, peg, offset, phase, time, trades_only))]
-    #[expect(clippy::too_many_arguments, reason = "one argument a column")]
-    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
-    fn apply(
-        slf: &Bound<'_, Self>,
-        rows: usize,
-        op: Bytes<'_>,
-        market: Wide<'_>,
-        order: Wide<'_>,
-        participant: Wide<'_>,
-        side: Bytes<'_>,
-        is_market_order: Bytes<'_>,
-        tif: Bytes<'_>,
-        price: Option<IntegerColumn<'_>>,
-        quantity: Option<IntegerColumn<'_>>,
-        expires: Wide<'_>,
-        flags: Bytes<'_>,
-        display: Option<IntegerColumn<'_>>,
-        min_quantity: Option<IntegerColumn<'_>>,
-        stop: Option<IntegerColumn<'_>>,
-        peg: Bytes<'_>,
-        offset: Option<IntegerColumn<'_>>,
-        phase: Bytes<'_>,
-        time: Wide<'_>,
-        trades_only: bool,
-    ) -> PyResult<PyEvents> {
-        let commands = Commands {
-            rows,
-            op: bytes(&op)?,
-            market: wide(&market)?,
-            order: wide(&order)?,
-            participant: wide(&participant)?,
-            side: bytes(&side)?,
-            is_market_order: bytes(&is_market_order)?,
-            tif: bytes(&tif)?,
-            price: price.as_ref().map(IntegerColumn::integers).transpose()?,
-            quantity: quantity.as_ref().map(IntegerColumn::integers).transpose()?,
-            expires: wide(&expires)?,
-            flags: bytes(&flags)?,
-            display: display.as_ref().map(IntegerColumn::integers).transpose()?,
-            min_quantity: min_quantity.as_ref().map(IntegerColumn::integers).transpose()?,
-            stop: stop.as_ref().map(IntegerColumn::integers).transpose()?,
-            peg: bytes(&peg)?,
-            offset: offset.as_ref().map(IntegerColumn::integers).transpose()?,
-            phase: bytes(&phase)?,
-            time: wide(&time)?,
-        };
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands columns over by value")]
+    fn apply(slf: &Bound<'_, Self>, commands: CommandColumns<'_>, trades_only: bool) -> PyResult<PyEvents> {
         let want = if trades_only { Want::Trades } else { Want::Events };
-        let (events, record) = slf.try_borrow_mut()?.obey(&commands, want)?;
+        let (events, record) = slf.try_borrow_mut()?.obey(&commands.borrow()?, want)?;
         Ok(PyEvents { book: slf.clone().unbind(), events, record })
     }
 
     /// Lets agents act, in an order drawn by lot: events, and what came of it by row, by market and by agent.
-    #[pyo3(signature = (rows, market, participant, side, is_market_order, tif, price, quantity, expires, flags, seed, replaces))]
-    #[expect(clippy::too_many_arguments, reason = "one argument a column")]
-    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands columns over by value")]
     #[expect(clippy::type_complexity, reason = "events and three mappings of columns")]
     fn step<'py>(
         slf: &Bound<'py, Self>,
-        rows: usize,
-        market: Wide<'_>,
-        participant: Wide<'_>,
-        side: Bytes<'_>,
-        is_market_order: Bytes<'_>,
-        tif: Bytes<'_>,
-        price: Option<IntegerColumn<'_>>,
-        quantity: Option<IntegerColumn<'_>>,
-        expires: Wide<'_>,
-        flags: Bytes<'_>,
+        actions: CommandColumns<'_>,
         seed: u64,
         replaces: bool,
     ) -> PyResult<(PyEvents, Bound<'py, PyDict>, Bound<'py, PyDict>, Bound<'py, PyDict>)> {
-        let actions = Commands {
-            rows,
-            market: wide(&market)?,
-            participant: wide(&participant)?,
-            side: bytes(&side)?,
-            is_market_order: bytes(&is_market_order)?,
-            tif: bytes(&tif)?,
-            price: price.as_ref().map(IntegerColumn::integers).transpose()?,
-            quantity: quantity.as_ref().map(IntegerColumn::integers).transpose()?,
-            expires: wide(&expires)?,
-            flags: bytes(&flags)?,
-            ..Commands::default()
-        };
         let mut own = slf.try_borrow_mut()?;
         own.door()?;
         let Self { book, door } = &mut *own;
         let door = door.get_or_insert_default();
-        let mut step =
-            book.step(&actions, seed, replaces, door).map_err(|error| Exception::Schema.with(error.to_string()))?;
+        let stepped = book.step(&actions.borrow()?, seed, replaces, door);
+        let mut step = stepped.map_err(|error| Exception::Schema.with(error.to_string()))?;
         drop(own);
         let [acted, seen, agents] = door::stepped(slf.py(), &step)?;
         let (events, record) = (std::mem::take(&mut step.events), std::mem::take(&mut step.record));
@@ -262,6 +194,22 @@ impl PyOrderBook {
                 placed
             }
         };
+        Ok((placed.order, placed.reject, placed.traded, placed.open))
+    }
+
+    /// One new order that may be more than plain, as the only row of its columns; gives what [`Self::place`] does.
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands columns over by value")]
+    fn place_row(&mut self, order: CommandColumns<'_>) -> PyResult<(i64, u16, u64, u32)> {
+        let row = order.borrow()?;
+        let placed = match &mut self.door {
+            None => self.book.place_row(&row, &mut Everybody),
+            Some(door) => {
+                let placed = self.book.place_row(&row, door.as_mut());
+                door.stamp(None);
+                placed
+            }
+        };
+        let placed = placed.map_err(|error| Exception::Schema.with(error.to_string()))?;
         Ok((placed.order, placed.reject, placed.traded, placed.open))
     }
 
