@@ -166,9 +166,9 @@ class Stepping:
             if encoded[name] is not None:
                 remedy = "advance() the book" if name == "time" else "hand it to apply()"
                 raise SchemaError(f"column '{name}' is none of an action's; {remedy}", column=name)
-        for name in _NEEDED:
-            if encoded[name] is None:
-                raise SchemaError(f"column '{name}' of actions is missing", column=name)
+        for needed in _NEEDED:
+            if encoded[needed] is None:
+                raise SchemaError(f"column '{needed}' of actions is missing", column=needed)
         self._names["order"].left_out()
         if encoded["market"] is None:
             self._names["market"].left_out()
