@@ -64,7 +64,7 @@ pub struct OrderBook {
     gates: BTreeMap<(i64, i64), u32>,
     /// Changes of phases that the clock makes.
     pub(super) timetable: Timetable,
-    /// Markets whose collar was set since the last call, where that may move orders.
+    /// Markets whose collar or breaker was set since the last call, where that may move orders.
     pub(super) unsettled: Vec<u32>,
     /// Rows of the call that is under way; nothing between calls, but for the room.
     ring: Vec<Block>,
@@ -155,7 +155,7 @@ impl OrderBook {
     /// Lets time go by: what expires until `now`, which is past, is gone. A time before the clock changes nothing.
     pub fn advance<A: Admission>(&mut self, now: i64, admission: &mut A) -> Events {
         let mut events = Events { first_seq: self.next_seq, ..Events::default() };
-        self.settle_collars::<A, true>(NOWHERE, admission, &mut events);
+        self.settle_bounds::<A, true>(NOWHERE, admission, &mut events);
         self.tick::<A, true>(now, NOWHERE, admission, &mut events);
         self.next_seq += events.count;
         events
@@ -255,7 +255,7 @@ impl OrderBook {
             participant: commands.participant.is_some(),
         };
         if commands.rows > 0 && !self.unsettled.is_empty() {
-            self.settle_collars::<A, ALL>(0, admission, events);
+            self.settle_bounds::<A, ALL>(0, admission, events);
         }
         let looks_ahead = self.looks_ahead();
         // Made once: what is stored anew for every row would be waited for until all stores before it are done.

@@ -94,7 +94,7 @@ impl OrderBook {
         let given = Given { market: true, order: order.order.is_some(), participant: order.participant.is_some() };
         let mut events = Events::default();
         if !self.unsettled.is_empty() {
-            self.settle_collars::<A, false>(0, admission, &mut events);
+            self.settle_bounds::<A, false>(0, admission, &mut events);
         }
         let mut follower = Follower { admission, placed: None };
         let mut turn =

@@ -66,13 +66,16 @@ impl OrderBook {
                 return Err(SessionError::Outside { order });
             }
         }
-        let special = self.special(place);
-        special.collar = collar;
-        // What it moves is told by the next call.
-        if special.rich.has_pegs() && !self.unsettled.contains(&place) {
-            self.unsettled.push(place);
-        }
+        self.special(place).collar = collar;
+        self.unsettle(place);
         Ok(())
+    }
+
+    /// Sees that the next call of the book begins with what a collar or a breaker moves that was set.
+    fn unsettle(&mut self, market: u32) {
+        if self.special(market).rich.has_pegs() && !self.unsettled.contains(&market) {
+            self.unsettled.push(market);
+        }
     }
 
     /// An order of a side of a market, wherever it stands, that could trade outside of a collar. One without a limit of its
@@ -110,6 +113,7 @@ impl OrderBook {
         };
         let place = self.market_place(market);
         self.special(place).breaker = breaker;
+        self.unsettle(place);
         Ok(())
     }
 

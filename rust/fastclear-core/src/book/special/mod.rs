@@ -145,9 +145,9 @@ impl OrderBook {
         }
     }
 
-    /// Begins a call of the book with what collars move that were set since the last one.
+    /// Begins a call of the book with what collars and breakers move that were set since the last one.
     #[cold]
-    pub(super) fn settle_collars<A: Admission, const ALL: bool>(
+    pub(super) fn settle_bounds<A: Admission, const ALL: bool>(
         &mut self,
         command: u32,
         admission: &mut A,
