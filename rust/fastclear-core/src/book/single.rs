@@ -109,7 +109,11 @@ impl OrderBook {
 
     #[inline]
     fn place_as<A: Admission>(&mut self, row: Row, given: Given, admission: &mut A) -> Placed {
-        let (mut events, mut follower) = (Events::default(), Follower { admission, placed: None });
+        let mut events = Events::default();
+        if !self.unsettled.is_empty() {
+            self.settle_bounds::<A, false>(0, admission, &mut events);
+        }
+        let mut follower = Follower { admission, placed: None };
         let mut turn =
             Turn::<_, false> { events: &mut events, admission: &mut follower, command: 0, given, has_time: true };
         self.obey(0, row, &mut turn);
