@@ -11,7 +11,7 @@ use super::store::{Kept, places};
 /// Blocks under way: one is obeyed, and memory is asked for for the others.
 pub(super) const STAGES: usize = 4;
 /// Orders from which on memory is worth looking after.
-const WORTH: usize = 1 << 13;
+const WORTH: usize = 1 << 10;
 
 impl OrderBook {
     /// Whether there are orders enough that memory matters.
@@ -24,7 +24,8 @@ impl OrderBook {
     pub(super) fn look_ahead(&self, block: &Block, stage: usize, many: bool) {
         match stage {
             0 => {
-                for &order in block.orders() {
+                // The cells of new orders are most often side by side.
+                for order in block.named() {
                     self.desk.ids.prefetch(order);
                 }
                 if many {
@@ -34,16 +35,18 @@ impl OrderBook {
                 }
             }
             1 => {
-                for (row, &class) in block.classes().iter().enumerate() {
-                    if class == CANCEL {
-                        self.fetch_order(block.orders()[row]);
-                    } else if many
-                        && class < CANCEL
-                        && let Some(place) = self.market_places.get(block.markets()[row])
-                    {
-                        simd::prefetch_place(&self.markets, place as usize);
-                        // Most markets are kept in the order in which they were named.
-                        simd::prefetch_place(&self.store.smalls, place as usize);
+                for order in block.named() {
+                    self.fetch_order(order);
+                }
+                if many {
+                    for (row, &class) in block.classes().iter().enumerate() {
+                        if class < CANCEL
+                            && let Some(place) = self.market_places.get(block.markets()[row])
+                        {
+                            simd::prefetch_place(&self.markets, place as usize);
+                            // Most markets are kept in the order in which they were named.
+                            simd::prefetch_place(&self.store.smalls, place as usize);
+                        }
                     }
                 }
             }
