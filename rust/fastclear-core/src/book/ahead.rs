@@ -11,7 +11,7 @@ use super::store::{Kept, places};
 /// Blocks under way: one is obeyed, and memory is asked for for the others.
 pub(super) const STAGES: usize = 4;
 /// Orders from which on memory is worth looking after.
-const WORTH: usize = 1 << 10;
+const WORTH: usize = 1 << 13;
 
 impl OrderBook {
     /// Whether there are orders enough that memory matters.
@@ -64,10 +64,9 @@ impl OrderBook {
     }
 
     /// The order that a row names.
-    #[inline]
+    #[inline(always)]
     fn fetch_order(&self, order: i64) {
-        let Some(found) = self.desk.ids.get(order) else { return };
-        match places(found) {
+        match places(self.desk.ids.glance(order)) {
             (Kept::Small(small), place) => {
                 simd::prefetch_place(&self.store.smalls, small as usize);
                 if let Some(book) = self.store.smalls.get(small as usize) {

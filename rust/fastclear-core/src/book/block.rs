@@ -62,13 +62,7 @@ impl Block {
         &self.rows.class[..self.n]
     }
 
-    /// Ids of the orders that the rows name.
-    #[inline(always)]
-    pub fn orders(&self) -> &[i64] {
-        &self.order[..self.n]
-    }
-
-    /// Ids of those that are to be there already.
+    /// Ids of the orders that rows name which are to be there already.
     #[inline(always)]
     pub fn named(&self) -> impl Iterator<Item = i64> {
         let mut rest = self.named;

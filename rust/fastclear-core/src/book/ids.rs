@@ -56,7 +56,7 @@ impl Ids {
     }
 
     /// Where the cell of an id is, if its page has any.
-    #[inline]
+    #[inline(always)]
     fn cell(&self, id: i64) -> Option<usize> {
         let page = self.pages.get(self.page(id))?;
         (page.cells != NOWHERE).then(|| page.cells as usize * PAGE + id.rem_euclid(PAGE as i64) as usize)
@@ -90,8 +90,14 @@ impl Ids {
         })
     }
 
+    /// The value of an id that is in a page, or any other that no order has.
+    #[inline(always)]
+    pub fn glance(&self, id: i64) -> u64 {
+        self.cell(id).map_or(NONE, |cell| self.cells[cell])
+    }
+
     /// Asks for the cell of an id to be fetched.
-    #[inline]
+    #[inline(always)]
     pub fn prefetch(&self, id: i64) {
         if let Some(cell) = self.cell(id) {
             simd::prefetch_place(&self.cells, cell);

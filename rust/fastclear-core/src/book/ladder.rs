@@ -189,12 +189,15 @@ impl AtHand<'_> {
         let chain = self.levels.chain_mut(level);
         let before = chain.last;
         chain.last = place;
-        chain.first = if before == NO_NODE { place } else { chain.first };
         chain.lots = chain.lots.wrapping_add(u64::from(quantity));
         let level_and_side = level | u32::from(side) << 31;
         self.nodes[place as usize] =
             Node { id, before, behind: NO_NODE, quantity, level: level_and_side, owner, expiry };
-        self.nodes[before as usize].behind = place;
+        if before != NO_NODE {
+            self.nodes[before as usize].behind = place;
+            return;
+        }
+        chain.first = place;
         self.levels.fill(level);
         let best = &mut self.best[usize::from(side)];
         // No worse than the best of its own side: what the other side's best would have to be to be met by it.

@@ -50,12 +50,11 @@ struct Run<'a, const ALL: bool> {
     ids: ids::AtHand<'a>,
     expiries: &'a mut Expiries,
     events: &'a mut Vec<Event>,
-    /// Events, kept or not.
+    /// Events, kept or not, beyond one a row.
     count: u64,
     /// Handle of what is in the ladder's first place.
     handle: u64,
     market: u32,
-    command: u32,
     bars_own: bool,
 }
 
@@ -86,17 +85,18 @@ impl OrderBook {
             count: 0,
             handle: Kept::Ladder(index).handle(0),
             market,
-            command: 0,
             bars_own: self.rules.self_trade != SelfTrade::Off,
         };
         let mut next_order = self.next_order;
         let mut row = from;
-        let (classes, markets) = (block.classes(), block.markets());
+        let same = || block.markets()[from..].iter().take_while(|&&market| market == id).count();
+        let end = if turn.given.market || id != 0 { from + same() } else { block.n };
+        let classes = &block.classes()[..end];
         let mut done = Done::All;
-        while row < classes.len() && markets[row] == id {
+        while row < classes.len() {
             let class = classes[row];
             let plain = block.row(row);
-            run.command = (block.from + row) as u32;
+            let command = (block.from + row) as u32;
             let (incoming, is) = if class < FOK {
                 let Plain { price, quantity, owner, side, .. } = plain;
                 let order = if turn.given.order { plain.order } else { next_order };
@@ -105,7 +105,7 @@ impl OrderBook {
                     break;
                 }
                 next_order = order + 1;
-                run.tell(Kind::Accepted, order, price, quantity, quantity, 0, side);
+                run.tell(command, Kind::Accepted, order, price, quantity, quantity, 0, side);
                 let rests = class <= BUY;
                 if rests && !run.hand.meets(side, price) && run.rest(order, side, price, quantity, owner) {
                     row += 1;
@@ -113,7 +113,7 @@ impl OrderBook {
                 }
                 (Incoming { id: order, side, limit: price, open: quantity, owner }, Is::New { rests })
             } else if class == CANCEL {
-                if !run.cancel(plain.order) {
+                if !run.cancel(command, plain.order) {
                     break;
                 }
                 row += 1;
@@ -121,7 +121,7 @@ impl OrderBook {
             } else if class == REPLACE
                 && let Some(place) = run.find(plain.order)
             {
-                let Some(taken_out) = run.take_out(place, &plain) else {
+                let Some(taken_out) = run.take_out(command, place, &plain) else {
                     row += 1;
                     continue;
                 };
@@ -130,17 +130,17 @@ impl OrderBook {
                 break;
             };
             row += 1;
-            done = run.come_in(incoming, is);
+            done = run.come_in(command, incoming, is);
             if let Done::Part(..) = done {
+                turn.command = command;
                 break;
             }
         }
-        let Run { ids, count, command, .. } = run;
+        let Run { ids, count, .. } = run;
         ids.done();
-        turn.events.count += count;
+        turn.events.count += count + (row - from) as u64;
         self.next_order = next_order;
         if let Done::Part(incoming, is) = done {
-            turn.command = command;
             self.finish(market, incoming, is, turn);
         }
         row
@@ -170,11 +170,19 @@ impl OrderBook {
 impl<const ALL: bool> Run<'_, ALL> {
     #[inline(always)]
     #[expect(clippy::too_many_arguments, reason = "one argument a column")]
-    fn tell(&mut self, kind: Kind, order: i64, price: i32, quantity: u32, remaining: u32, reject: u16, side: u8) {
-        self.count = self.count.wrapping_add(1);
+    fn tell(
+        &mut self,
+        command: u32,
+        kind: Kind,
+        order: i64,
+        price: i32,
+        quantity: u32,
+        remaining: u32,
+        reject: u16,
+        side: u8,
+    ) {
         if ALL {
-            let Self { command, market, .. } = *self;
-            let counter = NULL;
+            let (counter, market) = (NULL, self.market);
             self.events.push(Event { order, counter, price, quantity, remaining, command, market, reject, kind, side });
         }
     }
@@ -194,14 +202,15 @@ impl<const ALL: bool> Run<'_, ALL> {
     /// Trades an order, and puts what is left of it in. A call of its own, so that rows that trade with nobody have the
     /// processor's registers for themselves.
     #[inline(never)]
-    fn come_in(&mut self, mut incoming: Incoming, is: Is) -> Done {
-        let is_through = self.trade(&mut incoming);
+    fn come_in(&mut self, command: u32, mut incoming: Incoming, is: Is) -> Done {
+        let is_through = self.trade(command, &mut incoming);
         let Incoming { id, side, limit: price, open, owner } = incoming;
         match is {
             Is::Replaced { place, expiry } if open == 0 => self.forget(id, place, expiry),
             _ if open == 0 => {}
             Is::New { rests: false } if is_through => {
-                self.tell(Kind::Cancelled, id, price, open, 0, RejectReason::NotFilled.code(), side);
+                self.count += 1;
+                self.tell(command, Kind::Cancelled, id, price, open, 0, RejectReason::NotFilled.code(), side);
             }
             Is::New { rests: true } if is_through && self.rest(id, side, price, open, owner) => {}
             Is::Replaced { place, expiry } if is_through && let Some(level) = self.hand.levels.known(price) => {
@@ -218,16 +227,16 @@ impl<const ALL: bool> Run<'_, ALL> {
 
     /// Trades until nothing crosses any more, which it says, or the next is of the same participant.
     #[inline(always)]
-    fn trade(&mut self, incoming: &mut Incoming) -> bool {
+    fn trade(&mut self, command: u32, incoming: &mut Incoming) -> bool {
         let Incoming { id, side, limit, open, owner } = *incoming;
         if !self.hand.meets(side, limit) {
             return true;
         }
-        let Self { hand, ids, expiries, events, count, market, command, bars_own, .. } = self;
+        let Self { hand, ids, expiries, events, count, market, bars_own, .. } = self;
         let barred = (*bars_own && owner != NOBODY).then_some(owner);
         let other = 1 - side;
         let event = |kind, side, order, counter, price, quantity, remaining| {
-            let (command, market) = (*command, *market);
+            let market = *market;
             Event { order, counter, price, quantity, remaining, command, market, reject: 0, kind, side }
         };
         let open = hand.sweep(other, limit, open, barred, |met| {
@@ -258,10 +267,10 @@ impl<const ALL: bool> Run<'_, ALL> {
 
     /// Takes an order out; says whether it is there.
     #[inline(always)]
-    fn cancel(&mut self, id: i64) -> bool {
+    fn cancel(&mut self, command: u32, id: i64) -> bool {
         let Some(place) = self.find(id) else { return false };
         let (side, Resting { price, quantity, expiry, .. }) = self.hand.resting(place);
-        self.tell(Kind::Cancelled, id, price, quantity, 0, 0, side);
+        self.tell(command, Kind::Cancelled, id, price, quantity, 0, 0, side);
         self.hand.unlink(place);
         self.forget(id, place, expiry);
         true
@@ -277,10 +286,10 @@ impl<const ALL: bool> Run<'_, ALL> {
 
     /// Takes an order out that is to come in again, unless it may keep its place.
     #[inline(always)]
-    fn take_out(&mut self, place: u32, plain: &Plain) -> Option<(Incoming, Is)> {
+    fn take_out(&mut self, command: u32, place: u32, plain: &Plain) -> Option<(Incoming, Is)> {
         let Plain { order: id, price, quantity, .. } = *plain;
         let (side, old) = self.hand.resting(place);
-        self.tell(Kind::Replaced, id, price, quantity, quantity, 0, side);
+        self.tell(command, Kind::Replaced, id, price, quantity, quantity, 0, side);
         if price == old.price && quantity < old.quantity {
             self.hand.take(place, old.quantity - quantity);
             return None;
