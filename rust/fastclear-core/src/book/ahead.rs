@@ -24,7 +24,8 @@ impl OrderBook {
     pub(super) fn look_ahead(&self, block: &Block, stage: usize, many: bool) {
         match stage {
             0 => {
-                for &order in block.orders() {
+                // The cells of new orders are most often side by side.
+                for order in block.named() {
                     self.desk.ids.prefetch(order);
                 }
                 if many {
@@ -34,16 +35,18 @@ impl OrderBook {
                 }
             }
             1 => {
-                for (row, &class) in block.classes().iter().enumerate() {
-                    if class == CANCEL {
-                        self.fetch_order(block.orders()[row]);
-                    } else if many
-                        && class < CANCEL
-                        && let Some(place) = self.market_places.get(block.markets()[row])
-                    {
-                        simd::prefetch_place(&self.markets, place as usize);
-                        // Most markets are kept in the order in which they were named.
-                        simd::prefetch_place(&self.store.smalls, place as usize);
+                for order in block.named() {
+                    self.fetch_order(order);
+                }
+                if many {
+                    for (row, &class) in block.classes().iter().enumerate() {
+                        if class < CANCEL
+                            && let Some(place) = self.market_places.get(block.markets()[row])
+                        {
+                            simd::prefetch_place(&self.markets, place as usize);
+                            // Most markets are kept in the order in which they were named.
+                            simd::prefetch_place(&self.store.smalls, place as usize);
+                        }
                     }
                 }
             }
@@ -61,10 +64,9 @@ impl OrderBook {
     }
 
     /// The order that a row names.
-    #[inline]
+    #[inline(always)]
     fn fetch_order(&self, order: i64) {
-        let Some(found) = self.desk.ids.get(order) else { return };
-        match places(found) {
+        match places(self.desk.ids.glance(order)) {
             (Kept::Small(small), place) => {
                 simd::prefetch_place(&self.store.smalls, small as usize);
                 if let Some(book) = self.store.smalls.get(small as usize) {

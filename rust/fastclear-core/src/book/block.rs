@@ -13,6 +13,11 @@ use super::layout::NOBODY;
 pub(super) const BLOCK: usize = ROWS;
 /// [`Plain::class`] of a cancel; below it are new orders, by `tif` and side.
 pub(super) const CANCEL: u8 = simd::CANCEL;
+/// That of a replacement of price and quantity.
+pub(super) const REPLACE: u8 = simd::REPLACE;
+
+/// Bytes a line of the cache.
+const LINE: usize = 64;
 
 /// A row, as far as most rows go.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +44,8 @@ pub(super) struct Block {
     /// Number of the first row of the call that was read, and how many were.
     pub from: usize,
     pub n: usize,
+    /// Rows that name an order that is to be there, a bit a row.
+    named: u64,
     rows: Rows,
     order: [i64; BLOCK],
     market: [i64; BLOCK],
@@ -46,7 +53,7 @@ pub(super) struct Block {
 
 impl Block {
     pub fn new() -> Self {
-        Self { from: 0, n: 0, rows: Rows::new(), order: NULLS, market: MARKET_0 }
+        Self { from: 0, n: 0, named: 0, rows: Rows::new(), order: NULLS, market: MARKET_0 }
     }
 
     /// What each row is.
@@ -55,10 +62,15 @@ impl Block {
         &self.rows.class[..self.n]
     }
 
-    /// Ids of the orders that the rows name.
+    /// Ids of the orders that rows name which are to be there already.
     #[inline(always)]
-    pub fn orders(&self) -> &[i64] {
-        &self.order[..self.n]
+    pub fn named(&self) -> impl Iterator<Item = i64> {
+        let mut rest = self.named;
+        std::iter::from_fn(move || {
+            let row = rest.trailing_zeros() as usize;
+            rest &= rest.wrapping_sub(1);
+            self.order.get(row).copied()
+        })
     }
 
     /// Ids of the markets that the rows name.
@@ -67,7 +79,7 @@ impl Block {
         &self.market[..self.n]
     }
 
-    /// A row that is a sound new order, or a cancel.
+    /// A row that is a sound new order, a cancel, or a replacement.
     #[inline(always)]
     pub fn row(&self, row: usize) -> Plain {
         let row = row % BLOCK;
@@ -85,6 +97,7 @@ impl Block {
 
     /// Reads at most [`BLOCK`] rows from `from` on.
     pub fn read(&mut self, commands: &Commands<'_>, from: usize) {
+        fetch(commands, from + 2 * BLOCK);
         let n = BLOCK.min(commands.rows - from);
         (self.from, self.n) = (from, n);
         let mut room = [NULLS; 4];
@@ -117,6 +130,45 @@ impl Block {
                 }
             }
         }
+        self.named = at_least_cancel(&self.rows.class) & (u64::MAX >> (BLOCK - n));
+    }
+}
+
+/// Which classes are no new order's, a bit a row: what is asked of every row without a branch, for nobody can guess.
+fn at_least_cancel(classes: &[u8; BLOCK]) -> u64 {
+    // Of classes only those from `CANCEL` on have its bit. The product gathers the first bits of eight bytes in the last one.
+    const FIRST_BITS: u64 = u64::MAX / 255;
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let (eights, _) = classes.as_chunks::<8>();
+    eights.iter().rev().fold(0, |bits, &eight| {
+        let first = u64::from_le_bytes(eight) >> CANCEL.ilog2() & FIRST_BITS;
+        bits << 8 | first.wrapping_mul(GATHER) >> 56
+    })
+}
+
+/// Asks for the columns of a block that is yet to be read: nobody else sees in time that so many of them go on.
+fn fetch(commands: &Commands<'_>, from: usize) {
+    let wides = [commands.market, commands.order, commands.participant, commands.expires];
+    for column in wides.into_iter().flatten() {
+        fetch_column(column, from);
+    }
+    for column in [commands.price, commands.quantity].into_iter().flatten() {
+        match column {
+            Integers::Wide(column) => fetch_column(column, from),
+            Integers::Narrow(column) => fetch_column(column, from),
+        }
+    }
+    for column in
+        [commands.op, commands.side, commands.is_market_order, commands.tif, commands.flags].into_iter().flatten()
+    {
+        fetch_column(column, from);
+    }
+}
+
+/// Asks for as many cells of a column as a block has.
+fn fetch_column<T>(column: &[T], from: usize) {
+    for place in (0..BLOCK).step_by(LINE / size_of::<T>()) {
+        simd::prefetch_ahead(column, from + place);
     }
 }
 
@@ -155,6 +207,19 @@ fn whole<'a>(column: Option<Integers<'a>>, from: usize, n: usize, room: &'a mut 
                 *cell = i64::from(value);
             }
             room
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_name_an_order_are_told_from_those_that_bring_one() {
+        let classes: [u8; BLOCK] = std::array::from_fn(|row| [0, 8, 5, 255, 1, 9, 4, 3, 2][row * row % 9]);
+        for row in 0..BLOCK {
+            assert_eq!(at_least_cancel(&classes) >> row & 1 == 1, classes[row] >= CANCEL, "row {row}");
         }
     }
 }

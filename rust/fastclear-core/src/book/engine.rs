@@ -293,7 +293,7 @@ impl OrderBook {
         while row < block.n {
             if tries > 0 {
                 tries -= 1;
-                row = self.go_straight::<ALL>(block, row, turn.given, turn.events);
+                row = self.go_straight(block, row, turn);
                 if row == block.n {
                     return;
                 }

@@ -56,7 +56,7 @@ impl Ids {
     }
 
     /// Where the cell of an id is, if its page has any.
-    #[inline]
+    #[inline(always)]
     fn cell(&self, id: i64) -> Option<usize> {
         let page = self.pages.get(self.page(id))?;
         (page.cells != NOWHERE).then(|| page.cells as usize * PAGE + id.rem_euclid(PAGE as i64) as usize)
@@ -76,19 +76,28 @@ impl Ids {
     /// Pages and cells to be worked on, where all ids are in pages.
     #[inline(always)]
     pub fn at_hand(&mut self) -> Option<AtHand<'_>> {
-        self.others.is_empty().then_some(AtHand {
-            base: self.base,
-            pages: &mut self.pages,
-            cells: &mut self.cells,
+        let Self { base, pages, cells, free, others, live, ever, filled_pages } = self;
+        others.is_empty().then_some(AtHand {
+            base: *base,
+            pages,
+            cells,
+            free,
             came: 0,
             left: 0,
-            live: &mut self.live,
-            ever: &mut self.ever,
+            live,
+            ever,
+            filled_pages,
         })
     }
 
+    /// The value of an id that is in a page, or any other that no order has.
+    #[inline(always)]
+    pub fn glance(&self, id: i64) -> u64 {
+        self.cell(id).map_or(NONE, |cell| self.cells[cell])
+    }
+
     /// Asks for the cell of an id to be fetched.
-    #[inline]
+    #[inline(always)]
     pub fn prefetch(&self, id: i64) {
         if let Some(cell) = self.cell(id) {
             simd::prefetch_place(&self.cells, cell);
@@ -166,9 +175,7 @@ impl Ids {
                 page.live -= 1;
                 // The last page is where a counter is: it stays.
                 if page.live == 0 && index != last {
-                    self.free.push(page.cells);
-                    *page = EMPTY;
-                    self.filled_pages -= 1;
+                    clear(page, &mut self.free, &mut self.filled_pages);
                 }
             }
             _ => {
@@ -178,15 +185,26 @@ impl Ids {
     }
 }
 
-/// The pages of [`Ids`] and their cells, none of which comes or goes. Call [`AtHand::done`] at the end.
+/// Gives up the cells of a page that has no ids.
+#[cold]
+#[inline(never)]
+fn clear(page: &mut Page, free: &mut Vec<u32>, filled_pages: &mut usize) {
+    free.push(page.cells);
+    *page = EMPTY;
+    *filled_pages -= 1;
+}
+
+/// The pages of [`Ids`] and their cells, of which none comes. Call [`AtHand::done`] at the end.
 pub(super) struct AtHand<'a> {
     base: i64,
     pages: &'a mut [Page],
     cells: &'a mut [u64],
+    free: &'a mut Vec<u32>,
     came: usize,
     left: usize,
     live: &'a mut usize,
     ever: &'a mut usize,
+    filled_pages: &'a mut usize,
 }
 
 impl AtHand<'_> {
@@ -197,37 +215,38 @@ impl AtHand<'_> {
 
     /// Where the cell of an id is, if its page has any.
     #[inline(always)]
-    pub fn cell(&self, id: i64) -> Option<usize> {
+    fn cell(&self, id: i64) -> Option<usize> {
         let page = self.pages.get(self.page(id))?;
         (page.cells != NOWHERE).then(|| page.cells as usize * PAGE + id.rem_euclid(PAGE as i64) as usize)
     }
 
+    /// The value that an id has, or had before it went.
     #[inline(always)]
-    pub fn value(&self, cell: usize) -> u64 {
-        self.cells[cell]
+    pub fn get(&self, id: i64) -> Option<u64> {
+        self.cell(id).map(|cell| self.cells[cell])
     }
 
-    /// Puts an id that is not here into its cell.
+    /// Puts an id here that is not; says whether it can.
     #[inline(always)]
-    pub fn put(&mut self, id: i64, cell: usize, value: u64) {
+    pub fn put(&mut self, id: i64, value: u64) -> bool {
+        let Some(cell) = self.cell(id) else { return false };
         let page = self.page(id);
-        self.pages[page].live += 1;
+        self.pages[page].live = self.pages[page].live.wrapping_add(1);
         self.cells[cell] = value;
-        self.came += 1;
-    }
-
-    /// Whether an id that is here can go without its page.
-    #[inline(always)]
-    pub fn may_leave(&self, id: i64) -> bool {
-        self.pages[self.page(id)].live > 1
+        self.came = self.came.wrapping_add(1);
+        true
     }
 
     /// Says that an id that is here has gone.
     #[inline(always)]
     pub fn leave(&mut self, id: i64) {
-        let page = self.page(id);
-        self.pages[page].live -= 1;
+        let (index, last) = (self.page(id), self.pages.len() - 1);
+        let page = &mut self.pages[index];
+        page.live -= 1;
         self.left += 1;
+        if page.live == 0 && index != last {
+            clear(page, self.free, self.filled_pages);
+        }
     }
 
     /// Counts who came and who left.

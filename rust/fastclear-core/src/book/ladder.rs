@@ -3,14 +3,16 @@
 //! Orders are nodes of a pool that all ladders share. The last one that went gives its node to the next that comes, so
 //! that few nodes are touched. Prices are kept by [`Levels`].
 
-use crate::order::BUY;
 use crate::simd;
 
 use super::layout::{Layout, Level, Met, Resting, crosses};
-use super::levels::{Levels, NO_LEVEL};
+use super::levels::{Levels, LevelsAtHand, NO_LEVEL};
 
-/// A link to no node.
-pub(super) const NO_NODE: u32 = u32::MAX;
+/// A link to no node. The pool has a node there that is no order's, so that a link is written whether it leads anywhere or not:
+/// to ask would cost more, because nobody can guess the answer.
+pub(super) const NO_NODE: u32 = 0;
+/// Nodes by which a pool grows.
+const GROWTH: u32 = 64;
 /// The bit of [`Node::level`] that says the side.
 pub(super) const SIDE: u32 = 1 << 31;
 
@@ -29,45 +31,41 @@ pub(super) struct Node {
     pub expiry: u32,
 }
 
+/// What stands in a node that is free.
+const EMPTY: Node = Node { id: 0, before: NO_NODE, behind: NO_NODE, quantity: 0, level: 0, owner: 0, expiry: 0 };
+
 /// The orders of all ladders.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pool {
     nodes: Vec<Node>,
-    /// First of the free nodes, which are chained by `behind`, plus one; 0 where there is none.
+    /// First of the free nodes, which are chained by `behind`.
     free: u32,
 }
 
 impl Pool {
+    /// Sees to it that there is a free node.
     #[inline(always)]
-    fn put(&mut self, node: Node) -> u32 {
-        if let Some(place) = self.free.checked_sub(1) {
-            let free = &mut self.nodes[place as usize];
-            self.free = free.behind;
-            *free = node;
-            return place;
+    pub fn make_room(&mut self) {
+        if self.free == NO_NODE {
+            self.grow();
         }
-        self.nodes.push(node);
-        self.nodes.len() as u32 - 1
     }
 
-    #[inline(always)]
-    fn give_back(&mut self, place: u32) {
-        let node = &mut self.nodes[place as usize];
-        node.behind = self.free;
-        node.quantity = 0;
-        self.free = place + 1;
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) {
+        let from = self.nodes.len() as u32;
+        self.nodes.extend((from..from + GROWTH).map(|place| Node { behind: place + 1, ..EMPTY }));
+        if let Some(last) = self.nodes.last_mut() {
+            last.behind = NO_NODE;
+        }
+        self.free = from.max(NO_NODE + 1);
     }
 
     /// Whether an order of this id is in a place.
     #[inline]
     pub fn has(&self, place: u32, id: i64) -> bool {
         self.nodes.get(place as usize).is_some_and(|node| node.id == id && node.quantity > 0)
-    }
-
-    /// The nodes, and the first free one plus one, to be worked on.
-    #[inline(always)]
-    pub fn at_hand(&mut self) -> (&mut [Node], &mut u32) {
-        (&mut self.nodes, &mut self.free)
     }
 
     #[inline]
@@ -115,7 +113,19 @@ pub(super) struct OnLadder<'a> {
     pub pool: &'a mut Pool,
 }
 
-impl OnLadder<'_> {
+impl<'a> OnLadder<'a> {
+    /// What there is, to be worked on: neither nodes nor leaves come.
+    #[inline(always)]
+    pub fn into_hand(self) -> AtHand<'a> {
+        let Self { ladder: Ladder { levels, best, .. }, pool: Pool { nodes, free } } = self;
+        AtHand { best, levels: levels.at_hand(), nodes, free }
+    }
+
+    #[inline(always)]
+    fn at_hand(&mut self) -> AtHand<'_> {
+        OnLadder { ladder: self.ladder, pool: self.pool }.into_hand()
+    }
+
     fn each(&self, side: u8, mut go_on: impl FnMut(i32, u32) -> bool) {
         let Best { mut price, mut level } = self.ladder.best[usize::from(side)];
         while level != NO_LEVEL {
@@ -124,6 +134,155 @@ impl OnLadder<'_> {
             }
             (price, level) = self.ladder.levels.next(side, level).unwrap_or((0, NO_LEVEL));
         }
+    }
+}
+
+/// A ladder piece by piece, so that no piece is looked for again while orders come and go.
+pub(super) struct AtHand<'a> {
+    best: &'a mut [Best; 2],
+    pub levels: LevelsAtHand<'a>,
+    nodes: &'a mut [Node],
+    free: &'a mut u32,
+}
+
+impl AtHand<'_> {
+    /// Whether an order of this id is in a place.
+    #[inline(always)]
+    pub fn has(&self, place: u32, id: i64) -> bool {
+        self.nodes.get(place as usize).is_some_and(|node| (node.id == id) & (node.quantity > 0))
+    }
+
+    /// Side and order of a place.
+    #[inline(always)]
+    pub fn resting(&self, place: u32) -> (u8, Resting) {
+        let Node { id, quantity, level, owner, expiry, .. } = self.nodes[place as usize];
+        let price = self.levels.price(level & !SIDE);
+        ((level >> 31) as u8, Resting { id, price, quantity, owner, expiry })
+    }
+
+    /// Whether an order that comes in would meet any of the other side.
+    #[inline(always)]
+    pub fn meets(&self, side: u8, limit: i32) -> bool {
+        let best = self.best[usize::from(1 - side)];
+        (best.level != NO_LEVEL) & crosses(side, limit, best.price)
+    }
+
+    /// Where the next order will be, if there is room for one.
+    #[inline(always)]
+    pub fn free(&self) -> Option<u32> {
+        (*self.free != NO_NODE).then_some(*self.free)
+    }
+
+    /// Puts an order into a free node, behind all others of its level; gives its place.
+    #[inline(always)]
+    pub fn put(&mut self, side: u8, level: u32, order: &Resting) -> u32 {
+        let place = *self.free;
+        *self.free = self.nodes[place as usize].behind;
+        self.link(place, side, level, order);
+        place
+    }
+
+    /// Puts an order into a node, behind all others of its level.
+    #[inline(always)]
+    pub fn link(&mut self, place: u32, side: u8, level: u32, order: &Resting) {
+        let Resting { id, price, quantity, owner, expiry } = *order;
+        let chain = self.levels.chain_mut(level);
+        let before = chain.last;
+        chain.last = place;
+        chain.lots = chain.lots.wrapping_add(u64::from(quantity));
+        let level_and_side = level | u32::from(side) << 31;
+        self.nodes[place as usize] =
+            Node { id, before, behind: NO_NODE, quantity, level: level_and_side, owner, expiry };
+        if before != NO_NODE {
+            self.nodes[before as usize].behind = place;
+            return;
+        }
+        chain.first = place;
+        self.levels.fill(level);
+        let best = &mut self.best[usize::from(side)];
+        // No worse than the best of its own side: what the other side's best would have to be to be met by it.
+        let is_best = (best.level == NO_LEVEL) | crosses(side, price, best.price);
+        *best = if is_best { Best { price, level } } else { *best };
+    }
+
+    /// Takes an order out of its chain, and leaves its node as it is.
+    #[inline(always)]
+    pub fn unlink(&mut self, place: u32) {
+        let Node { before, behind, quantity, level, .. } = self.nodes[place as usize];
+        let (level, side) = (level & !SIDE, (level >> 31) as u8);
+        let chain = self.levels.chain_mut(level);
+        chain.lots = chain.lots.wrapping_sub(u64::from(quantity));
+        chain.first = if before == NO_NODE { behind } else { chain.first };
+        chain.last = if behind == NO_NODE { before } else { chain.last };
+        self.nodes[before as usize].behind = behind;
+        self.nodes[behind as usize].before = before;
+        if before == behind {
+            self.leave(side, level);
+        }
+    }
+
+    /// Says that the last order of a level is gone.
+    #[inline(always)]
+    fn leave(&mut self, side: u8, level: u32) {
+        let best = &mut self.best[usize::from(side)];
+        if best.level == level {
+            let (price, level) = self.levels.next(side, level).unwrap_or((0, NO_LEVEL));
+            *best = Best { price, level };
+        }
+        self.levels.empty(level);
+    }
+
+    /// Takes lots out of an order that has more.
+    #[inline(always)]
+    pub fn take(&mut self, place: u32, lots: u32) {
+        let node = &mut self.nodes[place as usize];
+        node.quantity -= lots;
+        self.levels.chain_mut(node.level & !SIDE).lots -= u64::from(lots);
+    }
+
+    #[inline(always)]
+    pub fn give_back(&mut self, place: u32) {
+        let node = &mut self.nodes[place as usize];
+        (node.behind, node.quantity) = (*self.free, 0);
+        *self.free = place;
+    }
+
+    /// As [`Layout::sweep`].
+    #[inline(always)]
+    pub fn sweep(&mut self, side: u8, limit: i32, mut open: u32, barred: Option<u32>, mut met: impl FnMut(Met)) -> u32 {
+        let mut best = self.best[usize::from(side)];
+        while open > 0 && best.level != NO_LEVEL && crosses(1 - side, limit, best.price) {
+            let first = self.levels.chain_mut(best.level).first;
+            let (mut place, mut taken) = (first, 0);
+            while place != NO_NODE && open > 0 {
+                let Node { id, behind, quantity, owner, expiry, .. } = self.nodes[place as usize];
+                if barred == Some(owner) {
+                    break;
+                }
+                let lots = open.min(quantity);
+                open -= lots;
+                taken += u64::from(lots);
+                let is_gone = lots == quantity;
+                met(Met { id, price: best.price, lots, open, is_gone, expiry });
+                if !is_gone {
+                    self.nodes[place as usize].quantity = quantity - lots;
+                    break;
+                }
+                self.give_back(place);
+                place = behind;
+            }
+            let chain = self.levels.chain_mut(best.level);
+            chain.first = place;
+            chain.lots -= taken;
+            self.nodes[place as usize].before = NO_NODE;
+            if place != NO_NODE {
+                return open;
+            }
+            chain.last = NO_NODE;
+            self.leave(side, best.level);
+            best = self.best[usize::from(side)];
+        }
+        open
     }
 }
 
@@ -147,107 +306,26 @@ impl Layout for OnLadder<'_> {
 
     #[inline(always)]
     fn take(&mut self, place: u32, lots: u32) {
-        let node = &mut self.pool.nodes[place as usize];
-        node.quantity -= lots;
-        self.ladder.levels.chain_mut(node.level & !SIDE).lots -= u64::from(lots);
+        self.at_hand().take(place, lots);
     }
 
     #[inline(always)]
     fn remove(&mut self, place: u32) {
-        let Node { before, behind, quantity, level, .. } = self.pool.nodes[place as usize];
-        let (level, side) = (level & !SIDE, level >> 31);
-        let chain = self.ladder.levels.chain_mut(level);
-        chain.lots -= u64::from(quantity);
-        if before == NO_NODE {
-            chain.first = behind;
-        }
-        if behind == NO_NODE {
-            chain.last = before;
-        }
-        if before != NO_NODE {
-            self.pool.nodes[before as usize].behind = behind;
-        }
-        if behind != NO_NODE {
-            self.pool.nodes[behind as usize].before = before;
-        }
-        self.pool.give_back(place);
-        if before == NO_NODE && behind == NO_NODE {
-            let best = &mut self.ladder.best[side as usize];
-            if best.level == level {
-                let (price, level) = self.ladder.levels.next(side as u8, level).unwrap_or((0, NO_LEVEL));
-                *best = Best { price, level };
-            }
-            self.ladder.levels.empty(level);
-        }
+        let mut hand = self.at_hand();
+        hand.unlink(place);
+        hand.give_back(place);
     }
 
     #[inline(always)]
-    fn sweep(&mut self, side: u8, limit: i32, mut open: u32, barred: Option<u32>, mut met: impl FnMut(Met)) -> u32 {
-        let Ladder { levels, best, .. } = &mut *self.ladder;
-        let best = &mut best[usize::from(side)];
-        while open > 0 && best.level != NO_LEVEL && crosses(1 - side, limit, best.price) {
-            let chain = levels.chain_mut(best.level);
-            let (mut place, mut taken) = (chain.first, 0);
-            while place != NO_NODE && open > 0 {
-                let Node { id, behind, quantity, owner, expiry, .. } = self.pool.nodes[place as usize];
-                if barred == Some(owner) {
-                    break;
-                }
-                self.pool.prefetch(behind);
-                let lots = open.min(quantity);
-                open -= lots;
-                taken += u64::from(lots);
-                let is_gone = lots == quantity;
-                met(Met { id, price: best.price, lots, open, is_gone, expiry });
-                if is_gone {
-                    self.pool.give_back(place);
-                    place = behind;
-                } else {
-                    self.pool.nodes[place as usize].quantity = quantity - lots;
-                }
-            }
-            chain.first = place;
-            chain.lots -= taken;
-            if place != NO_NODE {
-                self.pool.nodes[place as usize].before = NO_NODE;
-                return open;
-            }
-            chain.last = NO_NODE;
-            let level = best.level;
-            let (price, next) = levels.next(side, level).unwrap_or((0, NO_LEVEL));
-            *best = Best { price, level: next };
-            levels.empty(level);
-        }
-        open
+    fn sweep(&mut self, side: u8, limit: i32, open: u32, barred: Option<u32>, met: impl FnMut(Met)) -> u32 {
+        self.at_hand().sweep(side, limit, open, barred, met)
     }
 
     #[inline(always)]
     fn insert(&mut self, side: u8, order: &Resting) -> u32 {
         let level = self.ladder.levels.at(order.price);
-        let chain = self.ladder.levels.chain_mut(level);
-        let before = chain.last;
-        let place = self.pool.put(Node {
-            id: order.id,
-            before,
-            behind: NO_NODE,
-            quantity: order.quantity,
-            level: level | u32::from(side) << 31,
-            owner: order.owner,
-            expiry: order.expiry,
-        });
-        chain.last = place;
-        chain.lots += u64::from(order.quantity);
-        if before == NO_NODE {
-            chain.first = place;
-            let best = &mut self.ladder.best[usize::from(side)];
-            let is_better = if side == BUY { order.price > best.price } else { order.price < best.price };
-            if is_better || best.level == NO_LEVEL {
-                *best = Best { price: order.price, level };
-            }
-        } else {
-            self.pool.nodes[before as usize].behind = place;
-        }
-        place
+        self.pool.make_room();
+        self.at_hand().put(side, level, order)
     }
 
     fn walk(&self, side: u8, mut go_on: impl FnMut(&Resting) -> bool) {

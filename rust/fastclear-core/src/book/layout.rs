@@ -92,5 +92,7 @@ pub(super) trait Layout {
 /// Whether an order that comes in with this limit trades at the price of one that rests on the other side.
 #[inline(always)]
 pub(super) fn crosses(side: u8, limit: i32, resting: i32) -> bool {
-    if side == BUY { resting <= limit } else { resting >= limit }
+    // Turned round for a sell, without a branch: nobody can guess the side.
+    let turn = i32::from(side) - i32::from(BUY);
+    resting ^ turn <= limit ^ turn
 }

@@ -16,7 +16,7 @@ pub(super) const NO_LEVEL: u32 = u32::MAX;
 /// Ticks a leaf.
 const TICKS: usize = 64;
 /// Leaves that are remembered.
-pub(super) const REMEMBERED: usize = 64;
+const REMEMBERED: usize = 64;
 /// The number of a leaf that is none: there are 2²⁶.
 const NO_LEAF: u32 = u32::MAX;
 
@@ -32,7 +32,7 @@ pub(super) struct Chain {
 const EMPTY: Chain = Chain { first: NO_NODE, last: NO_NODE, lots: 0 };
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Leaf {
+struct Leaf {
     /// Ticks that have orders.
     used: u64,
     /// Its ticks, without the last six bits.
@@ -72,22 +72,27 @@ fn ascending(price: i32) -> u32 {
 
 /// Number of the leaf of a price, and its tick there.
 #[inline(always)]
-pub(super) fn split(price: i32) -> (u32, u32) {
+fn split(price: i32) -> (u32, u32) {
     let ascending = ascending(price);
     (ascending >> 6, ascending % TICKS as u32)
 }
 
-/// The price of a level.
 #[inline(always)]
-pub(super) fn price_of(leaves: &[Leaf], level: u32) -> i32 {
-    (((leaves[level as usize / TICKS].number << 6) | (level % TICKS as u32)) ^ (1 << 31)) as i32
+fn price_in(leaf: &Leaf, tick: u32) -> i32 {
+    (((leaf.number << 6) | tick) ^ (1 << 31)) as i32
+}
+
+#[inline(always)]
+fn price_of(leaves: &[Leaf], level: u32) -> i32 {
+    price_in(&leaves[level as usize / TICKS], level % TICKS as u32)
 }
 
 impl Levels {
-    /// Leaves, chains, and which leaves are remembered where, to be worked on.
+    /// What there is, to be worked on: no leaf comes.
     #[inline(always)]
-    pub fn at_hand(&mut self) -> (&[Leaf], &mut [Chain], &[(u32, u32); REMEMBERED]) {
-        (&self.leaves, &mut self.chains, &self.remembered)
+    pub fn at_hand(&mut self) -> LevelsAtHand<'_> {
+        let Self { leaves, chains, free, by_number, remembered } = self;
+        LevelsAtHand { leaves, chains, free, by_number, remembered }
     }
 
     #[inline(always)]
@@ -95,21 +100,10 @@ impl Levels {
         &self.chains[level as usize]
     }
 
-    #[inline(always)]
-    pub fn chain_mut(&mut self, level: u32) -> &mut Chain {
-        &mut self.chains[level as usize]
-    }
-
     /// The price of a level.
     #[inline(always)]
     pub fn price(&self, level: u32) -> i32 {
         price_of(&self.leaves, level)
-    }
-
-    #[inline]
-    #[expect(clippy::unused_self, reason = "reads as a method")]
-    fn price_in(&self, leaf: &Leaf, tick: u32) -> i32 {
-        (((leaf.number << 6) | tick) ^ (1 << 31)) as i32
     }
 
     /// The level of a price to which an order is about to be put.
@@ -148,27 +142,49 @@ impl Levels {
     /// The next worse price of a side that has orders, and its level.
     #[inline(always)]
     pub fn next(&self, side: u8, level: u32) -> Option<(i32, u32)> {
-        let (place, tick) = (level as usize / TICKS, level % TICKS as u32);
-        let leaf = &self.leaves[place];
-        let worse = if side == BUY { leaf.used & ((1 << tick) - 1) } else { leaf.used & (!1 << tick) };
-        if worse == 0 {
-            return self.next_leaf(side, leaf.number);
-        }
-        let tick = nearest(side, worse);
-        Some((self.price_in(leaf, tick), place as u32 * TICKS as u32 + tick))
+        next(&self.leaves, &self.by_number, side, level)
+    }
+}
+
+/// Levels piece by piece, so that no piece is looked for again while they are worked on.
+pub(super) struct LevelsAtHand<'a> {
+    leaves: &'a mut [Leaf],
+    chains: &'a mut [Chain],
+    free: &'a mut Vec<u32>,
+    by_number: &'a mut BTreeMap<u32, u32>,
+    remembered: &'a mut [(u32, u32); REMEMBERED],
+}
+
+impl LevelsAtHand<'_> {
+    #[inline(always)]
+    pub fn chain_mut(&mut self, level: u32) -> &mut Chain {
+        &mut self.chains[level as usize]
     }
 
-    #[cold]
-    #[inline(never)]
-    fn next_leaf(&self, side: u8, number: u32) -> Option<(i32, u32)> {
-        let (_, &place) = if side == BUY {
-            self.by_number.range(..number).next_back()?
-        } else {
-            self.by_number.range(number + 1..).next()?
-        };
-        let leaf = &self.leaves[place as usize];
-        let tick = nearest(side, leaf.used);
-        Some((self.price_in(leaf, tick), place * TICKS as u32 + tick))
+    /// The price of a level.
+    #[inline(always)]
+    pub fn price(&self, level: u32) -> i32 {
+        price_of(self.leaves, level)
+    }
+
+    /// The level of a price, if its leaf is remembered.
+    #[inline(always)]
+    pub fn known(&self, price: i32) -> Option<u32> {
+        let (number, tick) = split(price);
+        let (known, place) = self.remembered[number as usize % REMEMBERED];
+        (known == number).then_some(place << TICKS.ilog2() | tick)
+    }
+
+    /// Says that a level has orders.
+    #[inline(always)]
+    pub fn fill(&mut self, level: u32) {
+        self.leaves[level as usize / TICKS].used |= 1 << (level % TICKS as u32);
+    }
+
+    /// The next worse price of a side that has orders, and its level.
+    #[inline(always)]
+    pub fn next(&self, side: u8, level: u32) -> Option<(i32, u32)> {
+        next(self.leaves, self.by_number, side, level)
     }
 
     /// Says that the last order of a level is gone.
@@ -178,21 +194,48 @@ impl Levels {
         let leaf = &mut self.leaves[place];
         leaf.used &= !(1 << (level % TICKS as u32));
         if leaf.used == 0 {
-            let number = leaf.number;
-            self.forget(number, place as u32);
+            forget(self.by_number, self.free, self.remembered, leaf.number, place as u32);
         }
     }
+}
 
-    #[cold]
-    #[inline(never)]
-    fn forget(&mut self, number: u32, place: u32) {
-        self.by_number.remove(&number);
-        self.free.push(place);
-        let remembered = &mut self.remembered[number as usize % REMEMBERED];
-        if remembered.0 == number {
-            remembered.0 = NO_LEAF;
-        }
+#[cold]
+#[inline(never)]
+fn forget(
+    by_number: &mut BTreeMap<u32, u32>,
+    free: &mut Vec<u32>,
+    remembered: &mut [(u32, u32); REMEMBERED],
+    number: u32,
+    place: u32,
+) {
+    by_number.remove(&number);
+    free.push(place);
+    let remembered = &mut remembered[number as usize % REMEMBERED];
+    if remembered.0 == number {
+        remembered.0 = NO_LEAF;
     }
+}
+
+#[inline(always)]
+fn next(leaves: &[Leaf], by_number: &BTreeMap<u32, u32>, side: u8, level: u32) -> Option<(i32, u32)> {
+    let (place, tick) = (level as usize / TICKS, level % TICKS as u32);
+    let leaf = &leaves[place];
+    let worse = leaf.used & if side == BUY { (1 << tick) - 1 } else { !1 << tick };
+    if worse == 0 {
+        return next_leaf(leaves, by_number, side, leaf.number);
+    }
+    let tick = nearest(side, worse);
+    Some((price_in(leaf, tick), place as u32 * TICKS as u32 + tick))
+}
+
+#[cold]
+#[inline(never)]
+fn next_leaf(leaves: &[Leaf], by_number: &BTreeMap<u32, u32>, side: u8, number: u32) -> Option<(i32, u32)> {
+    let (_, &place) =
+        if side == BUY { by_number.range(..number).next_back()? } else { by_number.range(number + 1..).next()? };
+    let leaf = &leaves[place as usize];
+    let tick = nearest(side, leaf.used);
+    Some((price_in(leaf, tick), place * TICKS as u32 + tick))
 }
 
 /// The best of the ticks of a side.
@@ -223,7 +266,7 @@ mod tests {
         assert_eq!((levels.next(1, first), levels.next(0, last)), (None, None));
         for &price in &prices[1..prices.len() - 1] {
             let level = levels.at(price);
-            levels.empty(level);
+            levels.at_hand().empty(level);
         }
         let (first, last) = (levels.at(-i32::MAX), levels.at(i32::MAX));
         assert_eq!(levels.next(0, first), Some((i32::MAX, last)));

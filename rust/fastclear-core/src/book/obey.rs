@@ -275,6 +275,21 @@ impl OrderBook {
     fn enter<A: Admission, const ALL: bool>(
         &mut self,
         market: u32,
+        incoming: Incoming,
+        price: i32,
+        stay: Stay,
+        turn: &mut Turn<'_, A, ALL>,
+    ) {
+        let mut out = turn.out(&mut self.desk, market);
+        out.emit(Kind::Accepted, incoming.id, NULL, price, incoming.open, incoming.open, 0, incoming.side);
+        self.go_on(market, incoming, price, stay, turn);
+    }
+
+    /// As [`Self::enter`], of an order that may have begun to trade.
+    #[inline(always)]
+    pub(super) fn go_on<A: Admission, const ALL: bool>(
+        &mut self,
+        market: u32,
         mut incoming: Incoming,
         price: i32,
         stay: Stay,
@@ -282,7 +297,6 @@ impl OrderBook {
     ) {
         let kept = self.markets[market as usize].kept;
         let mut out = turn.out(&mut self.desk, market);
-        out.emit(Kind::Accepted, incoming.id, NULL, price, incoming.open, incoming.open, 0, incoming.side);
         let rules = &self.rules;
         let erases = kept!(
             self.store,
@@ -444,35 +458,53 @@ impl OrderBook {
             quantity: i64::from(quantity),
             replaces: Some((i64::from(old.price), i64::from(old.quantity))),
         })?;
-        let rules = &self.rules;
         let mut out = turn.out(&mut self.desk, market);
         out.emit(Kind::Replaced, old.id, NULL, price, quantity, quantity, 0, side);
         if price == old.price && quantity < old.quantity {
             kept!(self.store, kept, |layout| layout.take(place, old.quantity - quantity), {});
             return Ok(market);
         }
-        let erases = kept!(
-            self.store,
-            kept,
-            |layout| {
-                layout.remove(place);
-                incoming.trade(layout, rules, &mut out)
-            },
-            false
-        );
+        kept!(self.store, kept, |layout| layout.remove(place), {});
+        let erases = self.trade(market, &mut incoming, turn);
+        self.put_back(market, incoming, old.expiry, erases, turn);
+        Ok(market)
+    }
+
+    /// Trades an order with those that rest in a plain market; says whether the book is to be erased.
+    pub(super) fn trade<A: Admission, const ALL: bool>(
+        &mut self,
+        market: u32,
+        incoming: &mut Incoming,
+        turn: &mut Turn<'_, A, ALL>,
+    ) -> bool {
+        let (kept, rules) = (self.markets[market as usize].kept, &self.rules);
+        let mut out = turn.out(&mut self.desk, market);
+        kept!(self.store, kept, |layout| incoming.trade(layout, rules, &mut out), false)
+    }
+
+    /// What is left of an order of a plain market that was taken out to be replaced, and has traded.
+    pub(super) fn put_back<A: Admission, const ALL: bool>(
+        &mut self,
+        market: u32,
+        mut incoming: Incoming,
+        expiry: u32,
+        erases: bool,
+        turn: &mut Turn<'_, A, ALL>,
+    ) {
+        let Incoming { id, limit, .. } = incoming;
+        let mut out = turn.out(&mut self.desk, market);
         if incoming.open > 0 && erases {
-            incoming.give_up(price, RejectReason::BookErased, &mut out);
+            incoming.give_up(limit, RejectReason::BookErased, &mut out);
         }
         if incoming.open > 0 {
-            let handle = self.rest(market, &incoming, price, old.expiry);
-            self.desk.ids.set(old.id, handle);
+            let handle = self.rest(market, &incoming, limit, expiry);
+            self.desk.ids.set(id, handle);
         } else {
-            out.gone(old.id, old.expiry);
+            out.gone(id, expiry);
         }
         if erases {
             self.erase(market, turn);
         }
-        Ok(market)
     }
 
     #[cold]

@@ -1,150 +1,300 @@
-//! Rows of one ladder that trade with nobody.
+//! Rows of one ladder, one after the other.
 //!
-//! Most rows of a deep market put an order in behind others of its price, or take one out from among them. Of what such a row
-//! touches everything is where it was for the row before, so that it is borrowed once for as many rows as follow each other,
-//! and stays in the processor's registers. A row that needs anything else (it trades, its price is new or its level the last
-//! order's, memory has to grow) is left to whoever asks for the rest: here it is seen, not obeyed.
+//! Of what a row of a deep market touches everything is where it was for the row before, so that it is borrowed once for as
+//! many rows as follow each other, and stays in the processor's registers. Here orders come in, trade and rest, go, and are
+//! replaced. What needs more is left to whoever asks: a row before anything of it was done, or the rest of an order that has
+//! traded (it meets one of its own, its price or its id is far from all others, memory has to grow).
 
 use crate::order::BUY;
+use crate::reject::RejectReason;
 
-use super::block::{Block, CANCEL, Plain};
+use super::block::{Block, CANCEL, Plain, REPLACE};
 use super::command::NULL;
 use super::engine::OrderBook;
-use super::event::{Event, Events, Kind};
-use super::expiry::NEVER;
-use super::ladder::{NO_NODE, Node, OnLadder, SIDE};
-use super::layout::crosses;
-use super::levels::{NO_LEVEL, price_of};
-use super::obey::Given;
-use super::store::{Kept, places};
+use super::event::{Event, Kind};
+use super::expiry::{Expiries, NEVER};
+use super::layout::{NOBODY, Resting};
+use super::matching::Incoming;
+use super::obey::{Stay, Turn};
+use super::rules::{Admission, SelfTrade};
+use super::store::Kept;
+use super::{ids, ladder};
+
+/// The class of an order that is filled at once or not at all; below it are those that trade as far as they can.
+const FOK: u8 = 4;
+
+/// What an order is that comes in.
+#[derive(Clone, Copy, Debug)]
+enum Is {
+    New {
+        rests: bool,
+    },
+    /// One that was taken out, and its expiry.
+    Replaced {
+        place: u32,
+        expiry: u32,
+    },
+}
+
+/// How much of a row was done.
+enum Done {
+    All,
+    /// All but what is left of an order.
+    Part(Incoming, Is),
+}
+
+/// What rows of one ladder touch.
+struct Run<'a, const ALL: bool> {
+    hand: ladder::AtHand<'a>,
+    ids: ids::AtHand<'a>,
+    expiries: &'a mut Expiries,
+    events: &'a mut Vec<Event>,
+    /// Events, kept or not, beyond one a row.
+    count: u64,
+    /// Handle of what is in the ladder's first place.
+    handle: u64,
+    market: u32,
+    bars_own: bool,
+}
 
 impl OrderBook {
-    /// Obeys the rows of a block from one on while they are of one ladder and trade with nobody; gives the first that is not
+    /// Obeys the rows of a block from one on while they are of one ladder and need nothing else; gives the first that is not
     /// obeyed. For calls without times, and nobody at the door.
-    pub(super) fn go_straight<const ALL: bool>(
+    #[inline(never)]
+    pub(super) fn go_straight<A: Admission, const ALL: bool>(
         &mut self,
         block: &Block,
         from: usize,
-        given: Given,
-        events: &mut Events,
+        turn: &mut Turn<'_, A, ALL>,
     ) -> usize {
         let (id, market) = self.last_market;
         let Some(state) = self.markets.get(market as usize) else { return from };
         let Kept::Ladder(index) = state.kept else { return from };
-        if state.attention != 0 || self.specials > 0 {
+        if state.attention != 0 || self.specials > 0 || self.rules.erase_after_trade {
             return from;
         }
+        let Some(ids) = self.desk.ids.at_hand() else { return from };
+        self.store.pool.make_room();
         let ladder = &mut self.store.ladders[index as usize];
-        let OnLadder { ladder, pool } = OnLadder { ladder, pool: &mut self.store.pool };
-        let best = ladder.best;
-        let (leaves, chains, remembered) = ladder.levels.at_hand();
-        let (nodes, free) = pool.at_hand();
-        let Some(mut ids) = self.desk.ids.at_hand() else { return from };
+        let mut run = Run::<ALL> {
+            hand: ladder::OnLadder { ladder, pool: &mut self.store.pool }.into_hand(),
+            ids,
+            expiries: &mut self.desk.expiries,
+            events: &mut turn.events.rows,
+            count: 0,
+            handle: Kept::Ladder(index).handle(0),
+            market,
+            bars_own: self.rules.self_trade != SelfTrade::Off,
+        };
         let mut next_order = self.next_order;
-        let (mut free_node, mut count) = (*free, 0);
         let mut row = from;
-        while row < block.n && block.markets()[row] == id {
-            let class = block.classes()[row];
-            let Plain { order, price, quantity, owner, side, .. } = block.row(row);
+        let same = || block.markets()[from..].iter().take_while(|&&market| market == id).count();
+        let end = if turn.given.market || id != 0 { from + same() } else { block.n };
+        let classes = &block.classes()[..end];
+        let mut done = Done::All;
+        while row < classes.len() {
+            let class = classes[row];
+            let plain = block.row(row);
             let command = (block.from + row) as u32;
-            if class <= BUY {
-                let order = if given.order { order } else { next_order };
-                let other = best[usize::from(1 - side)];
-                let (number, tick) = super::levels::split(price);
-                let (known, leaf) = remembered[number as usize % remembered.len()];
-                let meets = other.level != NO_LEVEL && crosses(side, price, other.price);
-                if meets || order < next_order || order == i64::MAX || known != number || free_node == 0 {
+            let (incoming, is) = if class < FOK {
+                let Plain { price, quantity, owner, side, .. } = plain;
+                let order = if turn.given.order { plain.order } else { next_order };
+                // One that may be there already needs a look.
+                if order < next_order || order == i64::MAX {
                     break;
                 }
-                let level = leaf * 64 + tick;
-                let chain = &mut chains[level as usize];
-                let before = chain.last;
-                let Some(cell) = ids.cell(order) else { break };
-                if before == NO_NODE {
-                    break;
-                }
-                let place = free_node - 1;
-                let node = &mut nodes[place as usize];
-                free_node = node.behind;
-                *node = Node {
-                    id: order,
-                    before,
-                    behind: NO_NODE,
-                    quantity,
-                    level: level | u32::from(side) << 31,
-                    owner,
-                    expiry: NEVER,
-                };
-                nodes[before as usize].behind = place;
-                chain.last = place;
-                chain.lots = chain.lots.wrapping_add(u64::from(quantity));
-                ids.put(order, cell, Kept::Ladder(index).handle(place));
                 next_order = order + 1;
-                if ALL {
-                    let kind = Kind::Accepted;
-                    events.rows.push(Event {
-                        order,
-                        counter: NULL,
-                        price,
-                        quantity,
-                        remaining: quantity,
-                        command,
-                        market,
-                        reject: 0,
-                        kind,
-                        side,
-                    });
+                run.tell(command, Kind::Accepted, order, price, quantity, quantity, 0, side);
+                let rests = class <= BUY;
+                if rests && !run.hand.meets(side, price) && run.rest(order, side, price, quantity, owner) {
+                    row += 1;
+                    continue;
                 }
+                (Incoming { id: order, side, limit: price, open: quantity, owner }, Is::New { rests })
             } else if class == CANCEL {
-                let Some(cell) = ids.cell(order) else { break };
-                let (kept, place) = places(ids.value(cell));
-                let Some(&Node { id, before, behind, quantity, level, expiry, .. }) = nodes.get(place as usize) else {
+                if !run.cancel(command, plain.order) {
                     break;
+                }
+                row += 1;
+                continue;
+            } else if class == REPLACE
+                && let Some(place) = run.find(plain.order)
+            {
+                let Some(taken_out) = run.take_out(command, place, &plain) else {
+                    row += 1;
+                    continue;
                 };
-                let is_here = kept == Kept::Ladder(index) && id == order && quantity > 0 && expiry == NEVER;
-                if !is_here || before == behind || !ids.may_leave(order) {
-                    break;
-                }
-                let chain = &mut chains[(level & !SIDE) as usize];
-                chain.lots = chain.lots.wrapping_sub(u64::from(quantity));
-                if before == NO_NODE {
-                    chain.first = behind;
-                } else {
-                    nodes[before as usize].behind = behind;
-                }
-                if behind == NO_NODE {
-                    chain.last = before;
-                } else {
-                    nodes[behind as usize].before = before;
-                }
-                let node = &mut nodes[place as usize];
-                (node.behind, node.quantity) = (free_node, 0);
-                free_node = place + 1;
-                ids.leave(order);
-                if ALL {
-                    events.rows.push(Event {
-                        order,
-                        counter: NULL,
-                        price: price_of(leaves, level & !SIDE),
-                        quantity,
-                        remaining: 0,
-                        command,
-                        market,
-                        reject: 0,
-                        kind: Kind::Cancelled,
-                        side: (level >> 31) as u8,
-                    });
-                }
+                taken_out
             } else {
                 break;
-            }
-            count += 1;
+            };
             row += 1;
+            done = run.come_in(command, incoming, is);
+            if let Done::Part(..) = done {
+                turn.command = command;
+                break;
+            }
         }
-        *free = free_node;
+        let Run { ids, count, .. } = run;
         ids.done();
+        turn.events.count += count + (row - from) as u64;
         self.next_order = next_order;
-        events.count += count;
+        if let Done::Part(incoming, is) = done {
+            self.finish(market, incoming, is, turn);
+        }
         row
+    }
+
+    /// Does what was left of a row.
+    #[inline(never)]
+    fn finish<A: Admission, const ALL: bool>(
+        &mut self,
+        market: u32,
+        mut incoming: Incoming,
+        is: Is,
+        turn: &mut Turn<'_, A, ALL>,
+    ) {
+        match is {
+            Is::New { rests } => {
+                self.go_on(market, incoming, incoming.limit, Stay { rests, is_fok: false, until: NULL }, turn);
+            }
+            Is::Replaced { expiry, .. } => {
+                let erases = self.trade(market, &mut incoming, turn);
+                self.put_back(market, incoming, expiry, erases, turn);
+            }
+        }
+    }
+}
+
+impl<const ALL: bool> Run<'_, ALL> {
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "one argument a column")]
+    fn tell(
+        &mut self,
+        command: u32,
+        kind: Kind,
+        order: i64,
+        price: i32,
+        quantity: u32,
+        remaining: u32,
+        reject: u16,
+        side: u8,
+    ) {
+        if ALL {
+            let (counter, market) = (NULL, self.market);
+            self.events.push(Event { order, counter, price, quantity, remaining, command, market, reject, kind, side });
+        }
+    }
+
+    /// Puts an order in that meets nobody; says whether it can.
+    #[inline(always)]
+    fn rest(&mut self, id: i64, side: u8, price: i32, quantity: u32, owner: u32) -> bool {
+        let Some(level) = self.hand.levels.known(price) else { return false };
+        let Some(place) = self.hand.free() else { return false };
+        if !self.ids.put(id, self.handle | u64::from(place)) {
+            return false;
+        }
+        self.hand.put(side, level, &Resting { id, price, quantity, owner, expiry: NEVER });
+        true
+    }
+
+    /// Trades an order, and puts what is left of it in. A call of its own, so that rows that trade with nobody have the
+    /// processor's registers for themselves.
+    #[inline(never)]
+    fn come_in(&mut self, command: u32, mut incoming: Incoming, is: Is) -> Done {
+        let is_through = self.trade(command, &mut incoming);
+        let Incoming { id, side, limit: price, open, owner } = incoming;
+        match is {
+            Is::Replaced { place, expiry } if open == 0 => self.forget(id, place, expiry),
+            _ if open == 0 => {}
+            Is::New { rests: false } if is_through => {
+                self.count += 1;
+                self.tell(command, Kind::Cancelled, id, price, open, 0, RejectReason::NotFilled.code(), side);
+            }
+            Is::New { rests: true } if is_through && self.rest(id, side, price, open, owner) => {}
+            Is::Replaced { place, expiry } if is_through && let Some(level) = self.hand.levels.known(price) => {
+                self.hand.link(place, side, level, &Resting { id, price, quantity: open, owner, expiry });
+            }
+            Is::New { .. } => return Done::Part(incoming, is),
+            Is::Replaced { place, .. } => {
+                self.hand.give_back(place);
+                return Done::Part(incoming, is);
+            }
+        }
+        Done::All
+    }
+
+    /// Trades until nothing crosses any more, which it says, or the next is of the same participant.
+    #[inline(always)]
+    fn trade(&mut self, command: u32, incoming: &mut Incoming) -> bool {
+        let Incoming { id, side, limit, open, owner } = *incoming;
+        if !self.hand.meets(side, limit) {
+            return true;
+        }
+        let Self { hand, ids, expiries, events, count, market, bars_own, .. } = self;
+        let barred = (*bars_own && owner != NOBODY).then_some(owner);
+        let other = 1 - side;
+        let event = |kind, side, order, counter, price, quantity, remaining| {
+            let market = *market;
+            Event { order, counter, price, quantity, remaining, command, market, reject: 0, kind, side }
+        };
+        let open = hand.sweep(other, limit, open, barred, |met| {
+            let super::layout::Met { price, lots, open, is_gone, expiry, .. } = met;
+            events.push(event(Kind::Trade, side, id, met.id, price, lots, open));
+            *count += 1 + u64::from(is_gone) + u64::from(open == 0);
+            if is_gone {
+                ids.leave(met.id);
+                expiries.remove(expiry);
+                if ALL {
+                    events.push(event(Kind::Filled, other, met.id, id, price, lots, 0));
+                }
+            }
+            if ALL && open == 0 {
+                events.push(event(Kind::Filled, side, id, met.id, price, lots, 0));
+            }
+        });
+        incoming.open = open;
+        open == 0 || !hand.meets(side, limit)
+    }
+
+    /// Where an order of this ladder is.
+    #[inline(always)]
+    fn find(&self, id: i64) -> Option<u32> {
+        let place = u32::try_from(self.ids.get(id)? ^ self.handle).ok()?;
+        self.hand.has(place, id).then_some(place)
+    }
+
+    /// Takes an order out; says whether it is there.
+    #[inline(always)]
+    fn cancel(&mut self, command: u32, id: i64) -> bool {
+        let Some(place) = self.find(id) else { return false };
+        let (side, Resting { price, quantity, expiry, .. }) = self.hand.resting(place);
+        self.tell(command, Kind::Cancelled, id, price, quantity, 0, 0, side);
+        self.hand.unlink(place);
+        self.forget(id, place, expiry);
+        true
+    }
+
+    /// Forgets an order that is out of its chain.
+    #[inline(always)]
+    fn forget(&mut self, id: i64, place: u32, expiry: u32) {
+        self.hand.give_back(place);
+        self.ids.leave(id);
+        self.expiries.remove(expiry);
+    }
+
+    /// Takes an order out that is to come in again, unless it may keep its place.
+    #[inline(always)]
+    fn take_out(&mut self, command: u32, place: u32, plain: &Plain) -> Option<(Incoming, Is)> {
+        let Plain { order: id, price, quantity, .. } = *plain;
+        let (side, old) = self.hand.resting(place);
+        self.tell(command, Kind::Replaced, id, price, quantity, quantity, 0, side);
+        if price == old.price && quantity < old.quantity {
+            self.hand.take(place, old.quantity - quantity);
+            return None;
+        }
+        self.hand.unlink(place);
+        let incoming = Incoming { id, side, limit: price, open: quantity, owner: old.owner };
+        Some((incoming, Is::Replaced { place, expiry: old.expiry }))
     }
 }

@@ -1,4 +1,5 @@
-//! What the rows of a block of commands are: sound new orders, cancels by id, or something that needs a closer look.
+//! What the rows of a block of commands are: sound new orders, cancels and replacements by id, or something that needs a
+//! closer look.
 //!
 //! One pass a column, each of which says of every row whether it is amiss; then one that makes a row's class of that.
 
@@ -10,13 +11,15 @@ use super::on_every_path;
 pub const ROWS: usize = 64;
 /// Class of a cancel. A new order's is twice its `tif`, and its side.
 pub const CANCEL: u8 = 8;
+/// Class of a replacement of both price and quantity.
+pub const REPLACE: u8 = 9;
 /// Class of a row that needs a closer look.
 pub const CLOSER: u8 = 255;
 
 /// The cells of a block of commands, [`Cells::null`] where there are none.
 #[derive(Clone, Copy, Debug)]
 pub struct Cells<'a> {
-    /// 0 = a new order, 1 = a cancel.
+    /// 0 = a new order, 1 = a cancel, 3 = a replacement.
     pub op: &'a [u8; ROWS],
     /// 0 or 1 in a sound order.
     pub side: &'a [u8; ROWS],
@@ -51,11 +54,11 @@ pub struct Cells<'a> {
 /// What a block of rows is.
 #[derive(Clone, Debug)]
 pub struct Rows {
-    /// Below [`CANCEL`] a sound new order, [`CANCEL`], or [`CLOSER`].
+    /// Below [`CANCEL`] a sound new order, [`CANCEL`], [`REPLACE`], or [`CLOSER`].
     pub class: [u8; ROWS],
-    /// Ticks of a new order.
+    /// Ticks of a new order, or of a replacement.
     pub price: [i32; ROWS],
-    /// Lots of a new order.
+    /// Lots of a new order, or of a replacement.
     pub quantity: [u32; ROWS],
     /// Code of its participant.
     pub owner: [u32; ROWS],
@@ -88,25 +91,26 @@ on_every_path! {
 fn read_body(rows: &mut Rows, cells: &Cells<'_>) {
     let Cells { null, nobody, .. } = *cells;
     let (needs_order, needs_participant) = (cells.has_orders, cells.has_participants);
-    // Of every row: whether an order would be amiss, and whether a cancel would be.
+    // Of every row: whether price or quantity are amiss, whether something else of an order is, and whether a cancel would be.
+    let mut numbers = [0_u8; ROWS];
     let mut amiss = [0_u8; ROWS];
     let mut names = [0_u8; ROWS];
     for row in 0..ROWS {
         let price = cells.price[row];
         // One comparison: from below the range, too, it is a large number.
-        amiss[row] = u8::from(price.wrapping_add(PRICE_MAX) as u64 > 2 * PRICE_MAX as u64);
+        numbers[row] = u8::from(price.wrapping_add(PRICE_MAX) as u64 > 2 * PRICE_MAX as u64);
         rows.price[row] = price as i32;
     }
     for row in 0..ROWS {
         let quantity = cells.quantity[row];
-        amiss[row] |= u8::from(quantity.wrapping_sub(1) as u64 >= QUANTITY_MAX as u64);
+        numbers[row] |= u8::from(quantity.wrapping_sub(1) as u64 >= QUANTITY_MAX as u64);
         rows.quantity[row] = quantity as u32;
     }
     for row in 0..ROWS {
         let participant = cells.participant[row];
         let is_small = (participant as u64) < u64::from(nobody >> 1);
         let is_anybodys = participant == null;
-        amiss[row] |= u8::from(!(is_small | (is_anybodys & !needs_participant)));
+        amiss[row] = u8::from(!(is_small | (is_anybodys & !needs_participant)));
         names[row] = u8::from(!is_anybodys);
         rows.owner[row] = if is_small { participant as u32 } else { nobody };
     }
@@ -120,12 +124,16 @@ fn read_body(rows: &mut Rows, cells: &Cells<'_>) {
     }
     for row in 0..ROWS {
         let (op, side, tif) = (cells.op[row], cells.side[row], cells.tif[row]);
-        let is_new = (op == 0) & (side <= 1) & (tif <= 2) & ((cells.kind[row] | cells.flags[row] | amiss[row]) == 0);
+        let is_sound = (numbers[row] | cells.flags[row]) == 0;
+        let is_new = (op == 0) & (side <= 1) & (tif <= 2) & is_sound & ((cells.kind[row] | amiss[row]) == 0);
         let is_cancel = (op == 1) & (names[row] == 0);
+        let is_replace = (op == 3) & (names[row] == 0) & is_sound;
         rows.class[row] = if is_new {
             tif << 1 | side
         } else if is_cancel {
             CANCEL
+        } else if is_replace {
+            REPLACE
         } else {
             CLOSER
         };
@@ -146,8 +154,12 @@ mod tests {
             return CANCEL;
         }
         let is_known = participant.map_or(!cells.has_participants, |id| (0..(1 << 31) - 1).contains(&id));
-        let is_sound = (-PRICE_MAX..=PRICE_MAX).contains(&cells.price[row])
-            && (1..=QUANTITY_MAX).contains(&cells.quantity[row])
+        let is_priced =
+            (-PRICE_MAX..=PRICE_MAX).contains(&cells.price[row]) && (1..=QUANTITY_MAX).contains(&cells.quantity[row]);
+        if op == 3 && has_order && participant.is_none() && flags == 0 && is_priced {
+            return REPLACE;
+        }
+        let is_sound = is_priced
             && cells.expires[row] == cells.null
             && cells.market[row] != cells.null
             && (has_order || !cells.has_orders)
@@ -185,6 +197,7 @@ mod tests {
                     bytes[3][row] = 2;
                 }
                 if bytes[0][row] == 1 && draw(3) > 0 {
+                    bytes[0][row] = [1, 3][draw(2) as usize];
                     wides[2][row] = NULL;
                 }
             }
@@ -215,7 +228,7 @@ mod tests {
                 let expected = class(&cells, row);
                 seen[usize::from(expected)] += 1;
                 assert_eq!((rows.class[row], plain.class[row]), (expected, expected), "{cells:?} row {row}");
-                if expected < CANCEL {
+                if expected <= REPLACE && expected != CANCEL {
                     assert_eq!(i64::from(rows.price[row]), price[row]);
                     assert_eq!(i64::from(rows.quantity[row]), quantity[row]);
                     let owner = if participant[row] == NULL { u32::MAX } else { participant[row] as u32 };
@@ -223,6 +236,10 @@ mod tests {
                 }
             }
         }
-        assert!(seen[..6].iter().all(|&n| n > 20) && seen[usize::from(CANCEL)] > 100, "{seen:?}");
+        assert!(
+            seen[..6].iter().all(|&n| n > 20)
+                && [CANCEL, REPLACE].map(usize::from).iter().all(|&class| seen[class] > 100),
+            "{seen:?}"
+        );
     }
 }

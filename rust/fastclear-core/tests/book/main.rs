@@ -227,8 +227,8 @@ fn rows_that_go_at_once_do_what_they_do_one_by_one() {
         let mut random = Mixed(seed ^ 0x57A1_6000);
         let mut law = Law::draw(&mut random);
         law.markets = random.of(&[1, 1, 2]);
-        law.passive = random.of(&[95, 99, 100]);
-        law.participants = random.of(&[50, 1000]);
+        law.passive = random.of(&[40, 95, 99, 100]);
+        law.participants = random.of(&[5, 50, 1000]);
         let has_participants = !random.one_in(3);
         let rules = Rules { self_trade: random.of(&SelfTrade::ALL), erase_after_trade: false, small_max: SMALL_MAX };
         let mut named: Vec<twin::Rests> = Vec::new();
@@ -237,11 +237,11 @@ fn rows_that_go_at_once_do_what_they_do_one_by_one() {
             let mut next = command(&mut random, &law, nth, &named);
             if !random.one_in(8) {
                 // Most rows are plain ones of few prices.
-                (next.tif, next.expires, next.is_market_order, next.flags) = (0, None, 0, 0);
+                (next.tif, next.expires, next.is_market_order, next.flags) = (next.tif & 1, None, 0, 0);
                 next.participant = next.participant.map(|id| id % 1000);
-                next.op = next.op.min(1);
+                next.op = [0, 1, 1, 3][usize::from(next.op % 4)];
             }
-            if next.op == 1 {
+            if matches!(next.op, 1 | 3) {
                 next.participant = None;
             }
             if next.op == 0
