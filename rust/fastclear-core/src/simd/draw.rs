@@ -21,7 +21,10 @@ fn draw_body<P: Number, Q: Number>(
     let blocks = prices.as_chunks_mut::<SAMPLE_BLOCK>().0.iter_mut().zip(quantities.as_chunks_mut::<SAMPLE_BLOCK>().0);
     for (nth, (&start, (prices, quantities))) in starts.iter().zip(blocks).enumerate() {
         if let Some(&later) = starts.get(nth + AHEAD) {
-            prefetch(book, later as usize);
+            let (first, last) = (later as usize, later as usize + SAMPLE_BLOCK - 1);
+            prefetch(book, first);
+            // Most blocks of quantities, and many of prices, begin in one line and end in the next.
+            prefetch(book, last);
         }
         let rows = start as usize..start as usize + SAMPLE_BLOCK;
         let (side, price, quantity) = (&book.side[rows.clone()], &book.price[rows.clone()], &book.quantity[rows]);

@@ -1,7 +1,14 @@
 //! The kernel for AVX2: eight rows a step.
 #![allow(unsafe_code, reason = "loads and stores through arrays of known length; each block says why it is sound")]
 
-use std::arch::x86_64::{_MM_HINT_T0, __m256i, _mm256_add_epi32, _mm256_add_epi64, _mm256_and_si256, _mm256_andnot_si256, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmpgt_epi32, _mm256_cvtepi32_epi64, _mm256_cvtepu32_epi64, _mm256_cvtepu8_epi32, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_min_epi32, _mm256_min_epu32, _mm256_movemask_ps, _mm256_mul_epi32, _mm256_or_si256, _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_shuffle_ps, _mm256_srli_epi64, _mm256_storeu_si256, _mm256_stream_si256, _mm256_sub_epi32, _mm_cvtsi64_si128, _mm_loadu_si128, _mm_prefetch};
+use std::arch::x86_64::{
+    __m256i, _MM_HINT_T0, _mm_cvtsi64_si128, _mm_loadu_si128, _mm_prefetch, _mm256_add_epi32, _mm256_add_epi64,
+    _mm256_and_si256, _mm256_andnot_si256, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_castsi256_si128,
+    _mm256_cmpgt_epi32, _mm256_cvtepi32_epi64, _mm256_cvtepu8_epi32, _mm256_cvtepu32_epi64, _mm256_extracti128_si256,
+    _mm256_loadu_si256, _mm256_min_epi32, _mm256_min_epu32, _mm256_movemask_ps, _mm256_mul_epi32, _mm256_or_si256,
+    _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_shuffle_ps, _mm256_srli_epi64,
+    _mm256_storeu_si256, _mm256_stream_si256, _mm256_sub_epi32,
+};
 
 use super::{AHEAD, Inside, NearCut, Rows, SMALL_QUANTITY, Sums, Weight, add_wide_sums, scalar};
 use crate::auction::book::Number;

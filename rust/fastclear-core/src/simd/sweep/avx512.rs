@@ -4,12 +4,13 @@
 use std::arch::x86_64::{
     __m512i, __mmask8, _MM_HINT_T0, _mm_loadu_si128, _mm_or_si128, _mm_prefetch, _mm_setzero_si128, _mm_storeu_si128,
     _mm_test_epi8_mask, _mm256_loadu_si256, _mm512_add_epi32, _mm512_add_epi64, _mm512_castsi512_si256,
-    _mm512_cmplt_epi32_mask, _mm512_cvtepi32_epi64, _mm512_cvtepu32_epi64, _mm512_extracti64x4_epi64, _mm512_loadu_si512,
-    _mm512_mask_add_epi32, _mm512_mask_cmpgt_epi32_mask, _mm512_mask_cmple_epi32_mask, _mm512_mask_cmplt_epi32_mask,
-    _mm512_mask_sub_epi32, _mm512_maskz_compress_epi32, _mm512_maskz_mov_epi32, _mm512_maskz_mov_epi64,
-    _mm512_min_epi32, _mm512_min_epu32, _mm512_mul_epi32, _mm512_permutex2var_epi32, _mm512_reduce_add_epi64,
-    _mm512_reduce_min_epi32, _mm512_reduce_min_epu32, _mm512_reduce_or_epi64, _mm512_set1_epi32, _mm512_setr_epi32,
-    _mm512_setzero_si512, _mm512_srli_epi64, _mm512_storeu_si512, _mm512_stream_si512, _mm512_ternarylogic_epi64,
+    _mm512_cmplt_epi32_mask, _mm512_cvtepi32_epi64, _mm512_cvtepu32_epi64, _mm512_extracti64x4_epi64,
+    _mm512_loadu_si512, _mm512_mask_add_epi32, _mm512_mask_cmpgt_epi32_mask, _mm512_mask_cmple_epi32_mask,
+    _mm512_mask_cmplt_epi32_mask, _mm512_mask_sub_epi32, _mm512_maskz_compress_epi32, _mm512_maskz_mov_epi32,
+    _mm512_maskz_mov_epi64, _mm512_min_epi32, _mm512_min_epu32, _mm512_mul_epi32, _mm512_permutex2var_epi32,
+    _mm512_reduce_add_epi64, _mm512_reduce_min_epi32, _mm512_reduce_min_epu32, _mm512_reduce_or_epi64,
+    _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setzero_si512, _mm512_srli_epi64, _mm512_storeu_si512,
+    _mm512_stream_si512, _mm512_ternarylogic_epi64,
 };
 
 use super::{AHEAD, Inside, LINE, NearCut, Rows, SMALL_QUANTITY, Sums, Weight, add_wide_sums, scalar};
