@@ -39,7 +39,7 @@ impl Draw {
     }
 }
 
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 16] = [
     "narrow",
     "wide",
     "sorted",
@@ -55,6 +55,7 @@ const KINDS: [&str; 15] = [
     "whale",
     "extremes",
     "outliers",
+    "heavy",
 ];
 
 fn book(kind: &str, n: usize, seed: u64) -> Book {
@@ -92,6 +93,8 @@ fn book(kind: &str, n: usize, seed: u64) -> Book {
             "whale" if i == n / 3 => QUANTITY_MAX,
             "extremes" => [1, QUANTITY_MAX][draw.below(2) as usize],
             "outliers" => 1 + draw.below(QUANTITY_MAX),
+            // The largest that a sweep adds up in 32 bits, and a few above it.
+            "heavy" => (1 << 22) - 1 + i64::from(i % 3_001 == 3_000),
             _ => 1 + draw.below(1000),
         };
         book.side.push(side);
@@ -267,12 +270,15 @@ fn a_bad_order_anywhere_in_a_large_book_is_the_only_one_refused() {
     for path in simd::Path::ALL {
         simd::allow(path);
         for (seed, row) in (90..).zip([0, 1, 777, 24_998, 24_999]) {
-            for flaw in 0..4 {
+            for flaw in 0..7 {
                 let mut book = book("wide", 25_000, seed);
                 match flaw {
                     0 => book.side[row] = 2,
                     1 => book.price[row] = -PRICE_MAX - 1,
                     2 => book.quantity[row] = 0,
+                    3 => book.quantity[row] = 1 << 31,
+                    4 => book.quantity[row] = 1 << 32,
+                    5 => book.quantity[row] = -1,
                     _ => book.quantity[row] = i64::MIN,
                 }
                 let columns = Columns {

@@ -34,6 +34,8 @@ fn weight(net: i64, buys: bool) -> u32 {
 }
 
 impl Sharers for Side<'_> {
+    const ALL: bool = false;
+
     #[inline(always)]
     fn places(&self) -> usize {
         self.net.len()

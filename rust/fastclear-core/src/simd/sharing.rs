@@ -68,6 +68,8 @@ impl Rate {
 
 /// The orders that share, in chunks of their quantities.
 pub trait Sharers {
+    /// Whether all that are met share; else [`Self::load`] gives zeros in between.
+    const ALL: bool;
     /// How many places there are.
     fn places(&self) -> usize;
     /// Quantities from place `start` on, zero where nothing is shared out; fewer than [`CHUNK`] only at the end.
@@ -92,6 +94,8 @@ pub struct OneSide<'a, Q> {
 }
 
 impl<Q: Number> Sharers for OneSide<'_, Q> {
+    const ALL: bool = false;
+
     #[inline(always)]
     fn places(&self) -> usize {
         self.side.len()
@@ -145,6 +149,8 @@ impl<P: Number, Q: Number> AtPrice<'_, P, Q> {
 }
 
 impl<P: Number, Q: Number> Sharers for AtPrice<'_, P, Q> {
+    const ALL: bool = false;
+
     #[inline(always)]
     fn places(&self) -> usize {
         self.book.side.len()
@@ -205,6 +211,8 @@ pub struct Picked<'a, Q> {
 }
 
 impl<Q: Number> Sharers for Picked<'_, Q> {
+    const ALL: bool = true;
+
     #[inline(always)]
     fn places(&self) -> usize {
         self.orders.len()
@@ -249,6 +257,19 @@ fn split_chunk<const NARROW: bool>(rate: Rate, quantities: &[u32], shares: &mut 
     }
 }
 
+/// Moves up what is not zero among the first `many`, and says how much that is.
+#[inline(always)]
+fn without_zeros(quantities: &mut [u32; CHUNK], many: usize) -> usize {
+    let mut kept = 0;
+    for i in 0..many.min(CHUNK) {
+        // Written in any case and counted where it is to stay: no branch to guess wrong.
+        let quantity = quantities[i];
+        quantities[kept % CHUNK] = quantity;
+        kept = kept.wrapping_add(usize::from(quantity != 0));
+    }
+    kept
+}
+
 #[inline(always)]
 fn weigh_rows<S: Sharers, const NARROW: bool>(sharers: &S, rate: Rate, bins: &mut [[u32; REMAINDER_BINS]; 2]) -> u64 {
     let shift = rate.bin_shift();
@@ -256,8 +277,12 @@ fn weigh_rows<S: Sharers, const NARROW: bool>(sharers: &S, rate: Rate, bins: &mu
     let mut bin_of = [0_u32; CHUNK];
     let mut handed_out = 0_u64;
     for start in (0..sharers.places()).step_by(CHUNK) {
-        let many = (sharers.places() - start).min(CHUNK);
+        let mut many = (sharers.places() - start).min(CHUNK);
         sharers.load(start, &mut quantities);
+        if !S::ALL {
+            // Those that do not share would all count in one bin, each after the other's store.
+            many = without_zeros(&mut quantities, many);
+        }
         split_chunk::<NARROW>(rate, &quantities[..many], &mut shares, &mut remainders);
         // 2¹⁰ quotas, each below 2³¹.
         handed_out =

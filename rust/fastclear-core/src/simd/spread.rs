@@ -1,5 +1,6 @@
 //! Sums over a sample: small columns of 32 bits, prices beside quantities of which an ask's is negative.
 
+use super::draw::SAMPLE_BLOCK;
 use super::on_every_path;
 
 /// What a sample spans and adds up to.
@@ -34,9 +35,6 @@ on_every_path! {
     /// Range and sums of a sample.
     pub fn spread<>(price: &[i32], quantity: &[i32]) -> Spread = spread_body
 }
-
-/// Orders of a block of a sample.
-pub const SAMPLE_BLOCK: usize = 8;
 
 #[inline(always)]
 fn scatter_body(price: &[i32], quantity: &[i32], guess: i32) -> (i128, i128) {

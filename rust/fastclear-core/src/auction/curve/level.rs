@@ -120,25 +120,25 @@ pub(super) fn finish<P: Number, Q: Number>(
     let (low_bid, low_ask) = (low + book.fee, low); // limits of those who compete at it
     let (mut level_bids, mut level_asks) = (0, 0);
     let fills = !filled.is_empty();
-    bids.clear();
-    asks.clear();
+    bids.resize(near.len(), 0);
+    asks.resize(near.len(), 0);
+    let (mut bids_at, mut asks_at) = (0, 0);
     for (k, &nth) in near.iter().enumerate() {
         if let Some(&later) = near.get(k + AHEAD) {
             simd::prefetch_place(filled, candidates.position[later as usize] as usize);
         }
         let nth = nth as usize;
         let (position, at, signed) = (candidates.position[nth], candidates.price[nth], candidates.quantity[nth]);
-        if at == price {
-            let quantity = i64::from(signed.unsigned_abs());
-            if signed > 0 {
-                level_bids += quantity;
-                bids.push(position);
-            } else {
-                level_asks += quantity;
-                asks.push(position);
-            }
-        }
-        // What the guess and what the level give: no branch on either, which no processor could foresee.
+        // Written in any case and counted where it belongs: no branch on a side or a price, which no processor could foresee.
+        let quantity = i64::from(signed.unsigned_abs());
+        let (is_bid, is_ask) = ((at == price) & (signed > 0), (at == price) & (signed < 0));
+        bids[bids_at] = position;
+        asks[asks_at] = position;
+        bids_at += usize::from(is_bid);
+        asks_at += usize::from(is_ask);
+        level_bids += if is_bid { quantity } else { 0 };
+        level_asks += if is_ask { quantity } else { 0 };
+        // What the guess and what the level give.
         let (bid, ask) = (i64::from(signed.max(0)), i64::from(signed.min(0)));
         let by_level = if at > price { bid } else { 0 } - if at < price { ask } else { 0 };
         let by_guess = if at > guess { bid } else { 0 } - if at < guess { ask } else { 0 };
@@ -152,6 +152,8 @@ pub(super) fn finish<P: Number, Q: Number>(
         let competing = base + i64::from(at);
         welfare += i128::from((competing + book.fee) * bids_change - competing * asks_change);
     }
+    bids.truncate(bids_at);
+    asks.truncate(asks_at);
     let (demand, supply) = (bids_filled + level_bids, asks_filled + level_asks);
     let volume = if terms.zero_surplus { demand.min(supply) } else { bids_filled.max(asks_filled) };
     if volume == 0 {

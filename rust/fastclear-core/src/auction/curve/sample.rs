@@ -4,18 +4,16 @@ use super::level::{BIN_BITS, bin_reaching, shift_for};
 use super::scratch::Tables;
 use crate::auction::book::{Book, Number};
 use crate::simd::{self, BINS, Cut, SAMPLE_BLOCK, Spread};
-use crate::units::{PRICE_MAX, QUANTITY_MAX};
 
-/// Tenths of a standard deviation between the sample's quantile and either end of the bracket: one in a thousand misses.
-const DEVIATION_TENTHS: i128 = 33;
+/// Tenths of a standard deviation between the sample's quantile and either end of the bracket: one in a hundred misses,
+/// and costs less than more candidates in all the others would.
+const DEVIATION_TENTHS: i128 = 26;
 /// A bracket that holds more than one part in so many of the sample is no help, unless it is one price.
 const INSIDE_MOST: i64 = 4;
 /// A bin that holds less than one part in so many of the sample is narrow enough.
 const NARROW: i64 = 128;
 /// Furthest that the ends of a bracket may lie apart: what a sweep takes.
 const SPAN_MOST: i64 = 1 << 30;
-/// Blocks between a place's being drawn and its being read: time for its cache lines to come.
-const AHEAD: usize = 24;
 
 /// A sample of a book, in blocks of neighbours: what one cache line of quantities brings, and whether neighbours are alike
 /// shows in blocks.
@@ -48,27 +46,9 @@ impl Sample {
             (nth * stretch + (((state >> 32) * (stretch - SAMPLE_BLOCK + 1) as u64) >> 32) as usize) as u32
         }));
         self.base = -book.fee / 2; // bids reach down further than asks by the fee
-        self.price.clear();
-        self.quantity.clear();
-        for (nth, &start) in self.starts.iter().enumerate() {
-            if let Some(&later) = self.starts.get(nth + AHEAD) {
-                simd::prefetch(book, later as usize);
-            }
-            let rows = start as usize..start as usize + SAMPLE_BLOCK;
-            let (side, price, quantity) = (&book.side[rows.clone()], &book.price[rows.clone()], &book.quantity[rows]);
-            let (mut prices, mut quantities) = ([0; SAMPLE_BLOCK], [0; SAMPLE_BLOCK]);
-            for i in 0..SAMPLE_BLOCK {
-                // Clamped, since this looks at columns that are yet to be checked.
-                let (price, quantity): (i64, i64) = (price[i].into(), quantity[i].into());
-                let is_bid = side[i] != 0;
-                let competing = price.clamp(-PRICE_MAX, PRICE_MAX) - if is_bid { book.fee } else { 0 };
-                prices[i] = (competing - self.base).clamp(-PRICE_MAX, PRICE_MAX) as i32;
-                let quantity = quantity.clamp(0, QUANTITY_MAX) as i32;
-                quantities[i] = if is_bid { quantity } else { -quantity };
-            }
-            self.price.extend_from_slice(&prices);
-            self.quantity.extend_from_slice(&quantities);
-        }
+        self.price.resize(blocks * SAMPLE_BLOCK, 0);
+        self.quantity.resize(blocks * SAMPLE_BLOCK, 0);
+        simd::draw(book, &self.starts, self.base, &mut self.price, &mut self.quantity);
     }
 
     /// The bracket in which the book's quantile all but surely lies; `None` where too much of the sample does, too.
@@ -144,7 +124,7 @@ impl Bin {
     }
 }
 
-/// Blocks for so many orders. With m orders drawn, candidates number about 5 n ÷ √m, so that what the next order drawn
+/// Blocks for so many orders. With m orders drawn, candidates number about 4 n ÷ √m, so that what the next order drawn
 /// saves on them equals its own cost, much like a candidate's, where m is about 2 n^⅔.
 fn blocks_for(n: usize) -> usize {
     let log2 = (2 * n.ilog2() + 1) / 3 + 1;

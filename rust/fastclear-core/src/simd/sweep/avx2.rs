@@ -2,15 +2,15 @@
 #![allow(unsafe_code, reason = "loads and stores through arrays of known length; each block says why it is sound")]
 
 use std::arch::x86_64::{
-    __m256i, _MM_HINT_T0, _mm_cvtsi64_si128, _mm_loadu_si128, _mm_prefetch, _mm256_add_epi64, _mm256_and_si256,
-    _mm256_andnot_si256, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmpeq_epi32,
+    __m256i, _MM_HINT_T0, _mm_cvtsi64_si128, _mm_loadu_si128, _mm_prefetch, _mm256_add_epi32, _mm256_add_epi64,
+    _mm256_and_si256, _mm256_andnot_si256, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_castsi256_si128,
     _mm256_cmpgt_epi32, _mm256_cvtepi32_epi64, _mm256_cvtepu8_epi32, _mm256_cvtepu32_epi64, _mm256_extracti128_si256,
-    _mm256_loadu_si256, _mm256_movemask_ps, _mm256_mul_epi32, _mm256_or_si256, _mm256_permute4x64_epi64,
-    _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_shuffle_ps, _mm256_srli_epi64,
-    _mm256_storeu_si256, _mm256_stream_si256, _mm256_sub_epi32, _mm256_sub_epi64, _mm256_xor_si256,
+    _mm256_loadu_si256, _mm256_min_epi32, _mm256_min_epu32, _mm256_movemask_ps, _mm256_mul_epi32, _mm256_or_si256,
+    _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_shuffle_ps, _mm256_srli_epi64,
+    _mm256_storeu_si256, _mm256_stream_si256, _mm256_sub_epi32,
 };
 
-use super::{AHEAD, Inside, NearCut, Rows, SMALL_QUANTITY, Sums, add_wide_welfare, scalar};
+use super::{AHEAD, Inside, NearCut, Rows, SMALL_QUANTITY, Sums, Weight, add_wide_sums, scalar};
 use crate::auction::book::Number;
 
 /// Rows of one step.
@@ -49,12 +49,21 @@ fn sum(vector: __m256i) -> i64 {
     lanes(vector).iter().fold(0, |sum, lane| sum.wrapping_add(*lane))
 }
 
-/// `sums` and eight numbers of 32 bits without sign, two of them a lane.
+/// Eight numbers of 32 bits.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn add_halves(sums: __m256i, numbers: __m256i) -> __m256i {
-    let low = _mm256_and_si256(numbers, _mm256_set1_epi64x(0xFFFF_FFFF));
-    _mm256_add_epi64(_mm256_add_epi64(sums, low), _mm256_srli_epi64::<32>(numbers))
+fn words(vector: __m256i) -> [i32; STEP] {
+    let mut words = [0; STEP];
+    // SAFETY: `words` is 32 bytes long.
+    unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast(), vector) };
+    words
+}
+
+/// The sum of eight numbers of 32 bits without sign.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sum_of_words(vector: __m256i) -> i64 {
+    words(vector).iter().fold(0, |sum, word| sum.wrapping_add(word.cast_unsigned().into()))
 }
 
 /// One block; returns how many of its orders are inside the bracket, whose positions are then in `inside`.
@@ -69,12 +78,10 @@ pub fn block<Q: Number, const FILLS: bool, const STREAM: bool>(
     let zero = _mm256_setzero_si256();
     let (first, guess, last) =
         (_mm256_set1_epi32(cut.first), _mm256_set1_epi32(cut.guess), _mm256_set1_epi32(cut.last));
-    let one = _mm256_set1_epi64x(1);
-    let no_limit = _mm256_set1_epi32(i32::MIN);
-    let (mut bid_quantity, mut below_quantity, mut filled, mut bids_filled) = (zero, zero, zero, zero);
-    let (mut welfare, mut quantity_bits, mut bad_prices) = (zero, zero, zero);
+    let (mut bid_quantity, mut below_quantity, mut bids_filled, mut net_filled) = (zero, zero, zero, zero);
+    let (mut welfare, mut quantity_bits, mut bids) = (zero, zero, zero);
+    let (mut least_quantity, mut least_limit) = (_mm256_set1_epi32(-1), _mm256_set1_epi32(i32::MAX));
     let mut side_bits = 0_u64;
-    let mut bids = 0_u32;
     let mut found = 0;
     let (sides, limits) = (rows.side.as_chunks::<STEP>().0, rows.limit.as_chunks::<STEP>().0);
     let (prices, amounts) = (rows.price.as_chunks::<STEP>().0, rows.quantity.as_chunks::<STEP>().0);
@@ -94,32 +101,28 @@ pub fn block<Q: Number, const FILLS: bool, const STREAM: bool>(
             };
             let (halves, _) = amounts[step].as_chunks::<LANES>();
             let (low, high) = (quantities(&halves[0]), quantities(&halves[1]));
-            let bits = _mm256_or_si256(
-                _mm256_or_si256(low, _mm256_sub_epi64(low, one)),
-                _mm256_or_si256(high, _mm256_sub_epi64(high, one)),
-            );
-            quantity_bits = _mm256_or_si256(quantity_bits, bits);
-            bad_prices = _mm256_or_si256(bad_prices, _mm256_cmpeq_epi32(limit, no_limit));
+            quantity_bits = _mm256_or_si256(quantity_bits, _mm256_or_si256(low, high));
+            least_limit = _mm256_min_epi32(least_limit, limit);
             // The low words of eight quantities, in row order.
             let words = _mm256_shuffle_ps::<0b10_00_10_00>(_mm256_castsi256_ps(low), _mm256_castsi256_ps(high));
             let quantity = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_castps_si256(words));
+            least_quantity = _mm256_min_epu32(least_quantity, quantity);
             let below = _mm256_cmpgt_epi32(first, price);
             let outside = _mm256_or_si256(below, _mm256_cmpgt_epi32(price, last));
             let bid_fill = _mm256_and_si256(quantity, _mm256_and_si256(bid, _mm256_cmpgt_epi32(price, guess)));
             let ask_fill = _mm256_and_si256(quantity, _mm256_andnot_si256(bid, _mm256_cmpgt_epi32(guess, price)));
-            let fill = _mm256_or_si256(bid_fill, ask_fill);
-            bids += (_mm256_movemask_ps(_mm256_castsi256_ps(bid)) as u32).count_ones();
-            bid_quantity = add_halves(bid_quantity, _mm256_and_si256(quantity, bid));
-            below_quantity = add_halves(below_quantity, _mm256_and_si256(quantity, below));
-            filled = add_halves(filled, fill);
-            bids_filled = add_halves(bids_filled, bid_fill);
-            // A limit and a fill both fit 32 bits with their sign; an ask's counts negative.
-            let ask = _mm256_xor_si256(bid, _mm256_set1_epi32(-1));
-            let signed = _mm256_sub_epi32(_mm256_xor_si256(fill, ask), ask);
-            let even = _mm256_mul_epi32(limit, signed);
-            let odd = _mm256_mul_epi32(_mm256_srli_epi64::<32>(limit), _mm256_srli_epi64::<32>(signed));
+            bids = _mm256_sub_epi32(bids, bid);
+            bid_quantity = _mm256_add_epi32(bid_quantity, _mm256_and_si256(quantity, bid));
+            below_quantity = _mm256_add_epi32(below_quantity, _mm256_and_si256(quantity, below));
+            // An ask's counts negative; a limit and a fill both fit 32 bits with their sign.
+            let net_fill = _mm256_sub_epi32(bid_fill, ask_fill);
+            bids_filled = _mm256_add_epi32(bids_filled, bid_fill);
+            net_filled = _mm256_add_epi32(net_filled, net_fill);
+            let even = _mm256_mul_epi32(limit, net_fill);
+            let odd = _mm256_mul_epi32(_mm256_srli_epi64::<32>(limit), _mm256_srli_epi64::<32>(net_fill));
             welfare = _mm256_add_epi64(welfare, _mm256_add_epi64(even, odd));
             if FILLS {
+                let fill = _mm256_or_si256(bid_fill, ask_fill);
                 let lines = [
                     _mm256_cvtepu32_epi64(_mm256_castsi256_si128(fill)),
                     _mm256_cvtepu32_epi64(_mm256_extracti128_si256::<1>(fill)),
@@ -147,19 +150,22 @@ pub fn block<Q: Number, const FILLS: bool, const STREAM: bool>(
         }
     }
     sums.side_bits |= side_bits.to_le_bytes().iter().fold(0, |bits, side| bits | side);
-    sums.has_bad_price |= _mm256_movemask_ps(_mm256_castsi256_ps(bad_prices)) != 0;
-    sums.bids = sums.bids.wrapping_add(bids);
-    sums.bid_quantity = sums.bid_quantity.wrapping_add(sum(bid_quantity));
-    sums.below = sums.below.wrapping_add(sum(below_quantity));
-    sums.filled = sums.filled.wrapping_add(sum(filled));
-    sums.bids_filled = sums.bids_filled.wrapping_add(sum(bids_filled));
+    sums.bids = sums.bids.wrapping_add(sum_of_words(bids) as u32);
+    sums.has_bad_price |= words(least_limit).contains(&i32::MIN);
+    sums.has_no_quantity |= words(least_quantity).contains(&0);
     let quantity_bits = lanes(quantity_bits).iter().fold(0, |bits, &lane| bits | lane as u64);
     sums.quantity_bits |= quantity_bits;
     let swept = steps * STEP;
     if quantity_bits < SMALL_QUANTITY {
-        sums.welfare = sums.welfare.wrapping_add(sum(welfare).into());
+        sums.add(Weight {
+            bids: sum_of_words(bid_quantity),
+            below: sum_of_words(below_quantity),
+            bids_filled: sum_of_words(bids_filled),
+            net_filled: words(net_filled).iter().fold(0, |sum, &word| sum.wrapping_add(word.into())),
+            welfare: sum(welfare).into(),
+        });
     } else {
-        add_wide_welfare(rows, swept, cut, sums);
+        add_wide_sums(rows, swept, cut, sums);
     }
     scalar::rows::<Q, FILLS>(rows, swept, cut, fills, sums, inside, found)
 }

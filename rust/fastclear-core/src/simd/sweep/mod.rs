@@ -12,7 +12,8 @@ use super::near::{BLOCK, Near};
 use super::{Path, on_every_path, path};
 use crate::auction::book::{Book, Number};
 
-/// Below this quantity a block's welfare stays within 64 bits: less than 2³¹ × 2²² × 1024.
+/// Below this quantity a lane's sums over a block stay within 32 bits, and its welfare within 64: less than 2²² × 1024, and
+/// that × 2³¹.
 const SMALL_QUANTITY: u64 = 1 << 22;
 /// Fills from which on they are written past the caches: they would only push out what is still to be read.
 const STREAMED: usize = 400_000;
@@ -117,26 +118,48 @@ struct NearCut {
     last: i32,
 }
 
+/// What some orders weigh.
+#[derive(Clone, Copy, Default)]
+struct Weight {
+    /// Quantity of bids.
+    bids: i64,
+    /// Quantity of orders priced below the bracket.
+    below: i64,
+    /// Quantity of bids above the guess.
+    bids_filled: i64,
+    /// The same less the quantity of asks below the guess.
+    net_filled: i64,
+    /// Welfare of both.
+    welfare: i128,
+}
+
 /// What a kernel adds to, block by block. Sums wrap where columns hold what no order may carry; the flaws tell.
 #[derive(Clone, Copy, Default)]
 struct Sums {
     bids: u32,
-    bid_quantity: i64,
-    below: i64,
-    bids_filled: i64,
-    filled: i64,
-    welfare: i128,
+    weight: Weight,
     /// All sides, combined by or.
     side_bits: u8,
-    /// All quantities and their predecessors, combined by or: bit 31 or one above it shows a quantity outside 1..2³¹.
+    /// All quantities, combined by or: bit 31 or one above it shows one that is negative or too large.
     quantity_bits: u64,
+    /// Whether some quantity may be zero: 32 bits of it are.
+    has_no_quantity: bool,
     /// Whether some price is none that a limit may be.
     has_bad_price: bool,
 }
 
 impl Sums {
+    fn add(&mut self, more: Weight) {
+        let sum = &mut self.weight;
+        sum.bids = sum.bids.wrapping_add(more.bids);
+        sum.below = sum.below.wrapping_add(more.below);
+        sum.bids_filled = sum.bids_filled.wrapping_add(more.bids_filled);
+        sum.net_filled = sum.net_filled.wrapping_add(more.net_filled);
+        sum.welfare = sum.welfare.wrapping_add(more.welfare);
+    }
+
     const fn is_sound(&self) -> bool {
-        self.side_bits <= 1 && self.quantity_bits >> 31 == 0 && !self.has_bad_price
+        self.side_bits <= 1 && self.quantity_bits >> 31 == 0 && !self.has_no_quantity && !self.has_bad_price
     }
 }
 
@@ -199,13 +222,14 @@ fn sweep_blocks<P: Number, Q: Number, const FILLS: bool, const STREAM: bool>(
     }
     fence::<STREAM>();
     sums.has_bad_price |= prices.has_bad_price;
+    let Weight { bids: bid_quantity, below, bids_filled, net_filled, welfare } = sums.weight;
     sums.is_sound().then_some(Swept {
         bids: sums.bids,
-        bid_quantity: sums.bid_quantity,
-        below: sums.below,
-        bids_filled: sums.bids_filled,
-        asks_filled: sums.filled.wrapping_sub(sums.bids_filled),
-        welfare: sums.welfare,
+        bid_quantity,
+        below,
+        bids_filled,
+        asks_filled: bids_filled.wrapping_sub(net_filled),
+        welfare,
     })
 }
 
@@ -222,29 +246,33 @@ fn fence<const STREAM: bool>() {
 }
 
 #[inline(always)]
-fn wide_welfare_body<Q: Number>(side: &[u8], limit: &[i32], price: &[i32], quantity: &[Q], guess: i32) -> i128 {
+fn wide_body<Q: Number>(side: &[u8], limit: &[i32], price: &[i32], quantity: &[Q], cut: NearCut) -> Weight {
+    let mut sum = Weight::default();
     let (mut high, mut low) = (0_i64, 0_i64);
     for (((&side, &limit), &price), &quantity) in side.iter().zip(limit).zip(price).zip(quantity) {
         let (limit, quantity): (i64, i64) = (limit.into(), quantity.into());
-        // Below 2⁶² where both are in range.
-        let value = limit.wrapping_mul(quantity);
-        let paid = if side != 0 && price > guess { value } else { 0 };
-        let value = if side == 0 && price < guess { value.wrapping_neg() } else { paid };
+        let bid_fill = if side != 0 && price > cut.guess { quantity } else { 0 };
+        let ask_fill = if side == 0 && price < cut.guess { quantity } else { 0 };
+        let net_fill = bid_fill.wrapping_sub(ask_fill);
+        sum.bids = sum.bids.wrapping_add(if side != 0 { quantity } else { 0 });
+        sum.below = sum.below.wrapping_add(if price < cut.first { quantity } else { 0 });
+        sum.bids_filled = sum.bids_filled.wrapping_add(bid_fill);
+        sum.net_filled = sum.net_filled.wrapping_add(net_fill);
+        let value = limit.wrapping_mul(net_fill); // below 2⁶² where both are in range
         high = high.wrapping_add(value >> 32);
         low = low.wrapping_add(value & 0xFFFF_FFFF);
     }
-    (i128::from(high) << 32) + i128::from(low)
+    sum.welfare = (i128::from(high) << 32) + i128::from(low);
+    sum
 }
 
 on_every_path! {
-    /// Welfare of a block that a kernel could not add up in 64 bits.
-    fn wide_welfare<Q: Number>(side: &[u8], limit: &[i32], price: &[i32], quantity: &[Q], guess: i32) -> i128 =
-        wide_welfare_body
+    /// Weighs rows that a kernel could not add up in 32 and 64 bits.
+    fn wide<Q: Number>(side: &[u8], limit: &[i32], price: &[i32], quantity: &[Q], cut: NearCut) -> Weight = wide_body
 }
 
-/// Adds the welfare of the first `end` rows.
-fn add_wide_welfare<Q: Number>(rows: &Rows<'_, Q>, end: usize, cut: NearCut, sums: &mut Sums) {
+/// Adds the weight of the first `end` rows.
+fn add_wide_sums<Q: Number>(rows: &Rows<'_, Q>, end: usize, cut: NearCut, sums: &mut Sums) {
     let Rows { side, limit, price, quantity } = rows;
-    let welfare = wide_welfare(&side[..end], &limit[..end], &price[..end], &quantity[..end], cut.guess);
-    sums.welfare = sums.welfare.wrapping_add(welfare);
+    sums.add(wide(&side[..end], &limit[..end], &price[..end], &quantity[..end], cut));
 }

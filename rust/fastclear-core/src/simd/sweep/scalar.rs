@@ -1,6 +1,6 @@
 //! The twin of the vector kernels, and their last few rows.
 
-use super::{Inside, NearCut, Rows, Sums};
+use super::{Inside, NearCut, Rows, Sums, Weight};
 use crate::auction::book::Number;
 
 /// Sweeps the rows from `start` on; `found` orders of the block were inside the bracket before. Returns how many are now.
@@ -22,14 +22,16 @@ pub fn rows<Q: Number, const FILLS: bool>(
             fills[i] = fill;
         }
         sums.bids = sums.bids.wrapping_add(u32::from(is_bid));
-        sums.bid_quantity = sums.bid_quantity.wrapping_add(if is_bid { quantity } else { 0 });
-        sums.below = sums.below.wrapping_add(if price < cut.first { quantity } else { 0 });
-        sums.filled = sums.filled.wrapping_add(fill);
-        sums.bids_filled = sums.bids_filled.wrapping_add(if is_bid { fill } else { 0 });
-        let value = i128::from(rows.limit[i]) * i128::from(fill);
-        sums.welfare = if is_bid { sums.welfare.wrapping_add(value) } else { sums.welfare.wrapping_sub(value) };
+        sums.add(Weight {
+            bids: if is_bid { quantity } else { 0 },
+            below: if price < cut.first { quantity } else { 0 },
+            bids_filled: if is_bid { fill } else { 0 },
+            net_filled: if is_bid { fill } else { fill.wrapping_neg() },
+            welfare: i128::from(rows.limit[i]) * i128::from(if is_bid { fill } else { fill.wrapping_neg() }),
+        });
         sums.side_bits |= side;
-        sums.quantity_bits |= (quantity | quantity.wrapping_sub(1)) as u64;
+        sums.quantity_bits |= quantity as u64;
+        sums.has_no_quantity |= quantity == 0;
         sums.has_bad_price |= rows.limit[i] == i32::MIN;
         inside[found] = i as u32;
         found += usize::from((cut.first..=cut.last).contains(&price));

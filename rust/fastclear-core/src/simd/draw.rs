@@ -1,0 +1,57 @@
+//! Orders of a sample, copied out of a book block by block.
+
+use super::on_every_path;
+use super::prefetch::prefetch;
+use crate::auction::book::{Book, Number};
+use crate::units::{PRICE_MAX, QUANTITY_MAX};
+
+/// Orders of a block of a sample.
+pub const SAMPLE_BLOCK: usize = 8;
+/// Blocks between a place's being asked for and its being read: time for its cache lines to come.
+const AHEAD: usize = 24;
+
+#[inline(always)]
+fn draw_body<P: Number, Q: Number>(
+    book: &Book<'_, P, Q>,
+    starts: &[u32],
+    base: i64,
+    prices: &mut [i32],
+    quantities: &mut [i32],
+) {
+    let blocks = prices.as_chunks_mut::<SAMPLE_BLOCK>().0.iter_mut().zip(quantities.as_chunks_mut::<SAMPLE_BLOCK>().0);
+    for (nth, (&start, (prices, quantities))) in starts.iter().zip(blocks).enumerate() {
+        if let Some(&later) = starts.get(nth + AHEAD) {
+            let (first, last) = (later as usize, later as usize + SAMPLE_BLOCK - 1);
+            prefetch(book, first);
+            // Most blocks of quantities, and many of prices, begin in one line and end in the next.
+            prefetch(book, last);
+        }
+        let rows = start as usize..start as usize + SAMPLE_BLOCK;
+        let (side, price, quantity) = (&book.side[rows.clone()], &book.price[rows.clone()], &book.quantity[rows]);
+        // Clamped, since this looks at columns that are yet to be checked; by masks, since no processor foresees a side.
+        for ((to, &side), &price) in prices.iter_mut().zip(side).zip(price) {
+            let price: i64 = price.into();
+            let fee = book.fee & i64::from(side != 0).wrapping_neg();
+            let competing = price.clamp(-PRICE_MAX, PRICE_MAX).wrapping_sub(fee).wrapping_sub(base);
+            *to = competing.clamp(-PRICE_MAX, PRICE_MAX) as i32;
+        }
+        for ((to, &side), &quantity) in quantities.iter_mut().zip(side).zip(quantity) {
+            let quantity: i64 = quantity.into();
+            let quantity = quantity.clamp(0, QUANTITY_MAX) as i32;
+            let ask = i32::from(side != 0).wrapping_sub(1); // all bits of an ask
+            *to = (quantity ^ ask).wrapping_sub(ask);
+        }
+    }
+}
+
+on_every_path! {
+    /// Copies the blocks of a book that begin at `starts`: competing prices less `base`, at the ends of 32 bits where they
+    /// are further off, and quantities, an ask's negative. Columns have room for that many blocks.
+    pub fn draw<P: Number, Q: Number>(
+        book: &Book<'_, P, Q>,
+        starts: &[u32],
+        base: i64,
+        prices: &mut [i32],
+        quantities: &mut [i32],
+    ) -> () = draw_body
+}
