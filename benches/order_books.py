@@ -1,6 +1,8 @@
-"""Order books: their goals, from the core, through Python, and beside matchcore and limit-order-book.
+"""Order books and their goals: from the core, through Python, beside matchcore and limit-order-book.
 
-``python benches/order_books.py [--quick] [--peer PYTHON]`` prints the table alone; ``ratios.py`` has it in its report.
+``python benches/order_books.py [--quick] [--peer PYTHON]``; `python3 dev.py books`. It prints a table and writes it
+into ``docs/6_performance.md``, and everything that was measured into ``benches/results/order_books.json``. ``--quick``
+shows that everything runs and agrees, and writes nothing.
 
 The core's figures come from ``cargo bench --bench order_book``, where all contestants take turns in one process. What a
 call through Python costs is set beside the core, which has a process of its own: the two take turns, and the median of
@@ -20,11 +22,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from ratios import commit, readable
+
 from fastclear.bench.goals import Aim, Goal
+from fastclear.bench.runner import machine
 from fastclear.bench.view import goal_cells, markdown, tally
 
 ROOT = Path(__file__).resolve().parent.parent
 CHILD = ROOT / "benches" / "order_book_child.py"
+RESULTS = ROOT / "benches" / "results" / "order_books.json"
+PAGE = ROOT / "docs" / "6_performance.md"
+BEGIN, END = "<!-- order books: begin -->", "<!-- order books: end -->"
 ALL_ROWS, QUICK_ROWS = 1_000_000, 60_000
 ROUNDS = 5
 FASTER = "\N{MULTIPLICATION SIGN} faster"
@@ -44,7 +52,11 @@ def built(*what: str) -> Path:
 def lines(program: Path, *words: str, **environment: str) -> list[Row]:
     """What the benchmark says in JSON."""
     done = subprocess.run(
-        [str(program), "--json", *words], env={**os.environ, **environment}, stdout=subprocess.PIPE, check=True, text=True
+        [str(program), "--json", *words],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
     )
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -59,7 +71,7 @@ def child(python: str, flow: Path, rows: int, rounds: int, *words: str) -> dict[
 
 def measure(*, quick: bool = False, peer: str | None = None) -> dict[str, Any]:
     """Every figure: lines of the core, rounds of Python and the core by turns, rounds beside limit-order-book."""
-    program, memory = built("bench", "--bench", "order_book", "--no-run"), None
+    program = built("bench", "--bench", "order_book", "--no-run")
     core = lines(program, "--test") if quick else [*lines(program, str(ROUNDS)), *lines(program, W3="1")]
     rows, rounds = (QUICK_ROWS, 1) if quick else (ALL_ROWS, ROUNDS)
     turns: list[Row] = []
@@ -72,13 +84,8 @@ def measure(*, quick: bool = False, peer: str | None = None) -> dict[str, Any]:
             turns.append({"core": kernel, "python": child(sys.executable, flow, rows, 1)})
         if peer is not None:
             beside = child(peer, flow, rows, rounds, "--peer")
-    books = "1000" if quick else "100000"
-    printed = subprocess.run(
-        [str(built("build", "--release", "--example", "book_memory")), books],
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
-    ).stdout.strip()
+    weighed = [str(built("build", "--release", "--example", "book_memory")), "1000" if quick else "100000"]
+    printed = subprocess.run(weighed, stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
     memory = float(printed) if printed else None
     return {"core": core, "turns": turns, "beside": beside, "memory": memory}
 
@@ -126,17 +133,28 @@ def goals(run: dict[str, Any], *, judged: bool = True) -> list[Goal]:
 def table(run: dict[str, Any], *, judged: bool = True) -> str:
     """The goals in Markdown."""
     reached = goals(run, judged=judged)
-    rows = [row[:4] for row in goal_cells(reached)]
-    text = f"Order books: {tally(reached)}.\n\n" + markdown(("order books", "unit", "goal", "reached"), rows, 2)
-    return text if run["beside"] else f"{text}\n\nlimit-order-book: not measured, no Python 3.13 or newer that has it."
+    here = run["machine"]
+    heading = f"{here['processor']}, {here['cores']} cores, {here['system']}; commit {here['commit']}; {here['date']}."
+    rows = markdown(("what", "unit", "goal", "reached"), [row[:4] for row in goal_cells(reached)], 2)
+    text = f"{heading} {tally(reached)}.\n\n{rows}"
+    return text if run["beside"] else f"{text}\n\nlimit-order-book was not there: it needs Python 3.13 or later."
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure order books against their goals.")
-    parser.add_argument("--quick", action="store_true", help="few commands: shows that it works and that all agree")
+    parser.add_argument("--quick", action="store_true", help="few commands; writes nothing")
     parser.add_argument("--peer", metavar="PYTHON", help="interpreter that has fastclear and limit-order-book")
     options = parser.parse_args()
-    print(table(measure(quick=options.quick, peer=options.peer), judged=not options.quick))
+    run = measure(quick=options.quick, peer=options.peer)
+    run["machine"] = machine() | {"commit": commit()}
+    text = table(run, judged=not options.quick)
+    print(text)
+    if options.quick:
+        return
+    RESULTS.write_text(readable(run))
+    head, rest = PAGE.read_text().split(BEGIN, 1)
+    _, tail = rest.split(END, 1)
+    PAGE.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}")
 
 
 if __name__ == "__main__":
