@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, NamedTuple, TypedDict, Unpack, get_args
+from functools import partial
+from typing import Any, Final, Literal, NamedTuple, TypedDict, Unpack, cast, get_args
 
 import numpy as np
 import polars as pl
@@ -69,7 +70,8 @@ class More(TypedDict, total=False):
 
 _SIDES: Final = {"buy": True, "sell": False}
 _PLACED_TIFS: Final = {name: TIFS[name] for name in ("gtc", "ioc", "fok")}
-_placed: Final = Placed._make
+_placed: Final = cast("Callable[[tuple[int, int, int, int]], Placed]", partial(tuple.__new__, Placed))
+"""As ``Placed._make``, without what checks the length."""
 
 
 class OrderBook(Covering, Saved, Stepping, Levels, Phased):
