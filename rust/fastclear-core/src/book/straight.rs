@@ -208,13 +208,13 @@ impl<const ALL: bool> Run<'_, ALL> {
                 self.tell(command, Kind::Cancelled, id, price, open, 0, RejectReason::NotFilled.code(), side);
             }
             Is::New { rests: true } if is_through && self.rest(id, side, price, open, owner) => {}
-            Is::Replaced { place, expiry } if is_through && let Some(level) = self.hand.levels.known(price) => {
-                self.hand.link(place, side, level, &Resting { id, price, quantity: open, owner, expiry });
-            }
             Is::New { .. } => return Done::Part(incoming, is),
-            Is::Replaced { place, .. } => {
-                self.hand.give_back(place);
-                return Done::Part(incoming, is);
+            Is::Replaced { place, expiry } => {
+                let Some(level) = self.hand.levels.known(price).filter(|_| is_through) else {
+                    self.hand.give_back(place);
+                    return Done::Part(incoming, is);
+                };
+                self.hand.link(place, side, level, &Resting { id, price, quantity: open, owner, expiry });
             }
         }
         Done::All
