@@ -240,11 +240,11 @@ impl AtHand<'_> {
     /// Says that an id that is here has gone.
     #[inline(always)]
     pub fn leave(&mut self, id: i64) {
-        let (index, last) = (self.page(id), self.pages.len() - 1);
+        let (index, pages) = (self.page(id), self.pages.len());
         let page = &mut self.pages[index];
-        page.live -= 1;
-        self.left += 1;
-        if page.live == 0 && index != last {
+        page.live = page.live.wrapping_sub(1);
+        self.left = self.left.wrapping_add(1);
+        if page.live == 0 && index + 1 != pages {
             clear(page, self.free, self.filled_pages);
         }
     }

@@ -198,6 +198,12 @@ impl AtHand<'_> {
             return;
         }
         chain.first = place;
+        self.open(side, level, price);
+    }
+
+    /// Says that a level has its first order.
+    #[inline(never)]
+    fn open(&mut self, side: u8, level: u32, price: i32) {
         self.levels.fill(level);
         let best = &mut self.best[usize::from(side)];
         // No worse than the best of its own side: what the other side's best would have to be to be met by it.
@@ -221,8 +227,9 @@ impl AtHand<'_> {
         }
     }
 
-    /// Says that the last order of a level is gone.
-    #[inline(always)]
+    /// Says that the last order of a level is gone. A call of its own, as [`Self::open`] is: most orders come to a level that has
+    /// others and go from one, and have the processor's registers for themselves.
+    #[inline(never)]
     fn leave(&mut self, side: u8, level: u32) {
         let best = &mut self.best[usize::from(side)];
         if best.level == level {

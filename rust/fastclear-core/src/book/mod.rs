@@ -65,7 +65,8 @@
 //! A market of up to [`SMALL_MAX`] orders a side at close prices is one contiguous piece of memory (`small.rs`), any other a ladder of prices
 //! with chains of pooled orders (`ladder.rs`, `levels.rs`); it moves from one to the other when it must, and stays. Matching
 //! is written once over both (`matching.rs`), and no result depends on which it is. Rows are read some dozens at a time
-//! (`block.rs`), so that memory can be asked for before it is needed (`ahead.rs`).
+//! (`block.rs`), so that memory can be asked for before it is needed (`ahead.rs`); plain ones of one ladder that follow each
+//! other go in one loop (`straight.rs`).
 
 #![expect(
     clippy::inline_always,

@@ -90,15 +90,14 @@ impl OrderBook {
         let mut row = from;
         let same = || block.markets()[from..].iter().take_while(|&&market| market == id).count();
         let end = if turn.given.market || id != 0 { from + same() } else { block.n };
-        let classes = &block.classes()[..end];
+        let (classes, first_command) = (&block.classes()[..end], block.from as u32);
         let mut done = Done::All;
         while row < classes.len() {
             let class = classes[row];
-            let plain = block.row(row);
-            let command = (block.from + row) as u32;
-            let (incoming, is) = if class < FOK {
-                let Plain { price, quantity, owner, side, .. } = plain;
-                let order = if turn.given.order { plain.order } else { next_order };
+            let Plain { order, price, quantity, owner, side, .. } = block.row(row);
+            let command = first_command.wrapping_add(row as u32);
+            done = if class < FOK {
+                let order = if turn.given.order { order } else { next_order };
                 // One that may be there already needs a look.
                 if order < next_order || order == i64::MAX {
                     break;
@@ -110,26 +109,22 @@ impl OrderBook {
                     row += 1;
                     continue;
                 }
-                (Incoming { id: order, side, limit: price, open: quantity, owner }, Is::New { rests })
+                let incoming = Incoming { id: order, side, limit: price, open: quantity, owner };
+                run.come_in(command, incoming, Is::New { rests })
             } else if class == CANCEL {
-                if !run.cancel(command, plain.order) {
+                if !run.cancel(command, order) {
                     break;
                 }
                 row += 1;
                 continue;
             } else if class == REPLACE
-                && let Some(place) = run.find(plain.order)
+                && let Some(place) = run.find(order)
             {
-                let Some(taken_out) = run.take_out(command, place, &plain) else {
-                    row += 1;
-                    continue;
-                };
-                taken_out
+                run.replace(command, place, price, quantity)
             } else {
                 break;
             };
             row += 1;
-            done = run.come_in(command, incoming, is);
             if let Done::Part(..) = done {
                 turn.command = command;
                 break;
@@ -212,13 +207,13 @@ impl<const ALL: bool> Run<'_, ALL> {
                 self.tell(command, Kind::Cancelled, id, price, open, 0, RejectReason::NotFilled.code(), side);
             }
             Is::New { rests: true } if is_through && self.rest(id, side, price, open, owner) => {}
-            Is::Replaced { place, expiry } if is_through && let Some(level) = self.hand.levels.known(price) => {
-                self.hand.link(place, side, level, &Resting { id, price, quantity: open, owner, expiry });
-            }
             Is::New { .. } => return Done::Part(incoming, is),
-            Is::Replaced { place, .. } => {
-                self.hand.give_back(place);
-                return Done::Part(incoming, is);
+            Is::Replaced { place, expiry } => {
+                let Some(level) = self.hand.levels.known(price).filter(|_| is_through) else {
+                    self.hand.give_back(place);
+                    return Done::Part(incoming, is);
+                };
+                self.hand.link(place, side, level, &Resting { id, price, quantity: open, owner, expiry });
             }
         }
         Done::All
@@ -283,18 +278,17 @@ impl<const ALL: bool> Run<'_, ALL> {
         self.expiries.remove(expiry);
     }
 
-    /// Takes an order out that is to come in again, unless it may keep its place.
-    #[inline(always)]
-    fn take_out(&mut self, command: u32, place: u32, plain: &Plain) -> Option<(Incoming, Is)> {
-        let Plain { order: id, price, quantity, .. } = *plain;
+    /// Gives an order another price and quantity.
+    #[inline(never)]
+    fn replace(&mut self, command: u32, place: u32, price: i32, quantity: u32) -> Done {
         let (side, old) = self.hand.resting(place);
-        self.tell(command, Kind::Replaced, id, price, quantity, quantity, 0, side);
+        self.tell(command, Kind::Replaced, old.id, price, quantity, quantity, 0, side);
         if price == old.price && quantity < old.quantity {
             self.hand.take(place, old.quantity - quantity);
-            return None;
+            return Done::All;
         }
         self.hand.unlink(place);
-        let incoming = Incoming { id, side, limit: price, open: quantity, owner: old.owner };
-        Some((incoming, Is::Replaced { place, expiry: old.expiry }))
+        let incoming = Incoming { id: old.id, side, limit: price, open: quantity, owner: old.owner };
+        self.come_in(command, incoming, Is::Replaced { place, expiry: old.expiry })
     }
 }
