@@ -9,7 +9,7 @@
 #[path = "../tests/book/workloads.rs"]
 mod workloads;
 
-use fastclear_core::book::{OrderBook, Rules, SelfTrade, Want};
+use fastclear_core::book::{OrderBook, Rules, SelfTrade, Threads, Want};
 use workloads::{Columns, Orders, Tally, Textbook, Trade, W1, W2, W3, Workload, obey, steps};
 
 /// As where columns cross to Python: large columns lie on large pages, for both books.
@@ -20,6 +20,51 @@ static POOL: fastclear_core::memory::Pool = fastclear_core::memory::Pool;
 fn cpu() -> f64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     text.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
+}
+
+/// Time that all threads of this process have run for, in seconds: in steps of a hundredth.
+fn cpu_of_all() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let behind_name = text.rsplit(')').next().unwrap();
+    behind_name.split(' ').skip(12).take(2).map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
+}
+
+/// One thread and several on the same calls: by the clock on the wall, which others who work here slow down, and by the time
+/// of all processors.
+fn measure_threads(loaded: &OrderBook, columns: &Columns, rounds: usize, chunks: &[usize], made: (Tally, Tally)) {
+    for &rows in chunks {
+        for want in [Want::Trades, Want::Events] {
+            let kinds = [Threads { most: 1, least_rows: usize::MAX }, Threads::most(1), Threads::most(2)];
+            let mut times = [[0.0; 2]; 3];
+            for round in 0..rounds {
+                for nth in 0..kinds.len() {
+                    let nth = (nth + round) % kinds.len();
+                    let mut book = loaded.clone();
+                    book.set_threads(kinds[nth]);
+                    let mut tally = made.0;
+                    for from in (0..columns.len()).step_by(rows) {
+                        let part = columns.part(from, columns.len().min(from + rows));
+                        let (start, cpu) = (std::time::Instant::now(), cpu_of_all());
+                        let events = book.apply(&part, want).unwrap();
+                        times[nth][0] += start.elapsed().as_secs_f64();
+                        times[nth][1] += cpu_of_all() - cpu;
+                        tally.of(events.trades());
+                    }
+                    assert_eq!(tally, made.1);
+                }
+            }
+            let each = |time: f64| time / rounds as f64 / columns.len() as f64 * 1e9;
+            for (threads, time) in kinds.iter().zip(times) {
+                let [wall, cpu] = time.map(each);
+                let ratio = times[0][0] / time[0];
+                println!(
+                    "    {want:?} kept, {rows} rows a call, {} threads, dealt: {}: {wall:.1} ns, {ratio:.2} x, CPU {cpu:.1} ns",
+                    threads.most,
+                    threads.least_rows < usize::MAX,
+                );
+            }
+        }
+    }
 }
 
 /// Rows a call.
@@ -35,6 +80,10 @@ fn measure(workload: &Workload, books: usize, rounds: usize, chunks: &[usize]) {
     for from in (0..before.len()).step_by(CHUNK) {
         let part = before.part(from, before.len().min(from + CHUNK));
         tally_before.of(loaded.apply(&part, Want::Trades).unwrap().trades());
+    }
+    if std::env::var_os("THREADS").is_some() {
+        println!("{}:", workload.name);
+        return measure_threads(&loaded, &columns, rounds, chunks, (tally_before, made));
     }
     let kinds: Vec<(Want, usize)> =
         chunks.iter().flat_map(|&rows| [(Want::Trades, rows), (Want::Events, rows)]).collect();
