@@ -1,7 +1,7 @@
 //! The order book beside the one of the textbook, on the seeded workloads, in turns and by CPU time.
 //!
 //! Purpose: the ratios that the book promises. Cost: W1 and W2 a second each, W3 about forty (`W3=1`), most of it to make
-//! the flows. `cargo bench -p fastclear-core --bench order_book -- [rounds]`.
+//! the flows. With `THREADS=1` one thread beside several. `cargo bench -p fastclear-core --bench order_book -- [rounds]`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that cannot go on stops")]
 #![allow(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "draws of the workloads, and ratios")]
 #![allow(dead_code, reason = "the tests use the rest")]
@@ -57,10 +57,9 @@ fn measure_threads(loaded: &OrderBook, columns: &Columns, rounds: usize, chunks:
             for (threads, time) in kinds.iter().zip(times) {
                 let [wall, cpu] = time.map(each);
                 let ratio = times[0][0] / time[0];
+                let most = threads.most;
                 println!(
-                    "    {want:?} kept, {rows} rows a call, {} threads, dealt: {}: {wall:.1} ns, {ratio:.2} x, CPU {cpu:.1} ns",
-                    threads.most,
-                    threads.least_rows < usize::MAX,
+                    "    {want:?} kept, {rows} rows a call, {most} threads: {wall:.1} ns, {ratio:.2} x, CPU {cpu:.1} ns"
                 );
             }
         }

@@ -13,7 +13,7 @@ use super::event::{Events, Kind, NOWHERE, Want};
 use super::ids::Ids;
 use super::layout::Layout;
 use super::obey::{Given, Turn};
-use super::route::Piece;
+use super::piece::Piece;
 use super::rules::{Admission, Everybody, Rules};
 use super::shards::Threads;
 use super::special::{Special, Timetable};

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::event::Event;
-use super::route::{LATE, Piece};
+use super::piece::{LATE, Piece};
 use super::shard::Obeyed;
 use crate::batch::threads::{at_once, ranges};
 

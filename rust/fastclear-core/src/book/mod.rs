@@ -63,6 +63,7 @@
 //! with chains of pooled orders (`ladder.rs`, `levels.rs`); it moves from one to the other when it must, and stays. Matching
 //! is written once over both (`matching.rs`), and no result depends on which it is. Rows are read some dozens at a time
 //! (`block.rs`), so that memory can be asked for before it is needed (`ahead.rs`).
+//! With more than one of [`Threads`], rows of a large call that are of small markets are dealt to threads (`shards.rs`).
 
 #![expect(
     clippy::inline_always,
@@ -86,6 +87,7 @@ mod layout;
 mod levels;
 mod matching;
 mod obey;
+mod piece;
 mod quotes;
 mod register;
 mod replica;

@@ -7,7 +7,7 @@ use super::event::{Event, Events, Kind};
 use super::expiry::NEVER;
 use super::layout::{Layout, Resting};
 use super::matching::{Incoming, cancel};
-use super::route::{ANYWHERE, Item, Late, RESTED};
+use super::piece::{ANYWHERE, Item, Late, RESTED};
 use super::rules::{Everybody, Rules};
 use super::small::Small;
 use crate::order::BUY;

@@ -17,7 +17,7 @@ use super::engine::OrderBook;
 use super::event::Events;
 use super::gather::gather;
 use super::obey::{Given, Turn};
-use super::route::{Late, Piece};
+use super::piece::{Late, Piece};
 use super::rules::Admission;
 use super::shard::{NO_PLACE, Obeyed, Shard};
 use super::store::Kept;
@@ -195,5 +195,127 @@ impl OrderBook {
         }
         tell(self, piece.end);
         self.next_order = piece.next_order;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::Want;
+    use super::*;
+    use crate::book::Rules;
+    use crate::order::Integers;
+
+    const ROWS: usize = 4_000;
+    const MARKETS: usize = 300;
+
+    struct Flow {
+        op: Vec<u8>,
+        market: Vec<i64>,
+        order: Vec<i64>,
+        side: Vec<u8>,
+        price: Vec<i64>,
+        quantity: Vec<i64>,
+        time: Vec<i64>,
+    }
+
+    impl Flow {
+        /// New orders that do not trade, and every third row a cancel of the order four rows before.
+        fn new() -> Self {
+            let rows = 0..ROWS as i64;
+            let is_cancel = |row: i64| row % 3 == 2 && row > 4;
+            Self {
+                op: rows.clone().map(|row| u8::from(is_cancel(row))).collect(),
+                market: rows.clone().map(|row| if is_cancel(row) { NULL } else { row % MARKETS as i64 }).collect(),
+                order: rows.clone().map(|row| if is_cancel(row) { row - 4 } else { row }).collect(),
+                side: rows.clone().map(|row| (row % 2) as u8).collect(),
+                price: rows.clone().map(|row| 100 - 50 * (row % 2)).collect(),
+                quantity: rows.clone().map(|_| 7).collect(),
+                time: rows.collect(),
+            }
+        }
+
+        fn commands(&self) -> Commands<'_> {
+            Commands {
+                rows: ROWS,
+                op: Some(&self.op),
+                market: Some(&self.market),
+                order: Some(&self.order),
+                side: Some(&self.side),
+                price: Some(Integers::Wide(&self.price)),
+                quantity: Some(Integers::Wide(&self.quantity)),
+                time: Some(&self.time),
+                ..Commands::default()
+            }
+        }
+
+        fn routed(&self, book: &OrderBook) -> Piece {
+            let mut piece = Piece::default();
+            book.clone().route(&self.commands(), 0, ROWS, &mut piece);
+            piece
+        }
+    }
+
+    fn book() -> OrderBook {
+        let mut book = OrderBook::new(Rules::default());
+        book.set_threads(Threads { most: 4, least_rows: 64 });
+        book
+    }
+
+    #[test]
+    fn plain_rows_of_small_markets_are_dealt_evenly() {
+        let piece = Flow::new().routed(&book());
+        assert_eq!((piece.end, piece.late.len()), (ROWS, 0));
+        let parts = piece.parts(4);
+        assert_eq!((parts[0].start, parts.len(), parts[3].end), (0, 4, piece.groups.len()));
+        for part in parts {
+            let rows: usize = piece.groups[part].iter().map(Vec::len).sum();
+            assert!(rows.abs_diff(ROWS / 4) < ROWS / 16, "{rows}");
+        }
+    }
+
+    /// What comes later of the market of a row that no shard obeys is not dealt; all else is.
+    #[test]
+    fn a_market_is_left_from_the_row_on_that_no_shard_obeys() {
+        let mut flow = Flow::new();
+        flow.op[901] = 5;
+        let piece = flow.routed(&book());
+        let late: Vec<usize> = piece.late.iter().map(|late| late.row as usize).collect();
+        let of_market = |row: &usize| flow.op[*row] != 1 && flow.market[*row] == 901 % MARKETS as i64;
+        let of_order = |row: &usize| flow.op[*row] == 1 && late.contains(&(flow.order[*row] as usize));
+        let expected: Vec<usize> = (901..ROWS).filter(|row| of_market(row) || of_order(row)).collect();
+        assert_eq!((piece.end, &late), (ROWS, &expected));
+        assert!(late.len() > 10);
+    }
+
+    /// A row that several markets may depend on is the first that is not dealt.
+    #[test]
+    fn a_piece_ends_where_shards_would_have_to_know_of_each_other() {
+        let mut gated = book();
+        gated.set_gate(5, 1_200).unwrap();
+        assert_eq!(Flow::new().routed(&gated).end, 1_200, "a gate closes");
+        let cases: [(&str, fn(&mut Flow)); 4] = [
+            ("an id that may be there", |flow| flow.order[1_000] = 7),
+            ("the largest id", |flow| flow.order[1_000] = i64::MAX),
+            ("a cancel of what may come", |flow| (flow.op[1_000], flow.order[1_000]) = (1, 1_001)),
+            ("a market that may come", |flow| (flow.op[1_000], flow.market[1_000]) = (5, 1 << 40)),
+        ];
+        for (what, change) in cases {
+            let mut flow = Flow::new();
+            change(&mut flow);
+            assert_eq!(flow.routed(&book()).end, 1_000, "{what}");
+        }
+    }
+
+    /// All of it by way of shards, and by none.
+    #[test]
+    fn a_call_is_the_same_in_one_piece() {
+        let flow = Flow::new();
+        let (mut one, mut many) = (OrderBook::new(Rules::default()), book());
+        let commands = flow.commands();
+        for _ in 0..2 {
+            let got = many.apply(&commands, Want::Events).unwrap();
+            assert_eq!(got, one.apply(&commands, Want::Events).unwrap());
+            assert_eq!(many.snapshot(None), one.snapshot(None));
+        }
     }
 }
