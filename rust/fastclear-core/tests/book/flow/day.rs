@@ -46,7 +46,7 @@ pub fn set_day(random: &mut Mixed, law: &Law, only: Option<i64>, twin: &mut Twin
 
 fn set_schedule(random: &mut Mixed, market: i64, twin: &mut Twin, books: &mut [OrderBook]) {
     let mut at = twin.clock.unwrap_or(0);
-    let names = ["pre_open", "pre_open", "continuous", "continuous", "continuous", "halted"];
+    let names = ["pre_open", "pre_open", "pre_open", "continuous", "continuous", "continuous", "continuous", "halted"];
     let longest = random.of(&[4, 10, 20]);
     let schedule: Vec<(i64, &'static str)> = (0..random.below(6))
         .map(|_| {
@@ -64,7 +64,7 @@ fn set_schedule(random: &mut Mixed, market: i64, twin: &mut Twin, books: &mut [O
 
 fn set_collar(random: &mut Mixed, law: &Law, market: i64, twin: &mut Twin, books: &mut [OrderBook]) {
     let mut end = |sign: i64| {
-        let away = random.below(1 + law.width) as i64 * law.step;
+        let away = random.below(2 + law.width) as i64 * law.step;
         Some((law.mid + sign * away).clamp(1 - (1 << 31), (1 << 31) - 1)).filter(|_| !random.one_in(3))
     };
     let (low, high) = (end(-1), end(1));
@@ -83,14 +83,14 @@ pub fn phased(random: &mut Mixed, law: &Law, next: Command) -> Command {
     if !random.one_in(14) {
         return next;
     }
-    let phase = if random.one_in(20) { 3 } else { random.of(&[0, 0, 1, 1, 1, 2]) };
+    let phase = if random.one_in(20) { 3 } else { random.of(&[0, 0, 0, 1, 1, 1, 1, 1, 2]) };
     let market = Some(random.below(law.markets) as i64 * 1_000_000_007);
     Command { op: 7, phase, market, order: None, ..next }
 }
 
 /// Now and then other rules for a market in the middle of its day; says whether there are.
 pub fn changed(random: &mut Mixed, law: &Law, twin: &mut Twin, books: &mut [OrderBook]) -> bool {
-    let changes = random.one_in(60);
+    let changes = random.one_in(40);
     if changes {
         let market = random.below(law.markets) as i64 * 1_000_000_007;
         set_day(random, law, Some(market), twin, books);

@@ -78,6 +78,13 @@ impl Law {
             rich: [false; 5],
         }
     }
+
+    /// One market of many trades at few prices, so that what waits for each other comes about.
+    pub fn draw_close(&mut self, random: &mut Mixed) {
+        (self.mid, self.width, self.step) = random.of(&[(0, 3, 1), (64, 6, 1), (-5, 2, 1), (10, 5, 2)]);
+        (self.markets, self.participants) = (1, random.of(&[2, 3, 50, 50]));
+        (self.passive, self.hostile, self.ids) = (random.of(&[0, 50]), random.of(&[200, 1 << 40]), [1, 0]);
+    }
 }
 
 const HOSTILE: [i64; 12] =
