@@ -147,8 +147,17 @@ fn events_that_do_not_fit_change_nothing() {
     let (mut refused, mut taken) = (0, 0);
     for seed in 0..300_u64 {
         let mut random = Mixed(seed ^ 0xBAD);
-        let law =
-            Law { markets: 2, participants: 2, mid: 10, width: 4, step: 1, passive: 50, hostile: 1 << 40, ids: [1, 0] };
+        let law = Law {
+            markets: 2,
+            participants: 2,
+            mid: 10,
+            width: 4,
+            step: 1,
+            passive: 50,
+            hostile: 1 << 40,
+            ids: [1, 0],
+            rich: [false; 5],
+        };
         let mut book = OrderBook::new(Rules::default());
         let commands: Vec<Command> = (0..30).map(|nth| command(&mut random, &law, nth, &[])).collect();
         book.apply(&Columns::of(&commands, true).commands(), Want::Events).unwrap();
