@@ -105,9 +105,7 @@ impl Run {
             }
         }
         self.next_seq += expected.len() as u64;
-        for told in expected {
-            *counts.entry((told.kind, told.reject)).or_default() += 1;
-        }
+        count(expected, counts);
         let book = &mut self.books[looked_at];
         check_sessions(&self.twin, book);
         check_quotes(book, &rests);
@@ -136,6 +134,34 @@ impl Run {
             assert_eq!(resting(&mut other), resting(&mut one), "seed {seed}, layout {place}, trades alone");
         }
     }
+}
+
+/// Counts kinds of events with their reasons, and what the events of one command say together.
+fn count(events: &[Told], counts: &mut Counts) {
+    let mut add = |kind, reason| *counts.entry((kind, reason)).or_default() += 1;
+    for (nth, told) in events.iter().enumerate() {
+        add(told.kind, told.reject);
+        let before = &events[..nth];
+        let fires = told.kind == "phase" && told.quantity == 2 && before.iter().any(|other| other.kind == "accepted");
+        let goes_off = |other: &Told| other.kind == "triggered" && other.market == told.market;
+        match told.kind {
+            "phase" if fires && before.iter().any(goes_off) => add("breaker", "a stop fires it"),
+            "phase" if fires => add("breaker", "an order fires it"),
+            "replaced" if told.counter.is_some() => add("call", "an iceberg is left"),
+            "triggered" if before.iter().rposition(goes_off).is_some_and(|at| has_trade(&before[at..])) => {
+                add("triggered", "behind a stop that traded");
+            }
+            "triggered" if before.iter().any(|other| other.kind == "phase") => add("triggered", "behind a call"),
+            "replaced" if told.quantity == 0 && before.last().is_some_and(|other| other.kind == "phase") => {
+                add("call", "a peg leaves");
+            }
+            _ => {}
+        }
+    }
+}
+
+fn has_trade(events: &[Told]) -> bool {
+    events.iter().any(|event| event.kind == "trade")
 }
 
 /// Every market is in the twin's phase, with its indicative price.

@@ -189,8 +189,8 @@ pub struct Twin {
     pub orders: Vec<Rests>,
     /// All that were named.
     pub markets: BTreeMap<i64, Market>,
-    /// Markets that have another collar since the last command.
-    pub collared: Vec<i64>,
+    /// Markets that have another collar or breaker since the last command, so that pegs may belong elsewhere.
+    pub unsettled: Vec<i64>,
     pub clock: Option<i64>,
     pub told: Vec<Told>,
     pub turns: u64,

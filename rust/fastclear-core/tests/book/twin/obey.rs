@@ -6,7 +6,7 @@ impl Twin {
     /// Obeys one command, the `row`th of its call.
     pub fn obey(&mut self, row: usize, command: &Command) {
         self.command = Some(row);
-        for market in std::mem::take(&mut self.collared) {
+        for market in std::mem::take(&mut self.unsettled) {
             self.after(market);
         }
         if let Some(time) = command.time {

@@ -111,7 +111,7 @@ impl Twin {
         if outside.is_empty() {
             let state = self.market(market);
             (state.is_watched, state.collar) = (true, (low, high));
-            self.collared.push(market);
+            self.unsettled.push(market);
         }
         outside
     }
@@ -128,9 +128,10 @@ impl Twin {
     }
 
     pub fn set_breaker(&mut self, market: i64, breaker: Option<(i64, i64)>) {
-        let market = self.market(market);
-        market.is_watched = true;
-        market.breaker = breaker.map(|(ticks, pause_ns)| Breaker { ticks, pause_ns, reference: None });
+        let state = self.market(market);
+        state.is_watched = true;
+        state.breaker = breaker.map(|(ticks, pause_ns)| Breaker { ticks, pause_ns, reference: None });
+        self.unsettled.push(market);
     }
 
     /// Whether the breaker lets orders trade at this price.
