@@ -96,15 +96,23 @@ mod pages {
     /// No page but a huge one is larger, on any machine.
     const PAGE: usize = 64 << 10;
 
-    /// Most pieces that are kept.
+    /// Most pieces of either kind that are kept.
     const PIECES: usize = 64;
     /// Most bytes of kept pieces on huge pages, which the system may take; and of the others, which it may not, since to
     /// tell it costs more than they do.
-    const HUGE_MOST: usize = 384 << 20;
+    const HUGE_MOST: usize = 1 << 30;
     const SMALL_MOST: usize = 32 << 20;
 
     /// Pieces that nobody uses: address and length, or zero and zero.
-    static KEPT: Mutex<[(usize, usize); PIECES]> = Mutex::new([(0, 0); PIECES]);
+    type Kept = Mutex<[(usize, usize); PIECES]>;
+    /// Those on huge pages have a list of their own, in which there is a place however many small ones are kept.
+    static KEPT_HUGE: Kept = Mutex::new([(0, 0); PIECES]);
+    static KEPT_SMALL: Kept = Mutex::new([(0, 0); PIECES]);
+
+    /// The list of pieces of such a length, and how many bytes it may hold.
+    fn kept(length: usize) -> (&'static Kept, usize) {
+        if length >= HUGE { (&KEPT_HUGE, HUGE_MOST) } else { (&KEPT_SMALL, SMALL_MOST) }
+    }
 
     /// Bytes that a piece of this layout gets; `None` where it has no pages of its own. Lengths lie an eighth apart, so
     /// that columns of about one length fit into each other's pieces.
@@ -121,7 +129,7 @@ mod pages {
     /// A piece of so many bytes, null where the system has none, and whether somebody used it before; else it is zero.
     pub fn take(length: usize) -> (*mut u8, bool) {
         // Nobody waits: a process that was forked while another thread held the lock would do so for ever.
-        if let Ok(mut kept) = KEPT.try_lock()
+        if let Ok(mut kept) = kept(length).0.try_lock()
             && let Some(piece) = kept.iter_mut().find(|piece| piece.1 == length)
         {
             let (address, _) = std::mem::take(piece);
@@ -135,11 +143,10 @@ mod pages {
     /// # Safety
     /// The piece came from [`take`] with this length, and nobody uses it any more.
     pub unsafe fn give_back(piece: *mut u8, length: usize) {
-        let is_huge = length >= HUGE;
-        if let Ok(mut kept) = KEPT.try_lock() {
-            let alike = kept.iter().map(|piece| piece.1).filter(|&length| (length >= HUGE) == is_huge);
-            let fits = alike.sum::<usize>() + length <= if is_huge { HUGE_MOST } else { SMALL_MOST };
-            if fits
+        let (kept, most) = kept(length);
+        if let Ok(mut kept) = kept.try_lock() {
+            let is_huge = length >= HUGE;
+            if kept.iter().map(|piece| piece.1).sum::<usize>() + length <= most
                 && let Some(free) = kept.iter_mut().find(|piece| piece.1 == 0)
                 // SAFETY: whole pages of a mapping of ours that nobody uses; what they hold may go, the address stays.
                 && (!is_huge || unsafe { libc::madvise(piece.cast(), length, libc::MADV_FREE) } == 0)

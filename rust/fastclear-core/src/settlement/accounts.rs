@@ -274,6 +274,11 @@ impl Accounts {
         self.by_id.get(id)
     }
 
+    /// Asks for an account to be fetched that will be looked at soon.
+    pub(super) fn prefetch(&self, id: u64) {
+        self.by_id.prefetch(id);
+    }
+
     /// Every account in ascending id.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (u64, &Account)> {
         self.by_id.iter()

@@ -339,6 +339,7 @@ impl Bank {
         meter: &Meter<'_>,
     ) -> Result<(), SettleError> {
         let mut draft = Draft::new(&mut self.accounts, self.next);
+        draft.leave(self.untaken.last().map_or(0, Vec::len)); // see `store`
         let credit = self.credit.as_ref();
         let house = slot::House { terms: &self.terms, policy: self.imbalance, credit, rules: &self.rules };
         let outcome = slot::settle(&mut draft, &self.open, &house, clearings, pools, meter)?;

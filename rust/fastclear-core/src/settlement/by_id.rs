@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::accounts::{Account, FIRST_MEMBER};
+use crate::simd;
 
 /// Ids of the house have places of their own up to here: nearly every posting has one of them on one side.
 const HOUSE_PLACES: usize = 16;
@@ -31,6 +32,14 @@ impl ById {
         match self.place(id).and_then(|place| self.members.get(place)) {
             Some(account) => Some(account),
             None => self.others.get(&id),
+        }
+    }
+
+    /// Asks for an account of a member to be fetched: from its first byte to its last, which may lie in another line.
+    pub fn prefetch(&self, id: u64) {
+        if let Some(place) = self.place(id) {
+            simd::prefetch_place(&self.members, place);
+            simd::prefetch_place(&self.members, place + 1);
         }
     }
 

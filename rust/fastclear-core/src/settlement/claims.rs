@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::accounts::CLEARING;
-use super::cleared::{Checked, ClearedSlot, TRADED};
+use super::cleared::{AHEAD, Checked, ClearedSlot, TRADED};
 use super::credit::Cover;
 use super::draft::{Draft, Line};
 use super::error::SettleError;
@@ -114,7 +114,14 @@ pub(super) fn draw_reservations(
         closed.push((claim.key, seq));
         covers.push(cover);
     }
-    for claim in claims.iter_mut().filter(|claim| claim.reservation.is_none() && claim.quantity > 0) {
+    for nth in 0..claims.len() {
+        if let Some(later) = claims.get(nth + AHEAD) {
+            draft.accounts().prefetch(later.key.0);
+        }
+        let claim = &mut claims[nth];
+        if claim.reservation.is_some() || claim.quantity == 0 {
+            continue;
+        }
         let (account, market, order) = claim.key;
         let cover = claim.due.max(0) + claim.bond;
         let promised = if bonds.is_empty() { 0 } else { bonds.get(&account).copied().unwrap_or(0) };

@@ -82,6 +82,10 @@ pub(super) struct Checked<'a> {
     pub deficits: BTreeSet<u64>,
 }
 
+/// Trades between one that is looked at and one whose accounts are asked for meanwhile: there are more accounts than the
+/// second cache holds, and trades name them in no order.
+pub(super) const AHEAD: usize = 16;
+
 /// In `claim_of`: a row without a claim.
 pub(super) const NO_CLAIM: usize = usize::MAX;
 
@@ -121,6 +125,14 @@ impl Costs {
         let platform = i128::from(terms.tariff().platform_fee()) * quantity;
         let network = i128::from(network_fee) * quantity;
         Self { energy, platform, network_fee, network, taxes: terms.taxes(energy, platform, network) }
+    }
+
+    /// Lines of a trade beside its own: each fee, each share of one, each tax.
+    pub fn lines(&self, terms: &Terms) -> usize {
+        let fees = [(self.platform, terms.platform_share()), (self.network, terms.network_share())];
+        let fee_lines = fees.map(|(fee, share)| usize::from(fee != 0) * (1 + usize::from(share.ppm > 0)));
+        let taxes = self.taxes.iter().filter(|&&(_, tax)| tax != 0).count();
+        fee_lines.iter().sum::<usize>() + taxes
     }
 
     pub fn sum(&self) -> i128 {
@@ -202,6 +214,11 @@ pub(super) fn check<'a>(
     check_columns(index, clearing)?;
     let mut claim_of = vec![NO_CLAIM; n];
     for trade in 0..clearing.buy_row.len() {
+        for rows in [clearing.buy_row, clearing.sell_row] {
+            // A row that is no order is refused when its trade is looked at.
+            let later = rows.get(trade + AHEAD).and_then(|&row| clearing.account.get(usize::try_from(row).ok()?));
+            later.inspect(|&&account| draft.accounts().prefetch(account));
+        }
         let (buy, sell) =
             check_trade(clearing, trade).map_err(|fault| SettleError::BadTrade { clearing: index, trade, fault })?;
         check_member(draft, clearing.account[buy])?;

@@ -57,11 +57,13 @@ pub(super) struct Draft<'a> {
     postings: Vec<Posting>,
     /// What some postings replaced, for taking them back, in their order.
     replaced: Vec<i128>,
+    /// Places to be left over for postings that were made before.
+    spare: usize,
 }
 
 impl<'a> Draft<'a> {
     pub fn new(accounts: &'a mut Accounts, next: Position) -> Self {
-        Self { accounts, next, postings: Vec::new(), replaced: Vec::new() }
+        Self { accounts, next, postings: Vec::new(), replaced: Vec::new(), spare: 0 }
     }
 
     /// The accounts with everything pushed so far.
@@ -101,9 +103,14 @@ impl<'a> Draft<'a> {
         Ok(seq)
     }
 
+    /// Has so many places left over, whatever room is made.
+    pub const fn leave(&mut self, spare: usize) {
+        self.spare = spare;
+    }
+
     /// Makes room for `more` postings.
     pub fn expect(&mut self, more: usize) {
-        self.postings.reserve(more);
+        self.postings.reserve(more + self.spare);
     }
 
     /// The postings pushed so far.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use super::accounts::{CLEARING, DSO, FIRST_MEMBER, PLATFORM, ROUNDING, TAX, is_member};
 use super::claims::{Claim, claim_orders, draw_reservations, rises};
 pub use super::cleared::ClearedSlot;
-use super::cleared::{Checked, Costs, bonds, check};
+use super::cleared::{AHEAD, Checked, Costs, bonds, check};
 use super::credit::{Cover, Credit};
 use super::delivery::{Sale, settle_meter};
 use super::draft::{Draft, Line};
@@ -125,22 +125,28 @@ pub(super) fn settle(
     let mut claims = Vec::new();
     let mut by_key = HashMap::new();
     let mut checked = Vec::with_capacity(clearings.len());
+    // Of every trade: its own, those of two bonds, those that its proceeds pay.
+    let lines_by_rule = 1 + 2 * usize::from(rules.bond_ppm.is_some()) + 2 * usize::from(rules.proceeds_ppm != [0, 0]);
+    let mut lines = 0;
     for (index, clearing) in clearings.iter().enumerate() {
         let mut clearing = check(draft, index, clearing)?;
         let alone = clearings.len() == 1 && rises(clearing.columns);
         claim_orders(&mut clearing, open, terms.slot(), (!alone).then_some(&mut by_key), &mut claims)?;
         for trade in clearing.trades() {
+            let columns = clearing.columns;
             let claim = &mut claims[clearing.claim_of[clearing.rows(trade).0]];
-            claim.due += Costs::new(terms, clearing.columns, trade).sum();
-            claim.bond += bonds(rules, clearing.columns, trade).map_or(0, |[buyer, _]| buyer);
-            claim.quantity += i128::from(clearing.columns.quantity[trade]);
+            let costs = Costs::new(terms, columns, trade);
+            claim.due += costs.sum();
+            claim.bond += bonds(rules, columns, trade).map_or(0, |[buyer, _]| buyer);
+            claim.quantity += i128::from(columns.quantity[trade]);
+            let has_spread = columns.buy_amount[trade] != columns.sell_amount[trade];
+            lines += lines_by_rule + costs.lines(terms) + usize::from(has_spread);
         }
         checked.push(clearing);
     }
-    let trades: usize = checked.iter().map(|clearing| clearing.trades().len()).sum();
-    // A claim is posted, a trade has its line, a fee and a tax, a reading its line, a deviation and its tax; a few more
-    // lines make the room grow, fewer cost nothing: nobody has touched what is left of it.
-    draft.expect(2 * claims.len() + 3 * trades + 3 * meter.account.len());
+    // A claim is reserved and posted, a trade has its lines, a reading its own, a deviation and its tax; a few more make the
+    // room grow. Much more room than is needed would be too much for the pool to keep.
+    draft.expect(2 * claims.len() + lines + 3 * meter.account.len());
     let on_hand = Cover::new(credit, draft.accounts()).keeping(rules.minimum_holding);
     let (closed, covers) = draw_reservations(draft, on_hand, &mut claims)?;
     for clearing in &checked {
@@ -226,6 +232,9 @@ fn pay_out(
     clearing: &Checked<'_>,
 ) -> Result<(), SettleError> {
     for trade in clearing.trades() {
+        if trade + AHEAD < clearing.trades().end {
+            draft.accounts().prefetch(clearing.columns.account[clearing.rows(trade + AHEAD).1]);
+        }
         let deal = clearing.deal(terms, trade);
         let bonds = bonds(rules, clearing.columns, trade);
         let line = |kind, code, to, price: i64, amount| Line {
