@@ -9,6 +9,7 @@ mod collar;
 mod coming;
 mod conditional;
 mod enter;
+mod fields;
 mod floor;
 mod pegs;
 mod phases;

@@ -146,6 +146,13 @@ impl RichOrders {
         due.into_iter().map(|(_, id)| id).collect()
     }
 
+    /// All of them, by turn.
+    pub fn by_turn(&self) -> Vec<(i64, &Rich)> {
+        let mut rows: Vec<_> = self.by_id.iter().map(|(&id, rich)| (id, rich)).collect();
+        rows.sort_unstable_by_key(|&(_, rich)| rich.turn);
+        rows
+    }
+
     /// Pegged orders in the order in which they were taken.
     pub fn pegged(&self) -> impl Iterator<Item = i64> + '_ {
         self.pegged.values().copied()
