@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use fastclear_core::book::{
-    Depths, Event, Events, Followed, Kind, NULL, OrderBook, Replica, SMALL_MAX, Snapshot, Update,
+    Depths, Event, Events, Followed, Kind, NULL, Op, OrderBook, Replica, Rules, SMALL_MAX, Snapshot, Update,
 };
 
-use crate::flow::{Command, MARKETS, Mixed, census, command, obey, rules, set_day};
+use crate::flow::{Command, MARKETS, MID, Mixed, census, command, obey, rules, set_day};
 
 fn followed(book: &OrderBook, events: &Events) -> Vec<Followed> {
     let markets: Vec<i64> = book.market_ids().collect();
@@ -134,6 +134,72 @@ fn a_snapshot_and_the_events_since_are_the_book() {
     }
     assert!(kinds.iter().all(|&sum| sum > 1_000), "{kinds:?}");
     assert!(triggered > 300 && moved > 20_000, "{triggered} stops went off, {moved} levels moved");
+}
+
+/// Where no pegged order moves and no market is in a call, no bid meets an ask after any event.
+#[test]
+fn no_price_crosses_between_events() {
+    let mut looked = 0;
+    for seed in 0..200_u64 {
+        let mut random = Mixed(seed ^ 0xC205);
+        let rules = rules(&mut random, SMALL_MAX);
+        let mut book = OrderBook::new(rules);
+        let mut replica = replica_of(&mut book);
+        let mut told = Prices::new();
+        for nth in (0..120).step_by(4) {
+            let rows = book.snapshot(None);
+            let commands: Vec<Command> = (nth..nth + 4)
+                .map(|nth| command(&mut random, nth, &rows))
+                .filter(|next| next.op != Op::Phase)
+                .map(|next| Command { peg: 0, offset: NULL, ..next })
+                .collect();
+            let events = obey(&mut book, &commands);
+            let list = followed(&book, &events);
+            let updates = replica.follow(events.first_seq, list.into_iter()).unwrap();
+            for (at, update) in updates.iter().enumerate() {
+                take_in(&mut told, update);
+                if updates.get(at + 1).is_some_and(|next| next.seq == update.seq) {
+                    continue;
+                }
+                let side = |side: u8| told.range((update.market, side, i64::MIN)..=(update.market, side, i64::MAX));
+                if let (Some((bid, _)), Some((ask, _))) = (side(1).next_back(), side(0).next()) {
+                    assert!(bid.2 < ask.2, "seed {seed}: {bid:?} {ask:?} after event {}", update.seq);
+                    looked += 1;
+                }
+            }
+        }
+    }
+    assert!(looked > 5_000, "{looked}");
+}
+
+/// An iceberg of which a call leaves something keeps its place and shows more; one that has traded what it showed is last.
+#[test]
+fn what_a_call_leaves_of_an_iceberg_keeps_its_place() {
+    for (counter, first) in [(1, 2), (NULL, 3)] {
+        let mut book = OrderBook::new(Rules::default());
+        let bid = |id: i64| Command::order(MARKETS[0], id, 1, MID, 1);
+        obey(&mut book, &[Command::order(MARKETS[0], 1, 0, MID + 9, 1), bid(2), bid(3)]);
+        let mut replica = replica_of(&mut book);
+        let trade = Event {
+            order: 2,
+            counter: 1,
+            price: MID as i32,
+            quantity: 2,
+            remaining: 2,
+            command: 0,
+            market: 0,
+            reject: 0,
+            kind: Kind::Trade,
+            side: 1,
+        };
+        let left = Event { kind: Kind::Replaced, counter, quantity: 1, ..trade };
+        let list = [trade, left].map(|event| Followed { market: MARKETS[0], event });
+        replica.follow(book.next_seq(), list.into_iter()).unwrap();
+        let rows = replica.snapshot();
+        assert_eq!(rows.order[0], first, "{rows:?}");
+        let at = rows.order.iter().position(|&id| id == 2).unwrap();
+        assert_eq!((rows.quantity[at], rows.shown[at]), (2, 1));
+    }
 }
 
 /// Changed events are refused and change nothing, or are those of another book; nothing panics.

@@ -221,3 +221,48 @@ impl OrderBook {
         if side == BUY { high.is_none_or(|high| price <= high) } else { low.is_none_or(|low| low <= price) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::command::{Peg, Phase};
+    use super::*;
+
+    /// What was written is what is read, in every field: none has the value that it would have if it were left out.
+    #[test]
+    fn every_field_comes_back() {
+        let session = Session {
+            in_call: true,
+            pause_ends: Some(-7),
+            schedule: [(1, Phase::Halted), (2, Phase::PreOpen), (3, Phase::Continuous)].into(),
+            ..Session::default()
+        };
+        let special = Special {
+            last_price: Some(1),
+            session,
+            collar: Collar { low: Some(2), high: Some(3) },
+            breaker: Some(Breaker { ticks: 4, pause_ns: 5, reference: Some(6) }),
+            span: Some((7, 8)),
+            entered: [Some(9), Some(10)],
+            turns: 11,
+            ..Special::default()
+        };
+        let terms = Terms {
+            limit: Some(12),
+            display: 13,
+            minimum: 14,
+            stop: Some(15),
+            peg: Some((Peg::Mid, 16)),
+            rests: true,
+            is_fok: true,
+            is_market: true,
+        };
+        let mut bytes = Vec::new();
+        special.put(&mut bytes);
+        terms.put(&mut bytes);
+        let r = &mut Reader::new(&bytes);
+        let (again, same_terms) = (Special::take(r).unwrap(), Terms::take(r).unwrap());
+        r.end().unwrap();
+        assert_eq!(format!("{again:?}"), format!("{special:?}"));
+        assert_eq!(same_terms, terms);
+    }
+}
