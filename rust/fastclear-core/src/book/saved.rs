@@ -270,9 +270,6 @@ impl OrderBook {
         }
         let expiry = expires.map_or(NEVER, |at| self.desk.expiries.insert(at, id));
         let resting = Resting { id, price, quantity, owner: self.desk.owners.code(participant), expiry };
-        if !self.is_held(market, side, price) {
-            return Err("an order is outside of its market's collar");
-        }
         let handle = self.put(market, side, &resting);
         self.desk.ids.insert(id, handle);
         Ok(())

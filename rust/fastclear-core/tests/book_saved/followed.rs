@@ -169,7 +169,7 @@ fn no_price_crosses_between_events() {
             }
         }
     }
-    assert!(looked > 5_000, "{looked}");
+    assert!(looked > 3_000, "{looked}");
 }
 
 /// An iceberg of which a call leaves something keeps its place and shows more; one that has traded what it showed is last.

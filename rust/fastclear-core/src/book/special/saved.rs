@@ -12,8 +12,8 @@ use super::super::layout::{Layout, Resting};
 use super::super::saved::Caller;
 use super::super::store::{ASIDE, kept};
 use super::fields::{Field, fields};
-use super::phases::Session;
 use super::rich::{Rich, Stands};
+use super::session::Session;
 use super::terms::{Terms, WHOLE};
 use super::{Breaker, Collar, Special};
 use crate::bytes::{Malformed, Reader, put_count};
@@ -21,12 +21,12 @@ use crate::order::BUY;
 use crate::units;
 
 // Orders are saved by themselves, what a call keeps apart with all others.
-fields!(Special { last_price, session, collar, breaker, span, entered, turns; anew rich });
+fields!(Special { last_price, session, collar, breaker, entered, turns; anew rich });
 fields!(Session { in_call, pause_ends, schedule; anew asks });
 fields!(Collar { low, high });
 fields!(Breaker { ticks, pause_ns, reference });
 fields!(Terms { limit, display, minimum, stop, peg, rests, is_fok, is_market });
-fields!(Saved { id, terms, stands, turn, open, aside });
+fields!(Saved { id, terms, stands, is_due, turn, open, aside });
 fields!(Aside { side, participant, expires });
 
 /// Turns that a market may have had: so many that none reaches it, so few that no count of them can overflow.
@@ -37,6 +37,8 @@ struct Saved {
     id: i64,
     terms: Terms,
     stands: Stands,
+    /// Whether its stop was reached, and it waits for the end of a call.
+    is_due: bool,
     turn: u64,
     open: u32,
     aside: Option<Aside>,
@@ -52,7 +54,7 @@ struct Aside {
 impl Special {
     /// Whether it could have come about.
     fn check(&self) -> Result<(), &'static str> {
-        let Self { session, collar, breaker, span, .. } = self;
+        let Self { session, collar, breaker, .. } = self;
         if collar.low.zip(collar.high).is_some_and(|(low, high)| low > high) {
             return Err("a collar has no price between its ends");
         }
@@ -66,8 +68,8 @@ impl Special {
         if times.windows(2).any(|pair| pair[1] <= pair[0]) {
             return Err("phases are not in order of time");
         }
-        if span.is_some_and(|(low, high)| low > high) || self.turns > TURNS_MAX {
-            return Err("prices or turns of a market are none");
+        if self.turns > TURNS_MAX {
+            return Err("a market had too many turns");
         }
         Ok(())
     }
@@ -150,9 +152,11 @@ impl OrderBook {
                     participant: self.desk.owners.participant(owner),
                     expires: self.desk.expiries.at(expiry),
                 });
-                Saved { id, terms, stands, turn, open, aside }.put(out);
+                Saved { id, terms, stands, is_due: special.rich.is_due(turn), turn, open, aside }.put(out);
             }
         }
+        put_count(out, self.unsettled.len());
+        self.unsettled.iter().for_each(|market| market.put(out));
     }
 
     /// Gives special markets what [`Self::put_rich_orders`] wrote; their layouts have what they show already.
@@ -161,11 +165,8 @@ impl OrderBook {
             if !self.markets[market].is(SPECIAL) {
                 continue;
             }
-            let (n, mut last_turn) = (r.count(1)?, 0);
-            if n > 0 && self.markets[market].has_session() {
-                return Err(r.fault("a market with a session has orders that are more than plain"));
-            }
-            for _ in 0..n {
+            let mut last_turn = 0;
+            for _ in 0..r.count(1)? {
                 let saved = Saved::take(r)?;
                 if saved.turn <= last_turn || saved.turn > self.special(market as u32).turns {
                     return Err(r.fault("orders are not in order of turns"));
@@ -173,12 +174,24 @@ impl OrderBook {
                 last_turn = saved.turn;
                 self.take_rich(market as u32, saved, caller).map_err(|reason| r.fault(reason))?;
             }
+            let collar = self.collar_at(market as u32);
+            if [BUY, 1 - BUY].into_iter().any(|side| self.outside(market as u32, side, collar).is_some()) {
+                return Err(r.fault("an order is outside of its market's collar"));
+            }
+        }
+        for _ in 0..r.count(4)? {
+            let market = r.u32()?;
+            let is_special = self.markets.get(market as usize).is_some_and(|market| market.is(SPECIAL));
+            if !is_special || self.unsettled.contains(&market) {
+                return Err(r.fault("a market that is to be settled is none, or there twice"));
+            }
+            self.unsettled.push(market);
         }
         Ok(())
     }
 
     fn take_rich(&mut self, market: u32, saved: Saved, caller: &Caller) -> Result<(), &'static str> {
-        let Saved { id, terms, stands, turn, open, aside } = saved;
+        let Saved { id, terms, stands, is_due, turn, open, aside } = saved;
         let found = self.store.find(&self.desk, id);
         let (rich, place) = match aside {
             None => {
@@ -205,20 +218,19 @@ impl OrderBook {
         if !rich.check(place.as_ref()) {
             return Err("an order could not stand where it does");
         }
-        if let Some(limit) = terms.limit
-            && !terms.is_market
-            && !self.is_held(market, rich.side, limit)
-        {
-            return Err("an order is outside of its market's collar");
+        if is_due && stands != Stands::Waiting {
+            return Err("an order was set off that does not wait");
         }
-        self.special(market).rich.insert(id, rich);
+        let in_call = self.in_call(market);
+        if in_call && stands == Stands::Shown && terms.peg.is_some() {
+            return Err("a pegged order is in a call");
+        }
+        let rich_orders = &mut self.special(market).rich;
+        rich_orders.insert(id, rich);
+        if is_due {
+            rich_orders.set_off_one(&rich);
+        }
         Ok(())
-    }
-
-    /// Whether an order of a market is within its collar.
-    pub(in crate::book) fn is_held(&self, market: u32, side: u8, price: i32) -> bool {
-        let Collar { low, high } = self.collar_at(market);
-        if side == BUY { high.is_none_or(|high| price <= high) } else { low.is_none_or(|low| low <= price) }
     }
 }
 
@@ -241,7 +253,6 @@ mod tests {
             session,
             collar: Collar { low: Some(2), high: Some(3) },
             breaker: Some(Breaker { ticks: 4, pause_ns: 5, reference: Some(6) }),
-            span: Some((7, 8)),
             entered: [Some(9), Some(10)],
             turns: 11,
             ..Special::default()
