@@ -11,238 +11,100 @@ array([1500, 1500])
 
 from __future__ import annotations
 
+import importlib as _importlib
+import sys as _sys
 import warnings as _warnings
 
 from fastclear import _core
 from fastclear import _startup as _startup
-from fastclear.auction import (
-    Average,
-    BlockClearing,
-    Blocks,
-    Discriminatory,
-    Huang,
-    MaximalVolume,
-    Muda,
-    MultiRound,
-    RandomMatching,
-    Sbba,
-    TradeReduction,
-    Uniform,
-    Vickrey,
-    clear,
-    mechanism,
-)
-from fastclear.auction.properties import mechanisms
-from fastclear.audit import AuditError, AuditReport
-from fastclear.block import Block, Proof, VerificationError, VerificationReport
-from fastclear.book import BookEvents, BookStep, BookView, OrderBook, bars
-from fastclear.certificate import (
-    CertificateRefusedError,
-    ClearingCertificate,
-    NoCertificateError,
-    certify_block,
-    sealed_parameters,
-)
-from fastclear.certificates import CertificateCode, Certificates
-from fastclear.checkpoints import Checkpoint, Equivocation, equivocations
-from fastclear.community import (
-    Community,
-    DeferrableLoads,
-    DevicePlan,
-    DieselGenerators,
-    EvChargers,
-    HeatPumps,
-    SharedStorage,
-    Windows,
-    community_from_frame,
-    load_community,
-    plan_devices,
-)
-from fastclear.comparison import Comparison, compare
-from fastclear.consortium import Consortium
-from fastclear.energy_credits import CreditMonth, EnergyCredits
-from fastclear.erasure import Erasure
-from fastclear.errors import (
-    ExchangeError,
-    FastclearError,
-    LedgerError,
-    MechanismError,
-    MissingLibraryError,
-    PresetError,
-    SchemaError,
-    SettlementError,
-    StoreError,
-)
-from fastclear.escrow_deals import Escrow2of3
-from fastclear.exchange import Exchange, Gate
-from fastclear.imbalance import Backup, DualPrice, Pooled, ShortfallAllocation, SinglePrice
-from fastclear.invoices import Invoices
-from fastclear.keys import PublicKey, Signer
-from fastclear.ledger import Ledger, verify, verify_directory
-from fastclear.lending import Borrower, LoanPrice, credit_limit, credit_score, loan_price
-from fastclear.limits import LimitPolicy
-from fastclear.losses import network_losses
-from fastclear.margins import CcpMargin, Waterfall, initial_margin, waterfall
-from fastclear.netting import Net, net
-from fastclear.orders import Orders
-from fastclear.platforms import Preset, catalogue, load_preset
-from fastclear.platforms.result import RunResult
-from fastclear.platforms.simulation import run
-from fastclear.preference import Bilateral, BilateralCode, Network, Preference, PreferenceClearing
-from fastclear.prepayment import Prepayment
-from fastclear.profiles import CreditBank, PostpaidNetting, Prepaid
-from fastclear.proof_desk import BalanceProof, verify_balance
-from fastclear.pseudonyms import Pseudonyms
-from fastclear.receipts import Receipts
-from fastclear.reject import RejectReason
-from fastclear.sealed_bids import SealedBidCode, SealedBids
-from fastclear.settlement import Settlement
-from fastclear.sharing import BillSharing, FixedPrice, MidMarketRate, SharingClearing, SupplyDemandRatio
-from fastclear.statements import History
-from fastclear.storage import Storage, StorageCode
-from fastclear.tariff import Tariff
-from fastclear.tariffs import TariffPlan
-from fastclear.token_bonds import DualToken
-from fastclear.trades import Clearing
-from fastclear.transfers import Accounts, TransferCode
-from fastclear.units import Units
-from fastclear.validator import CosignError, Validator
 
 __version__: str = _core.__version__
 
-__all__ = [
-    "Accounts",
-    "AuditError",
-    "AuditReport",
-    "Average",
-    "Backup",
-    "BalanceProof",
-    "Bilateral",
-    "BilateralCode",
-    "BillSharing",
-    "Block",
-    "BlockClearing",
-    "Blocks",
-    "BookEvents",
-    "BookStep",
-    "BookView",
-    "Borrower",
-    "CcpMargin",
-    "CertificateCode",
-    "CertificateRefusedError",
-    "Certificates",
-    "Checkpoint",
-    "Clearing",
-    "ClearingCertificate",
-    "Community",
-    "Comparison",
-    "Consortium",
-    "CosignError",
-    "CreditBank",
-    "CreditMonth",
-    "DeferrableLoads",
-    "DevicePlan",
-    "DieselGenerators",
-    "Discriminatory",
-    "DualPrice",
-    "DualToken",
-    "EnergyCredits",
-    "Equivocation",
-    "Erasure",
-    "Escrow2of3",
-    "EvChargers",
-    "Exchange",
-    "ExchangeError",
-    "FastclearError",
-    "FixedPrice",
-    "Gate",
-    "HeatPumps",
-    "History",
-    "Huang",
-    "Invoices",
-    "Ledger",
-    "LedgerError",
-    "LimitPolicy",
-    "LoanPrice",
-    "MaximalVolume",
-    "MechanismError",
-    "MidMarketRate",
-    "MissingLibraryError",
-    "Muda",
-    "MultiRound",
-    "Net",
-    "Network",
-    "NoCertificateError",
-    "OrderBook",
-    "Orders",
-    "Pooled",
-    "PostpaidNetting",
-    "Preference",
-    "PreferenceClearing",
-    "Prepaid",
-    "Prepayment",
-    "Preset",
-    "PresetError",
-    "Proof",
-    "Pseudonyms",
-    "PublicKey",
-    "RandomMatching",
-    "Receipts",
-    "RejectReason",
-    "RunResult",
-    "Sbba",
-    "SchemaError",
-    "SealedBidCode",
-    "SealedBids",
-    "Settlement",
-    "SettlementError",
-    "SharedStorage",
-    "SharingClearing",
-    "ShortfallAllocation",
-    "Signer",
-    "SinglePrice",
-    "Storage",
-    "StorageCode",
-    "StoreError",
-    "SupplyDemandRatio",
-    "Tariff",
-    "TariffPlan",
-    "TradeReduction",
-    "TransferCode",
-    "Uniform",
-    "Units",
-    "Validator",
-    "VerificationError",
-    "VerificationReport",
-    "Vickrey",
-    "Waterfall",
-    "Windows",
-    "__version__",
-    "bars",
-    "catalogue",
-    "certify_block",
-    "clear",
-    "community_from_frame",
-    "compare",
-    "credit_limit",
-    "credit_score",
-    "equivocations",
-    "initial_margin",
-    "load_community",
-    "load_preset",
-    "loan_price",
-    "mechanism",
-    "mechanisms",
-    "net",
-    "network_losses",
-    "plan_devices",
-    "run",
-    "sealed_parameters",
-    "verify",
-    "verify_balance",
-    "verify_directory",
-    "waterfall",
-]
+# Where each name lives. A room is entered when one of its names is first asked for, so that whoever clears an auction
+# does not wait for platforms and invoices. Type checkers read the same names in `__init__.pyi`.
+_NAMES_OF = {
+    "auction": (
+        "Average BlockClearing Blocks Discriminatory Huang MaximalVolume Muda MultiRound RandomMatching Sbba "
+        "TradeReduction Uniform Vickrey clear mechanism"
+    ),
+    "auction.properties": "mechanisms",
+    "audit": "AuditError AuditReport",
+    "block": "Block Proof VerificationError VerificationReport",
+    "book": "BookEvents BookStep BookView OrderBook bars",
+    "certificate": "CertificateRefusedError ClearingCertificate NoCertificateError certify_block sealed_parameters",
+    "certificates": "CertificateCode Certificates",
+    "checkpoints": "Checkpoint Equivocation equivocations",
+    "community": (
+        "Community DeferrableLoads DevicePlan DieselGenerators EvChargers HeatPumps SharedStorage Windows "
+        "community_from_frame load_community plan_devices"
+    ),
+    "comparison": "Comparison compare",
+    "consortium": "Consortium",
+    "energy_credits": "CreditMonth EnergyCredits",
+    "erasure": "Erasure",
+    "errors": (
+        "ExchangeError FastclearError LedgerError MechanismError MissingLibraryError PresetError SchemaError "
+        "SettlementError StoreError"
+    ),
+    "escrow_deals": "Escrow2of3",
+    "exchange": "Exchange Gate",
+    "imbalance": "Backup DualPrice Pooled ShortfallAllocation SinglePrice",
+    "invoices": "Invoices",
+    "keys": "PublicKey Signer",
+    "ledger": "Ledger verify verify_directory",
+    "lending": "Borrower LoanPrice credit_limit credit_score loan_price",
+    "limits": "LimitPolicy",
+    "losses": "network_losses",
+    "margins": "CcpMargin Waterfall initial_margin waterfall",
+    "netting": "Net net",
+    "orders": "Orders",
+    "platforms": "Preset catalogue load_preset",
+    "platforms.result": "RunResult",
+    "platforms.simulation": "run",
+    "preference": "Bilateral BilateralCode Network Preference PreferenceClearing",
+    "prepayment": "Prepayment",
+    "profiles": "CreditBank PostpaidNetting Prepaid",
+    "proof_desk": "BalanceProof verify_balance",
+    "pseudonyms": "Pseudonyms",
+    "receipts": "Receipts",
+    "reject": "RejectReason",
+    "sealed_bids": "SealedBidCode SealedBids",
+    "settlement": "Settlement",
+    "sharing": "BillSharing FixedPrice MidMarketRate SharingClearing SupplyDemandRatio",
+    "statements": "History",
+    "storage": "Storage StorageCode",
+    "tariff": "Tariff",
+    "tariffs": "TariffPlan",
+    "token_bonds": "DualToken",
+    "trades": "Clearing",
+    "transfers": "Accounts TransferCode",
+    "units": "Units",
+    "validator": "CosignError Validator",
+}
+_ROOM_OF = {name: room for room, names in _NAMES_OF.items() for name in names.split()}
+
+__all__ = sorted([*_ROOM_OF, "__version__"])
+
+
+def __getattr__(name: str) -> object:
+    """Bring a public name, or a room, when it is first asked for."""
+    room = _ROOM_OF.get(name)
+    if room is not None:
+        value = getattr(_importlib.import_module(f"fastclear.{room}"), name)
+        globals()[name] = value
+        return value
+    if not name.startswith("_"):
+        try:
+            return _importlib.import_module(f"fastclear.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"fastclear.{name}":
+                raise
+    raise AttributeError(f"module 'fastclear' has no attribute {name!r}", name=name, obj=_sys.modules[__name__])
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 if _core.DEBUG_BUILD:  # pragma: no cover - only in a developer's debug build
     _warnings.warn(

@@ -1,6 +1,6 @@
 """Types of the private Rust half. Hand-written; checked against the real thing by stubtest."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self, final
 
 import numpy as np
@@ -109,43 +109,9 @@ class OrderBook:
     def __new__(
         cls, self_trade: str, erase_after_trade: bool, small_max: int | None = None, settles: bool = False
     ) -> OrderBook: ...
-    def apply(
-        self,
-        rows: int,
-        op: NDArray[np.uint8] | None,
-        market: NDArray[np.int64] | None,
-        order: NDArray[np.int64] | None,
-        participant: NDArray[np.int64] | None,
-        side: NDArray[np.uint8] | None,
-        is_market_order: NDArray[np.uint8] | None,
-        tif: NDArray[np.uint8] | None,
-        price: NDArray[np.int64] | NDArray[np.int32] | None,
-        quantity: NDArray[np.int64] | NDArray[np.int32] | None,
-        expires: NDArray[np.int64] | None,
-        flags: NDArray[np.uint8] | None,
-        display: NDArray[np.int64] | NDArray[np.int32] | None,
-        min_quantity: NDArray[np.int64] | NDArray[np.int32] | None,
-        stop: NDArray[np.int64] | NDArray[np.int32] | None,
-        peg: NDArray[np.uint8] | None,
-        offset: NDArray[np.int64] | NDArray[np.int32] | None,
-        phase: NDArray[np.uint8] | None,
-        time: NDArray[np.int64] | None,
-        trades_only: bool,
-    ) -> Events: ...
+    def apply(self, commands: Mapping[str, object], trades_only: bool) -> Events: ...
     def step(
-        self,
-        rows: int,
-        market: NDArray[np.int64] | None,
-        participant: NDArray[np.int64] | None,
-        side: NDArray[np.uint8] | None,
-        is_market_order: NDArray[np.uint8] | None,
-        tif: NDArray[np.uint8] | None,
-        price: NDArray[np.int64] | NDArray[np.int32] | None,
-        quantity: NDArray[np.int64] | NDArray[np.int32] | None,
-        expires: NDArray[np.int64] | None,
-        flags: NDArray[np.uint8] | None,
-        seed: int,
-        replaces: bool,
+        self, actions: Mapping[str, object], seed: int, replaces: bool
     ) -> tuple[Events, dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]]: ...
     def set_cover(
         self,
@@ -171,6 +137,7 @@ class OrderBook:
         order: int | None = None,
         tif: int = 0,
     ) -> tuple[int, int, int, int]: ...
+    def place_row(self, order: Mapping[str, object]) -> tuple[int, int, int, int]: ...
     def advance(self, now: int) -> Events: ...
     def set_gates(self, market: NDArray[np.int64], gate: NDArray[np.int64]) -> None: ...
     def set_phases(self, market: NDArray[np.int64], time: NDArray[np.int64], phase: NDArray[np.uint8]) -> None: ...

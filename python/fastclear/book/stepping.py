@@ -21,9 +21,8 @@ from fastclear.units import Units
 Quotes = Literal["add", "replace"]
 Int64 = NDArray[np.int64]
 
-_ASKED: Final = frozenset(
-    {"rows", "market", "participant", "side", "is_market_order", "tif", "price", "quantity", "expires", "flags"}
-)
+_NEEDED: Final = ("participant", "side", "price", "quantity")
+_NOT_ASKED: Final = ("op", "order", "phase", "time")
 _DIMENSIONS_MAX: Final = 3
 _SEED_END: Final = 2**64
 
@@ -111,9 +110,10 @@ class Stepping:
         ----------
         actions : frame or mapping of columns, or mapping of arrays
             Either columns, one row an action: ``agent`` (or ``participant``), ``side``, ``price``, ``quantity``,
-            optional ``market``, ``type``, ``tif``, ``expires``, ``post_only`` as in :meth:`submit`. Or, without
-            ``agent``, arrays of one shape or that broadcast to one: (agents,), (markets, agents) or (markets, agents,
-            orders); agents and markets are then called by their place. An action of quantity 0 does nothing.
+            optional ``market``, ``type``, ``tif``, ``expires``, ``post_only`` and the columns of richer orders, as in
+            :meth:`submit`. Or, without ``agent``, arrays of one shape or that broadcast to one: (agents,), (markets,
+            agents) or (markets, agents, orders); agents and markets are then called by their place. An action of
+            quantity 0 does nothing.
         seed : int
             Of the order of arrival: 0 or more, below 2**64. Steps of one seed draw apart from each other.
         quotes : {"add", "replace"}, default "add"
@@ -135,8 +135,9 @@ class Stepping:
         -----
         All actions of one agent in one market are a turn. The turns of a market are shuffled (Fisher and Yates,
         ChaCha8: key = seed, stream = rank of the market, begun anew at each step from the number of the book's next
-        event); in a turn asks come before bids, then the smaller price, then the smaller quantity. So the same book,
-        seed and actions give the same result in any order of rows; of rows that say the same the first is served first.
+        event); in a turn asks come before bids, then the smaller price, the smaller quantity, and what else they ask
+        for. So the same book, seed and actions give the same result in any order of rows; of rows that say the same the
+        first is served first.
         Limits of :meth:`set_cover` hold. :meth:`advance` lets time go by between steps. An action costs about a fifth
         of what :meth:`place` does.
 
@@ -160,19 +161,19 @@ class Stepping:
         shape: tuple[int, ...] | None = None
         if isinstance(actions, Mapping) and not {"agent", "participant", "participant_id"} & set(actions):
             shape, actions = _by_place(actions)
-        encoded: dict[str, Any] = dict(encode(actions, self._names, self._units, "actions"))
-        for name in [name for name in encoded if name not in _ASKED]:
-            if encoded.pop(name) is not None:
+        encoded = encode(actions, self._names, self._units, "actions")
+        for name in _NOT_ASKED:
+            if encoded[name] is not None:
                 remedy = "advance() the book" if name == "time" else "hand it to apply()"
                 raise SchemaError(f"column '{name}' is none of an action's; {remedy}", column=name)
-        for name in ("participant", "side", "price", "quantity"):
-            if encoded[name] is None:
-                raise SchemaError(f"column '{name}' of actions is missing", column=name)
+        for needed in _NEEDED:
+            if encoded[needed] is None:
+                raise SchemaError(f"column '{needed}' of actions is missing", column=needed)
         self._names["order"].left_out()
         if encoded["market"] is None:
             self._names["market"].left_out()
         rows = encoded["rows"]
-        core, acted, seen, agents = self._core.step(**encoded, seed=int(seed), replaces=quotes == "replace")
+        core, acted, seen, agents = self._core.step(encoded, int(seed), quotes == "replace")
         own = agents
         form = (rows,) if shape is None else shape
         table: tuple[int, ...] = (len(agents["agent"]),)

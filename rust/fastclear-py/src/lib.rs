@@ -26,8 +26,6 @@ use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 
 mod book;
-mod book_data;
-mod book_door;
 mod certificates;
 mod clearing;
 mod columns;
@@ -66,7 +64,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     m.add("SIMD", runs)?;
     book::register(m)?;
-    book_data::register(m)?;
     clearing::register(m)?;
     settlement::register(m)?;
     sharing::register(m)?;

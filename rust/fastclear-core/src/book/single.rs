@@ -1,9 +1,9 @@
 //! One order at a time: what a call of columns costs beyond its rows, a single order does not pay.
 
-use crate::order::Integers;
+use crate::order::{ColumnsError, Integers};
 use crate::reject::RejectReason;
 
-use super::command::{Commands, NULL, Tif};
+use super::command::{Commands, NULL, Row, Tif};
 use super::engine::OrderBook;
 use super::event::{Event, Events, Kind};
 use super::obey::{Given, Turn};
@@ -92,6 +92,23 @@ impl OrderBook {
         }
         .row(0);
         let given = Given { market: true, order: order.order.is_some(), participant: order.participant.is_some() };
+        self.place_as(row, given, admission)
+    }
+
+    /// As [`Self::place_admitted`], of an order that may be more than plain: the only row of `order`, whatever its `op`.
+    /// What it sets off is seen by `admission` alone.
+    ///
+    /// # Errors
+    /// [`ColumnsError`] where a column has another number of rows than one: nothing has happened then.
+    pub fn place_row<A: Admission>(&mut self, order: &Commands<'_>, admission: &mut A) -> Result<Placed, ColumnsError> {
+        let order = Commands { rows: 1, ..*order };
+        order.check()?;
+        let given = Given { market: true, order: order.order.is_some(), participant: order.participant.is_some() };
+        Ok(self.place_as(order.row(0), given, admission))
+    }
+
+    #[inline]
+    fn place_as<A: Admission>(&mut self, row: Row, given: Given, admission: &mut A) -> Placed {
         let mut events = Events::default();
         if !self.unsettled.is_empty() {
             self.settle_bounds::<A, false>(0, admission, &mut events);

@@ -2,8 +2,8 @@
 //!
 //! Rows are actions. All that one agent does in one market is a turn; the turns of a market come in the order of a shuffle by
 //! `ChaCha8` (key from the seed, stream = rank of the market in ascending id, begun anew at every step from the number of
-//! the book's next event), and markets one after the other. Within a turn orders come by side, asks first, price, quantity
-//! and kind, so that no result depends on the order of rows: rows that say the same are served in theirs.
+//! the book's next event), and markets one after the other. Within a turn orders come by side, asks first, price, quantity,
+//! kind and what else they ask for, so that no result depends on the order of rows: rows that say the same are served in theirs.
 
 use std::collections::BTreeMap;
 
@@ -75,57 +75,61 @@ pub struct Step {
     pub record: Record,
 }
 
-/// Commands in the order of arrival, and the row that each comes of.
+/// The rows of actions in the order of arrival, some of them twice, and what each is now.
 #[derive(Default)]
 struct Arrivals {
     row: Vec<u32>,
     op: Vec<u8>,
-    market: Vec<i64>,
-    agent: Vec<i64>,
-    side: Vec<u8>,
-    kind: Vec<u8>,
-    tif: Option<Vec<u8>>,
-    price: Vec<i64>,
-    quantity: Vec<i64>,
-    expires: Option<Vec<i64>>,
-    flags: Vec<u8>,
 }
 
 impl Arrivals {
-    fn push(&mut self, actions: &Commands<'_>, row: usize, op: Op) {
-        let cells = actions.row(row);
+    fn push(&mut self, row: usize, op: Op) {
         self.row.push(row as u32);
         self.op.push(op as u8);
-        self.market.push(cells.market);
-        self.agent.push(cells.participant);
-        self.side.push(cells.side);
-        self.kind.push(cells.is_market_order);
-        self.price.push(cells.price);
-        self.quantity.push(cells.quantity);
-        self.flags.push(cells.flags);
-        if let Some(tif) = &mut self.tif {
-            tif.push(cells.tif);
-        }
-        if let Some(expires) = &mut self.expires {
-            expires.push(cells.expires);
-        }
     }
 
-    fn commands(&self) -> Commands<'_> {
-        Commands {
-            rows: self.row.len(),
+    fn gather<T: Copy>(&self, column: Option<&[T]>) -> Option<Vec<T>> {
+        column.map(|column| self.row.iter().map(|&row| column[row as usize]).collect())
+    }
+
+    fn numbers(&self, column: Option<Integers<'_>>) -> Option<Vec<i64>> {
+        column.map(|column| self.row.iter().map(|&row| column.get(row as usize)).collect())
+    }
+
+    /// Hands the columns of the actions, row for row as they arrive, to `obey`.
+    fn obeyed<T>(&self, actions: &Commands<'_>, obey: impl FnOnce(&Commands<'_>) -> T) -> T {
+        let wide = [actions.market, actions.participant, actions.expires].map(|column| self.gather(column));
+        let bytes = [actions.side, actions.is_market_order, actions.tif, actions.flags, actions.peg]
+            .map(|column| self.gather(column));
+        let numbers =
+            [actions.price, actions.quantity, actions.display, actions.min_quantity, actions.stop, actions.offset]
+                .map(|column| self.numbers(column));
+        let [market, participant, expires] = wide.each_ref().map(Option::as_deref);
+        let [side, is_market_order, tif, flags, peg] = bytes.each_ref().map(Option::as_deref);
+        let [price, quantity, display, min_quantity, stop, offset] =
+            numbers.each_ref().map(|column| column.as_deref().map(Integers::Wide));
+        let rows = self.row.len();
+        // An action without a market is in market 0, and one without an agent is nobody's, which no order may be.
+        let (in_0, nobodys) = (vec![0; rows], vec![NULL; rows]);
+        obey(&Commands {
+            rows,
             op: Some(&self.op),
-            market: Some(&self.market),
-            participant: Some(&self.agent),
-            side: Some(&self.side),
-            is_market_order: Some(&self.kind),
-            tif: self.tif.as_deref(),
-            price: Some(Integers::Wide(&self.price)),
-            quantity: Some(Integers::Wide(&self.quantity)),
-            expires: self.expires.as_deref(),
-            flags: Some(&self.flags),
+            market: market.or(Some(&in_0)),
+            participant: participant.or(Some(&nobodys)),
+            side,
+            is_market_order,
+            tif,
+            price,
+            quantity,
+            expires,
+            flags,
+            display,
+            min_quantity,
+            stop,
+            peg,
+            offset,
             ..Commands::default()
-        }
+        })
     }
 }
 
@@ -138,7 +142,8 @@ fn sorted(actions: &Commands<'_>) -> Vec<(i64, i64, usize)> {
     let says = |row: usize| {
         let cells = actions.row(row);
         let kind = (cells.is_market_order, cells.tif, cells.flags, cells.expires);
-        (cells.side, cells.price, cells.quantity, kind, row)
+        let more = (cells.display, cells.min_quantity, cells.stop, cells.peg, cells.offset);
+        (cells.side, cells.price, cells.quantity, kind, more, row)
     };
     rows.sort_unstable_by(|one, other| {
         (one.0, one.1).cmp(&(other.0, other.1)).then_with(|| says(one.2).cmp(&says(other.2)))
@@ -147,21 +152,17 @@ fn sorted(actions: &Commands<'_>) -> Vec<(i64, i64, usize)> {
 }
 
 fn arrange(actions: &Commands<'_>, rows: &[(i64, i64, usize)], seed: u64, step: u64, replaces: bool) -> Arrivals {
-    let mut arrivals = Arrivals {
-        tif: actions.tif.map(|_| Vec::new()),
-        expires: actions.expires.map(|_| Vec::new()),
-        ..Arrivals::default()
-    };
+    let mut arrivals = Arrivals::default();
     let does = |row: usize| actions.quantity.is_some_and(|column| column.get(row) != 0);
     for (rank, market) in rows.chunk_by(|one, other| one.0 == other.0).enumerate() {
         let mut turns: Vec<_> = market.chunk_by(|one, other| one.1 == other.1).collect();
         Lottery::begun(seed, rank as u32, step).shuffle(&mut turns);
         for turn in turns {
             if replaces && turn[0].1 != NULL {
-                arrivals.push(actions, turn[0].2, Op::MassCancel);
+                arrivals.push(turn[0].2, Op::MassCancel);
             }
             for &(_, _, row) in turn.iter().filter(|&&(_, _, row)| does(row)) {
-                arrivals.push(actions, row, Op::New);
+                arrivals.push(row, Op::New);
             }
         }
     }
@@ -185,7 +186,7 @@ impl OrderBook {
         let rows = sorted(actions);
         let arrivals = arrange(actions, &rows, seed, self.next_seq(), replaces);
         let first = door.register().next_number();
-        let mut events = self.apply_admitted(&arrivals.commands(), Want::Events, door)?;
+        let mut events = arrivals.obeyed(actions, |commands| self.apply_admitted(commands, Want::Events, door))?;
         let record = door.take_record(None);
         let row_of = |command: u32| arrivals.row.get(command as usize).copied();
         let mut acted = vec![Acted { order: NULL, reject: 0, traded: 0, cash: 0 }; actions.rows];

@@ -1,20 +1,16 @@
 //! Market data of an order book: columns of its levels, and a book that is followed by its events.
 
 use fastclear_core::book::{
-    Depths, Event, Followed, Kind, NO_PRICE, NO_SIDE, NOWHERE, NULL, Quotes, Replica, Snapshot,
+    Depths, Event, Followed, Kind, Level, MarketState, NO_GATE, NO_PRICE, NO_SIDE, NOWHERE, NULL, Quotes, Replica,
+    Snapshot,
 };
 use fastclear_core::book::{ReplicaError, Update};
-use numpy::{IntoPyArray, PyReadonlyArray1};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::book::PyEvents;
+use super::events::PyEvents;
 use crate::errors::Exception;
-
-/// Adds this file's class to `_core`.
-pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    m.add_class::<PyBookView>()
-}
 
 /// Best prices as columns.
 pub fn quotes(py: Python<'_>, rows: Quotes) -> PyResult<Bound<'_, PyDict>> {
@@ -37,6 +33,26 @@ pub fn depths(py: Python<'_>, rows: Depths) -> PyResult<Bound<'_, PyDict>> {
     columns.set_item("price", rows.price.into_pyarray(py))?;
     columns.set_item("quantity", rows.quantity.into_pyarray(py))?;
     columns.set_item("orders", rows.orders.into_pyarray(py))?;
+    Ok(columns)
+}
+
+/// Price, lots and orders, column by column.
+pub type Levels<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>);
+
+/// Prices of a side as columns.
+pub fn levels<'py>(py: Python<'py>, levels: &[Level]) -> Levels<'py> {
+    let column = |value: fn(&Level) -> i64| levels.iter().map(value).collect::<Vec<_>>().into_pyarray(py);
+    (column(|level| level.price), column(|level| level.quantity as i64), column(|level| level.orders as i64))
+}
+
+/// Market, gate, halted, closed; no gate is null.
+pub fn markets<'py>(py: Python<'py>, states: &[MarketState]) -> PyResult<Bound<'py, PyDict>> {
+    let columns = PyDict::new(py);
+    let gate = |gate: i64| if gate == NO_GATE { NULL } else { gate };
+    columns.set_item("market", states.iter().map(|row| row.market).collect::<Vec<_>>().into_pyarray(py))?;
+    columns.set_item("gate", states.iter().map(|row| gate(row.gate)).collect::<Vec<_>>().into_pyarray(py))?;
+    columns.set_item("halted", states.iter().map(|row| row.halted).collect::<Vec<_>>().into_pyarray(py))?;
+    columns.set_item("closed", states.iter().map(|row| row.closed).collect::<Vec<_>>().into_pyarray(py))?;
     Ok(columns)
 }
 
