@@ -72,10 +72,6 @@ pub(in crate::book) struct RichOrders {
 }
 
 impl RichOrders {
-    pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
-    }
-
     pub fn get(&self, id: i64) -> Option<&Rich> {
         self.by_id.get(&id)
     }
