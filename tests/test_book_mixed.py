@@ -88,20 +88,23 @@ def test_a_collar_moves_pegs_when_the_next_call_begins():
         book.set_collar(1, 0, 4)
 
 
-def test_a_book_with_richer_orders_is_not_saved_and_not_followed():
+def test_a_book_with_richer_orders_is_saved_and_followed():
     book = fc.OrderBook()
     book.submit(bid("north", "a"))
     book.submit(bid("south", "b", display=[1]))
-    with pytest.raises(fc.SchemaError, match='market "south" has orders'):
-        book.save()
-    with pytest.raises(fc.SchemaError, match="display"):
-        book.view()
-    with pytest.raises(fc.SchemaError, match="display"):
-        fc.BookView(book.snapshot().to_dict(), seq=book.next_seq)
-    book.cancel(["b"])
+    book.submit(bid("south", "c", stop=[9]))
     again = fc.OrderBook.restore(book.save())
+    views = [book.view(), fc.BookView(book.snapshot().to_dict(), seq=book.next_seq)]
+    sold = {"market": ["south"], "order": ["d"], "side": ["sell"], "price": [5], "quantity": [2]}
+    events = book.submit(sold)
+    assert again.submit(sold).frame.equals(events.frame)
     assert again.snapshot().equals(book.snapshot())
-    assert book.view().snapshot().height == 1
+    assert again.save() == book.save()
+    for view in views:
+        view.update(events)
+        assert view.snapshot().equals(book.snapshot().select(view.snapshot().columns))
+        assert view.level2().equals(book.level2())
+    assert views[0].snapshot()["shown"].to_list() == [4, 1, 0]
 
 
 def test_an_iceberg_is_covered_whole_and_gives_back_what_it_does_not_need():

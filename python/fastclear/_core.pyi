@@ -193,6 +193,7 @@ class BookView:
         side: NDArray[np.uint8],
         price: NDArray[np.int64],
         quantity: NDArray[np.int64],
+        shown: NDArray[np.int64],
     ) -> BookView: ...
     def follow(self, events: Events) -> dict[str, NDArray[Any]]: ...
     def follow_columns(

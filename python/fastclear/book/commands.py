@@ -35,8 +35,9 @@ PHASES: Final[dict[str, int]] = {name: code for code, name in enumerate(_core.BO
 KNOWN: Final[frozenset[str]] = frozenset(
     {"op", "market", "order", "participant", "side", "type", "tif", "price", "quantity", "expires", "flags", "time"}
     | {"display", "min_quantity", "stop", "peg", "offset", "phase", "post_only", "slide", "all_or_none"}
+    | {"shown"}
 )
-"""Columns that a command may have."""
+"""Columns that a command may have, and ``shown``, which a snapshot has and a new order does not ask for."""
 
 _UNKNOWN: Final = 255
 _DISPLAY: Final = QUANTITY._replace(name="display")
@@ -136,15 +137,6 @@ def encode(given: object, names: Mapping[str, Names], units: Units | None, what:
             names[name].kind = kind
         raise
     return encoded
-
-
-def hides(encoded: Encoded) -> bool:
-    """Whether commands ask for orders that events do not show whole: hidden, waiting, or that move by themselves."""
-    for column in (encoded["display"], encoded["min_quantity"], encoded["stop"]):
-        if column is not None and (column != NULL).any():
-            return True
-    peg, flags = encoded["peg"], encoded["flags"]
-    return bool((peg is not None and peg.any()) or (flags is not None and (flags > FLAGS["post_only"]).any()))
 
 
 def _named(given: object, what: str) -> dict[str, Column]:

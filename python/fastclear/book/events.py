@@ -43,14 +43,12 @@ class BookEvents(Exported):
         *,
         clock: int | None = None,
         time: NDArray[np.int64] | None = None,
-        hides: bool = False,
     ) -> None:
         self._core = core
         self._names = names
         self._rows = rows
         self._clock = clock
         self._time = time
-        self._hides = hides
         self.first_seq = core.first_seq
         self.count = core.count
 

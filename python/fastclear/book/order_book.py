@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from fastclear import _core
-from fastclear.book.commands import OPS, PEGS, TIFS, TYPES, Encoded, encode, hides
+from fastclear.book.commands import OPS, PEGS, TIFS, TYPES, Encoded, encode
 from fastclear.book.covering import Covering
 from fastclear.book.events import BookEvents
 from fastclear.book.levels import Levels, level_count
@@ -487,7 +487,7 @@ class OrderBook(Covering, Saved, Stepping, Levels, Phased):
         events = self._core.apply(encoded, keep == "trades")
         # Copied: a caller may use its column again, and the tape is made when it is asked for.
         time = None if time is None else time.copy()
-        return BookEvents(events, self._names, encoded["rows"], clock=clock, time=time, hides=hides(encoded))
+        return BookEvents(events, self._names, encoded["rows"], clock=clock, time=time)
 
     # -- time
     # ----------------------------------------------------------------------------------------------
@@ -599,8 +599,9 @@ class OrderBook(Covering, Saved, Stepping, Levels, Phased):
         -------
         polars.DataFrame
             ``market``, ``order``, ``participant`` (null of an order that is nobody's), ``side``, ``price`` (ticks),
-            ``quantity`` (open lots, shown or not), ``expires`` (ns; null if it does not), ``type``, ``tif``, and
-            ``display``, ``min_quantity``, ``stop``, ``peg``, ``offset`` (null of a plain order). Markets as they were
+            ``quantity`` (open lots, shown or not), ``expires`` (ns; null if it does not), ``type``, ``tif``,
+            ``display``, ``min_quantity``, ``stop``, ``peg``, ``offset`` (null of a plain order), and ``shown`` (lots
+            that levels count; 0 of an order with a minimum, and of one outside the book). Markets as they were
             named first where ids are text, else ascending; bids first, each side first to last, orders outside the
             book last of all (their price is their limit, or null). Handed to :meth:`submit` of a new book (without
             ``participant`` where all are null) it gives the same resting orders; of an iceberg what is shown begins
@@ -623,6 +624,7 @@ class OrderBook(Covering, Saved, Stepping, Levels, Phased):
         peg = pl.Series("peg", list(PEGS)).gather(columns["peg"]).alias("peg")
         series.append(nulled(peg, columns["peg"] == 0))
         series.append(nulled(pl.Series("offset", columns["offset"]), columns["offset"] == NULL))
+        series.append(pl.Series("shown", columns["shown"]))
         price = columns["price"]
         series[4] = nulled(series[4], price == NULL)
         return pl.DataFrame(series)
@@ -637,7 +639,7 @@ class OrderBook(Covering, Saved, Stepping, Levels, Phased):
         >>> view = book.view()
         >>> _ = view.update(book.submit({"side": ["buy"], "price": [5], "quantity": [3]}))
         >>> view.snapshot().rows()
-        [(0, 0, 'buy', 5, 3)]
+        [(0, 0, 'buy', 5, 3, 3)]
         """
         return BookView._of(self)
 

@@ -25,20 +25,21 @@ class Saved:
     def save(self) -> bytes:
         """Return the whole state, from which :meth:`restore` makes a book that goes on as this one would.
 
-        Clock, rules, gates, markets, the numbers of the next event and order, and every resting order in its place: the
-        same commands later give the same events with the same numbers.
+        Clock, rules, gates, markets, the numbers of the next event and order, and every order where it stands, in the
+        book, beside it or waiting: the same commands later give the same events with the same numbers.
 
         Returns
         -------
         bytes
-            A version, a SHA-256 and columns: 16 bytes an order, 16 more with participants and expiries, 25 a market.
-            Equal states give equal bytes. Text ids are saved with all texts that the book has ever seen, since their
-            numbers decide ties. Not signed: whoever can write the bytes can write another book.
+            A version, a SHA-256 and columns: 16 bytes an order, 16 more with participants and expiries, 25 a market;
+            up to 100 more an order that is more than plain. Equal states give equal bytes. Text ids are saved with all
+            texts that the book has ever seen, since their numbers decide ties. Not signed: whoever can write the bytes
+            can write another book.
 
         Raises
         ------
         SchemaError
-            A text id that is no Unicode; orders that are more than plain (icebergs, stops, pegs, minimums).
+            A text id that is no Unicode.
 
         Examples
         --------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.book.events import KINDS, BookEvents
-from fastclear.book.levels import Levels, side_names
+from fastclear.book.levels import Levels, side_names, whole
 from fastclear.book.names import NULL, Names
 from fastclear.errors import SchemaError
 from fastclear.orders.column import Column, array_or_series
@@ -31,16 +30,17 @@ _COLUMNS: Final = (
 
 
 class BookView(Levels):
-    """What rests in an order book, known from a snapshot and from the events since.
+    """What stands in an order book, known from a snapshot and from the events since.
 
     For whoever has the events of a book and not the book: a screen, another process, a log. It knows market, side,
-    price, lots and place of every order, not whose it is or when it expires.
+    price, open and shown lots of every order, and the place of each that is shown; not whose it is, when it expires, or
+    what it waits for.
 
     Parameters
     ----------
     snapshot : frame or mapping of columns
-        ``market``, ``order``, ``side``, ``price``, ``quantity`` as :meth:`OrderBook.snapshot` returns them, first to
-        last.
+        ``market``, ``order``, ``side``, ``price``, ``quantity`` and ``shown`` as :meth:`OrderBook.snapshot` returns
+        them, first to last. Without ``shown`` all of every order is.
     seq : int
         Number of the first event that the snapshot does not have in it: ``book.next_seq`` at its time.
 
@@ -51,9 +51,8 @@ class BookView(Levels):
 
     Notes
     -----
-    :meth:`OrderBook.view` makes one of a live book. An event costs some 0.2 microseconds, text ids more. Events show
-    plain orders whole. Of orders that wait outside the book or show a part of their lots they do not: an event that
-    tells of one is refused.
+    :meth:`OrderBook.view` makes one of a live book. An event costs some 0.2 microseconds, text ids more. Levels have
+    what is shown: of an iceberg its ``display``, nothing of an order that stands beside or outside the book.
 
     Examples
     --------
@@ -84,8 +83,9 @@ class BookView(Levels):
             raise SchemaError(f"seq={seq!r} is no number of an event; give book.next_seq at the time of the snapshot")
         self._units: Units | None = None
         self._names = names
-        _refuse_hidden(snapshot)
-        columns = _columns(snapshot, "the snapshot", ("market", "order", "side", "price", "quantity"))
+        columns = _columns(snapshot, "the snapshot", ("market", "order", "side", "price", "quantity"), ("shown",))
+        if "shown" not in columns:
+            _refuse_hidden(snapshot)
         self._core: _core.BookView = _core.BookView(
             int(seq),
             names["market"].encode(pl.Series(markets), add=True) if len(markets) else np.empty(0, np.int64),
@@ -94,14 +94,15 @@ class BookView(Levels):
             _sides(columns["side"]),
             _numbers("price", columns["price"]),
             _numbers("quantity", columns["quantity"]),
+            _numbers("shown", columns.get("shown", columns["quantity"])),
         )
 
     def __len__(self) -> int:
-        """Return how many orders rest."""
+        """Return how many orders rest or wait."""
         return len(self._core)
 
     def __repr__(self) -> str:
-        """Say how many orders rest, and up to where."""
+        """Say how many orders there are, and up to where."""
         return f"BookView({len(self):,} orders before event {self.next_seq:,})"
 
     @property
@@ -123,14 +124,15 @@ class BookView(Levels):
         polars.DataFrame
             The levels that changed, each time they did: ``seq`` (of the event after which it is so), ``market``,
             ``side``, ``price`` (ticks), ``quantity`` (lots of all orders at this price from now on; 0 where the price
-            is gone), ``orders`` (how many they are). An order that comes in counts when its command is over, so that of
-            what holds after any ``seq`` no bid meets an ask, but in a call.
+            is gone), ``orders`` (how many they are). An order that comes in counts when it has traded, so that of what
+            holds after any ``seq`` no bid meets an ask, but in a call and where one command moves several pegged
+            orders, until the last of them has moved.
 
         Raises
         ------
         SchemaError
-            Events are missing (the message names their numbers), only trades were kept, orders are not plain, or an
-            event does not fit what rests: then nothing has changed.
+            Events are missing (the message names their numbers), only trades were kept, or an event does not fit what
+            is there: then nothing has changed.
 
         Examples
         --------
@@ -160,8 +162,6 @@ class BookView(Levels):
         if isinstance(events, BookEvents):
             if len(events) != events.count:
                 raise SchemaError('only trades were kept; leave keep="trades" out to have the events to follow')
-            if events._hides:
-                raise SchemaError("orders of these events hide lots, wait or move by themselves, which no event shows")
             kinds = [self._names[name].kind for name in self._names]
             if not any(kinds) and not any(events._names[name].is_text for name in self._names):
                 columns = self._core.follow(events._core)
@@ -196,26 +196,32 @@ class BookView(Levels):
             raise
 
     def snapshot(self) -> pl.DataFrame:
-        """Every order that rests, in the order in which they would trade.
+        """Every order, level 3.
 
         Returns
         -------
         polars.DataFrame
-            ``market``, ``order``, ``side``, ``price`` (ticks), ``quantity`` (open lots): level 3. As
-            :meth:`OrderBook.snapshot`, without participants and expiries.
+            ``market``, ``order``, ``side``, ``price`` (ticks), ``quantity`` (open lots), ``shown`` (lots that levels
+            count), as in :meth:`OrderBook.snapshot`. Markets alike; of each side first what is shown, in the order in
+            which it would trade, then what stands beside or outside the book (its price is its limit, or null), in the
+            order in which it came there.
         """
         columns = self._core.snapshot()
         names = [self._names[name].series(name, columns[name]) for name in ("market", "order")]
-        numbers = [pl.Series(name, columns[name]) for name in ("price", "quantity")]
+        numbers = [
+            whole("price", columns["price"]),
+            *(pl.Series(name, columns[name]) for name in ("quantity", "shown")),
+        ]
         return pl.DataFrame([*names, side_names(columns["side"].astype(np.uint8)), *numbers])
 
 
-def _columns(given: object, what: str, wanted: tuple[str, ...]) -> dict[str, Column]:
+def _columns(given: object, what: str, wanted: tuple[str, ...], if_there: tuple[str, ...] = ()) -> dict[str, Column]:
     all_columns = dict(items(given, what))
     for name in wanted:
         if name not in all_columns:
             raise SchemaError(f"column '{name}' of {what} is missing", column=name)
-    columns = {name: array_or_series(name, all_columns[name]) for name in wanted}
+    names = [name for name in (*wanted, *if_there) if name in all_columns]
+    columns = {name: array_or_series(name, all_columns[name]) for name in names}
     lengths = {len(columns[name]) for name in wanted}
     if len(lengths) > 1:
         raise SchemaError(f"the columns of {what} have different lengths")
@@ -262,14 +268,12 @@ def _first_seq(column: Column, following: int) -> int:
 
 
 def _refuse_hidden(snapshot: object) -> None:
-    """Refuse a snapshot with orders that events do not show whole."""
-    if not isinstance(snapshot, pl.DataFrame | Mapping):
-        return
-    columns = snapshot.to_dict() if isinstance(snapshot, pl.DataFrame) else snapshot
+    """Refuse a snapshot that does not say how much of its orders is shown, where that is not all."""
+    columns = dict(items(snapshot, "the snapshot"))
     for name in ("display", "min_quantity", "stop", "peg"):
-        column = pl.Series(columns.get(name, []))
+        column = pl.Series(name, array_or_series(name, columns.get(name, [])))
         if column.null_count() < len(column):
             raise SchemaError(
-                f"the snapshot has orders with a {name}, which events do not show whole; follow a book of plain orders",
-                column=name,
+                f"the snapshot has orders with a {name} and no column 'shown'; leave it in, as book.snapshot() has it",
+                column="shown",
             )

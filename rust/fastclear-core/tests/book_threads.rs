@@ -207,7 +207,7 @@ fn flow(random: &mut Mixed, law: Law, rows: usize) -> Columns {
 
 /// Whatever a book shows.
 fn everything(book: &mut OrderBook) -> String {
-    let saved = book.save(&Caller::default()).map_err(|error| error.about("market"));
+    let saved = book.save(&Caller::default());
     let seen = (book.clock(), book.len(), book.next_seq(), book.market_ids().collect::<Vec<_>>());
     format!("{seen:?} {:?} {:?} {:?} {:?}", book.market_states(), book.snapshot(None), book.depths(3), saved)
 }

@@ -215,7 +215,8 @@ impl Register {
                     market: rows.market[row],
                     participant: rows.participant[row],
                     side: rows.side[row],
-                    limit: rows.price[row],
+                    // A pegged order was let in with its worst price, wherever it stands.
+                    limit: if rows.peg[row] == 0 { rows.price[row] } else { rows.limit[row] },
                     open: rows.quantity[row],
                 };
                 self.standing(rows.order[row]) == Some(of_book)

@@ -148,6 +148,10 @@ pub(super) struct AtHand<'a> {
 impl AtHand<'_> {
     /// Whether an order of this id is in a place.
     #[inline(always)]
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "both are in one line of the cache, and one branch is foreseen better"
+    )]
     pub fn has(&self, place: u32, id: i64) -> bool {
         self.nodes.get(place as usize).is_some_and(|node| (node.id == id) & (node.quantity > 0))
     }

@@ -119,7 +119,7 @@ pub use quotes::{Depths, Quotes};
 pub use register::{Card, Deal, Record, Register};
 pub use replica::{Followed, Replica, ReplicaError, Update};
 pub use rules::{Admission, Everybody, Request, Rules, SMALL_MAX, SelfTrade};
-pub use saved::{Caller, IdTexts, NotSaved};
+pub use saved::{Caller, IdTexts};
 pub use shards::Threads;
 pub use single::{Placed, Single};
 pub use special::{Call, SessionError};

@@ -14,8 +14,9 @@
 //! A text is its length (u32) and UTF-8. Units are a flag and, if it is 1, three texts. Ids of each kind (markets, orders,
 //! participants) are a byte (0 = none came yet, 1 = integers, 2 = text) and of text a count (u32) and the texts in the
 //! order of their numbers. Markets are a count (u32) and the columns id i64, gate i64, flags u8 (1 = closed, 2 = halted,
-//! 4 = special), bids u32, asks u32, and then what each special market has beyond plain orders. Orders are the columns id i64, price i32, quantity u32, and participant and expiry, i64 each, which
-//! are a flag and, if any order has one, the column, [`NULL`] for the others.
+//! 4 = special), bids u32, asks u32, and then what each special market has beyond orders. Orders are the columns id i64, price
+//! i32, quantity u32 (what is shown), and participant and expiry, i64 each, which are a flag and, if any order has one, the
+//! column, [`NULL`] for the others.
 //!
 //! How a market is kept is not saved: no result depends on it.
 
@@ -35,7 +36,7 @@ use crate::units;
 
 const TAG: [u8; 4] = *b"FCOB";
 /// Version of the bytes that are written, and the only one that is read.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 /// Tag and version, then the hash.
 const BEFORE_HASH: usize = 6;
 const HEAD: usize = BEFORE_HASH + 32;
@@ -73,35 +74,10 @@ struct Orders {
     expires: Vec<i64>,
 }
 
-/// A market has more than can be saved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotSaved {
-    /// Its id.
-    pub market: i64,
-}
-
-impl NotSaved {
-    /// What is to be done about it, where the market is called so.
-    pub fn about(&self, market: &str) -> String {
-        format!("market {market} has orders beyond plain ones, which cannot be saved; cancel them first")
-    }
-}
-
-impl std::fmt::Display for NotSaved {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.about(&self.market.to_string()))
-    }
-}
-
-impl std::error::Error for NotSaved {}
-
 impl OrderBook {
     /// The whole state as bytes, and what the caller knows beside it. The clock, all numbers to come, rules, markets and
     /// every order in its place: a book that is loaded from them goes on as this one does.
-    ///
-    /// # Errors
-    /// [`NotSaved`] where a market has what the bytes have no place for.
-    pub fn save(&mut self, caller: &Caller) -> Result<Vec<u8>, NotSaved> {
+    pub fn save(&mut self, caller: &Caller) -> Vec<u8> {
         let mut out = TAG.to_vec();
         out.extend(VERSION.to_le_bytes());
         out.extend([0; HEAD - BEFORE_HASH]);
@@ -123,19 +99,16 @@ impl OrderBook {
             let column: Vec<u32> = counts.iter().map(|count| count[side]).collect();
             put_column(&mut out, &column, u32::to_le_bytes);
         }
-        for market in &self.markets {
-            if market.special.as_ref().is_some_and(|special| !special.save(&mut out)) {
-                return Err(NotSaved { market: market.id });
-            }
-        }
+        self.put_specials(&mut out);
         put_column(&mut out, &orders.id, i64::to_le_bytes);
         put_column(&mut out, &orders.price, i32::to_le_bytes);
         put_column(&mut out, &orders.quantity, u32::to_le_bytes);
         put_optional(&mut out, &orders.participant);
         put_optional(&mut out, &orders.expires);
+        self.put_rich_orders(&mut out);
         let hash = hash(&out);
         out[BEFORE_HASH..HEAD].copy_from_slice(&hash);
-        Ok(out)
+        out
     }
 
     /// Appends the orders of a side of a market, and counts them.
@@ -172,7 +145,7 @@ impl OrderBook {
             return Err(Malformed { at: 0, reason: "this is no saved order book" });
         }
         if r.u16()? != VERSION {
-            return Err(Malformed { at: TAG.len(), reason: "this release does not read this version" });
+            return Err(Malformed { at: TAG.len(), reason: "this release reads version 2 of a saved order book" });
         }
         if r.array()? != hash(bytes) {
             return Err(Malformed { at: BEFORE_HASH, reason: "the hash is not that of the bytes" });
@@ -192,6 +165,10 @@ impl OrderBook {
         }
         let caller = take_caller(r)?;
         book.take_markets(r, &caller)?;
+        book.take_rich_orders(r, &caller)?;
+        if book.next_seq < book.len() as u64 {
+            return Err(r.fault("there are more orders than events"));
+        }
         r.end()?;
         Ok((book, caller))
     }
@@ -227,10 +204,8 @@ impl OrderBook {
             }
             self.markets[place].attention = flags[row] & !SPECIAL;
         }
-        for (place, flags) in flags.iter().enumerate() {
-            if flags & SPECIAL != 0 {
-                self.take_special(place as u32, r)?;
-            }
+        for (place, _) in flags.iter().enumerate().filter(|(_, flags)| *flags & SPECIAL != 0) {
+            self.take_special(place as u32, r)?;
         }
         self.take_orders(r, caller, bids.iter().zip(&asks).map(|(&bids, &asks)| [bids, asks]))
     }
@@ -252,9 +227,6 @@ impl OrderBook {
             participant: take_optional(r, n)?,
             expires: take_optional(r, n)?,
         };
-        if !are_known(&orders.id, &caller.ids[1]) || !are_known(&orders.participant, &caller.ids[2]) {
-            return fault("an id is not one of the texts");
-        }
         let mut row = 0;
         for (market, count) in counts.enumerate() {
             let mut best: [Option<i32>; 2] = [None; 2];
@@ -267,7 +239,8 @@ impl OrderBook {
                     }
                     best[usize::from(side)].get_or_insert(price);
                     last = Some(price);
-                    self.take_order(market as u32, side, &orders, row).map_err(|reason| Malformed { at, reason })?;
+                    self.take_order(market as u32, side, &orders, row, caller)
+                        .map_err(|reason| Malformed { at, reason })?;
                 }
                 row += count as usize;
             }
@@ -278,34 +251,50 @@ impl OrderBook {
                 return fault("a bid and an ask cross");
             }
         }
-        if self.next_seq < n as u64 {
-            return fault("there are more orders than events");
-        }
         Ok(())
     }
 
-    fn take_order(&mut self, market: u32, side: u8, orders: &Orders, row: usize) -> Result<(), &'static str> {
+    fn take_order(
+        &mut self,
+        market: u32,
+        side: u8,
+        orders: &Orders,
+        row: usize,
+        caller: &Caller,
+    ) -> Result<(), &'static str> {
         let (id, price, quantity) = (orders.id[row], orders.price[row], orders.quantity[row]);
-        let (participant, expires) = (orders.participant[row], orders.expires[row]);
-        if id == NULL || self.store.find(&self.desk, id).is_some() {
-            return Err("an order's id is null, or there twice");
-        }
+        let (participant, expires) = (orders.participant[row], Some(orders.expires[row]).filter(|&at| at != NULL));
+        self.check_new(id, participant, expires, caller)?;
         if !units::price_in_range(i64::from(price)) || !units::quantity_in_range(i64::from(quantity)) {
             return Err("an order's price or quantity is out of range");
         }
-        if expires != NULL && expires <= self.clock {
+        let expiry = expires.map_or(NEVER, |at| self.desk.expiries.insert(at, id));
+        let resting = Resting { id, price, quantity, owner: self.desk.owners.code(participant), expiry };
+        let handle = self.put(market, side, &resting);
+        self.desk.ids.insert(id, handle);
+        Ok(())
+    }
+
+    /// Whether an order may be there that was not yet.
+    pub(super) fn check_new(
+        &self,
+        id: i64,
+        participant: i64,
+        expires: Option<i64>,
+        caller: &Caller,
+    ) -> Result<(), &'static str> {
+        if !are_known(&[id], &caller.ids[1]) || !are_known(&[participant], &caller.ids[2]) {
+            return Err("an id is not one of the texts");
+        }
+        if id == NULL || self.store.find(&self.desk, id).is_some() {
+            return Err("an order's id is null, or there twice");
+        }
+        if expires.is_some_and(|at| at <= self.clock) {
             return Err("an order has expired");
         }
         if self.next_order < id.saturating_add(1) {
             return Err("an order's id is one that is yet to be given");
         }
-        let expiry = if expires == NULL { NEVER } else { self.desk.expiries.insert(expires, id) };
-        let resting = Resting { id, price, quantity, owner: self.desk.owners.code(participant), expiry };
-        if !self.is_held(market, side, price) {
-            return Err("an order is outside of its market's collar");
-        }
-        let handle = self.put(market, side, &resting);
-        self.desk.ids.insert(id, handle);
         Ok(())
     }
 }

@@ -109,6 +109,7 @@ pub struct PyBookView {
 impl PyBookView {
     /// What rests before the event `next_seq`, and markets, some of which may have no orders.
     #[new]
+    #[expect(clippy::too_many_arguments, reason = "one argument a column")]
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
     fn new(
         next_seq: u64,
@@ -118,6 +119,7 @@ impl PyBookView {
         side: Narrow<'_>,
         price: Wide<'_>,
         quantity: Wide<'_>,
+        shown: Wide<'_>,
     ) -> PyResult<Self> {
         let rows = Snapshot {
             market: market.as_slice()?.to_vec(),
@@ -125,10 +127,12 @@ impl PyBookView {
             side: side.as_slice()?.to_vec(),
             price: price.as_slice()?.to_vec(),
             quantity: quantity.as_slice()?.to_vec(),
+            shown: shown.as_slice()?.to_vec(),
             ..Snapshot::default()
         };
         let n = rows.order.len();
-        if [rows.market.len(), rows.side.len(), rows.price.len(), rows.quantity.len()] != [n; 4] {
+        let lengths = [rows.market.len(), rows.side.len(), rows.price.len(), rows.quantity.len(), rows.shown.len()];
+        if lengths != [n; 5] {
             return Err(Exception::Schema.with("the columns of the snapshot have different lengths"));
         }
         let replica = Replica::new(&rows, markets.as_slice()?, next_seq).map_err(refused)?;

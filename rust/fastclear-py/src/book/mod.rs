@@ -341,9 +341,8 @@ impl PyOrderBook {
         units: Option<[String; 3]>,
         are_texts: [Option<bool>; 3],
         texts: [Vec<String>; 3],
-    ) -> PyResult<Bound<'py, PyBytes>> {
-        let state = saved::save(&mut self.book, self.door.as_deref(), units, are_texts, texts)?;
-        Ok(PyBytes::new(py, &state))
+    ) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &saved::save(&mut self.book, self.door.as_deref(), units, are_texts, texts))
     }
 
     /// The book that `save` wrote, and what it was given beside it.

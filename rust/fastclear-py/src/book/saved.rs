@@ -17,7 +17,7 @@ pub fn save(
     units: Option<[String; 3]>,
     are_texts: [Option<bool>; 3],
     texts: [Vec<String>; 3],
-) -> PyResult<Vec<u8>> {
+) -> Vec<u8> {
     let mut caller = Caller { units, ..Caller::default() };
     for ((ids, is_text), texts) in caller.ids.iter_mut().zip(are_texts).zip(texts) {
         *ids = match is_text {
@@ -26,18 +26,11 @@ pub fn save(
             Some(true) => IdTexts::Texts(texts),
         };
     }
-    let mut state = book.save(&caller).map_err(|error| {
-        let name = match &caller.ids[0] {
-            IdTexts::Texts(texts) => usize::try_from(error.market).ok().and_then(|nth| texts.get(nth)),
-            _ => None,
-        };
-        let market = name.map_or_else(|| error.market.to_string(), |name| format!("{name:?}"));
-        Exception::Schema.with(error.about(&market))
-    })?;
+    let mut state = book.save(&caller);
     if let Some(door) = door {
         state = door.save(&state);
     }
-    Ok(state)
+    state
 }
 
 /// The book that [`save`] wrote, and what it was given beside it.

@@ -131,6 +131,7 @@ pub(super) fn finish<P: Number, Q: Number>(
         let (position, at, signed) = (candidates.position[nth], candidates.price[nth], candidates.quantity[nth]);
         // Written in any case and counted where it belongs: no branch on a side or a price, which no processor could foresee.
         let quantity = i64::from(signed.unsigned_abs());
+        #[expect(clippy::needless_bitwise_bool, reason = "a branch that no processor could foresee")]
         let (is_bid, is_ask) = ((at == price) & (signed > 0), (at == price) & (signed < 0));
         bids[bids_at] = position;
         asks[asks_at] = position;

@@ -80,7 +80,7 @@ impl OrderBook {
 
     /// An order of a side of a market, wherever it stands, that could trade outside of a collar. One without a limit of its
     /// own could not: the collar bounds it when it comes in, and moves it where it is pegged.
-    fn outside(&mut self, market: u32, side: u8, collar: Collar) -> Option<i64> {
+    pub(super) fn outside(&mut self, market: u32, side: u8, collar: Collar) -> Option<i64> {
         let state = &self.markets[market as usize];
         let rich = state.special.as_ref().map(|special| &special.rich);
         let is_plain = |resting: &Resting| rich.is_none_or(|rich| rich.get(resting.id).is_none());

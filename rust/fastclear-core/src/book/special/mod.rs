@@ -11,6 +11,7 @@ mod call;
 mod collar;
 mod conditional;
 mod enter;
+mod fields;
 mod floor;
 mod pegs;
 mod phases;

@@ -72,10 +72,6 @@ pub(in crate::book) struct RichOrders {
 }
 
 impl RichOrders {
-    pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
-    }
-
     pub fn get(&self, id: i64) -> Option<&Rich> {
         self.by_id.get(&id)
     }
@@ -151,6 +147,20 @@ impl RichOrders {
         }
     }
 
+    /// Sets one off that waits.
+    pub fn set_off_one(&mut self, rich: &Rich) {
+        if let Some(stop) = rich.terms.stop
+            && let Some(id) = self.waiting[usize::from(rich.side)].remove(&(stop, rich.turn))
+        {
+            self.due.insert(rich.turn, id);
+        }
+    }
+
+    /// Whether the order of a turn was set off.
+    pub fn is_due(&self, turn: u64) -> bool {
+        self.due.contains_key(&turn)
+    }
+
     /// Those that were set off, by turn.
     pub fn due(&self) -> Vec<i64> {
         self.due.values().copied().collect()
@@ -172,6 +182,13 @@ impl RichOrders {
     pub fn with_limit(&self, side: u8, is_one: impl Fn(i32) -> bool) -> Option<i64> {
         let has = |rich: &Rich| rich.side == side && rich.terms.limit.is_some_and(&is_one);
         self.by_id.iter().find(|(_, rich)| has(rich)).map(|(&id, _)| id)
+    }
+
+    /// All of them, by turn.
+    pub fn by_turn(&self) -> Vec<(i64, &Rich)> {
+        let mut rows: Vec<_> = self.by_id.iter().map(|(&id, rich)| (id, rich)).collect();
+        rows.sort_unstable_by_key(|&(_, rich)| rich.turn);
+        rows
     }
 
     /// Pegged orders in the order in which they were taken.

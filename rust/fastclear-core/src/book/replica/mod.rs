@@ -1,13 +1,16 @@
 //! A book that is followed from outside: a snapshot of what rests, and the events since.
 //!
-//! A replica knows what events tell: market, side, price, lots and place of every order that rests, not whose they are. An
-//! order that comes in is taken into its level when its command is over, so that no price of the replica ever crosses.
+//! A replica knows what events tell: market, side, price, open and shown lots of every order, and the places of those that are
+//! shown; not whose they are, nor what they wait for. An order that comes in is taken into its level when it has traded, so
+//! that no price of the replica crosses but in calls, and between the moves of pegged orders in one command.
+
+mod step;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use super::command::NULL;
-use super::event::{Event, Kind, NO_PRICE};
+use super::event::{Event, NO_PRICE};
 use super::layout::Level;
 use super::quotes::{Depths, Quotes};
 use super::view::Snapshot;
@@ -92,7 +95,11 @@ struct Order {
     market: i64,
     side: u8,
     price: i32,
+    /// All that it has open, and how much of it is shown.
     open: u32,
+    shown: u32,
+    /// Whether it stands beside or outside the book, where nothing of it is shown.
+    is_aside: bool,
     /// Of one price the least is first.
     place: i64,
 }
@@ -145,25 +152,34 @@ impl Replica {
         let n = rows.order.len();
         for row in 0..n {
             let fault = |reason| Err(ReplicaError::Row { row, reason });
-            let (price, quantity) = (rows.price[row], rows.quantity[row]);
+            let (price, quantity, shown) = (rows.price[row], rows.quantity[row], rows.shown[row]);
+            let is_aside = shown == 0;
             if rows.order[row] == NULL || rows.market[row] == NULL || rows.side[row] > BUY {
                 return fault("market, order or side is missing");
             }
-            if !units::price_in_range(price) || !units::quantity_in_range(quantity) {
+            let has_price = units::price_in_range(price);
+            if !(has_price || (is_aside && price == NULL)) || !units::quantity_in_range(quantity) {
                 return fault("price or quantity is missing or out of range");
+            }
+            if !(0..=quantity).contains(&shown) {
+                return fault("more lots are shown than are open, or less than none");
             }
             let order = Order {
                 market: rows.market[row],
                 side: rows.side[row],
-                price: price as i32,
+                price: if has_price { price as i32 } else { ANY },
                 open: quantity as u32,
+                shown: shown as u32,
+                is_aside,
                 place: row as i64 - n as i64,
             };
             if replica.orders.insert(rows.order[row], order).is_some() {
                 return fault("an order's id is there twice");
             }
-            let held = replica.levels.entry(order.level()).or_default();
-            *held = (held.0 + u64::from(order.open), held.1 + 1);
+            if !is_aside {
+                let held = replica.levels.entry(order.level()).or_default();
+                *held = (held.0 + u64::from(order.shown), held.1 + 1);
+            }
             replica.markets.insert(order.market);
         }
         replica.markets.extend(markets);
@@ -175,12 +191,12 @@ impl Replica {
         self.next_seq
     }
 
-    /// How many orders rest.
+    /// How many orders rest or wait.
     pub fn len(&self) -> usize {
         self.orders.len()
     }
 
-    /// Whether no order rests.
+    /// Whether no order rests or waits.
     pub fn is_empty(&self) -> bool {
         self.orders.is_empty()
     }
@@ -268,90 +284,7 @@ impl Replica {
         if order.price == ANY {
             return Err("an order without a price is left over before this event; events are missing or changed");
         }
-        self.change(seq, order.level(), i64::from(order.open), 1, steps)
-    }
-
-    fn order(&self, id: i64) -> Result<Order, &'static str> {
-        self.orders.get(&id).copied().ok_or("its order does not rest; the snapshot is of another time or book")
-    }
-
-    fn is_incoming(&self, id: i64) -> bool {
-        self.incoming.is_some_and(|(incoming, _)| incoming == id)
-    }
-
-    /// Takes lots out of an order, and the order out of the book if it is to go.
-    fn take(&mut self, seq: u64, id: i64, lots: u32, goes: bool, steps: &mut Steps) -> Result<u32, &'static str> {
-        let order = self.order(id)?;
-        let open = order.open.checked_sub(lots).ok_or("it takes more lots than its order has")?;
-        if goes && open > 0 {
-            return Err("its order goes, and has lots left");
-        }
-        if !self.is_incoming(id) && (lots > 0 || goes) {
-            self.change(seq, order.level(), -i64::from(lots), -i64::from(goes), steps)?;
-        }
-        self.put(id, (!goes).then_some(Order { open, ..order }), steps);
-        Ok(open)
-    }
-
-    fn step(&mut self, seq: u64, followed: &Followed, steps: &mut Steps) -> Result<(), &'static str> {
-        let Event { order: id, counter, price, quantity, remaining, command, kind, side, .. } = followed.event;
-        let is_of_the_turn = match kind {
-            Kind::Trade | Kind::Filled | Kind::Cancelled => {
-                self.incoming.is_some_and(|(incoming, row)| row == command && (incoming == id || incoming == counter))
-            }
-            _ => false,
-        };
-        if !is_of_the_turn {
-            // Before this event, and after all others: it is so from the one before on.
-            self.settle(seq.saturating_sub(1), steps)?;
-        }
-        match kind {
-            Kind::Rejected | Kind::Phase => {}
-            Kind::Accepted => {
-                if id == NULL || followed.market == NULL || side > BUY || quantity == 0 || remaining != quantity {
-                    return Err("it accepts no order that could be");
-                }
-                if self.orders.contains_key(&id) {
-                    return Err("its order rests already; the snapshot is of another time or book");
-                }
-                let order = Order { market: followed.market, side, price, open: quantity, place: seq as i64 };
-                self.put(id, Some(order), steps);
-                self.incoming = Some((id, command));
-            }
-            Kind::Trade => {
-                let (order, rested) = (self.order(id)?, self.order(counter)?);
-                if order.side == rested.side || order.market != rested.market || quantity == 0 {
-                    return Err("its two orders cannot trade");
-                }
-                self.take(seq, counter, quantity, false, steps)?;
-                if self.take(seq, id, quantity, false, steps)? != remaining {
-                    return Err("its order has other lots left");
-                }
-            }
-            Kind::Filled => _ = self.take(seq, id, 0, true, steps)?,
-            Kind::Cancelled | Kind::Expired => {
-                if self.take(seq, id, quantity, remaining == 0, steps)? != remaining {
-                    return Err("its order has other lots left");
-                }
-            }
-            Kind::Replaced => {
-                let order = self.order(id)?;
-                if quantity == 0 || remaining != quantity || price == NO_PRICE {
-                    return Err("it replaces an order that events do not show whole, such as an iceberg");
-                }
-                if price == order.price && quantity < order.open {
-                    self.take(seq, id, order.open - quantity, false, steps)?;
-                } else {
-                    self.change(seq, order.level(), -i64::from(order.open), -1, steps)?;
-                    self.put(id, Some(Order { price, open: quantity, place: seq as i64, ..order }), steps);
-                    self.incoming = Some((id, command));
-                }
-            }
-            Kind::Triggered => {
-                return Err("a stop order goes off, whose waiting no event shows; begin with a new snapshot");
-            }
-        }
-        Ok(())
+        self.change(seq, order.level(), i64::from(order.shown), 1, steps)
     }
 
     /// Best prices of every market that was seen.
@@ -387,21 +320,25 @@ impl Replica {
         rows.iter().map(level).collect()
     }
 
-    /// Every order that rests, as [`super::OrderBook::snapshot`] shows it; of participants and expiries nothing is
-    /// known.
+    /// Every order as far as events tell of it: of each side those that are shown, in the order of
+    /// [`super::OrderBook::snapshot`], then the others as they came to where they stand.
     pub fn snapshot(&self) -> Snapshot {
-        let mut orders: Vec<_> = self.orders.iter().filter(|(_, order)| order.open > 0 && order.price != ANY).collect();
-        orders.sort_unstable_by_key(|(_, order)| (rank(&order.level()), order.place));
+        let is_there = |order: &Order| order.open > 0 && (order.price != ANY || order.is_aside);
+        let mut orders: Vec<_> = self.orders.iter().filter(|(_, order)| is_there(order)).collect();
+        orders.sort_unstable_by_key(|(_, order)| {
+            let (market, is_ask, price) = rank(&order.level());
+            (market, is_ask, order.is_aside, if order.is_aside { 0 } else { price }, order.place)
+        });
         let wide = |value: fn(&Order) -> i64| orders.iter().map(|&(_, order)| value(order)).collect();
         Snapshot {
             market: wide(|order| order.market),
             order: orders.iter().map(|&(&id, _)| id).collect(),
             side: orders.iter().map(|(_, order)| order.side).collect(),
-            price: wide(|order| i64::from(order.price)),
+            price: wide(|order| if order.price == ANY { NULL } else { i64::from(order.price) }),
             quantity: wide(|order| i64::from(order.open)),
             participant: wide(|_| NULL),
             expires: wide(|_| NULL),
-            shown: wide(|order| i64::from(order.open)),
+            shown: wide(|order| i64::from(order.shown)),
             display: wide(|_| NULL),
             min_quantity: wide(|_| NULL),
             stop: wide(|_| NULL),
