@@ -27,7 +27,7 @@ def flow(rows, *, markets=2_000, seed=1, first=0):
         "market": market,
         "order": order,
         "side": side,
-        "price": 500 + np.where(side == 1, -1, 1) * rng.integers(-10, 20, rows),
+        "price": 500 + np.where(side == 1, -1, 1) * rng.integers(-3, 30, rows),
         "quantity": rng.integers(1, 100, rows),
     }
 
