@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple, TypedDict, Unpack, cast, get_args
@@ -97,8 +96,6 @@ class OrderBook(Covering, Saved, Stepping, Levels, Phased):
         Whether the book remembers whose each order is, so that what its calls return can be settled
         (:meth:`fastclear.Settlement.settle`) and sealed (:meth:`fastclear.Ledger.seal`). :meth:`set_cover` and
         :meth:`step` turn it on in a book that has had no orders.
-    threads : int or None, default 1
-        Most threads to use, None for all that the process may use: see :attr:`threads`.
 
     Notes
     -----
@@ -125,35 +122,16 @@ class OrderBook(Covering, Saved, Stepping, Levels, Phased):
         erase_after_trade: bool = False,
         units: Units | None = None,
         settles: bool = False,
-        threads: int | None = 1,
     ) -> None:
         if self_trade not in get_args(SelfTrade):
             raise SchemaError(f"self_trade={self_trade!r} is no rule; give one of {', '.join(get_args(SelfTrade))}")
         if units is not None and not isinstance(units, Units):
             raise SchemaError(f'units={units!r} are none; give fc.Units(price="ct/kWh", quantity="kWh")')
         self._core = _core.OrderBook(self_trade, bool(erase_after_trade), settles=bool(settles))
-        self.threads = threads
         self._units = units
         self._names = {name: Names(name) for name in ("market", "order", "participant")}
         # Whether ids of markets and orders are known to be integers, so that one order needs no look at them.
         self._has_integers = False
-
-    @property
-    def threads(self) -> int | None:
-        """Most threads that a call uses; no result depends on it, and it is no part of what is saved.
-
-        A call of many rows on many small markets is dealt to threads by ranges of markets. Set it at any time; None is
-        all that the process may use, and reads as that number.
-        """
-        return self._core.threads
-
-    @threads.setter
-    def threads(self, threads: int | None) -> None:
-        if threads is not None:
-            if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
-                raise SchemaError(f"threads={threads!r}; give a whole number from 1 up, or None for all there are")
-            threads = min(int(threads), sys.maxsize)
-        self._core.set_threads(threads)
 
     def __len__(self) -> int:
         """Return how many orders rest."""

@@ -19,7 +19,7 @@ use crate::mechanism::PyMechanism;
 use crate::trades::TradeArrays;
 
 /// Most threads that anybody gets.
-pub const THREADS_MAX: usize = 1024;
+const THREADS_MAX: usize = 1024;
 /// Rows from which a second thread may be started: below, nobody asks how many there are.
 const ROWS_THREADED: usize = 1 << 15;
 /// Rows from which other Python threads are let run meanwhile, where the columns allow it.
@@ -266,8 +266,7 @@ pub fn threads_for(py: Python<'_>, rows: usize, asked: Option<usize>) -> PyResul
     })
 }
 
-/// How many threads the process may use.
-pub fn threads_available(py: Python<'_>) -> PyResult<usize> {
+fn threads_available(py: Python<'_>) -> PyResult<usize> {
     let os = py.import("os")?;
     match os.getattr_opt("sched_getaffinity")? {
         Some(affinity) => affinity.call1((0,))?.len(),

@@ -63,11 +63,6 @@ pub fn cpu() -> f64 {
     text.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
 }
 
-/// Time by the clock on the wall, in seconds.
-pub fn wall() -> f64 {
-    std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64()
-}
-
 /// Lets all obey a flow in turns, checks that they trade the same, and says what each took.
 pub fn race(flow: &Flow, mut all: Vec<Contestant<'_>>, rounds: usize, json: bool) {
     let mut taken = vec![0.0; all.len()];

@@ -8,7 +8,6 @@
 //! - `--json`: every figure as a line of JSON;
 //! - `--kernel`: fastclear alone, columns of 10,000 rows and single orders of W1, as Python is compared with;
 //! - `--write=FOLDER`: the rows of W1 as 64-bit integers into a file, for contestants in other languages;
-//! - `--threads`: fastclear alone on one thread and on two, by the clock on the wall;
 //! - variables: `W3=1` the hundred thousand small books instead, `OWN=1` without the others.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that cannot go on stops")]
 #![allow(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "draws of the workloads, and ratios")]
@@ -69,16 +68,6 @@ fn main() {
             vec![ours::columns(&flow, Want::Events, PYTHON_CHUNK), ours::columns(&flow, Want::Trades, PYTHON_CHUNK)];
         race(&flow, alone, rounds, json);
         return ours::singles(&flow, rounds, json);
-    }
-    if asked("--threads") {
-        let flow = Flow::of(if std::env::var_os("W3").is_some() { &W3 } else { &W1 });
-        for rows in [CHUNK, 1_000_000] {
-            for want in [Want::Trades, Want::Events] {
-                let both = [2, 1].map(|most| ours::threads(&flow, want, rows, most));
-                race(&flow, both.into(), rounds, json);
-            }
-        }
-        return;
     }
     if std::env::var_os("W3").is_some() {
         let flow = Flow::of(&W3);

@@ -1,8 +1,8 @@
 //! Our book: columns in, event columns out; and one order at a time.
 
-use fastclear_core::book::{OrderBook, Placed, Rules, SelfTrade, Single, Threads, Tif, Want};
+use fastclear_core::book::{OrderBook, Placed, Rules, SelfTrade, Single, Tif, Want};
 
-use crate::flow::{Contestant, Flow, cpu, said, wall};
+use crate::flow::{Contestant, Flow, cpu, said};
 use crate::workloads::{Ask, Tally, owner};
 
 /// Commands of W1 of which single orders are taken: so many that the book stays of a size.
@@ -19,32 +19,21 @@ fn loaded(flow: &Flow) -> (OrderBook, Tally) {
     (book, tally)
 }
 
-/// Calls of so many rows, by the time that one thread runs for.
+/// Calls of so many rows.
 pub fn columns(flow: &Flow, want: Want, rows: usize) -> Contestant<'_> {
-    timed(flow, want, rows, Threads::most(1), cpu, format!("{want:?} of {rows} rows a call"))
-}
-
-/// The same on so many threads, by the clock on the wall, which others who work here slow down.
-pub fn threads(flow: &Flow, want: Want, rows: usize, most: usize) -> Contestant<'_> {
-    let name = format!("{want:?} of {rows} rows, {most} threads");
-    timed(flow, want, rows, Threads::most(most), wall, name)
-}
-
-fn timed(flow: &Flow, want: Want, rows: usize, threads: Threads, clock: fn() -> f64, name: String) -> Contestant<'_> {
-    let (mut loaded, before) = loaded(flow);
-    loaded.set_threads(threads);
+    let (book, before) = loaded(flow);
     let run = move || {
-        let (mut book, mut tally, mut seconds) = (loaded.clone(), before, 0.0);
+        let (mut book, mut tally, mut seconds) = (book.clone(), before, 0.0);
         for from in (0..flow.columns.len()).step_by(rows) {
             let part = flow.columns.part(from, flow.columns.len().min(from + rows));
-            let start = clock();
+            let start = cpu();
             let events = book.apply(&part, want).unwrap();
-            seconds += clock() - start;
+            seconds += cpu() - start;
             tally.of(events.trades());
         }
         (seconds, tally)
     };
-    Contestant { name, run: Box::new(run) }
+    Contestant { name: format!("{want:?} of {rows} rows a call"), run: Box::new(run) }
 }
 
 /// Nanoseconds of one order handed in by itself, its result kept.

@@ -54,30 +54,16 @@ pub(super) struct Desk {
     pub owners: Owners,
 }
 
-/// Who has to know which orders that rested are gone.
-pub(super) trait Leaving {
-    /// Forgets an order that is out of its layout.
-    fn gone(&mut self, id: i64, expiry: u32);
-}
-
-impl Leaving for Desk {
-    #[inline(always)]
-    fn gone(&mut self, id: i64, expiry: u32) {
-        self.ids.remove(id);
-        self.expiries.remove(expiry);
-    }
-}
-
 /// Where what happens to one command is told.
-pub(super) struct Out<'a, A, const ALL: bool, D = Desk> {
-    pub desk: &'a mut D,
+pub(super) struct Out<'a, A, const ALL: bool> {
+    pub desk: &'a mut Desk,
     pub events: &'a mut Events,
     pub admission: &'a mut A,
     pub command: u32,
     pub market: u32,
 }
 
-impl<A: Admission, D: Leaving, const ALL: bool> Out<'_, A, ALL, D> {
+impl<A: Admission, const ALL: bool> Out<'_, A, ALL> {
     #[inline(always)]
     #[expect(clippy::too_many_arguments, reason = "one argument a column")]
     pub fn emit(
@@ -100,6 +86,7 @@ impl<A: Admission, D: Leaving, const ALL: bool> Out<'_, A, ALL, D> {
     /// Forgets an order that rested, and is out of its layout.
     #[inline(always)]
     pub fn gone(&mut self, id: i64, expiry: u32) {
-        self.desk.gone(id, expiry);
+        self.desk.ids.remove(id);
+        self.desk.expiries.remove(expiry);
     }
 }

@@ -13,9 +13,7 @@ use super::event::{Events, Kind, NOWHERE, Want};
 use super::ids::Ids;
 use super::layout::Layout;
 use super::obey::{Given, Turn};
-use super::piece::Piece;
 use super::rules::{Admission, Everybody, Rules};
-use super::shards::Threads;
 use super::special::{Special, Timetable};
 use super::store::{Kept, Store, kept};
 
@@ -68,10 +66,8 @@ pub struct OrderBook {
     pub(super) timetable: Timetable,
     /// Markets whose collar or breaker was set since the last call, where that may move orders.
     pub(super) unsettled: Vec<u32>,
-    pub(super) threads: Threads,
     /// Rows of the call that is under way; nothing between calls, but for the room.
     ring: Vec<Block>,
-    pub(super) piece: Piece,
     /// Id and place of the market that was named last.
     pub(super) last_market: (i64, u32),
     pub(super) clock: i64,
@@ -118,9 +114,7 @@ impl OrderBook {
             gates: BTreeMap::new(),
             timetable: Timetable::default(),
             unsettled: Vec::new(),
-            threads: Threads::default(),
             ring: Vec::new(),
-            piece: Piece::default(),
             last_market: (NULL, 0),
             clock: i64::MIN,
             next_order: 0,
@@ -151,8 +145,8 @@ impl OrderBook {
         // Room for what most flows make, so that columns are rarely moved while they grow.
         events.rows.reserve(if want == Want::Events { commands.rows * 2 } else { commands.rows / 2 });
         match want {
-            Want::Events => self.run_dealt::<A, true>(commands, admission, &mut events),
-            Want::Trades => self.run_dealt::<A, false>(commands, admission, &mut events),
+            Want::Events => self.run::<A, true>(commands, admission, &mut events),
+            Want::Trades => self.run::<A, false>(commands, admission, &mut events),
         }
         self.next_seq += events.count;
         Ok(events)
@@ -246,21 +240,14 @@ impl OrderBook {
     }
 
     #[cold]
-    pub(super) fn open_market(&mut self, id: i64) -> u32 {
+    fn open_market(&mut self, id: i64) -> u32 {
         let place = self.markets.len() as u32;
         self.markets.push(Market { id, gate: NO_GATE, kept: Kept::Nowhere, attention: 0, special: None });
         self.market_places.insert(id, u64::from(place));
         place
     }
 
-    /// Obeys commands from one on, one after the other.
-    pub(super) fn run_rows<A: Admission, const ALL: bool>(
-        &mut self,
-        commands: &Commands<'_>,
-        from: usize,
-        admission: &mut A,
-        events: &mut Events,
-    ) {
+    fn run<A: Admission, const ALL: bool>(&mut self, commands: &Commands<'_>, admission: &mut A, events: &mut Events) {
         // An id column that is there has to name something; without one there is nothing to name.
         let given = Given {
             market: commands.market.is_some(),
@@ -273,12 +260,12 @@ impl OrderBook {
         let looks_ahead = self.looks_ahead();
         // Made once: what is stored anew for every row would be waited for until all stores before it are done.
         let mut turn = Turn::<A, ALL> { events, admission, command: 0, given, has_time: true };
-        let blocks = (commands.rows - from).div_ceil(BLOCK);
+        let blocks = commands.rows.div_ceil(BLOCK);
         let mut ring = std::mem::take(&mut self.ring);
         ring.resize_with(STAGES, Block::new);
         for step in 0..blocks + STAGES - 1 {
             if step < blocks {
-                ring[step % STAGES].read(commands, from + step * BLOCK);
+                ring[step % STAGES].read(commands, step * BLOCK);
             }
             if looks_ahead {
                 for (stage, back) in (0..STAGES - 1).zip([0, 1, 2]) {
@@ -339,14 +326,6 @@ impl OrderBook {
         }
         self.let_go::<A, ALL>(now, command, admission, events);
         self.clock = now;
-    }
-
-    /// When the clock next has something to do; never where it is [`NO_GATE`].
-    pub(super) fn next_due(&self) -> i64 {
-        let order = self.desk.expiries.first().map(|(at, _)| at);
-        let change = self.timetable.first().map(|(at, _)| at);
-        let gate = self.gates.first_key_value().map(|(&(at, _), _)| at);
-        [order, change, gate].into_iter().flatten().min().unwrap_or(NO_GATE)
     }
 
     /// What is past, the earliest first, each at its own time: of one time orders, then phases, then gates.

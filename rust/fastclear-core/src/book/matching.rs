@@ -3,7 +3,7 @@
 use crate::reject::RejectReason;
 
 use super::command::NULL;
-use super::desk::{Leaving, Out};
+use super::desk::Out;
 use super::event::Kind;
 use super::layout::{Layout, Met, NOBODY, Resting, crosses};
 use super::rules::{Admission, Rules, SelfTrade};
@@ -63,7 +63,7 @@ impl Incoming {
         &mut self,
         layout: &mut L,
         rules: &Rules,
-        out: &mut Out<'_, A, ALL, impl Leaving>,
+        out: &mut Out<'_, A, ALL>,
     ) -> bool {
         // By value: an order in memory would be read anew after every event.
         let (open, erases) = if rules.erase_after_trade {
@@ -81,7 +81,7 @@ impl Incoming {
         self,
         layout: &mut L,
         rules: &Rules,
-        out: &mut Out<'_, A, ALL, impl Leaving>,
+        out: &mut Out<'_, A, ALL>,
     ) -> u32 {
         let Self { id, side, limit, mut open, owner } = self;
         let other = self.other_side();
@@ -110,7 +110,7 @@ impl Incoming {
         mut self,
         layout: &mut L,
         rules: &Rules,
-        out: &mut Out<'_, A, ALL, impl Leaving>,
+        out: &mut Out<'_, A, ALL>,
     ) -> (u32, bool) {
         while self.open > 0
             && let Some((price, place)) = layout.best(self.other_side())
@@ -160,7 +160,7 @@ impl Incoming {
         layout: &mut L,
         place: u32,
         rules: &Rules,
-        out: &mut Out<'_, A, ALL, impl Leaving>,
+        out: &mut Out<'_, A, ALL>,
     ) -> u32 {
         let resting = &layout.resting(place);
         let (from_resting, from_self) = self.own_lots(resting.quantity, rules);
@@ -180,7 +180,7 @@ impl Incoming {
         &mut self,
         price: i32,
         reason: RejectReason,
-        out: &mut Out<'_, A, ALL, impl Leaving>,
+        out: &mut Out<'_, A, ALL>,
     ) {
         let lots = std::mem::take(&mut self.open);
         out.emit(Kind::Cancelled, self.id, NULL, price, lots, 0, reason.code(), self.side);
@@ -196,7 +196,7 @@ pub(super) fn cancel<L: Layout, A: Admission, const ALL: bool>(
     lots: u32,
     code: u16,
     counter: i64,
-    out: &mut Out<'_, A, ALL, impl Leaving>,
+    out: &mut Out<'_, A, ALL>,
 ) {
     let side = layout.side(place);
     let remaining = resting.quantity - lots;

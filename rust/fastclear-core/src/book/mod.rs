@@ -66,8 +66,7 @@
 //! with chains of pooled orders (`ladder.rs`, `levels.rs`); it moves from one to the other when it must, and stays. Matching
 //! is written once over both (`matching.rs`), and no result depends on which it is. Rows are read some dozens at a time
 //! (`block.rs`), so that memory can be asked for before it is needed (`ahead.rs`); plain ones of one ladder that follow each
-//! other go in one loop (`straight.rs`). With more than one of [`Threads`], rows of a large call that are of small markets are
-//! dealt to threads (`shards.rs`).
+//! other go in one loop (`straight.rs`).
 
 #![expect(
     clippy::inline_always,
@@ -84,22 +83,17 @@ mod door_saved;
 mod engine;
 mod event;
 mod expiry;
-mod gather;
 mod ids;
 mod ladder;
 mod layout;
 mod levels;
 mod matching;
 mod obey;
-mod piece;
 mod quotes;
 mod register;
 mod replica;
-mod route;
 mod rules;
 mod saved;
-mod shard;
-mod shards;
 mod single;
 mod small;
 mod special;
@@ -120,7 +114,6 @@ pub use register::{Card, Deal, Record, Register};
 pub use replica::{Followed, Replica, ReplicaError, Update};
 pub use rules::{Admission, Everybody, Request, Rules, SMALL_MAX, SelfTrade};
 pub use saved::{Caller, IdTexts};
-pub use shards::Threads;
 pub use single::{Placed, Single};
 pub use special::{Call, SessionError};
 pub use step::{Acted, Agent, Seen, Step};

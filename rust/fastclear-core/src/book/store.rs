@@ -123,7 +123,14 @@ impl Store {
     #[cold]
     fn move_on(&mut self, kept: &mut Kept, most: usize, market: u32, price: i32, desk: &mut Desk) {
         if *kept == Kept::Nowhere && most > 0 {
-            *kept = Kept::Small(self.open_small(most, market, price));
+            let place = self.free_smalls.pop().unwrap_or_else(|| {
+                self.smalls.push(Small::new(most));
+                self.smalls.len() as u32 - 1
+            });
+            let small = &mut self.smalls[place as usize];
+            small.market = market;
+            small.reach(price);
+            *kept = Kept::Small(place);
             return;
         }
         self.ladders.push(Ladder::new(market));
@@ -140,18 +147,6 @@ impl Store {
             self.free(place);
         }
         *kept = Kept::Ladder(ladder as u32);
-    }
-
-    /// A small place for a market, for orders around a price.
-    pub fn open_small(&mut self, most: usize, market: u32, price: i32) -> u32 {
-        let place = self.free_smalls.pop().unwrap_or_else(|| {
-            self.smalls.push(Small::new(most));
-            self.smalls.len() as u32 - 1
-        });
-        let small = &mut self.smalls[place as usize];
-        small.market = market;
-        small.reach(price);
-        place
     }
 
     /// Gives the place of a market back that has no orders and will have none.

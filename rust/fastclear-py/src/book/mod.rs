@@ -10,7 +10,7 @@ mod schedule;
 
 use fastclear_core::book::{
     ALL_OR_NONE, Charges, Commands, Door, Events, Everybody, Kind, NULL, OFF_GRID, Op, OrderBook, POST_ONLY, Peg,
-    Phase, Record, Rules, SLIDE, SelfTrade, Single, Threads, Tif, Want,
+    Phase, Record, Rules, SLIDE, SelfTrade, Single, Tif, Want,
 };
 use numpy::PyReadonlyArray1;
 use pyo3::exceptions::PyValueError;
@@ -22,7 +22,6 @@ use self::commands::CommandColumns;
 use self::door::LimitColumns;
 use self::events::PyEvents;
 use self::saved::Restored;
-use crate::clearing::{THREADS_MAX, threads_available};
 use crate::errors::Exception;
 
 /// Adds the classes and constants to `_core`.
@@ -311,21 +310,6 @@ impl PyOrderBook {
 
     fn __len__(&self) -> usize {
         self.book.len()
-    }
-
-    /// On how many threads it may work: all that the process may use, where no number is given.
-    #[pyo3(signature = (most, least_rows=None))]
-    fn set_threads(&mut self, py: Python<'_>, most: Option<usize>, least_rows: Option<usize>) -> PyResult<()> {
-        let most = most.map_or_else(|| threads_available(py), Ok)?;
-        let threads = Threads::most(most.min(THREADS_MAX));
-        self.book.set_threads(Threads { least_rows: least_rows.unwrap_or(threads.least_rows), ..threads });
-        Ok(())
-    }
-
-    /// Most threads that it works on.
-    #[getter]
-    fn threads(&self) -> usize {
-        self.book.threads().most
     }
 
     /// A book of its own in the same state.
