@@ -201,7 +201,9 @@ pub fn compare_all(sequences: u64, flow_of: impl Fn(u64) -> (u64, i64, Flow) + S
         let mut all = Counts::new();
         for thread in threads {
             let counts = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            counts.into_iter().for_each(|(shown, count)| *all.entry(shown).or_default() += count);
+            for (shown, count) in counts {
+                *all.entry(shown).or_default() += count;
+            }
         }
         all
     })

@@ -159,6 +159,7 @@ impl Rests {
 
 /// What a market has beside its orders.
 #[derive(Clone, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each says one thing, and any of them may be so at once")]
 pub struct Market {
     pub gate: Option<i64>,
     pub is_closed: bool,

@@ -126,7 +126,8 @@ impl Twin {
 
     /// An order that must rest is refused where it would meet another at once, or slides. In a call none meets any.
     fn keep_unmet(&mut self, order: &mut Rests, flags: u8) -> Result<(), &'static str> {
-        if flags & 3 == 0 || self.market(order.market).in_call {
+        let posts = flags & 3 != 0;
+        if !posts || self.market(order.market).in_call {
             return Ok(());
         }
         if let Some(met) = self.first_met(order) {
