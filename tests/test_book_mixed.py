@@ -1,4 +1,4 @@
-"""Richer orders and sessions in one book: each in markets of its own, and neither quietly loses anything."""
+"""Richer orders and sessions in one book: orders of every kind in every market, and nothing quietly lost."""
 
 import polars as pl
 import pytest
@@ -30,40 +30,62 @@ def refusals(events):
 
 @pytest.mark.parametrize("session", SESSIONS)
 @pytest.mark.parametrize("rich", RICH)
-def test_a_market_with_a_session_takes_plain_orders_only(session, rich):
-    book = fc.OrderBook()
-    session(book, 1)
-    assert refusals(book.submit(bid(1, 1, **rich))) == ["INSTRUCTIONS_INVALID"]
-    assert refusals(book.submit(bid(1, 2))) == []
-    assert refusals(book.submit(bid(2, 3, **rich))) == []
-    assert book.snapshot()["order"].to_list() == [2, 3]
+def test_a_market_with_a_session_takes_orders_of_every_kind(session, rich):
+    before, after = fc.OrderBook(), fc.OrderBook()
+    session(before, 1)
+    assert refusals(before.submit(bid(1, 1, **rich))) == []
+    assert refusals(after.submit(bid(1, 1, **rich))) == []
+    session(after, 1)
+    assert before.snapshot().equals(after.snapshot())
+    assert before.snapshot()["order"].to_list() == [1]
 
 
-def test_a_call_takes_plain_orders_only_and_none_begins_over_richer_ones():
+@pytest.mark.parametrize("rich", RICH)
+def test_a_call_takes_orders_of_every_kind_and_begins_over_them(rich):
+    opens = {"op": ["phase"], "market": [1], "phase": ["pre_open"]}
+    goes_on = opens | {"phase": ["continuous"]}
+    ask = {"market": [1], "order": [2], "side": ["sell"], "price": [4], "quantity": [4]}
+    books = [fc.OrderBook(), fc.OrderBook()]
+    for book, steps in zip(books, (("order", "opens"), ("opens", "order")), strict=True):
+        for step in steps:
+            events = book.submit(bid(1, 1, **rich)) if step == "order" else book.apply(opens)
+            assert refusals(events) == []
+        assert book.phase(1) == "pre_open"
+        assert book.submit(ask).trades.height == 0
+    closing = [book.apply(goes_on).frame.drop("seq") for book in books]
+    assert closing[0].equals(closing[1])
+    is_there = "stop" not in rich and "peg" not in rich
+    assert closing[0].filter(kind="trade")["quantity"].to_list() == ([4] if is_there else [])
+    assert books[0].snapshot().equals(books[1].snapshot())
+
+
+def test_a_call_trades_what_an_iceberg_hides_and_says_what_is_left():
     book = fc.OrderBook()
     opens = {"op": ["phase"], "market": [1], "phase": ["pre_open"]}
-    book.submit(bid(1, 1, display=[2]))
-    assert refusals(book.apply(opens)) == ["NOT_IN_PHASE"]
-    assert book.phase(1) == "continuous"
-    book.cancel([1])
-    assert refusals(book.apply(opens)) == []
-    assert refusals(book.submit(bid(1, 2, display=[2]))) == ["INSTRUCTIONS_INVALID"]
-    book.apply(opens | {"phase": ["continuous"]})
-    assert refusals(book.submit(bid(1, 2, display=[2]))) == []
+    book.apply(opens)
+    book.submit(bid(1, 1, quantity=10, display=[2]))
+    book.submit({"market": [1], "order": [2], "side": ["sell"], "price": [5], "quantity": [7]})
+    assert book.best(1).bid_quantity == 2
+    assert tuple(book.indicative(1)) == (5, 7, 3)
+    events = book.apply(opens | {"phase": ["continuous"]})
+    columns = events.frame.select("kind", "order", "counter_order", "quantity", "remaining")
+    assert columns.rows()[1:] == [("trade", 1, 2, 7, 3), ("filled", 2, 1, 7, 0), ("replaced", 1, 2, 2, 3)]
+    assert (book.best(1).bid_quantity, book.snapshot()["quantity"].to_list()) == (2, [3])
 
 
-@pytest.mark.parametrize("session", SESSIONS)
-def test_no_session_begins_where_richer_orders_stand(session):
+def test_a_collar_moves_pegs_when_the_next_call_begins():
     book = fc.OrderBook()
-    book.submit(bid(1, 1, stop=[9]))
-    before = book.snapshot()
-    with pytest.raises(fc.SchemaError, match="more than plain"):
-        session(book, 1)
-    assert book.snapshot().equals(before)
-    assert book.phase(1) == "continuous"
-    session(book, 2)
-    book.cancel([1])
-    session(book, 1)
+    book.submit(bid(1, 1))
+    book.submit({"market": [1], "order": [2], "side": ["buy"], "quantity": [1], "price": [None], "peg": ["best"]})
+    book.set_collar(1, 6, 20)
+    moved = book.advance(1).frame.select("command", "kind", "order", "quantity")
+    assert moved.rows() == [(None, "replaced", 2, 0)]
+    assert book.best(1).bid_quantity == 4
+    book.set_collar(1, 5, 20)
+    assert tuple(book.place("sell", 6, 1, market=1)) == (3, 0, 0, 1)
+    assert book.best(1) == (5, 5, 6, 1)
+    with pytest.raises(fc.SchemaError, match="order 1 could trade outside"):
+        book.set_collar(1, 0, 4)
 
 
 def test_a_book_with_richer_orders_is_not_saved_and_not_followed():
@@ -110,6 +132,43 @@ def test_a_stop_is_covered_while_it_waits():
     assert refusals(book.submit(plain)) == ["CREDIT_EXCEEDED"]
     book.cancel([0])
     assert refusals(book.submit(plain)) == []
+
+
+def cover_of(book, participant):
+    return book.cover.filter(participant=participant).select("at_stake", "paid").row(0)
+
+
+def test_cover_follows_orders_of_every_kind_through_a_day():
+    book = fc.OrderBook(settles=True)
+    book.set_cover({"participant": ["Ada", "Bo"], "money": [1_000, None], "energy": [0, 50]})
+    book.set_collar(1, 1, 30)
+    book.apply({"op": ["phase"], "market": [1], "phase": ["pre_open"]})
+    ada = {"market": [1] * 3, "participant": ["Ada"] * 3, "side": ["buy"] * 3, "order": [1, 2, 3]}
+    kinds = {"display": [2, None, None], "stop": [None, 12, None], "min_quantity": [None, None, 4]}
+    calls = [book.submit(ada | {"price": [20, 15, 10], "quantity": [10, 4, 5]} | kinds)]
+    assert cover_of(book, "Ada") == (20 * 10 + 15 * 4 + 10 * 5, 0)
+    bo = {"market": [1], "participant": ["Bo"], "side": ["sell"]}
+    calls.append(book.submit(bo | {"order": [4], "price": [12], "quantity": [7]}))
+    calls.append(book.apply({"op": ["phase"], "market": [1], "phase": ["continuous"]}))
+    # Seven lots of the iceberg at its own price, since it is left over; then the stop comes in, and rests.
+    assert calls[-1].trades["buy_price"].to_list() == [20]
+    assert cover_of(book, "Ada") == (20 * 3 + 15 * 4 + 10 * 5, 20 * 7)
+    calls.append(book.submit(bo | {"order": [5], "price": [10], "quantity": [11]}))
+    # Three of the iceberg, two shown first, then the stop's bid; the four that are left are enough for the minimum.
+    assert calls[-1].trades.select("buy_order", "quantity", "buy_price").rows() == [
+        (1, 2, 20),
+        (1, 1, 20),
+        (2, 4, 15),
+        (3, 4, 10),
+    ]
+    assert cover_of(book, "Ada") == (10, 20 * 10 + 15 * 4 + 10 * 4)
+    book.cancel([3])
+    assert cover_of(book, "Ada")[0] == 0
+    bank = fc.Settlement(tariff=fc.Tariff.from_ct_per_kwh(30, 5))
+    bank.open(["Ada", "Bo"])
+    bank.deposit("Ada", 1_000)
+    receipts = bank.settle(calls, slot=0)
+    assert dict(receipts.by_participant().select("participant", "net").rows()) == {"Ada": 300, "Bo": -300}
 
 
 def test_an_iceberg_is_shown_a_thousand_times_at_most():

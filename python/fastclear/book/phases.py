@@ -81,8 +81,8 @@ class Phased:
 
         Notes
         -----
-        A market with a schedule looks at every command more closely than one of plain orders. It takes these only: no
-        icebergs, stops, pegs or minimums.
+        A market with a schedule looks at every command more closely than one of plain orders. It takes orders of every
+        kind: in a call icebergs take part with all that they have; stops, pegs and minimums wait until it is over.
 
         Examples
         --------

@@ -47,16 +47,6 @@ impl Market {
     pub fn is(&self, attention: u8) -> bool {
         self.attention & attention != 0
     }
-
-    /// Whether it has phases, a collar or a breaker, which are for plain orders.
-    pub fn has_session(&self) -> bool {
-        self.special.as_ref().is_some_and(|special| special.has_session())
-    }
-
-    /// Whether it is special, and orders that are more than plain may stand there.
-    pub fn is_rich(&self) -> bool {
-        self.is(SPECIAL) && !self.has_session()
-    }
 }
 
 /// A continuous double auction in any number of markets: see the [module](super).
@@ -74,6 +64,8 @@ pub struct OrderBook {
     gates: BTreeMap<(i64, i64), u32>,
     /// Changes of phases that the clock makes.
     pub(super) timetable: Timetable,
+    /// Markets whose collar or breaker was set since the last call, where that may move orders.
+    pub(super) unsettled: Vec<u32>,
     /// Rows of the call that is under way; nothing between calls, but for the room.
     ring: Vec<Block>,
     /// Id and place of the market that was named last.
@@ -121,6 +113,7 @@ impl OrderBook {
             market_places: Ids::default(),
             gates: BTreeMap::new(),
             timetable: Timetable::default(),
+            unsettled: Vec::new(),
             ring: Vec::new(),
             last_market: (NULL, 0),
             clock: i64::MIN,
@@ -162,6 +155,7 @@ impl OrderBook {
     /// Lets time go by: what expires until `now`, which is past, is gone. A time before the clock changes nothing.
     pub fn advance<A: Admission>(&mut self, now: i64, admission: &mut A) -> Events {
         let mut events = Events { first_seq: self.next_seq, ..Events::default() };
+        self.settle_bounds::<A, true>(NOWHERE, admission, &mut events);
         self.tick::<A, true>(now, NOWHERE, admission, &mut events);
         self.next_seq += events.count;
         events
@@ -260,6 +254,9 @@ impl OrderBook {
             order: commands.order.is_some(),
             participant: commands.participant.is_some(),
         };
+        if commands.rows > 0 && !self.unsettled.is_empty() {
+            self.settle_bounds::<A, ALL>(0, admission, events);
+        }
         let looks_ahead = self.looks_ahead();
         // Made once: what is stored anew for every row would be waited for until all stores before it are done.
         let mut turn = Turn::<A, ALL> { events, admission, command: 0, given, has_time: true };
@@ -362,7 +359,7 @@ impl OrderBook {
     #[cold]
     fn expire<A: Admission, const ALL: bool>(&mut self, id: i64, turn: &mut Turn<'_, A, ALL>) {
         let Some((kept, market, place)) = self.store.find(&self.desk, id) else { return };
-        if self.markets[market as usize].is_rich() {
+        if self.markets[market as usize].is(SPECIAL) {
             self.expire_special(id, market, turn);
             return;
         }
@@ -378,23 +375,14 @@ impl OrderBook {
             },
             {}
         );
-        if self.markets[market as usize].is(SPECIAL) {
-            self.after(market, turn);
-        }
     }
 
     #[cold]
     fn close<A: Admission, const ALL: bool>(&mut self, market: u32, turn: &mut Turn<'_, A, ALL>) {
-        let code = RejectReason::MarketClosed.code();
-        if self.markets[market as usize].is_rich() {
-            self.floor(market, turn).clear(Kind::Expired, code, |_| true);
-        }
         if self.markets[market as usize].is(SPECIAL) {
-            self.end_session(market, turn);
-        }
-        self.clear_market(market, Kind::Expired, code, |_| true, turn);
-        if self.markets[market as usize].is(SPECIAL) {
-            self.set_in_call(market, false);
+            self.floor(market, turn).close();
+        } else {
+            self.clear_plain(market, Kind::Expired, RejectReason::MarketClosed.code(), |_| true, turn);
         }
         let market = &mut self.markets[market as usize];
         market.attention |= CLOSED;

@@ -17,11 +17,12 @@ pub enum Kind {
     /// An order is gone because its time is over, or that of its market.
     Expired = 5,
     /// An order has another price or quantity, or shows other lots: `quantity` is what it shows, 0 where it stands beside or
-    /// outside the book. At its price of before with fewer lots open it keeps its place, else it is last.
+    /// outside the book. At its price of before with fewer lots open it keeps its place, and where a call left it a part,
+    /// `counter` being whom it met last; else it is last.
     Replaced = 6,
     /// A stop order went off, and comes in.
     Triggered = 7,
-    /// A market was halted (`quantity` 0) or goes on (`quantity` 1).
+    /// A market was halted (`quantity` 0), goes on (1) or is in a call (2).
     Phase = 8,
 }
 
@@ -65,7 +66,8 @@ pub const NOWHERE: u32 = u32::MAX;
 pub struct Event {
     /// The order that it is about; [`super::NULL`] where it is about none.
     pub order: i64,
-    /// The order that rested, of a trade; the other one, of self-trade prevention and of fills; else [`super::NULL`].
+    /// The order that rested, of a trade; the other one, of self-trade prevention, of fills and of what a call leaves; else
+    /// [`super::NULL`].
     pub counter: i64,
     /// Ticks, or [`NO_PRICE`].
     pub price: i32,

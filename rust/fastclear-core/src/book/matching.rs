@@ -57,16 +57,6 @@ impl Incoming {
         found >= wanted
     }
 
-    /// Price of the first order of the other side that is not its own participant's.
-    pub fn first_price(&self, layout: &impl Layout, rules: &Rules) -> Option<i32> {
-        let mut found = None;
-        layout.walk(self.other_side(), |resting| {
-            found = (!self.is_own(resting, rules)).then_some(resting.price);
-            found.is_none()
-        });
-        found
-    }
-
     /// Trades until nothing crosses any more, or nothing is left of it. Says whether the book is to be erased.
     #[inline(always)]
     pub fn trade<L: Layout, A: Admission, const ALL: bool>(

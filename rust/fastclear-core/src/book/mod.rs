@@ -42,6 +42,9 @@
 //! - **`peg`**: its price follows that of orders in the book that have neither peg nor minimum; without one it waits outside.
 //! - [`SLIDE`]: post-only, one tick short of what it would meet.
 //!
+//! In a call icebergs take part with all that they have, in their places; stops, pegs and minimums wait until it is over. A
+//! collar and a breaker bound orders of every kind.
+//!
 //! What a command sets off comes after it: stops, then pegs, then minimums, until nothing moves; see `special/mod.rs`, also
 //! for why that ends. What waits for its stop is not in the book, and stays when a market is erased.
 //!

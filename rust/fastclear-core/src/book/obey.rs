@@ -11,9 +11,9 @@ use super::engine::{CLOSED, HALTED, NO_SIDE, OrderBook, SPECIAL};
 use super::event::{Events, Kind, NO_PRICE, NOWHERE};
 use super::expiry::NEVER;
 use super::layout::{Layout, Resting};
-use super::matching::{Incoming, cancel};
+use super::matching::{Incoming, cancel, clear};
 use super::rules::{Admission, Request};
-use super::special::{Met, Rich, Seen, Stands, Terms};
+use super::special::{Rich, Seen, Stands, Terms};
 use super::store::{Kept, kept};
 
 /// Which id columns a call has.
@@ -216,10 +216,6 @@ impl OrderBook {
             return Err(RejectReason::PriceOutsideCaps);
         }
         let terms = Terms::read(row)?;
-        // A day's phases, a collar and a breaker are for plain orders.
-        if (terms.are_rich() || row.flags & SLIDE != 0) && self.has_session(row.market) {
-            return Err(RejectReason::InstructionsInvalid);
-        }
         let is_timed = row.tif == Tif::Gtt as u8;
         if is_timed {
             if row.expires <= self.clock || row.expires == NULL {
@@ -239,15 +235,13 @@ impl OrderBook {
         if state.is(HALTED) {
             return Err(RejectReason::MarketHalted);
         }
-        let in_call = self.in_call(market);
-        if in_call && !terms.rests {
+        // One that waits for its stop is not there to trade at once.
+        if !terms.rests && terms.stop.is_none() && self.in_call(market) {
             return Err(RejectReason::NotInPhase);
         }
-        let is_rich = terms.are_rich() || state.is_rich();
-        let is_special = state.is(SPECIAL);
-        let shown = terms.limit.unwrap_or(NO_PRICE);
-        // Of a market order the collar is the protection.
-        let terms = Terms { limit: terms.limit.or_else(|| collar.worst(row.side)), ..terms };
+        let is_special = terms.are_rich() || state.is(SPECIAL);
+        // Of a market order that trades now the collar is the protection.
+        let protection = collar.worst(row.side).filter(|_| terms.is_market && terms.stop.is_none());
         let mut incoming = Incoming {
             id: row.order,
             side: row.side,
@@ -255,25 +249,22 @@ impl OrderBook {
             open: row.quantity as u32,
             owner: self.desk.owners.code(row.participant),
         };
-        let flags = if in_call { 0 } else { row.flags };
-        let terms = Terms { limit: self.unmet(market, &mut incoming, terms.limit, flags, turn)?, ..terms };
+        let terms = Terms { limit: self.unmet(market, &mut incoming, terms.limit, row.flags, turn)?, ..terms };
         turn.admission.admit(&Request {
             market: row.market,
             order: row.order,
             participant: row.participant,
             side: row.side,
-            price: terms.limit.map(i64::from),
+            price: terms.limit.or(protection).map(i64::from),
             quantity: row.quantity,
             replaces: None,
         })?;
-        let stay = Stay { rests: terms.rests, is_fok: terms.is_fok, until: row.expires };
-        if is_rich {
+        if is_special {
             let Incoming { id, side, open, owner, .. } = incoming;
             let rich = Rich { terms, stands: Stands::Shown, turn: 0, side, owner, expiry: NEVER, open };
             self.floor(market, turn).take_in(id, rich, row.expires);
-        } else if is_special {
-            self.enter_special(market, incoming, shown, stay, turn);
         } else {
+            let stay = Stay { rests: terms.rests, is_fok: terms.is_fok, until: row.expires };
             self.enter(market, incoming, terms.limit.unwrap_or(NO_PRICE), stay, turn);
         }
         Ok(market)
@@ -326,7 +317,21 @@ impl OrderBook {
 
     #[cold]
     pub(super) fn erase<A: Admission, const ALL: bool>(&mut self, market: u32, turn: &mut Turn<'_, A, ALL>) {
-        self.clear_market(market, Kind::Cancelled, RejectReason::BookErased.code(), |_| true, turn);
+        self.clear_plain(market, Kind::Cancelled, RejectReason::BookErased.code(), |_| true, turn);
+    }
+
+    /// Takes every order out of a plain market that `takes` says, bids first, each side first to last.
+    pub(super) fn clear_plain<A: Admission, const ALL: bool>(
+        &mut self,
+        market: u32,
+        kind: Kind,
+        code: u16,
+        takes: impl Fn(&Resting) -> bool,
+        turn: &mut Turn<'_, A, ALL>,
+    ) {
+        let kept = self.markets[market as usize].kept;
+        let mut out = turn.out(&mut self.desk, market);
+        kept!(self.store, kept, |layout| clear(layout, kind, code, takes, &mut out), {});
     }
 
     /// How its market is kept, market and place of the order that a command names.
@@ -362,7 +367,7 @@ impl OrderBook {
             return Err(reason);
         }
         let (kept, market, place) = self.find(row, turn)?;
-        if self.markets[market as usize].is_rich() {
+        if self.markets[market as usize].is(SPECIAL) {
             let mut floor = self.floor(market, turn);
             let order = floor.seen(row.order).ok_or(RejectReason::UnknownOrder)?;
             let lots = if reduces { order.open.min(row.quantity as u32) } else { order.open };
@@ -412,10 +417,10 @@ impl OrderBook {
         }
         let (kept, market, place) = self.find(row, turn)?;
         let state = &self.markets[market as usize];
-        if state.is_rich() {
+        if state.is(SPECIAL) {
             return self.replace_special(market, row, turn);
         }
-        if row.stop != NULL || (row.flags & SLIDE != 0 && state.is(SPECIAL)) {
+        if row.stop != NULL {
             return Err(RejectReason::InstructionsInvalid);
         }
         if state.is(HALTED) {
@@ -428,9 +433,7 @@ impl OrderBook {
         let price = if row.price == NULL { old.price } else { row.price as i32 };
         let quantity = if row.quantity == NULL { old.quantity } else { row.quantity as u32 };
         let mut incoming = Incoming { id: old.id, side, limit: price, open: quantity, owner: old.owner };
-        let is_special = state.is(SPECIAL);
-        let flags = if self.in_call(market) { 0 } else { row.flags };
-        self.unmet(market, &mut incoming, Some(price), flags, turn)?;
+        self.unmet(market, &mut incoming, Some(price), row.flags, turn)?;
         let price = incoming.limit;
         turn.admission.admit(&Request {
             market: market_id,
@@ -448,40 +451,26 @@ impl OrderBook {
             kept!(self.store, kept, |layout| layout.take(place, old.quantity - quantity), {});
             return Ok(market);
         }
-        let met = if is_special {
-            kept!(self.store, kept, |layout| layout.remove(place), {});
-            self.trade_special(market, &mut incoming, false, turn)
-        } else {
-            let trade = kept!(
-                self.store,
-                kept,
-                |layout| {
-                    layout.remove(place);
-                    incoming.trade(layout, rules, &mut out)
-                },
-                false
-            );
-            Met { erases: trade, fires: false }
-        };
-        let mut out = turn.out(&mut self.desk, market);
-        if incoming.open > 0 && met.erases {
+        let erases = kept!(
+            self.store,
+            kept,
+            |layout| {
+                layout.remove(place);
+                incoming.trade(layout, rules, &mut out)
+            },
+            false
+        );
+        if incoming.open > 0 && erases {
             incoming.give_up(price, RejectReason::BookErased, &mut out);
         }
         if incoming.open > 0 {
-            let handle = if is_special {
-                self.rest_special(market, &incoming, price, old.expiry)
-            } else {
-                self.rest(market, &incoming, price, old.expiry)
-            };
+            let handle = self.rest(market, &incoming, price, old.expiry);
             self.desk.ids.set(old.id, handle);
         } else {
             out.gone(old.id, old.expiry);
         }
-        if met.erases {
+        if erases {
             self.erase(market, turn);
-        }
-        if met.fires {
-            self.pause(market, turn);
         }
         Ok(market)
     }
@@ -494,13 +483,13 @@ impl OrderBook {
     ) -> Result<u32, RejectReason> {
         let market = self.find_market(row, turn)?;
         let owner = self.desk.owners.code(row.participant);
-        if self.markets[market as usize].is_rich() {
+        if self.markets[market as usize].is(SPECIAL) {
             let takes = |order: &Seen| row.participant == NULL || order.owner == owner;
             self.floor(market, turn).clear(Kind::Cancelled, 0, takes);
             return Ok(market);
         }
         let takes = |resting: &Resting| row.participant == NULL || resting.owner == owner;
-        self.clear_market(market, Kind::Cancelled, 0, takes, turn);
+        self.clear_plain(market, Kind::Cancelled, 0, takes, turn);
         Ok(market)
     }
 

@@ -92,7 +92,11 @@ impl OrderBook {
         }
         .row(0);
         let given = Given { market: true, order: order.order.is_some(), participant: order.participant.is_some() };
-        let (mut events, mut follower) = (Events::default(), Follower { admission, placed: None });
+        let mut events = Events::default();
+        if !self.unsettled.is_empty() {
+            self.settle_bounds::<A, false>(0, admission, &mut events);
+        }
+        let mut follower = Follower { admission, placed: None };
         let mut turn =
             Turn::<_, false> { events: &mut events, admission: &mut follower, command: 0, given, has_time: true };
         self.obey(0, row, &mut turn);

@@ -2,13 +2,11 @@
 //!
 //! A layout keeps both sides over one range of prices, of which each belongs to one side. In a call the book may be crossed.
 
-use super::super::engine::{Market, OrderBook, SPECIAL};
-use super::super::event::Kind;
+use super::super::engine::{Market, OrderBook};
 use super::super::layout::{Layout, Resting};
-use super::super::matching::{Incoming, clear};
-use super::super::obey::Turn;
 use super::super::rules::Admission;
 use super::super::store::{Kept, kept, places};
+use super::floor::Floor;
 use crate::order::BUY;
 
 const SELL: u8 = 1 - BUY;
@@ -25,12 +23,6 @@ impl Market {
 }
 
 impl OrderBook {
-    /// Puts what is left of an order into a special market, behind all others of its price; gives its handle.
-    pub(in crate::book) fn rest_special(&mut self, market: u32, incoming: &Incoming, price: i32, expiry: u32) -> u64 {
-        let resting = Resting { id: incoming.id, price, quantity: incoming.open, owner: incoming.owner, expiry };
-        self.put(market, incoming.side, &resting)
-    }
-
     /// Puts an order into a market, behind all others of its price; gives its handle.
     pub(in crate::book) fn put(&mut self, market: u32, side: u8, resting: &Resting) -> u64 {
         let state = &mut self.markets[market as usize];
@@ -40,53 +32,63 @@ impl OrderBook {
         };
         self.store.rest(kept, self.rules.small_max, market, side, resting, &mut self.desk)
     }
+}
 
-    /// Says whether a market is in a call from now on, and moves its asks to where they are to be.
-    pub(in crate::book) fn set_in_call(&mut self, market: u32, in_call: bool) {
-        if self.in_call(market) == in_call {
+impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
+    /// How the orders of a side are kept.
+    pub fn kept_of(&self, side: u8) -> Kept {
+        if side == SELL && self.is_in_call() { self.special.session.asks } else { *self.kept }
+    }
+
+    /// Puts an order into the layout, last of its price; gives its handle.
+    pub fn insert(&mut self, side: u8, resting: &Resting) -> u64 {
+        let is_apart = side == SELL && self.is_in_call();
+        let kept = if is_apart { &mut self.special.session.asks } else { &mut *self.kept };
+        self.store.rest(kept, self.rules.small_max, self.out.market, side, resting, self.out.desk)
+    }
+
+    /// Takes orders of a side out of the layout, and puts them in again behind all others.
+    pub fn put_again(&mut self, side: u8, orders: &[Resting]) {
+        self.take_out(side, orders);
+        self.put_back(side, orders);
+    }
+
+    fn take_out(&mut self, side: u8, orders: &[Resting]) {
+        let kept = self.kept_of(side);
+        for resting in orders {
+            if let Some(handle) = self.out.desk.ids.get(resting.id) {
+                kept!(self.store, kept, |layout| layout.remove(places(handle).1), {});
+            }
+        }
+    }
+
+    fn put_back(&mut self, side: u8, orders: &[Resting]) {
+        for resting in orders {
+            let handle = self.insert(side, resting);
+            self.out.desk.ids.set(resting.id, handle);
+        }
+    }
+
+    /// Says whether the market is in a call from now on, and moves its asks to where they are to be.
+    pub fn set_in_call(&mut self, in_call: bool) {
+        if self.is_in_call() == in_call {
             return;
         }
-        let from = self.markets[market as usize].kept_of(SELL);
         let mut asks = Vec::new();
         kept!(
             self.store,
-            from,
+            self.kept_of(SELL),
             |layout| layout.walk(SELL, |resting| {
                 asks.push(*resting);
                 true
             }),
             {}
         );
-        for resting in &asks {
-            if let Some(handle) = self.desk.ids.get(resting.id) {
-                kept!(self.store, from, |layout| layout.remove(places(handle).1), {});
-            }
-        }
-        self.special(market).session.in_call = in_call;
-        for resting in &asks {
-            let handle = self.put(market, SELL, resting);
-            self.desk.ids.set(resting.id, handle);
-        }
+        self.take_out(SELL, &asks);
+        self.special.session.in_call = in_call;
+        self.put_back(SELL, &asks);
         if !in_call {
-            let mut left = std::mem::take(&mut self.special(market).session.asks);
-            self.store.leave(&mut left);
-        }
-    }
-
-    /// Takes every order out of a market that `takes` says, bids first, each side first to last.
-    pub(in crate::book) fn clear_market<A: Admission, const ALL: bool>(
-        &mut self,
-        market: u32,
-        kind: Kind,
-        code: u16,
-        takes: impl Fn(&Resting) -> bool,
-        turn: &mut Turn<'_, A, ALL>,
-    ) {
-        let state = &self.markets[market as usize];
-        let apart = if state.is(SPECIAL) && self.in_call(market) { state.kept_of(SELL) } else { Kept::Nowhere };
-        for kept in [state.kept, apart] {
-            let mut out = turn.out(&mut self.desk, market);
-            kept!(self.store, kept, |layout| clear(layout, kind, code, &takes, &mut out), {});
+            self.store.leave(&mut self.special.session.asks);
         }
     }
 }

@@ -2,9 +2,9 @@
 //! moves too far and lets it go on with a call.
 
 use super::super::engine::OrderBook;
-use super::super::layout::Layout;
+use super::super::layout::{Layout, Resting};
 use super::super::store::kept;
-use super::phases::SessionError;
+use super::session::SessionError;
 use crate::order::BUY;
 use crate::units;
 
@@ -18,6 +18,11 @@ pub(in crate::book) struct Collar {
 impl Collar {
     pub fn holds(self, price: i32) -> bool {
         self.low.is_none_or(|low| low <= price) && self.high.is_none_or(|high| price <= high)
+    }
+
+    /// Whether no trade of an order with this limit is beyond its far end.
+    pub fn bounds(self, side: u8, limit: i32) -> bool {
+        self.worst(side).is_none_or(|end| if side == BUY { limit <= end } else { limit >= end })
     }
 
     /// The worst price that an order of a side takes which names none.
@@ -40,14 +45,6 @@ impl Breaker {
     pub fn allows(self, price: i32) -> bool {
         self.reference.is_none_or(|reference| reference.abs_diff(price) <= self.ticks)
     }
-
-    /// The limit with which an order may trade now, none better than `limit`.
-    pub fn bound(self, side: u8, limit: i32) -> i32 {
-        let Some(reference) = self.reference.map(i64::from) else { return limit };
-        let (ticks, limit) = (i64::from(self.ticks), i64::from(limit));
-        let bounded = if side == BUY { limit.min(reference + ticks) } else { limit.max(reference - ticks) };
-        bounded.clamp(-units::PRICE_MAX, units::PRICE_MAX) as i32
-    }
 }
 
 impl OrderBook {
@@ -64,18 +61,40 @@ impl OrderBook {
         }
         let collar = Collar { low: low.map(|low| low as i32), high: high.map(|high| high as i32) };
         let place = self.market_place(market);
-        // Best first: where the first order of a side does not reach beyond the far end, none does.
-        for (side, reaches) in [(BUY, collar.high), (1 - BUY, collar.low)] {
-            let kept = self.markets[place as usize].kept_of(side);
-            let first = kept!(self.store, kept, |layout| layout.best(side).map(|(_, at)| layout.resting(at)), None);
-            if let Some(first) = first
-                && reaches.is_some_and(|end| if side == BUY { first.price > end } else { first.price < end })
-            {
-                return Err(SessionError::Outside { order: first.id });
+        for side in [BUY, 1 - BUY] {
+            if let Some(order) = self.outside(place, side, collar) {
+                return Err(SessionError::Outside { order });
             }
         }
         self.special(place).collar = collar;
+        self.unsettle(place);
         Ok(())
+    }
+
+    /// Sees that the next call of the book begins with what a collar or a breaker moves that was set.
+    fn unsettle(&mut self, market: u32) {
+        if self.special(market).rich.has_pegs() && !self.unsettled.contains(&market) {
+            self.unsettled.push(market);
+        }
+    }
+
+    /// An order of a side of a market, wherever it stands, that could trade outside of a collar. One without a limit of its
+    /// own could not: the collar bounds it when it comes in, and moves it where it is pegged.
+    fn outside(&mut self, market: u32, side: u8, collar: Collar) -> Option<i64> {
+        let state = &self.markets[market as usize];
+        let rich = state.special.as_ref().map(|special| &special.rich);
+        let is_plain = |resting: &Resting| rich.is_none_or(|rich| rich.get(resting.id).is_none());
+        let mut first = None;
+        // Best first: where the first order of a side does not reach beyond the far end, none does.
+        let mut look = |resting: &Resting| {
+            if is_plain(resting) {
+                first = Some(*resting);
+            }
+            first.is_none()
+        };
+        kept!(self.store, state.kept_of(side), |layout| layout.walk(side, &mut look), {});
+        let first = first.filter(|first| !collar.bounds(side, first.price)).map(|first| first.id);
+        first.or_else(|| rich?.with_limit(side, |limit| !collar.bounds(side, limit)))
     }
 
     /// Sets how far from its reference a market may trade, and how long it pauses where it would trade farther; `None` never
@@ -94,6 +113,7 @@ impl OrderBook {
         };
         let place = self.market_place(market);
         self.special(place).breaker = breaker;
+        self.unsettle(place);
         Ok(())
     }
 
@@ -109,23 +129,5 @@ impl OrderBook {
     #[inline]
     pub(in crate::book) fn collar_at(&self, market: u32) -> Collar {
         self.markets[market as usize].special.as_ref().map_or_else(Collar::default, |special| special.collar)
-    }
-
-    /// Takes note of the price at which an order traded that came in.
-    pub(super) fn traded_at(&mut self, market: u32, price: i32) {
-        let special = self.special(market);
-        special.last_price = Some(price);
-        if let Some(breaker) = &mut special.breaker {
-            breaker.reference.get_or_insert(price);
-        }
-    }
-
-    /// Takes note of a call, and of its price if there is one.
-    pub(super) fn called_at(&mut self, market: u32, price: Option<i32>) {
-        let special = self.special(market);
-        special.last_price = price.or(special.last_price);
-        if let Some(breaker) = &mut special.breaker {
-            breaker.reference = price;
-        }
     }
 }

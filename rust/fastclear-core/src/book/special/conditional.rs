@@ -4,6 +4,7 @@ use super::super::layout::crosses;
 use super::super::matching::Incoming;
 use super::super::rules::Admission;
 use super::floor::Floor;
+use super::walk::Met;
 
 impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
     /// Lets the first order that can have its minimum now trade as if it came in: bids, then asks, best price first, then
@@ -21,11 +22,14 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
                     break;
                 }
                 let mut incoming = Incoming { id, side, limit, open: rich.open, owner: rich.owner };
-                if self.reaches(&incoming, rich.terms.least(rich.open)) {
-                    let erases = self.trade(&mut incoming);
+                if self.reaches(&incoming, rich.terms.least(rich.open), self.special.breaker) {
+                    let Met { erases, fires } = self.trade(&mut incoming, false);
                     self.settle(id, incoming.open);
                     if erases {
                         self.erase();
+                    }
+                    if fires {
+                        self.pause();
                     }
                     return true;
                 }
@@ -33,6 +37,17 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
         }
         self.special.entered = [None; 2];
         false
+    }
+
+    /// Sees that all orders with a minimum are tried again.
+    pub fn all_entered(&mut self) {
+        for side in [1, 0] {
+            let first = self.special.rich.next_conditional(side, None).and_then(|(_, id)| self.special.rich.get(id));
+            let beside = first.map(|rich| rich.terms.worst(side));
+            for price in self.best(side).map(|(price, _)| price).into_iter().chain(beside) {
+                self.special.entered(side, price);
+            }
+        }
     }
 
     /// Leaves an order what a trade has left of it, and its place.

@@ -8,6 +8,8 @@ use super::super::matching::Incoming;
 use super::super::rules::Admission;
 use super::floor::Floor;
 use super::rich::{Rich, Stands};
+use super::terms::Terms;
+use super::walk::Met;
 use crate::reject::RejectReason;
 
 impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
@@ -37,12 +39,15 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
     /// An order that is nowhere in the market trades, then rests at its limit, if there is anything left that may.
     pub fn come_in(&mut self, id: i64, mut rich: Rich, limit: Option<i32>, until: i64) {
         let (side, owner, terms) = (rich.side, rich.owner, rich.terms);
-        let worst = limit.unwrap_or(terms.worst(side));
+        // Of an order without a limit the collar is the protection.
+        let limit_now = limit.or(self.special.collar.worst(side));
+        let worst = limit_now.unwrap_or(terms.worst(side));
         let mut incoming = Incoming { id, side, limit: worst, open: rich.open, owner };
-        let wanted = if terms.is_fok { rich.open } else { terms.least(rich.open) };
-        let goes = !(terms.is_fok || terms.is_conditional()) || self.reaches(&incoming, wanted);
-        let erases = goes && self.trade(&mut incoming);
+        let Met { erases, fires } = self.meet_others(&mut incoming, &terms);
         rich.open = incoming.open;
+        if fires {
+            self.set_in_call(true); // before what is left of it rests, which crosses the book
+        }
         if rich.open > 0 && terms.rests && !erases {
             self.expires(id, &mut rich, until);
             self.rest(id, rich, worst);
@@ -60,6 +65,27 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
         if erases {
             self.erase();
         }
+        if fires {
+            self.pause();
+        }
+    }
+
+    /// Trades an order that comes in, as far as the phase, the breaker and what it asks for let it: nothing in a call, and
+    /// nothing where it would not get its minimum. The breaker fires where only it keeps the order from that.
+    fn meet_others(&mut self, incoming: &mut Incoming, terms: &Terms) -> Met {
+        if self.is_in_call() {
+            return Met::default();
+        }
+        if terms.is_fok || terms.is_conditional() {
+            let wanted = if terms.is_fok { incoming.open } else { terms.least(incoming.open) };
+            if !self.reaches(incoming, wanted, None) {
+                return Met::default();
+            }
+            if !self.reaches(incoming, wanted, self.special.breaker) {
+                return Met { erases: false, fires: true };
+            }
+        }
+        self.trade(incoming, terms.peg.is_some())
     }
 
     /// Comes to rest, shown as far as it is to be.

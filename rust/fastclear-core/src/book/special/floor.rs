@@ -8,15 +8,21 @@ use super::super::layout::{Layout, Resting};
 use super::super::obey::Turn;
 use super::super::rules::{Admission, Rules};
 use super::super::store::{ASIDE, GONE, Kept, Store, kept};
-use super::Special;
 use super::rich::{Rich, Stands};
+use super::{Special, Timetable};
 
 /// A special market while it is at work.
 pub(in crate::book) struct Floor<'a, A, const ALL: bool> {
+    /// The market's id, and what sends its commands here.
+    pub id: i64,
+    pub attention: &'a mut u8,
     pub special: &'a mut Special,
+    /// How its orders are kept, of a call the bids.
     pub kept: &'a mut Kept,
     pub store: &'a mut Store,
     pub rules: &'a Rules,
+    pub timetable: &'a mut Timetable,
+    pub clock: i64,
     pub out: Out<'a, A, ALL>,
 }
 
@@ -55,10 +61,14 @@ impl OrderBook {
         self.special(market);
         let state = &mut self.markets[market as usize];
         Floor {
+            id: state.id,
+            attention: &mut state.attention,
             special: state.special.get_or_insert_default(),
             kept: &mut state.kept,
             store: &mut self.store,
             rules: &self.rules,
+            timetable: &mut self.timetable,
+            clock: self.clock,
             out: turn.out(&mut self.desk, market),
         }
     }
@@ -67,22 +77,17 @@ impl OrderBook {
 impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
     /// Price and place of the first order of a side of the layout.
     pub fn best(&mut self, side: u8) -> Option<(i32, u32)> {
-        kept!(self.store, *self.kept, |layout| layout.best(side), None)
+        kept!(self.store, self.kept_of(side), |layout| layout.best(side), None)
     }
 
     /// Takes lots out of an order of the layout that shows more.
-    pub fn hide(&mut self, place: u32, lots: u32) {
-        kept!(self.store, *self.kept, |layout| layout.take(place, lots), {});
+    pub fn hide(&mut self, side: u8, place: u32, lots: u32) {
+        kept!(self.store, self.kept_of(side), |layout| layout.take(place, lots), {});
     }
 
     /// Takes an order out of the layout.
-    pub fn remove(&mut self, place: u32) {
-        kept!(self.store, *self.kept, |layout| layout.remove(place), {});
-    }
-
-    /// Puts an order into the layout, last of its price; gives its handle.
-    pub fn insert(&mut self, side: u8, resting: &Resting) -> u64 {
-        self.store.rest(self.kept, self.rules.small_max, self.out.market, side, resting, self.out.desk)
+    pub fn remove(&mut self, side: u8, place: u32) {
+        kept!(self.store, self.kept_of(side), |layout| layout.remove(place), {});
     }
 
     /// Whether an order is known by its id.
@@ -133,7 +138,7 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
 
     /// Every order of a side: those of the book first to last, then those outside by time.
     pub fn all(&mut self, side: u8) -> Vec<Seen> {
-        listed(self.store, *self.kept, Some(self.special), side)
+        listed(self.store, self.kept_of(side), Some(self.special), side)
     }
 
     /// Takes lots out of an order, hidden ones first, and the order out if none remain.
@@ -142,7 +147,7 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
         if left == 0 {
             self.special.rich.remove(order.id);
             if let Some(place) = order.place {
-                self.remove(place);
+                self.remove(order.side, place);
             }
             self.forget(order.id, order.expiry);
         } else {
@@ -159,7 +164,7 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
         if let Some(place) = order.place
             && order.shown > left
         {
-            self.hide(place, order.shown - left);
+            self.hide(order.side, place, order.shown - left);
         }
         order.shown.min(left)
     }

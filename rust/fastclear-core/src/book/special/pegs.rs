@@ -1,7 +1,7 @@
 //! Orders whose price follows that of the others.
 //!
 //! What is followed are orders that follow none themselves, have no minimum, and are in the book. So where a pegged order
-//! goes moves no other one.
+//! goes moves no other one. In a call nothing is followed, and pegged orders wait outside.
 
 use super::super::command::{NULL, Peg};
 use super::super::event::Kind;
@@ -13,11 +13,14 @@ use super::rich::{Rich, Stands};
 use crate::order::BUY;
 use crate::units;
 
-/// Best prices of asks and of bids that follow none.
+/// Best prices of asks and of bids that follow none; there are none to follow in a call.
 type References = [Option<i32>; 2];
 
 impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
     fn references(&mut self) -> References {
+        if self.is_in_call() {
+            return [None; 2];
+        }
         let rich = &self.special.rich;
         [0, 1].map(|side| {
             let mut best = None;
@@ -35,7 +38,13 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
     /// The price at which a pegged order belongs now, if there is one.
     pub fn belongs(&mut self, rich: &Rich) -> Option<i32> {
         let references = self.references();
-        target(rich, references)
+        self.target(rich, references)
+    }
+
+    /// The price that an order follows where it may be: none is outside of the collar, or where the breaker would fire.
+    fn target(&self, rich: &Rich, references: References) -> Option<i32> {
+        let is_held = |&price: &i32| self.special.collar.holds(price) && self.special.allows(price);
+        target(rich, references).filter(is_held)
     }
 
     /// Puts a pegged order that is nowhere in the market where it belongs now.
@@ -62,9 +71,9 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
         let mut moved = Vec::new();
         for id in ids {
             let Some((rich, order)) = self.special.rich.get(id).copied().zip(self.seen(id)) else { continue };
-            if target(&rich, references) != order.place.map(|_| order.price) {
+            if self.target(&rich, references) != order.place.map(|_| order.price) {
                 if let Some(place) = order.place {
-                    self.remove(place);
+                    self.remove(order.side, place);
                     let aside = self.aside();
                     self.out.desk.ids.set(id, aside);
                 }
@@ -86,7 +95,7 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
     }
 }
 
-/// The price at which a pegged order belongs, if there is one.
+/// The price that a pegged order follows, if there is one.
 fn target(rich: &Rich, [ask, bid]: References) -> Option<i32> {
     let (peg, offset) = rich.terms.peg?;
     let buys = rich.side == BUY;

@@ -1,7 +1,7 @@
 //! Orders that must rest: refused where they would meet another at once, or moved away from it.
 
 use super::super::command::{POST_ONLY, SLIDE};
-use super::super::engine::OrderBook;
+use super::super::engine::{OrderBook, SPECIAL};
 use super::super::layout::{Layout, crosses};
 use super::super::matching::Incoming;
 use super::super::obey::Turn;
@@ -21,11 +21,12 @@ impl OrderBook {
         flags: u8,
         turn: &mut Turn<'_, A, ALL>,
     ) -> Result<Option<i32>, RejectReason> {
-        if flags & (POST_ONLY | SLIDE) == 0 {
+        // In a call nothing rests before anything else.
+        if flags & (POST_ONLY | SLIDE) == 0 || self.in_call(market) {
             return Ok(limit);
         }
         let state = &self.markets[market as usize];
-        let met = if state.is_rich() {
+        let met = if state.is(SPECIAL) {
             self.floor(market, turn).first_met(incoming)
         } else {
             let best = kept!(self.store, state.kept, |layout| layout.best(incoming.other_side()), None);
@@ -33,6 +34,7 @@ impl OrderBook {
         };
         let Some(met) = met else { return Ok(limit) };
         let slid = if flags & SLIDE == 0 { None } else { short_of(incoming.side, met) };
+        let slid = slid.filter(|&price| self.collar_at(market).holds(price));
         incoming.limit = slid.ok_or(RejectReason::WouldTrade)?;
         Ok(slid)
     }

@@ -85,7 +85,7 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
         }
         self.special.rich.remove(id);
         if let Some(place) = order.place {
-            self.remove(place);
+            self.remove(side, place);
             self.out.desk.ids.set(id, self.aside());
         }
         rich.terms = terms;

@@ -6,7 +6,7 @@ use crate::order::BUY;
 
 use super::super::event::NO_PRICE;
 use super::super::layout::Resting;
-use super::terms::Terms;
+use super::terms::{Terms, WHOLE};
 
 /// Where an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,8 @@ pub(in crate::book) struct RichOrders {
     conditional: [BTreeMap<Key, i64>; 2],
     /// Those that wait, by side, by stop and turn.
     waiting: [BTreeMap<(i32, u64), i64>; 2],
+    /// Those that wait and were set off, by turn: they come in when the command is done, or the market is in a call no more.
+    due: BTreeMap<u64, i64>,
     /// Pegged ones, wherever they stand, in the order in which they were taken.
     pegged: BTreeMap<u64, i64>,
 }
@@ -108,6 +110,7 @@ impl RichOrders {
             }
             (Stands::Waiting, Some(stop)) => {
                 self.waiting[side].remove(&(stop, rich.turn));
+                self.due.remove(&rich.turn);
             }
             _ => {}
         }
@@ -137,13 +140,38 @@ impl RichOrders {
         rows
     }
 
-    /// Those that wait for a last price from `low` to `high`, by turn.
-    pub fn due(&self, low: i32, high: i32) -> Vec<i64> {
-        let sells = self.waiting[0].range((low, 0)..);
-        let buys = self.waiting[1].range(..=(high, u64::MAX));
-        let mut due: Vec<_> = sells.chain(buys).map(|(&(_, turn), &id)| (turn, id)).collect();
-        due.sort_unstable();
-        due.into_iter().map(|(_, id)| id).collect()
+    /// A trade at a price sets off what waits for it.
+    pub fn set_off(&mut self, price: i32) {
+        let [sells, buys] = &mut self.waiting;
+        while let Some(entry) = sells.last_entry().filter(|entry| entry.key().0 >= price) {
+            self.due.insert(entry.key().1, entry.remove());
+        }
+        while let Some(entry) = buys.first_entry().filter(|entry| entry.key().0 <= price) {
+            self.due.insert(entry.key().1, entry.remove());
+        }
+    }
+
+    /// Those that were set off, by turn.
+    pub fn due(&self) -> Vec<i64> {
+        self.due.values().copied().collect()
+    }
+
+    /// Whether any is pegged.
+    pub fn has_pegs(&self) -> bool {
+        !self.pegged.is_empty()
+    }
+
+    /// Icebergs of a side that are in the layout.
+    pub fn icebergs(&self, side: u8) -> impl Iterator<Item = (i64, &Rich)> + '_ {
+        let is_one =
+            move |rich: &Rich| rich.side == side && rich.stands == Stands::Shown && rich.terms.display != WHOLE;
+        self.by_id.iter().filter(move |(_, rich)| is_one(rich)).map(|(&id, rich)| (id, rich))
+    }
+
+    /// The first by id of a side whose limit is one of these.
+    pub fn with_limit(&self, side: u8, is_one: impl Fn(i32) -> bool) -> Option<i64> {
+        let has = |rich: &Rich| rich.side == side && rich.terms.limit.is_some_and(&is_one);
+        self.by_id.iter().find(|(_, rich)| has(rich)).map(|(&id, _)| id)
     }
 
     /// Pegged orders in the order in which they were taken.

@@ -8,7 +8,6 @@ use super::super::command::Phase;
 use super::super::engine::{CLOSED, OrderBook};
 use super::{Breaker, Collar, Special};
 use crate::bytes::{Malformed, Reader, put_count};
-use crate::order::BUY;
 use crate::units;
 
 const IN_CALL: u8 = 1;
@@ -23,7 +22,7 @@ const ALL: u8 = 127;
 impl Special {
     /// Appends all of it; says whether there is nothing else. Every field is named, so that none is forgotten.
     pub(in crate::book) fn save(&self, out: &mut Vec<u8>) -> bool {
-        let Self { last_price, session, collar, breaker, span, entered, rich, turns: _ } = self;
+        let Self { last_price, session, collar, breaker, entered, rich, turns: _ } = self;
         let reference = breaker.and_then(|breaker| breaker.reference);
         let there = [
             (IN_CALL, session.in_call),
@@ -51,7 +50,7 @@ impl Special {
             out.extend(at.to_le_bytes());
             out.push(phase as u8);
         }
-        rich.is_empty() && span.is_none() && *entered == [None; 2]
+        rich.is_empty() && *entered == [None; 2]
     }
 
     fn load(r: &mut Reader<'_>) -> Result<Self, Malformed> {
@@ -120,7 +119,6 @@ impl OrderBook {
 
     /// Whether an order of a market is within its collar.
     pub(in crate::book) fn is_held(&self, market: u32, side: u8, price: i32) -> bool {
-        let Collar { low, high } = self.collar_at(market);
-        if side == BUY { high.is_none_or(|high| price <= high) } else { low.is_none_or(|low| low <= price) }
+        self.collar_at(market).bounds(side, price)
     }
 }

@@ -15,15 +15,17 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
         self.special.rich.insert(id, rich);
         // Whoever waits already was looked at when the last price came about; so this sets off the new one alone.
         if let Some(last) = self.special.last_price {
-            self.special.traded(last);
+            self.special.rich.set_off(last);
         }
     }
 
-    /// Lets in what the trades since the last time set off, in the order in which it was taken. Says whether it was any.
+    /// Lets in what was set off so far, in the order in which it was taken, until a call begins. Says whether it was any.
     pub fn trigger(&mut self) -> bool {
-        let Some((low, high)) = self.special.span.take() else { return false };
-        let due = self.special.rich.due(low, high);
+        let due = self.special.rich.due();
         for &id in &due {
+            if self.is_in_call() {
+                break;
+            }
             if let Some(mut rich) = self.special.rich.remove(id) {
                 rich.terms.stop = None;
                 self.out.emit(Kind::Triggered, id, NULL, rich.price(), rich.open, rich.open, 0, rich.side);
