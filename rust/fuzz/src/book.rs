@@ -2,12 +2,13 @@
 //!
 //! The fuzz target and the ordinary test `book_fuzz` of `fastclear-core` share this file. Any bytes decode: what is missing
 //! at their end reads as zero. Cells lean to what breaks books: few ids, few levels, both ends of every range, orders of
-//! every kind in one market.
+//! every kind in one market, and that market in calls, collars and pauses.
 
 use std::collections::BTreeMap;
 
 use fastclear_core::book::{
-    Commands, Event, Events, Kind, NO_GATE, NULL, OFF_GRID, OrderBook, Phase, Rules, SMALL_MAX, SelfTrade, Want,
+    Commands, Event, Events, Kind, NO_GATE, NULL, OFF_GRID, OrderBook, Phase, Rules, SMALL_MAX, SelfTrade,
+    SessionError, Want,
 };
 use fastclear_core::order::Integers;
 
@@ -16,15 +17,33 @@ const ROWS_MAX: usize = 400;
 /// Bytes that one command takes.
 pub const ROW: usize = 8;
 /// Bytes before the first command.
-pub const HEAD: usize = 4;
+pub const HEAD: usize = 8;
+
+/// Rules of a market's day.
+#[derive(Clone, Copy, Debug)]
+struct Rule {
+    collar: Option<i64>,
+    breaker: Option<(i64, i64)>,
+}
+
+impl Rule {
+    fn decode(byte: u8) -> Self {
+        Self {
+            collar: (byte & 0b11 == 1).then(|| i64::from(byte % 7)),
+            breaker: (byte & 0b1100 == 0b0100).then(|| (i64::from(byte % 3) + 1, i64::from(byte % 5) + 1)),
+        }
+    }
+}
 
 /// A book and the commands to it.
 #[derive(Clone, Debug)]
 pub struct Case {
     rules: Rules,
     gate: Option<i64>,
-    collar: Option<i64>,
-    breaker: Option<(i64, i64)>,
+    /// From the first command on.
+    rule: Rule,
+    /// Another rule, and the command before which it is set.
+    change: Option<(usize, Rule)>,
     schedule: Vec<(i64, Phase)>,
     op: Vec<u8>,
     market: Vec<i64>,
@@ -88,8 +107,8 @@ impl Case {
         let mut case = Self {
             rules,
             gate: (byte(2) > 128).then(|| i64::from(byte(2)) - 100),
-            collar: (byte(3) & 0b11 == 1).then(|| i64::from(byte(3) % 7)),
-            breaker: (byte(3) & 0b1100 == 0b0100).then(|| (i64::from(byte(3) % 3) + 1, i64::from(byte(3) % 5) + 1)),
+            rule: Rule::decode(byte(3)),
+            change: (byte(4) & 1 == 1).then(|| (usize::from(byte(4) / 2) % rows.max(1), Rule::decode(byte(5)))),
             schedule: if byte(3) & 0b11_0000 == 0b01_0000 {
                 vec![(3, Phase::Continuous), (9, Phase::PreOpen), (15, Phase::Continuous), (40, Phase::Halted)]
             } else {
@@ -148,9 +167,9 @@ impl Case {
             case.expires.push(if tif == 3 { now + i64::from(cell(6) % 20) } else { NULL });
             let kind = cell(7);
             case.flags.push(if kind & 15 == 1 { [1, 2, 4, 8, 5][usize::from(cell(6)) % 5] } else { 0 });
-            case.display.push(if kind & 15 == 2 { lots(cell(6) % 240) } else { NULL });
-            case.min_quantity.push(if kind & 15 == 3 { lots(cell(6)) } else { NULL });
-            case.stop.push(if kind & 15 == 4 { price(cell(6)) } else { NULL });
+            case.display.push(if matches!(kind & 15, 2 | 6) { lots(cell(6) % 240) } else { NULL });
+            case.min_quantity.push(if matches!(kind & 15, 3 | 7) { lots(cell(6)) } else { NULL });
+            case.stop.push(if matches!(kind & 15, 4 | 6 | 7) { price(cell(6)) } else { NULL });
             case.peg.push(if kind & 15 == 5 { 1 + cell(6) % 3 } else { 0 });
             case.offset.push(if kind & 15 == 5 { rarely(cell(6), price) } else { NULL });
             case.phase.push(kind % 5);
@@ -189,21 +208,47 @@ impl Case {
         if let Some(gate) = self.gate {
             book.set_gate(0, gate).expect("a new book takes any gate");
         }
-        if let Some(collar) = self.collar {
-            book.set_collar(0, Some(-collar), Some(collar)).expect("low is not above high");
-        }
-        if let Some(breaker) = self.breaker {
-            book.set_breaker(0, Some(breaker)).expect("ticks and a pause above 0");
-        }
+        assert!(Self::set_rule(&mut book, self.rule), "nothing is there that a collar would bind");
         if !self.schedule.is_empty() {
             book.set_phases(0, &self.schedule).expect("times that rise and are to come");
         }
         book
     }
 
-    fn obey(&self, book: &mut OrderBook, from: usize, to: usize) -> Events {
-        book.apply(&self.commands(from, to), Want::Events).expect("columns of one length")
+    /// Says whether the market has that collar now: it has not where an order could trade outside of it, or if it has closed.
+    fn set_rule(book: &mut OrderBook, rule: Rule) -> bool {
+        let breaker = book.set_breaker(0, rule.breaker);
+        assert!(matches!(breaker, Ok(()) | Err(SessionError::Closed)), "{breaker:?}");
+        let ends = rule.collar.map_or((None, None), |collar| (Some(-collar), Some(collar)));
+        let collar = book.set_collar(0, ends.0, ends.1);
+        let may_be = matches!(collar, Ok(()) | Err(SessionError::Closed | SessionError::Outside { .. }));
+        assert!(may_be, "{collar:?}");
+        collar.is_ok()
     }
+
+    /// Obeys commands in as few calls as may be.
+    fn obey(&self, book: &mut OrderBook, from: usize, to: usize) -> Events {
+        let apply = |book: &mut OrderBook, from: usize, to: usize| {
+            book.apply(&self.commands(from, to), Want::Events).expect("columns of one length")
+        };
+        let Some((row, rule)) = self.change.filter(|&(row, _)| (from..to).contains(&row)) else {
+            return apply(book, from, to);
+        };
+        let mut events = apply(book, from, row);
+        Self::set_rule(book, rule);
+        let rest = apply(book, row, to);
+        events.count += rest.count;
+        events.rows.extend(later(&rest.rows, row - from));
+        events
+    }
+}
+
+/// Events of a call whose first command is the `row`th.
+fn later(events: &[Event], row: usize) -> impl Iterator<Item = Event> + '_ {
+    events.iter().map(move |event| {
+        let is_command = event.command != u32::MAX;
+        Event { command: if is_command { event.command + row as u32 } else { event.command }, ..*event }
+    })
 }
 
 /// What is open of every order that its events tell of, whether it rests, waits or is hidden.
@@ -257,10 +302,7 @@ pub fn check(bytes: &[u8]) -> usize {
         let mut heard = case.obey(&mut other, 0, cut).rows;
         let rest = case.obey(&mut other, cut, rows);
         assert_eq!(rest.first_seq, heard.len() as u64);
-        heard.extend(rest.rows.iter().map(|event| {
-            let is_command = event.command != u32::MAX;
-            Event { command: if is_command { event.command + cut as u32 } else { event.command }, ..*event }
-        }));
+        heard.extend(later(&rest.rows, cut));
         for (nth, pair) in heard.iter().zip(&events.rows).enumerate() {
             assert_eq!(pair.0, pair.1, "event {nth}, small_max {small_max}, cut at {cut}");
         }
@@ -270,8 +312,17 @@ pub fn check(bytes: &[u8]) -> usize {
     let mut book = case.book(2);
     let mut told = Told::default();
     let mut seq = 0;
+    let mut collar = case.rule.collar;
     for row in 0..rows {
+        // Set here as well, to know whether it was taken: a second time it changes nothing.
+        if let Some((_, rule)) = case.change.filter(|&(at, rule)| at == row && Case::set_rule(&mut book, rule)) {
+            collar = rule.collar;
+        }
         let events = case.obey(&mut book, row, row + 1);
+        for trade in events.trades().filter(|trade| book.market_ids().nth(trade.market as usize) == Some(0)) {
+            let price = i64::from(trade.price).abs();
+            assert!(collar.is_none_or(|collar| price <= collar), "row {row}: outside of {collar:?}: {trade:?}");
+        }
         assert_eq!((events.first_seq, events.count), (seq, events.rows.len() as u64), "numbers are dense");
         seq += events.count;
         let refused = events.rows.iter().filter(|event| event.kind == Kind::Rejected).count();
@@ -312,12 +363,17 @@ impl Random {
         x ^ (x >> 31)
     }
 
-    /// So many commands of one kind of order among plain ones, or of all kinds.
+    /// So many commands of one kind of order among plain ones, of all kinds, or of all kinds in a market with a day of its own.
     pub fn input(&mut self, kind: u8, rows: usize) -> Vec<u8> {
         let mut bytes: Vec<u8> = (0..HEAD + rows * ROW).map(|_| self.next() as u8).collect();
         bytes[1] %= 240;
+        if kind == KINDS - 1 {
+            // A schedule, a breaker, a collar, or more of them.
+            bytes[3] = [0b1101_0101, 0b1001_1001, 0b0001_0000, 0b0001_0100, 0b0000_0101][usize::from(bytes[3]) % 5];
+            bytes[4] |= 1;
+        }
         for row in bytes[HEAD..].chunks_mut(ROW) {
-            if kind < KINDS - 1 {
+            if kind < KINDS - 2 {
                 // A plain order, or one of the kind.
                 let is_of_kind = row[7] & 64 == 0;
                 row[7] = (row[7] & 0xF0) | if is_of_kind { kind } else { 0 };
@@ -332,12 +388,13 @@ impl Random {
     }
 }
 
-/// Kinds of orders that an input may be made of: plain, flags, icebergs, least quantities, stops, pegs, and all.
-pub const KINDS: u8 = 7;
+/// Kinds of orders that an input may be made of: plain, flags, icebergs, least quantities, stops, pegs, all, and all in calls,
+/// collars and pauses.
+pub const KINDS: u8 = 8;
 
 /// Inputs to begin with, by name.
 pub fn corpus() -> Vec<(String, Vec<u8>)> {
-    let names = ["plain", "flags", "iceberg", "minimum", "stop", "peg", "all"];
+    let names = ["plain", "flags", "iceberg", "minimum", "stop", "peg", "all", "mixture"];
     let inputs = (0..).zip(names).flat_map(|(kind, name)| {
         [("few", 6), ("some", 40), ("many", 200)]
             .map(|(size, rows)| (format!("{name}-{size}"), Random(u64::from(kind)).input(kind, rows)))

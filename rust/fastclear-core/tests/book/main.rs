@@ -8,6 +8,7 @@ mod compare;
 mod flow;
 mod followed;
 mod invariants;
+mod mixed;
 mod replica;
 mod rows;
 mod saved;
@@ -19,9 +20,9 @@ use fastclear_core::book::{Kind, OrderBook, Rules, SelfTrade, Want};
 use fastclear_core::reject::RejectReason;
 use flow::{Columns, resting, told};
 
-/// How many sequences of a kind, of which there are three; `BOOK_SEQUENCES` asks for more.
+/// How many sequences of a kind, of which there are four; `BOOK_SEQUENCES` asks for more.
 fn sequences() -> u64 {
-    std::env::var("BOOK_SEQUENCES").ok().and_then(|text| text.parse().ok()).unwrap_or(36_000)
+    std::env::var("BOOK_SEQUENCES").ok().and_then(|text| text.parse().ok()).unwrap_or(27_000)
 }
 
 /// Commands of the `nth` sequence: many short ones see more beginnings than few long ones.
