@@ -76,18 +76,12 @@ fn told(events: &Events) -> Vec<String> {
     let cell = |price: i32| if price == NO_PRICE { String::new() } else { format!(" @{price}") };
     let reason = |code: u16| RejectReason::ALL.into_iter().find(|reason| reason.code() == code);
     let tell = |event: &fastclear_core::book::Event| {
-        let mut line = event.kind.name().to_owned();
-        if event.order != NULL {
-            line += &format!(" {}", event.order);
-        }
-        if event.counter != NULL {
-            line += &format!("/{}", event.counter);
-        }
-        line += &format!("{} {}", cell(event.price), event.quantity);
-        if event.kind != Kind::Phase && event.kind != Kind::Rejected {
-            line += &format!(">{}", event.remaining);
-        }
-        reason(event.reject).map_or(line.clone(), |reason| format!("{line} {}", reason.name()))
+        let id = |before: &str, id: i64| if id == NULL { String::new() } else { format!("{before}{id}") };
+        let has_rest = event.kind != Kind::Phase && event.kind != Kind::Rejected;
+        let rest = if has_rest { format!(">{}", event.remaining) } else { String::new() };
+        let (order, counter, price) = (id(" ", event.order), id("/", event.counter), cell(event.price));
+        let line = format!("{}{order}{counter}{price} {}{rest}", event.kind.name(), event.quantity);
+        reason(event.reject).map_or_else(|| line.clone(), |reason| format!("{line} {}", reason.name()))
     };
     events.rows.iter().map(tell).collect()
 }
@@ -704,6 +698,31 @@ fn a_peg_fires_no_breaker() {
         &Command { op: 3, order: 5, quantity: 3, ..NONE },
         &["replaced 5 @20 3>3", "trade 7/5 @20 2>0", "filled 7/5 @20 2>0"],
     );
+}
+
+/// What a peg trades first is the reference: where its own price is too far from it, the rest of it goes outside.
+#[test]
+fn a_peg_whose_first_trade_is_the_reference_fires_no_breaker() {
+    let mut books = Books::new();
+    books.each(|book| book.set_breaker(0, Some((0, 10))).unwrap());
+    books = books.given(&[
+        bid(1, 1, 1),
+        Command { minimum: 2, ..ask(2, 1, 5) },
+        ask(3, 3, 1),
+        Command { peg: MID, ..ask(4, NULL, 12) },
+    ]);
+    books.tells(
+        &Command { peg: MID, ..bid(5, NULL, 12) },
+        &[
+            "accepted 5 12>12",
+            "replaced 5 @2 12>12",
+            "trade 5/2 @1 5>7",
+            "filled 2/5 @1 5>0",
+            "replaced 5 0>7",
+            "replaced 4 0>12",
+        ],
+    );
+    books.rests(&[(1, 1, 1), (3, 3, 1), (5, i64::from(NO_PRICE), 7), (4, i64::from(NO_PRICE), 12)]);
 }
 
 /// Sessions begin and change where richer orders stand, and schedules run over them.

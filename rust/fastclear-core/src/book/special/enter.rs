@@ -48,7 +48,10 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
         if fires {
             self.set_in_call(true); // before what is left of it rests, which crosses the book
         }
-        if rich.open > 0 && terms.rests && !erases {
+        if rich.open > 0 && terms.peg.is_some() && !erases && !self.special.allows(worst) {
+            // Its own first trade was the breaker's reference, from which its price is too far.
+            self.put_peg(id, rich);
+        } else if rich.open > 0 && terms.rests && !erases {
             self.expires(id, &mut rich, until);
             self.rest(id, rich, worst);
         } else {

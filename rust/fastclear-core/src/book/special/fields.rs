@@ -98,7 +98,9 @@ impl<T: Field, U: Field> Field for (T, U) {
 
 impl<T: Field> Field for [T; 2] {
     fn put(&self, out: &mut Vec<u8>) {
-        self.iter().for_each(|value| value.put(out));
+        for value in self {
+            value.put(out);
+        }
     }
 
     fn take(r: &mut Reader<'_>) -> Result<Self, Malformed> {
@@ -109,7 +111,9 @@ impl<T: Field> Field for [T; 2] {
 impl<T: Field> Field for VecDeque<T> {
     fn put(&self, out: &mut Vec<u8>) {
         put_count(out, self.len());
-        self.iter().for_each(|value| value.put(out));
+        for value in self {
+            value.put(out);
+        }
     }
 
     fn take(r: &mut Reader<'_>) -> Result<Self, Malformed> {

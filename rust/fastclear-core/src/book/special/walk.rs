@@ -76,8 +76,8 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
 
     /// Trades until nothing crosses any more, nothing is left of it, or it meets an order that is too far from the
     /// breaker's reference. Where `is_pegged` it passes such an order over: a price that follows others fires no breaker.
-    /// That order has a minimum, for a pegged one stands at no price that is too far, and meets none of the layout at
-    /// another one.
+    /// That order has a minimum, for a pegged one stands at no price that is too far; but its own first trade may make one
+    /// of the layout so, and then all that follows is.
     pub fn trade(&mut self, incoming: &mut Incoming, is_pegged: bool) -> Met {
         let mut passed = None;
         while incoming.open > 0 {
@@ -94,7 +94,7 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
                 }
             };
             if !self.special.allows(resting.price) {
-                return Met { erases: false, fires: true };
+                return Met { erases: false, fires: !is_pegged };
             }
             if incoming.is_own(&resting, self.rules) {
                 self.meet_own(incoming, &resting);

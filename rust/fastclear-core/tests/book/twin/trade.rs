@@ -144,7 +144,10 @@ impl Twin {
         let erases = self.goes(&order) && self.trade(&mut order);
         let market = order.market;
         if order.open > 0 {
-            if order.may_rest() && !erases {
+            if order.peg > 0 && !erases && !self.is_near(market, order.price) {
+                // Its own first trade was the breaker's reference.
+                self.put_peg(order);
+            } else if order.may_rest() && !erases {
                 self.rest(order);
             } else {
                 let lots = std::mem::take(&mut order.open);
