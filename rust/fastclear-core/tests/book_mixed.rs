@@ -722,7 +722,7 @@ fn a_peg_whose_first_trade_is_the_reference_fires_no_breaker() {
             "replaced 4 0>12",
         ],
     );
-    books.rests(&[(1, 1, 1), (3, 3, 1), (5, i64::from(NO_PRICE), 7), (4, i64::from(NO_PRICE), 12)]);
+    books.rests(&[(1, 1, 1), (5, 0, 7), (3, 1, 1), (4, 0, 12)]);
 }
 
 /// Sessions begin and change where richer orders stand, and schedules run over them.
