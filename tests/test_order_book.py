@@ -261,7 +261,7 @@ def test_text_ids_come_back_as_they_were_given():
         ("filled", "a", "o5", "o2"),
     ]
     assert events.trades.rows() == [("a", 0, "o2", "o5", 1, 6, 6)]
-    assert book.snapshot().rows() == [("z", "o3", "ann", "buy", 7, 1, None, "limit", "gtc", *[None] * 5)]
+    assert book.snapshot().rows() == [("z", "o3", "ann", "buy", 7, 1, None, "limit", "gtc", *[None] * 5, 1)]
     assert book.best("z").bid == 7
     assert book.best("nowhere") == (None,) * 4
     assert book.snapshot("a").is_empty()
@@ -430,7 +430,7 @@ def test_one_order_at_a_time_is_a_row_of_a_column():
     assert one.place("buy", None, 1).traded == 1 or one.best().ask is None
     named = fc.OrderBook()
     assert named.place("buy", 5, 2, market="m", participant="p", order="o") == ("o", 0, 0, 2)
-    assert named.snapshot().rows() == [("m", "o", "p", "buy", 5, 2, None, "limit", "gtc", *[None] * 5)]
+    assert named.snapshot().rows() == [("m", "o", "p", "buy", 5, 2, None, "limit", "gtc", *[None] * 5, 2)]
     assert fc.RejectReason(named.place("buy", 2**70, 1, market="m", order="n").reject).name == "PRICE_OUT_OF_RANGE"
     for wrong in (("hold", 1, 1), ("buy", 1.5, 1), ("buy", 1, None), ("buy", True, 1), ("buy", 1, "2")):
         with pytest.raises(fc.SchemaError):
