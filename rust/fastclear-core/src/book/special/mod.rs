@@ -38,6 +38,7 @@ use super::engine::{CLOSED, HALTED, OrderBook, SPECIAL};
 use super::event::{Events, Kind};
 use super::obey::Turn;
 use super::rules::Admission;
+use pegs::Followed;
 use rich::{RichOrders, keenness};
 
 pub(super) use floor::{Seen, listed};
@@ -57,6 +58,8 @@ pub(super) struct Special {
     entered: [Option<i32>; 2],
     /// Orders that are more than plain.
     pub rich: RichOrders,
+    /// What pegged orders were last found to stand by.
+    followed: Option<Followed>,
     turns: u64,
 }
 

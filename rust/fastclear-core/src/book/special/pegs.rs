@@ -8,6 +8,7 @@ use super::super::event::Kind;
 use super::super::layout::{Layout, Resting};
 use super::super::rules::Admission;
 use super::super::store::kept;
+use super::collar::{Breaker, Collar};
 use super::floor::Floor;
 use super::rich::{Rich, Stands};
 use crate::order::BUY;
@@ -15,6 +16,14 @@ use crate::units;
 
 /// Best prices of asks and of bids that follow none; there are none to follow in a call.
 type References = [Option<i32>; 2];
+
+/// All that says where pegged orders belong: as long as it stays, they stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Followed {
+    references: References,
+    collar: Collar,
+    breaker: Option<Breaker>,
+}
 
 impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
     fn references(&mut self) -> References {
@@ -35,6 +44,11 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
         })
     }
 
+    fn followed(&mut self) -> Followed {
+        let references = self.references();
+        Followed { references, collar: self.special.collar, breaker: self.special.breaker }
+    }
+
     /// The price at which a pegged order belongs now, if there is one.
     pub fn belongs(&mut self, rich: &Rich) -> Option<i32> {
         let references = self.references();
@@ -49,6 +63,9 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
 
     /// Puts a pegged order that is nowhere in the market where it belongs now.
     pub fn put_peg(&mut self, id: i64, mut rich: Rich) {
+        if self.special.followed.is_some_and(|followed| followed != self.followed()) {
+            self.special.followed = None; // this one stands by what is now
+        }
         if let Some(price) = self.belongs(&rich) {
             self.out.emit(Kind::Replaced, id, NULL, price, rich.open, rich.open, 0, rich.side);
             self.come_in(id, rich, Some(price), NULL);
@@ -63,11 +80,15 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
     /// Puts every pegged order at another price that is to be there, in the order in which they were taken. All of them
     /// leave first, so that none trades at a price that it no longer has. Says whether one moved.
     pub fn follow(&mut self) -> bool {
-        let ids: Vec<i64> = self.special.rich.pegged().collect();
-        if ids.is_empty() {
+        if !self.special.rich.has_pegs() {
             return false;
         }
-        let references = self.references();
+        let followed = self.followed();
+        if self.special.followed == Some(followed) {
+            return false;
+        }
+        let references = followed.references;
+        let ids: Vec<i64> = self.special.rich.pegged().collect();
         let mut moved = Vec::new();
         for id in ids {
             let Some((rich, order)) = self.special.rich.get(id).copied().zip(self.seen(id)) else { continue };
@@ -91,6 +112,7 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
                 self.put_peg(id, rich);
             }
         }
+        self.special.followed = moved.is_empty().then_some(followed);
         !moved.is_empty()
     }
 }

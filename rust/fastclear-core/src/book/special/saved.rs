@@ -21,7 +21,7 @@ use crate::order::BUY;
 use crate::units;
 
 // Orders are saved by themselves, what a call keeps apart with all others.
-fields!(Special { last_price, session, collar, breaker, entered, turns; anew rich });
+fields!(Special { last_price, session, collar, breaker, entered, turns; anew rich, followed });
 fields!(Session { in_call, pause_ends, schedule; anew asks });
 fields!(Collar { low, high });
 fields!(Breaker { ticks, pause_ns, reference });
