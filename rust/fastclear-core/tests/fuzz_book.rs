@@ -4,49 +4,29 @@
 //! `FASTCLEAR_FUZZ_INPUTS=1000000` looks at so many inputs a kind of order instead of 1,500.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-use std::fs;
-use std::panic::catch_unwind;
-use std::path::PathBuf;
-
 #[path = "../../fuzz/src/book.rs"]
 #[allow(clippy::expect_used, reason = "a check that cannot go on fails")]
 mod book;
-
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/book")
-}
+#[path = "common/corpus.rs"]
+mod corpus;
 
 fn check(name: &str, bytes: &[u8]) -> usize {
-    catch_unwind(|| book::check(bytes))
-        .unwrap_or_else(|_| panic!("{name} fails: {bytes:?}\n{:?}", book::Case::decode(bytes)))
+    corpus::told(name, bytes, |bytes| format!("{:?}", book::Case::decode(bytes)), book::check)
 }
 
 #[test]
 fn the_corpus_is_what_its_generator_makes() {
-    for (name, bytes) in book::corpus() {
-        let path = folder().join(&name);
-        if std::env::var_os("FASTCLEAR_WRITE_CORPUS").is_some() {
-            fs::create_dir_all(folder()).unwrap();
-            fs::write(&path, &bytes).unwrap();
-        }
-        assert_eq!(fs::read(&path).unwrap(), bytes, "{name}: FASTCLEAR_WRITE_CORPUS=1 writes it anew");
-    }
+    corpus::is_as_made("book", &book::corpus());
 }
 
 #[test]
 fn the_corpus_replays() {
-    let mut seen = 0;
-    for entry in fs::read_dir(folder()).unwrap() {
-        let path = entry.unwrap().path();
-        check(&path.display().to_string(), &fs::read(&path).unwrap());
-        seen += 1;
-    }
-    assert!(seen >= book::corpus().len());
+    corpus::replay("book", book::corpus().len(), |file, bytes| _ = check(file, bytes));
 }
 
 #[test]
 fn random_inputs_hold() {
-    let inputs = std::env::var("FASTCLEAR_FUZZ_INPUTS").map_or(1_500, |inputs| inputs.parse().unwrap());
+    let inputs = corpus::inputs(1_500);
     for kind in 0..book::KINDS {
         let mut random = book::Random(u64::from(kind) + 100);
         let mut trades = 0;

@@ -4,47 +4,28 @@
 //! `FASTCLEAR_FUZZ_INPUTS=1000000` looks at so many inputs a rule instead of 5,000.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-use std::fs;
-use std::panic::catch_unwind;
-use std::path::PathBuf;
-
+#[path = "common/corpus.rs"]
+mod corpus;
 #[path = "../../fuzz/src/lib.rs"]
 mod fuzz;
 
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/clear")
-}
-
 fn check(name: &str, bytes: &[u8]) -> usize {
-    catch_unwind(|| fuzz::check(bytes))
-        .unwrap_or_else(|_| panic!("{name} fails: {bytes:?}\n{:?}", fuzz::Case::decode(bytes)))
+    corpus::told(name, bytes, |bytes| format!("{:?}", fuzz::Case::decode(bytes)), fuzz::check)
 }
 
 #[test]
 fn the_corpus_is_what_its_generator_makes() {
-    for (name, bytes) in fuzz::corpus() {
-        let path = folder().join(&name);
-        if std::env::var_os("FASTCLEAR_WRITE_CORPUS").is_some() {
-            fs::write(&path, &bytes).unwrap();
-        }
-        assert_eq!(fs::read(&path).unwrap(), bytes, "{name}: FASTCLEAR_WRITE_CORPUS=1 writes it anew");
-    }
+    corpus::is_as_made("clear", &fuzz::corpus());
 }
 
 #[test]
 fn the_corpus_replays() {
-    let mut seen = 0;
-    for entry in fs::read_dir(folder()).unwrap() {
-        let path = entry.unwrap().path();
-        check(&path.display().to_string(), &fs::read(&path).unwrap());
-        seen += 1;
-    }
-    assert!(seen >= fuzz::corpus().len());
+    corpus::replay("clear", fuzz::corpus().len(), |file, bytes| _ = check(file, bytes));
 }
 
 #[test]
 fn random_inputs_hold() {
-    let inputs = std::env::var("FASTCLEAR_FUZZ_INPUTS").map_or(5_000, |inputs| inputs.parse().unwrap());
+    let inputs = corpus::inputs(5_000);
     for rule in 0..fuzz::RULES {
         let mut random = fuzz::Random(u64::from(rule) + 1);
         let mut trades = 0;

@@ -4,47 +4,31 @@
 //! `FASTCLEAR_FUZZ_INPUTS=1000000` looks at so many inputs a file of the corpus instead of 3,000.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-use std::fs;
-use std::panic::catch_unwind;
-use std::path::PathBuf;
-
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+#[path = "common/corpus.rs"]
+mod corpus;
 #[path = "../../fuzz/src/verifiers.rs"]
 mod verifiers;
 
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/verifiers")
-}
-
 fn check(name: &str, bytes: &[u8]) -> bool {
-    catch_unwind(|| verifiers::check(bytes)).unwrap_or_else(|_| panic!("{name} fails: {bytes:?}"))
+    corpus::told(name, bytes, |_| String::new(), verifiers::check)
 }
 
 #[test]
 fn the_corpus_is_what_its_generator_makes_and_is_accepted() {
     let corpus = verifiers::corpus();
     assert_eq!(corpus.len(), 16);
+    corpus::is_as_made("verifiers", &corpus);
     for (name, bytes) in corpus {
-        let path = folder().join(&name);
-        if std::env::var_os("FASTCLEAR_WRITE_CORPUS").is_some() {
-            fs::write(&path, &bytes).unwrap();
-        }
-        assert_eq!(fs::read(&path).unwrap(), bytes, "{name}: FASTCLEAR_WRITE_CORPUS=1 writes it anew");
         assert!(check(&name, &bytes), "{name} is refused");
     }
 }
 
 #[test]
 fn the_corpus_replays() {
-    let mut seen = 0;
-    for entry in fs::read_dir(folder()).unwrap() {
-        let path = entry.unwrap().path();
-        check(&path.display().to_string(), &fs::read(&path).unwrap());
-        seen += 1;
-    }
-    assert!(seen >= verifiers::corpus().len());
+    corpus::replay("verifiers", verifiers::corpus().len(), |file, bytes| _ = check(file, bytes));
 }
 
 #[test]
@@ -61,7 +45,7 @@ fn every_flipped_bit_and_cut_of_the_corpus_holds() {
 
 #[test]
 fn random_changes_hold() {
-    let inputs = std::env::var("FASTCLEAR_FUZZ_INPUTS").map_or(3_000, |inputs| inputs.parse().unwrap());
+    let inputs = corpus::inputs(3_000);
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut refused = 0;
     for (name, start) in verifiers::corpus() {
