@@ -309,7 +309,7 @@ impl OrderBook {
                 && if class < CANCEL {
                     self.plain_order(&block.row(row), turn)
                 } else {
-                    self.plain_cancel(block.row(row).order, block.row(row).market, turn)
+                    self.plain_cancel(&block.row(row), turn)
                 };
             if !is_done {
                 self.obey(commands.op(index), commands.row(index), turn);

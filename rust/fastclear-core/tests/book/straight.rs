@@ -40,7 +40,11 @@ fn rows_that_go_at_once_do_what_they_do_one_by_one() {
                 next.op = [0, 1, 1, 3][usize::from(next.op % 4)];
             }
             if matches!(next.op, 1 | 3) {
-                next.participant = None;
+                next.participant = match random.below(8) {
+                    0..4 => None,
+                    4 => Some(random.below(law.participants) as i64),
+                    _ => next.participant,
+                };
             }
             if next.op == 0
                 && let Some(order) = next.order
