@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from fastclear import _core
 from fastclear.book.commands import OPS, Encoded, encode
@@ -29,6 +30,9 @@ from fastclear.units import Units
 SelfTrade = Literal["off", "cancel_resting", "cancel_incoming", "cancel_both", "decrement"]
 Keep = Literal["events", "trades"]
 
+_KEEPS: Final = get_args(Keep)
+_NEW: Final = ("side", "price", "quantity")
+"""Columns of new orders, the first one that is missing first."""
 _TAKES: Final = {
     "market": np.isin(np.arange(256), [OPS[name] for name in ("new", "mass_cancel", "halt", "resume", "phase")]),
     "order": np.arange(256) == OPS["new"],
@@ -142,10 +146,14 @@ class OrderBook(Covering, Placing, Saved, Showing, Stepping, Levels, Phased):
         SchemaError
             Columns that cannot be read, of different lengths, or an ``op`` column: then nothing has happened.
         """
+        if type(orders) is dict and "op" not in orders and all(name in orders for name in _NEW):
+            events = self._apply_plain(orders, keep)
+            if events is not None:
+                return events
         encoded = self._encode(orders, "orders")
         if encoded["op"] is not None:
             raise SchemaError("column 'op' is one of commands; hand mixed commands to apply()", column="op")
-        self._need(encoded, ("side", "price", "quantity"), "orders")
+        self._need(encoded, _NEW, "orders")
         return self._apply(encoded, keep)
 
     def apply(self, commands: object, *, keep: Keep = "events") -> BookEvents:
@@ -182,6 +190,10 @@ class OrderBook(Covering, Placing, Saved, Showing, Stepping, Levels, Phased):
         >>> events.frame.select("kind", "order", "price", "remaining").rows()
         [('accepted', 1, 10, 5), ('accepted', 2, 11, 5), ('replaced', 1, 12, 5), ('cancelled', 2, 11, 0)]
         """
+        if type(commands) is dict and "op" in commands:
+            events = self._apply_plain(commands, keep)
+            if events is not None:
+                return events
         encoded = self._encode(commands, "commands")
         self._need(encoded, ("op",), "commands")
         return self._apply(encoded, keep)
@@ -254,8 +266,22 @@ class OrderBook(Covering, Placing, Saved, Showing, Stepping, Levels, Phased):
             if encoded[name] is None:  # type: ignore[literal-required]  # every name is one of its keys
                 raise SchemaError(f"column '{name}' of {what} is missing", column=name)
 
+    def _apply_plain(self, columns: dict[str, Any], keep: Keep) -> BookEvents | None:
+        """Obey commands whose columns are arrays that the core takes as they are: None where that is not known."""
+        names = self._names
+        has_integers = names["market"].kind is False and names["order"].kind is False
+        if "participant" in columns:
+            has_integers = has_integers and names["participant"].kind is False
+        if not has_integers or self._units is not None or keep not in _KEEPS:
+            return None
+        clock = self._core.clock
+        events = self._core.apply_plain(columns, keep == "trades")
+        if events is None:
+            return None
+        return self._told(events, len(next(iter(columns.values()))), clock, columns.get("time"))
+
     def _apply(self, encoded: Encoded, keep: Keep) -> BookEvents:
-        if keep not in get_args(Keep):
+        if keep not in _KEEPS:
             raise SchemaError(f'keep={keep!r}; give "events" or "trades"')
         op = encoded["op"]
         for name in ("market", "order"):
@@ -264,11 +290,14 @@ class OrderBook(Covering, Placing, Saved, Showing, Stepping, Levels, Phased):
                 takes = _TAKES[name]
                 if op is None or takes[op].any():
                     self._names[name].left_out()
-        clock, time = self._core.clock, encoded["time"]
+        clock = self._core.clock
         events = self._core.apply(encoded, keep == "trades")
+        return self._told(events, encoded["rows"], clock, encoded["time"])
+
+    def _told(self, events: _core.Events, rows: int, clock: int | None, time: NDArray[np.int64] | None) -> BookEvents:
         # Copied: a caller may use its column again, and the tape is made when it is asked for.
         time = None if time is None else time.copy()
-        return BookEvents(events, self._names, encoded["rows"], clock=clock, time=time)
+        return BookEvents(events, self._names, rows, clock=clock, time=time)
 
     # -- time
     # ----------------------------------------------------------------------------------------------
