@@ -64,7 +64,7 @@ impl PyOrderBook {
     fn obeyed(slf: &Bound<'_, Self>, commands: &Commands<'_>, trades_only: bool) -> PyResult<PyEvents> {
         let want = if trades_only { Want::Trades } else { Want::Events };
         let (events, record) = slf.try_borrow_mut()?.obey(commands, want)?;
-        Ok(PyEvents { book: slf.clone().unbind(), events, record })
+        Ok(PyEvents::new(slf.clone().unbind(), events, record))
     }
 
     /// The door, which a book gets only while it has seen no order.
@@ -134,7 +134,7 @@ impl PyOrderBook {
         drop(own);
         let [acted, seen, agents] = door::stepped(slf.py(), &step)?;
         let (events, record) = (std::mem::take(&mut step.events), std::mem::take(&mut step.record));
-        Ok((PyEvents { book: slf.clone().unbind(), events, record: Some(record) }, acted, seen, agents))
+        Ok((PyEvents::new(slf.clone().unbind(), events, Some(record)), acted, seen, agents))
     }
 
     /// Sets what participants may have at stake, on offer and as a position; null is no limit.
@@ -244,7 +244,7 @@ impl PyOrderBook {
             }
         };
         drop(own);
-        Ok(PyEvents { book: slf.clone().unbind(), events, record })
+        Ok(PyEvents::new(slf.clone().unbind(), events, record))
     }
 
     /// Sets when markets close: all of them or, where one cannot be set, none.
