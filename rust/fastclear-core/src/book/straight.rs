@@ -59,7 +59,7 @@ struct Run<'a, const ALL: bool> {
 
 impl OrderBook {
     /// Obeys the rows of a block from one on while they are of one ladder and need nothing else; gives the first that is not
-    /// obeyed. For calls without times, and nobody at the door.
+    /// obeyed. While nothing ends of itself, and nobody is at the door.
     #[inline(never)]
     pub(super) fn go_straight<A: Admission, const ALL: bool>(
         &mut self,
