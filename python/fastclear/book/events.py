@@ -212,7 +212,7 @@ _KIND_WORDS: Final = pl.Series([KINDS.get(code) for code in range(max(KINDS) + 1
 _SIDE_WORDS: Final = pl.Series(["sell", "buy"])
 
 
-def _words(name: str, words: pl.Series, codes: NDArray[np.uint8]) -> pl.Series:
+def _words(name: str, words: pl.Series, codes: NDArray[Any]) -> pl.Series:
     # As polars counts places: anything else it would look through first.
     return words.gather(pl.Series(codes.astype(np.uint32))).alias(name)
 
