@@ -13,6 +13,7 @@
 
 mod append;
 mod bytes;
+mod candidates;
 mod columns;
 pub mod deal;
 mod draw;
@@ -35,6 +36,7 @@ mod weigh;
 
 pub use append::{append, settle};
 pub use bytes::unsigned;
+pub use candidates::{Candidates, Regraded};
 pub use columns::{all_in_range, all_units, best_limits};
 pub use draw::{SAMPLE_BLOCK, draw};
 pub use free::{Free, line_up, meet};
@@ -49,7 +51,7 @@ pub use sha256::sha256_each;
 pub use small::{Crossed, Room, Shared, cross_narrow, quantile};
 pub use split::{Picks, PicksMut, bounds, pick_filled, split, willing};
 pub use spread::{Spread, scatter, spread};
-pub use sweep::{Candidates, Cut, Swept, sweep};
+pub use sweep::{Cut, Swept, sweep};
 pub use weigh::{BINS, weigh};
 
 use std::sync::atomic::{AtomicU8, Ordering};

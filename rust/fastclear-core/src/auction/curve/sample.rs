@@ -10,8 +10,9 @@ use crate::simd::{self, BINS, Cut, SAMPLE_BLOCK, Spread};
 const DEVIATION_TENTHS: i128 = 26;
 /// A bracket that holds more than one part in so many of the sample is no help, unless it is one price.
 const INSIDE_MOST: i64 = 4;
-/// A bin that holds less than one part in so many of the sample is narrow enough.
-const NARROW: i64 = 128;
+/// Bytes of a line of the caches, and rows of quantities in it.
+const LINE: usize = 64;
+const LINE_ROWS: usize = 8;
 /// Furthest that the ends of a bracket may lie apart: what a sweep takes.
 const SPAN_MOST: i64 = 1 << 30;
 
@@ -36,6 +37,8 @@ impl Sample {
         let n = book.len();
         let blocks = blocks_for(n);
         let stretch = n / blocks;
+        // Quantities, the longest column, are read in lines of the caches, as few as it takes.
+        let lead = book.quantity.as_ptr().align_offset(LINE) % LINE_ROWS;
         let mut state = 0x9E37_79B9_7F4A_7C15_u64;
         self.starts.clear();
         self.starts.extend((0..blocks).map(|nth| {
@@ -43,7 +46,8 @@ impl Sample {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            (nth * stretch + (((state >> 32) * (stretch - SAMPLE_BLOCK + 1) as u64) >> 32) as usize) as u32
+            let start = nth * stretch + (((state >> 32) * (stretch - SAMPLE_BLOCK + 1) as u64) >> 32) as usize;
+            (start - start.saturating_sub(lead) % LINE_ROWS) as u32
         }));
         self.base = -book.fee / 2; // bids reach down further than asks by the fee
         self.price.resize(blocks * SAMPLE_BLOCK, 0);
@@ -55,15 +59,18 @@ impl Sample {
     pub fn cut(&self, tables: &mut Tables) -> Option<Cut> {
         let Spread { least, most, bid_quantity: bids, quantity: all } = simd::spread(&self.price, &self.quantity);
         let [bins, finer_bins] = tables;
-        let shift = self.weigh(least, most, bins);
+        // As fine as the sample is, and no finer: bins are cleared and looked through.
+        let bits = (self.price.len().ilog2() - 2).min(BIN_BITS);
+        let narrow = all >> (bits / 2 + 2);
+        let shift = self.weigh(least, most, bins, bits);
         let bin_of = |target: i64, finer_bins: &mut [i64; BINS]| {
-            let (bin, below) = bin_reaching(bins, 0, target)?;
+            let (bin, below) = bin_reaching(&bins[..1 << bits], 0, target)?;
             let mut found = Bin::of(least, most, bin, shift, below, bins[bin]);
             // Among ever narrower bins, until one weighs little.
-            while found.reached - found.below > all / NARROW && found.first < found.last {
+            while found.reached - found.below > narrow && found.first < found.last {
                 let (first, last) = (found.first, found.last);
-                let shift = self.weigh(first, last, finer_bins);
-                let (bin, below) = bin_reaching(finer_bins, found.below, target)?;
+                let shift = self.weigh(first, last, finer_bins, bits);
+                let (bin, below) = bin_reaching(&finer_bins[..1 << bits], found.below, target)?;
                 found = Bin::of(first, last, bin, shift, below, finer_bins[bin]);
             }
             Some(found)
@@ -90,15 +97,16 @@ impl Sample {
         (variance.max(0).isqrt() * DEVIATION_TENTHS / 10) as i64 + 1
     }
 
-    /// Weighs the orders priced `first..=last` into bins, and returns how wide these are.
-    fn weigh(&self, first: i32, last: i32, bins: &mut [i64; BINS]) -> u32 {
-        let shift = shift_for(last.wrapping_sub(first) as u32, BIN_BITS);
-        bins.fill(0);
+    /// Weighs the orders priced `first..=last` into `2^bits` bins, and returns how wide these are.
+    fn weigh(&self, first: i32, last: i32, bins: &mut [i64; BINS], bits: u32) -> u32 {
         let span = last.wrapping_sub(first) as u32;
+        let shift = shift_for(span, bits);
+        bins[..1 << bits].fill(0);
         for (&price, &quantity) in self.price.iter().zip(&self.quantity) {
             let above = price.wrapping_sub(first) as u32; // of a price below `first`: more than any span
             let counts = i64::from(above <= span).wrapping_neg();
-            bins[(above >> shift) as usize % BINS] += i64::from(quantity.unsigned_abs()) & counts;
+            let bin = &mut bins[(above >> shift) as usize % BINS];
+            *bin = bin.wrapping_add(i64::from(quantity.unsigned_abs()) & counts);
         }
         shift
     }
