@@ -267,8 +267,8 @@ mod tests {
 
         let span = last.wrapping_sub(first).cast_unsigned();
         let (bits, shift) = (4, 28);
-        let mut tables = [[99; BINS]; 2];
-        all.weigh(first, span, shift, &mut tables, bits);
+        let mut tables = vec![[99; BINS]; 2];
+        all.weigh(first, span, shift, &mut tables.as_chunks_mut().0[0], bits);
         let mut bins = [0; 1 << 4];
         for &(_, at, signed) in &inside {
             bins[(at.wrapping_sub(first).cast_unsigned() >> shift) as usize] += i64::from(signed).abs();

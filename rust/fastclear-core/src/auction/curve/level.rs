@@ -27,7 +27,7 @@ impl Bin {
     /// `None` where W does not reach `target` in it.
     fn narrow(self, candidates: &Candidates, target: i64, tables: &mut Tables) -> Option<Self> {
         // A table longer than a good part of the list costs more to clear than it saves.
-        let bits = (usize::BITS - (candidates.len() / 4).leading_zeros()).clamp(4, BIN_BITS);
+        let bits = (usize::BITS - (candidates.len() / 4).leading_zeros()).clamp(6, BIN_BITS);
         let Self { first, last, below } = self;
         let span = last.wrapping_sub(first) as u32;
         let shift = shift_for(span, bits);

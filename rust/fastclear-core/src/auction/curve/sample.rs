@@ -3,7 +3,7 @@
 use super::level::{BIN_BITS, bin_reaching, shift_for};
 use super::scratch::Tables;
 use crate::auction::book::{Book, Number};
-use crate::simd::{self, BINS, Cut, SAMPLE_BLOCK, Spread};
+use crate::simd::{self, BINS, Cut, PIVOTS, SAMPLE_BLOCK, Spread};
 
 /// Tenths of a standard deviation between the sample's quantile and either end of the bracket: one in a hundred misses,
 /// and costs less than more candidates in all the others would.
@@ -14,7 +14,7 @@ const INSIDE_MOST: i64 = 4;
 const LINE: usize = 64;
 const LINE_ROWS: usize = 8;
 /// Furthest that the ends of a bracket may lie apart: what a sweep takes.
-const SPAN_MOST: i64 = 1 << 30;
+pub(super) const SPAN_MOST: i64 = 1 << 30;
 
 /// A sample of a book, in blocks of neighbours: what one cache line of quantities brings, and whether neighbours are alike
 /// shows in blocks.
@@ -31,11 +31,10 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// Draws blocks at random places, one out of each of equally long stretches of the book. The draw is the same
+    /// Draws so many blocks at random places, one out of each of equally long stretches of the book. The draw is the same
     /// whenever the number of orders is, and no result depends on it.
-    pub fn draw<P: Number, Q: Number>(&mut self, book: &Book<'_, P, Q>) {
+    pub fn draw<P: Number, Q: Number>(&mut self, book: &Book<'_, P, Q>, blocks: usize) {
         let n = book.len();
-        let blocks = blocks_for(n);
         let stretch = n / blocks;
         // Quantities, the longest column, are read in lines of the caches, as few as it takes.
         let lead = book.quantity.as_ptr().align_offset(LINE) % LINE_ROWS;
@@ -89,6 +88,27 @@ impl Sample {
         (is_help && is_exact && cut.last - cut.first <= SPAN_MOST).then_some(cut)
     }
 
+    /// Prices, in ascending order, between which the book's quantile all but surely lies, and between any two of which
+    /// about as many orders do.
+    pub fn pivots(&self, tables: &mut Tables) -> [i64; PIVOTS] {
+        let Spread { least, most, bid_quantity: bids, .. } = simd::spread(&self.price, &self.quantity);
+        let bins = &mut tables[0];
+        let bits = self.price.len().ilog2().min(BIN_BITS);
+        let shift = self.weigh(least, most, bins, bits);
+        let last_of = |bin: usize| Bin::of(least, most, bin, shift, 0, 0).last;
+        let end = (1 << bits) - 1;
+        let margin = self.margin(last_of(bin_reaching(&bins[..=end], 0, bids).map_or(end, |(bin, _)| bin)));
+        let (mut bin, mut reached) = (0, bins[0]);
+        std::array::from_fn(|nth| {
+            let target = bids - margin + 2 * margin / (PIVOTS as i64 - 1) * nth as i64;
+            while reached < target && bin < end {
+                bin += 1;
+                reached += bins[bin];
+            }
+            self.base + i64::from(last_of(bin))
+        })
+    }
+
     /// How far W at `guess`, less the bids' total, may be off: from the spread of blocks, so that it is honest about books
     /// whose neighbours are alike.
     fn margin(&self, guess: i32) -> i64 {
@@ -132,9 +152,9 @@ impl Bin {
     }
 }
 
-/// Blocks for so many orders. With m orders drawn, candidates number about 4 n ÷ √m, so that what the next order drawn
-/// saves on them equals its own cost, much like a candidate's, where m is about 2 n^⅔.
-fn blocks_for(n: usize) -> usize {
+/// Blocks that find the bracket of a book of so many orders. With m orders drawn, candidates number about 4 n ÷ √m, so
+/// that what the next order drawn saves on them equals its own cost, much like a candidate's, where m is about 2 n^⅔.
+pub(super) fn blocks_for(n: usize) -> usize {
     let log2 = (2 * n.ilog2() + 1) / 3 + 1;
     (1_usize << log2).clamp(512, n) / SAMPLE_BLOCK
 }
