@@ -9,7 +9,7 @@ use crate::simd::{self, Cut, Reached};
 use crate::units::PRICE_MAX;
 
 /// Orders from which on a sample finds the bracket more cheaply than bins do.
-const SAMPLED: usize = 30_000;
+const SAMPLED: usize = 40_000;
 /// Orders from which on a sample and a pass over a few prices find the bracket more cheaply than bins do.
 const WEIGHED_TWICE: usize = 4_000;
 /// Blocks of the sample that says at which prices.
