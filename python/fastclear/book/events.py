@@ -109,17 +109,16 @@ class BookEvents(Exported):
             numbers = pl.Series("seq", seq)
         else:  # only the trades were kept, and what came between them is not known
             numbers = pl.Series("seq", [None] * n, dtype=pl.UInt64)
-        kinds = pl.Series("kind", [KINDS.get(code) for code in range(max(KINDS) + 1)], dtype=pl.String)
         side = self.column("side")
         return pl.DataFrame(
             [
                 numbers,
                 _whole("command", self.column("command")),
-                kinds.gather(self.column("kind")).alias("kind"),
+                _words("kind", _KIND_WORDS, self.column("kind")),
                 self._ids("market", "market", trades=False),
                 self._ids("order", "order", trades=False),
                 self._ids("counter_order", "order", trades=False),
-                nulled(pl.Series("side", ["sell", "buy"]).gather(side & 1).alias("side"), side == _NO_SIDE),
+                nulled(_words("side", _SIDE_WORDS, side & 1), side == _NO_SIDE),
                 _whole("price", self.column("price")),
                 pl.Series("quantity", self.column("quantity")),
                 pl.Series("remaining", self.column("remaining")),
@@ -173,7 +172,7 @@ class BookEvents(Exported):
                 self._ids("market", "market", trades=True),
                 pl.Series("price", self.column("price", trades=True)),
                 pl.Series("quantity", self.column("quantity", trades=True)),
-                pl.Series("side", ["sell", "buy"]).gather(self.column("side", trades=True)).alias("side"),
+                _words("side", _SIDE_WORDS, self.column("side", trades=True)),
                 self._ids("buy_order", "order", trades=True),
                 self._ids("sell_order", "order", trades=True),
             ]
@@ -209,6 +208,13 @@ class BookEvents(Exported):
 
 _REJECTED: Final = next(code for code, name in KINDS.items() if name == "rejected")
 _TRADE: Final = next(code for code, name in KINDS.items() if name == "trade")
+_KIND_WORDS: Final = pl.Series([KINDS.get(code) for code in range(max(KINDS) + 1)], dtype=pl.String)
+_SIDE_WORDS: Final = pl.Series(["sell", "buy"])
+
+
+def _words(name: str, words: pl.Series, codes: NDArray[Any]) -> pl.Series:
+    # As polars counts places: anything else it would look through first.
+    return words.gather(pl.Series(codes.astype(np.uint32))).alias(name)
 
 
 def _whole(name: str, values: NDArray[np.int64]) -> pl.Series:

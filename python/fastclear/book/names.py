@@ -176,4 +176,4 @@ def nulled(series: pl.Series, nowhere: NDArray[np.bool_]) -> pl.Series:
     """Return a series with nulls where an array says so."""
     if not nowhere.any():
         return series
-    return pl.select(pl.when(pl.Series(~nowhere)).then(series).alias(series.name)).to_series()
+    return series.zip_with(pl.Series(~nowhere), pl.Series([None], dtype=series.dtype))

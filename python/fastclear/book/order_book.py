@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, Final, Literal, NamedTuple, TypedDict, Unpack, cast, get_args
+from collections.abc import Mapping
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from fastclear import _core
-from fastclear.book.commands import OPS, PEGS, TIFS, TYPES, Encoded, encode
+from fastclear.book.commands import OPS, Encoded, encode
 from fastclear.book.covering import Covering
 from fastclear.book.events import BookEvents
-from fastclear.book.levels import Levels, level_count
-from fastclear.book.names import NULL, Names, nulled
+from fastclear.book.levels import Levels
+from fastclear.book.names import Names
 from fastclear.book.phases import Phased
+from fastclear.book.placing import Placing
 from fastclear.book.saved import Saved
+from fastclear.book.showing import Showing
 from fastclear.book.stepping import Stepping
 from fastclear.book.times import times_of
 from fastclear.book.view import BookView
@@ -28,53 +30,17 @@ from fastclear.units import Units
 SelfTrade = Literal["off", "cancel_resting", "cancel_incoming", "cancel_both", "decrement"]
 Keep = Literal["events", "trades"]
 
+_KEEPS: Final = get_args(Keep)
+_NEW: Final = ("side", "price", "quantity")
+"""Columns of new orders, the first one that is missing first."""
 _TAKES: Final = {
     "market": np.isin(np.arange(256), [OPS[name] for name in ("new", "mass_cancel", "halt", "resume", "phase")]),
     "order": np.arange(256) == OPS["new"],
 }
 """Commands, by code, that take market 0, or an id of the book's, where there is no such column."""
-_FAR_OUT: Final = 2**62  # out of every range, and no null
 
 
-class Best(NamedTuple):
-    """The best price of each side, and the lots there; None where a side is empty."""
-
-    bid: int | None
-    bid_quantity: int | None
-    ask: int | None
-    ask_quantity: int | None
-
-
-class Placed(NamedTuple):
-    """What became of one order."""
-
-    order: int | str
-    reject: int
-    traded: int
-    open: int
-
-
-class More(TypedDict, total=False):
-    """What an order may ask for beyond a plain one."""
-
-    expires: object
-    post_only: bool
-    display: int | None
-    min_quantity: int | None
-    all_or_none: bool
-    stop: int | None
-    peg: Literal["best", "mid"] | None
-    offset: int | None
-    slide: bool
-
-
-_SIDES: Final = {"buy": True, "sell": False}
-_PLACED_TIFS: Final = {name: TIFS[name] for name in ("gtc", "ioc", "fok")}
-_placed: Final = cast("Callable[[tuple[int, int, int, int]], Placed]", partial(tuple.__new__, Placed))
-"""As ``Placed._make``, without what checks the length."""
-
-
-class OrderBook(Covering, Saved, Stepping, Levels, Phased):
+class OrderBook(Covering, Placing, Saved, Showing, Stepping, Levels, Phased):
     """Resting orders of one or very many markets, which trade as others come in.
 
     Of a market the best price trades first, and of one price the order that came first; the price is that of the
@@ -180,10 +146,14 @@ class OrderBook(Covering, Saved, Stepping, Levels, Phased):
         SchemaError
             Columns that cannot be read, of different lengths, or an ``op`` column: then nothing has happened.
         """
+        if type(orders) is dict and "op" not in orders and all(name in orders for name in _NEW):
+            events = self._apply_plain(orders, keep)
+            if events is not None:
+                return events
         encoded = self._encode(orders, "orders")
         if encoded["op"] is not None:
             raise SchemaError("column 'op' is one of commands; hand mixed commands to apply()", column="op")
-        self._need(encoded, ("side", "price", "quantity"), "orders")
+        self._need(encoded, _NEW, "orders")
         return self._apply(encoded, keep)
 
     def apply(self, commands: object, *, keep: Keep = "events") -> BookEvents:
@@ -220,6 +190,10 @@ class OrderBook(Covering, Saved, Stepping, Levels, Phased):
         >>> events.frame.select("kind", "order", "price", "remaining").rows()
         [('accepted', 1, 10, 5), ('accepted', 2, 11, 5), ('replaced', 1, 12, 5), ('cancelled', 2, 11, 0)]
         """
+        if type(commands) is dict and "op" in commands:
+            events = self._apply_plain(commands, keep)
+            if events is not None:
+                return events
         encoded = self._encode(commands, "commands")
         self._need(encoded, ("op",), "commands")
         return self._apply(encoded, keep)
@@ -277,165 +251,6 @@ class OrderBook(Covering, Saved, Stepping, Levels, Phased):
                 columns[name] = [value] * len(ids) if single(value) else value
         return self._apply(self._orders(columns, "replace"), "events")
 
-    def place(
-        self,
-        side: Literal["buy", "sell"],
-        price: int | None,
-        quantity: int,
-        *,
-        market: int | str = 0,
-        participant: int | str | None = None,
-        order: int | str | None = None,
-        tif: Literal["gtc", "ioc", "fok"] = "gtc",
-        **more: Unpack[More],
-    ) -> Placed:
-        """Hand in one order, for who writes one at a time.
-
-        Parameters
-        ----------
-        side : {"buy", "sell"}
-            Side.
-        price : int or None
-            Limit in ticks; None takes any price.
-        quantity : int
-            Lots.
-        market, participant, order : int or str, optional
-            Ids, as in :meth:`submit`.
-        tif : {"gtc", "ioc", "fok"}
-            As in :meth:`submit`.
-        **more
-            ``expires``, ``post_only``, ``display``, ``min_quantity``, ``all_or_none``, ``stop``, ``peg``, ``offset``,
-            ``slide``, each as one cell of the columns of :meth:`submit`.
-
-        Returns
-        -------
-        Placed
-            ``order``, ``reject`` (code), ``traded`` (lots) and ``open`` (lots that rest).
-
-        Raises
-        ------
-        SchemaError
-            What is neither; prices and quantities out of range get a reject code.
-
-        Notes
-        -----
-        Some hundreds of nanoseconds, and some tens of microseconds with ``more``; :meth:`placer` is for who needs it
-        faster, and columns cost a tenth of it a row.
-        What it did is settled and sealed with the next call that returns events (``advance(book.clock)`` for none).
-
-        Examples
-        --------
-        >>> import fastclear as fc
-        >>> book = fc.OrderBook()
-        >>> book.place("sell", 20, 5)
-        Placed(order=0, reject=0, traded=0, open=5)
-        >>> book.place("buy", 21, 8)
-        Placed(order=1, reject=0, traded=5, open=3)
-        >>> book.place("sell", 21, 9, display=2)  # an iceberg: 3 lots trade, and of 6 it shows 2
-        Placed(order=2, reject=0, traded=3, open=6)
-        """
-        if more:
-            return self._place_row(side, price, quantity, market, participant, order, tif, more)
-        try:
-            buys, code = _SIDES[side], _PLACED_TIFS[tif]
-        except (KeyError, TypeError):
-            raise SchemaError(f"side={side!r}, tif={tif!r}; give buy or sell, and gtc, ioc or fok") from None
-        if self._has_integers and (participant is None or self._names["participant"].kind is False):
-            try:
-                return _placed(self._core.place(buys, price, quantity, market, participant, order, code))  # type: ignore[arg-type]  # what is no integer raises
-            except (TypeError, OverflowError):
-                pass  # nothing has happened: what is wrong is said below
-        return self._place_checked(buys, price, quantity, market, participant, order, code)
-
-    def _place_checked(
-        self,
-        buys: bool,
-        price: int | None,
-        quantity: int,
-        market: int | str,
-        participant: int | str | None,
-        order: int | str | None,
-        tif: int,
-    ) -> Placed:
-        if self._units is not None:
-            raise SchemaError("this book takes units; hand orders to submit(), which reads them")
-        for name, value in (("price", price), ("quantity", quantity)):
-            if not (isinstance(value, int | np.integer) or (value is None and name == "price")) or value is True:
-                raise SchemaError(f"{name}={value!r} is no integer; give ticks and lots", column=name)
-        names = self._names
-        if order is None:
-            names["order"].left_out()
-        placed = self._core.place(
-            buys,
-            None if price is None else max(min(int(price), _FAR_OUT), -_FAR_OUT),
-            max(min(int(quantity), _FAR_OUT), -_FAR_OUT),
-            names["market"].single(market, add=True),
-            None if participant is None else names["participant"].single(participant, add=True),
-            None if order is None else names["order"].single(order, add=True),
-            tif,
-        )
-        self._has_integers = names["market"].kind is False and names["order"].kind is False
-        return Placed(*placed) if order is None else Placed(order, *placed[1:])
-
-    def _place_row(
-        self,
-        side: str,
-        price: int | None,
-        quantity: int,
-        market: int | str,
-        participant: int | str | None,
-        order: int | str | None,
-        tif: str,
-        more: More,
-    ) -> Placed:
-        for name in more:
-            if name not in More.__annotations__:
-                raise SchemaError(f"{name!r} is none of an order's; give some of {', '.join(More.__annotations__)}")
-        given = {"side": side, "quantity": quantity, "market": market, "participant": participant, "order": order}
-        given |= {"price": price, "tif": None if tif == "gtc" else tif, **more}
-        if price is None and more.get("peg") is None:
-            given["type"] = "market"
-        encoded = encode(
-            {name: [cell] for name, cell in given.items() if cell is not None}, self._names, self._units, "order"
-        )
-        if order is None:
-            self._names["order"].left_out()
-        placed = self._core.place_row(encoded)
-        self._has_integers = self._names["market"].kind is False and self._names["order"].kind is False
-        return Placed(*placed) if order is None else Placed(order, *placed[1:])
-
-    def placer(self) -> Callable[..., tuple[int, int, int, int]]:
-        """Return a function that hands in one order, for who writes very many one at a time.
-
-        It takes what :meth:`place` takes, in another form: ``buys`` (bool), ``price`` (None takes any), ``quantity``,
-        and, by place or by name, ``market=0``, ``participant=None``, ``order=None``, ``tif=0`` (0 gtc, 1 ioc, 2 fok).
-        All are plain integers. It gives a tuple: order, reject code, lots that traded, lots that rest.
-
-        Raises
-        ------
-        SchemaError
-            A book that takes units, or whose ids are text.
-
-        Notes
-        -----
-        A call costs about 150 nanoseconds more than the order itself. The function is the book's: what it does and what
-        other methods do is one sequence. What is no integer of 64 bits raises TypeError or OverflowError, and a ``tif``
-        that is none SchemaError.
-
-        Examples
-        --------
-        >>> import fastclear as fc
-        >>> book = fc.OrderBook()
-        >>> place = book.placer()
-        >>> place(False, 20, 5), place(True, 21, 8)
-        ((0, 0, 0, 5), (1, 0, 5, 3))
-        """
-        if self._units is not None:
-            raise SchemaError("this book takes units; hand orders to submit(), which reads them")
-        for names in self._names.values():
-            names.left_out()
-        return self._core.place
-
     def _orders(self, columns: object, op: str) -> Encoded:
         encoded = self._encode(columns, "orders")
         self._need(encoded, ("order",), "orders")
@@ -451,8 +266,22 @@ class OrderBook(Covering, Saved, Stepping, Levels, Phased):
             if encoded[name] is None:  # type: ignore[literal-required]  # every name is one of its keys
                 raise SchemaError(f"column '{name}' of {what} is missing", column=name)
 
+    def _apply_plain(self, columns: dict[str, Any], keep: Keep) -> BookEvents | None:
+        """Obey commands whose columns are arrays that the core takes as they are: None where that is not known."""
+        names = self._names
+        has_integers = names["market"].kind is False and names["order"].kind is False
+        if "participant" in columns:
+            has_integers = has_integers and names["participant"].kind is False
+        if not has_integers or self._units is not None or keep not in _KEEPS:
+            return None
+        clock = self._core.clock
+        events = self._core.apply_plain(columns, keep == "trades")
+        if events is None:
+            return None
+        return self._told(events, len(next(iter(columns.values()))), clock, columns.get("time"))
+
     def _apply(self, encoded: Encoded, keep: Keep) -> BookEvents:
-        if keep not in get_args(Keep):
+        if keep not in _KEEPS:
             raise SchemaError(f'keep={keep!r}; give "events" or "trades"')
         op = encoded["op"]
         for name in ("market", "order"):
@@ -461,11 +290,14 @@ class OrderBook(Covering, Saved, Stepping, Levels, Phased):
                 takes = _TAKES[name]
                 if op is None or takes[op].any():
                     self._names[name].left_out()
-        clock, time = self._core.clock, encoded["time"]
+        clock = self._core.clock
         events = self._core.apply(encoded, keep == "trades")
+        return self._told(events, encoded["rows"], clock, encoded["time"])
+
+    def _told(self, events: _core.Events, rows: int, clock: int | None, time: NDArray[np.int64] | None) -> BookEvents:
         # Copied: a caller may use its column again, and the tape is made when it is asked for.
         time = None if time is None else time.copy()
-        return BookEvents(events, self._names, encoded["rows"], clock=clock, time=time)
+        return BookEvents(events, self._names, rows, clock=clock, time=time)
 
     # -- time
     # ----------------------------------------------------------------------------------------------
@@ -521,92 +353,6 @@ class OrderBook(Covering, Saved, Stepping, Levels, Phased):
     # -- views
     # ----------------------------------------------------------------------------------------------
 
-    def best(self, market: int | str = 0) -> Best:
-        """The best bid and ask of a market, and the lots at each.
-
-        Parameters
-        ----------
-        market : int or str, default 0
-            Market id; one that nobody named is empty.
-        """
-        bid, ask = self._core.best(self._names["market"].single(market))
-        return Best(*(bid or (None, None)), *(ask or (None, None)))
-
-    def depth(self, market: int | str = 0, levels: int = 10) -> pl.DataFrame:
-        """The best prices of both sides of a market.
-
-        Parameters
-        ----------
-        market : int or str, default 0
-            Market id; one that nobody named is empty.
-        levels : int, default 10
-            Prices a side, at most.
-
-        Returns
-        -------
-        polars.DataFrame
-            ``side``, ``level`` (0 = best), ``price`` (ticks), ``quantity`` (lots of all orders there), ``orders``; bids
-            first, each side best first.
-
-        Examples
-        --------
-        >>> import fastclear as fc
-        >>> book = fc.OrderBook()
-        >>> _ = book.submit({"side": ["buy"] * 3 + ["sell"], "price": [5, 7, 7, 9], "quantity": [1, 2, 3, 4]})
-        >>> book.depth(levels=1).rows()
-        [('buy', 0, 7, 5, 2), ('sell', 0, 9, 4, 1)]
-        """
-        most = level_count(levels)
-        number = self._names["market"].single(market)
-        frames = []
-        for code, side in ((1, "buy"), (0, "sell")):
-            price, quantity, orders = self._core.depth(number, code, most)
-            frame = {"level": np.arange(len(price)), "price": price, "quantity": quantity, "orders": orders}
-            frames.append(pl.DataFrame(frame).insert_column(0, pl.Series("side", [side] * len(price), dtype=pl.String)))
-        return pl.concat(frames)
-
-    def snapshot(self, market: int | str | None = None) -> pl.DataFrame:
-        """Every order that rests, in the order in which they would trade.
-
-        Parameters
-        ----------
-        market : int or str, optional
-            Of this market alone.
-
-        Returns
-        -------
-        polars.DataFrame
-            ``market``, ``order``, ``participant`` (null of an order that is nobody's), ``side``, ``price`` (ticks),
-            ``quantity`` (open lots, shown or not), ``expires`` (ns; null if it does not), ``type``, ``tif``,
-            ``display``, ``min_quantity``, ``stop``, ``peg``, ``offset`` (null of a plain order), and ``shown`` (lots
-            that levels count; 0 of an order with a minimum, and of one outside the book). Markets as they were
-            named first where ids are text, else ascending; bids first, each side first to last, orders outside the
-            book last of all (their price is their limit, or null). Handed to :meth:`submit` of a new book (without
-            ``participant`` where all are null) it gives the same resting orders; of an iceberg what is shown begins
-            anew, and a pegged order goes no farther than where it stood.
-        """
-        number = None if market is None else self._names["market"].single(market)
-        columns = self._core.snapshot(number)
-        series = [self._names[name].series(name, columns[name]) for name in ("market", "order", "participant")]
-        series.append(pl.Series("side", ["sell", "buy"]).gather(columns["side"]).alias("side"))
-        series += [pl.Series(name, columns[name]) for name in ("price", "quantity")]
-        expires = columns["expires"]
-        series.append(nulled(pl.Series("expires", expires), expires == NULL))
-        series.append(pl.Series("type", list(TYPES)).gather(columns["is_market_order"]).alias("type"))
-        series.append(pl.Series("tif", list(TIFS)).gather(columns["tif"]).alias("tif"))
-        # No more than is open: what an order has lost since it came cannot be shown, or asked for, any more.
-        for name in ("display", "min_quantity"):
-            cells = columns[name]
-            series.append(nulled(pl.Series(name, np.minimum(cells, columns["quantity"])), cells == NULL))
-        series.append(nulled(pl.Series("stop", columns["stop"]), columns["stop"] == NULL))
-        peg = pl.Series("peg", list(PEGS)).gather(columns["peg"]).alias("peg")
-        series.append(nulled(peg, columns["peg"] == 0))
-        series.append(nulled(pl.Series("offset", columns["offset"]), columns["offset"] == NULL))
-        series.append(pl.Series("shown", columns["shown"]))
-        price = columns["price"]
-        series[4] = nulled(series[4], price == NULL)
-        return pl.DataFrame(series)
-
     def view(self) -> BookView:
         """Return a view of what rests now, which the events of later calls keep up to date.
 
@@ -625,20 +371,3 @@ class OrderBook(Covering, Saved, Stepping, Levels, Phased):
     def next_seq(self) -> int:
         """Number that the next event will have."""
         return self._core.next_seq
-
-    @property
-    def markets(self) -> pl.DataFrame:
-        """Every market that was ever named.
-
-        ``market``, ``gate`` (ns; null if it does not close), ``halted``, ``closed``.
-        """
-        columns = self._core.markets()
-        gate = columns["gate"]
-        return pl.DataFrame(
-            [
-                self._names["market"].series("market", columns["market"]),
-                nulled(pl.Series("gate", gate), gate == NULL),
-                pl.Series("halted", columns["halted"]),
-                pl.Series("closed", columns["closed"]),
-            ]
-        )

@@ -92,7 +92,7 @@ pub struct Orders<'py> {
 }
 
 /// uint8 as it is, int8 and bool as the bytes that they are.
-fn sides<'py>(column: &Bound<'py, PyAny>) -> Option<SideColumn<'py>> {
+pub fn sides<'py>(column: &Bound<'py, PyAny>) -> Option<SideColumn<'py>> {
     if let Some(signs) = plain(column) {
         return Some(SideColumn::Signed(signs));
     }
@@ -109,8 +109,13 @@ fn slice<'a, T: Element>(column: Option<&'a PyReadonlyArray1<'_, T>>) -> PyResul
 }
 
 /// The array itself where it is exactly a one-dimensional numpy array of this type that nobody is writing.
-fn plain<'py, T: Element>(column: &Bound<'py, PyAny>) -> Option<PyReadonlyArray1<'py, T>> {
+pub fn plain<'py, T: Element>(column: &Bound<'py, PyAny>) -> Option<PyReadonlyArray1<'py, T>> {
     column.cast_exact::<PyArray1<T>>().ok()?.try_readonly().ok()
+}
+
+/// As [`plain`], of either width.
+pub fn plain_integers<'py>(column: &Bound<'py, PyAny>) -> Option<IntegerColumn<'py>> {
+    plain(column).map(IntegerColumn::Narrow).or_else(|| plain(column).map(IntegerColumn::Wide))
 }
 
 impl<'py> Orders<'py> {
@@ -120,14 +125,11 @@ impl<'py> Orders<'py> {
         let (mut side, mut price, mut quantity) = (None, None, None);
         let (mut market, mut order, mut time, mut participant) = (None, None, None, None);
         let (mut min_quantity, mut start_price) = (None, None);
-        let integers = |column: &Bound<'py, PyAny>| {
-            plain(column).map(IntegerColumn::Narrow).or_else(|| plain(column).map(IntegerColumn::Wide))
-        };
         for (name, column) in columns {
             match name.cast_exact::<PyString>().ok()?.to_str().ok()? {
                 "side" => side = Some(sides(&column)?),
-                "price" => price = Some(integers(&column)?),
-                "quantity" => quantity = Some(integers(&column)?),
+                "price" => price = Some(plain_integers(&column)?),
+                "quantity" => quantity = Some(plain_integers(&column)?),
                 "market" => market = Some(plain(&column)?),
                 "order" => order = Some(plain(&column)?),
                 "time" => time = Some(plain(&column)?),

@@ -289,11 +289,17 @@ impl OrderBook {
     ) {
         let mut row = 0;
         // Short runs cost more than they save; a block that has many of them is left alone.
-        let mut tries = if A::HAS_A_WORD || commands.time.is_some() { 0 } else { BLOCK / 4 };
+        let mut tries = if A::HAS_A_WORD { 0 } else { BLOCK / 4 };
+        let times = commands.time.map(|times| &times[block.from..block.from + block.n]);
+        let latest = times.map(last_of);
         while row < block.n {
-            if tries > 0 {
+            if tries > 0 && latest.is_none_or(|latest| latest < self.next_end()) {
                 tries -= 1;
+                let from = row;
                 row = self.go_straight(block, row, turn);
+                if let Some(times) = times {
+                    self.clock = times[from..row].iter().copied().fold(self.clock, i64::max);
+                }
                 if row == block.n {
                     return;
                 }
@@ -309,7 +315,7 @@ impl OrderBook {
                 && if class < CANCEL {
                     self.plain_order(&block.row(row), turn)
                 } else {
-                    self.plain_cancel(block.row(row).order, block.row(row).market, turn)
+                    self.plain_cancel(&block.row(row), turn)
                 };
             if !is_done {
                 self.obey(commands.op(index), commands.row(index), turn);
@@ -326,6 +332,15 @@ impl OrderBook {
         }
         self.let_go::<A, ALL>(now, command, admission, events);
         self.clock = now;
+    }
+
+    /// When something next ends or changes by itself.
+    #[inline]
+    fn next_end(&self) -> i64 {
+        let order = self.desk.expiries.first().map_or(i64::MAX, |(at, _)| at);
+        let change = self.timetable.first().map_or(i64::MAX, |(at, _)| at);
+        let gate = self.gates.first_key_value().map_or(i64::MAX, |(&(at, _), _)| at);
+        order.min(change).min(gate)
     }
 
     /// What is past, the earliest first, each at its own time: of one time orders, then phases, then gates.
@@ -388,4 +403,10 @@ impl OrderBook {
         market.attention |= CLOSED;
         self.store.leave(&mut market.kept);
     }
+}
+
+/// The last of some times; later than all where one is missing.
+fn last_of(times: &[i64]) -> i64 {
+    // Missing is the least number: one less than that is the largest of all.
+    times.iter().fold(i64::MIN, |latest, &time| latest.max(time.wrapping_sub(1))).saturating_add(1)
 }

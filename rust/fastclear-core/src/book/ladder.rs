@@ -5,7 +5,7 @@
 
 use crate::simd;
 
-use super::layout::{Layout, Level, Met, Resting, crosses};
+use super::layout::{Layout, Level, Met, NOBODY, Resting, crosses};
 use super::levels::{Levels, LevelsAtHand, NO_LEVEL};
 
 /// A link to no node. The pool has a node there that is no order's, so that a link is written whether it leads anywhere or not:
@@ -146,14 +146,15 @@ pub(super) struct AtHand<'a> {
 }
 
 impl AtHand<'_> {
-    /// Whether an order of this id is in a place.
+    /// Whether an order of this id, and of an owner if one is named, is in a place.
     #[inline(always)]
     #[expect(
         clippy::needless_bitwise_bool,
-        reason = "both are in one line of the cache, and one branch is foreseen better"
+        reason = "all are in one line of the cache, and one branch is foreseen better"
     )]
-    pub fn has(&self, place: u32, id: i64) -> bool {
-        self.nodes.get(place as usize).is_some_and(|node| (node.id == id) & (node.quantity > 0))
+    pub fn has(&self, place: u32, id: i64, owner: u32) -> bool {
+        let is_it = |node: &Node| (node.id == id) & (node.quantity > 0) & ((owner == NOBODY) | (node.owner == owner));
+        self.nodes.get(place as usize).is_some_and(is_it)
     }
 
     /// Side and order of a place.

@@ -10,7 +10,7 @@ use super::desk::{Desk, Out};
 use super::engine::{CLOSED, HALTED, NO_SIDE, OrderBook, SPECIAL};
 use super::event::{Events, Kind, NO_PRICE, NOWHERE};
 use super::expiry::NEVER;
-use super::layout::{Layout, Resting};
+use super::layout::{Layout, NOBODY, Resting};
 use super::matching::{Incoming, cancel, clear};
 use super::rules::{Admission, Request};
 use super::special::{Rich, Seen, Stands, Terms};
@@ -106,14 +106,14 @@ impl OrderBook {
         true
     }
 
-    /// A cancel by id; says whether it needed no closer look.
+    /// A cancel by id, of an owner if one is named; says whether it needed no closer look.
     #[inline(always)]
     pub(super) fn plain_cancel<A: Admission, const ALL: bool>(
         &mut self,
-        order: i64,
-        of_market: i64,
+        row: &Plain,
         turn: &mut Turn<'_, A, ALL>,
     ) -> bool {
+        let Plain { order, market: of_market, owner, .. } = *row;
         let Some((kept, market, place)) = self.store.find(&self.desk, order) else { return false };
         // Where a market is has been fetched already; the market itself would be waited for.
         let is_elsewhere = turn.given.market
@@ -132,6 +132,9 @@ impl OrderBook {
             kept,
             |layout| {
                 let resting = layout.resting(place);
+                if owner != NOBODY && owner != resting.owner {
+                    return false;
+                }
                 cancel(layout, place, &resting, resting.quantity, 0, NULL, &mut out);
             },
             {}

@@ -59,7 +59,7 @@ struct Run<'a, const ALL: bool> {
 
 impl OrderBook {
     /// Obeys the rows of a block from one on while they are of one ladder and need nothing else; gives the first that is not
-    /// obeyed. For calls without times, and nobody at the door.
+    /// obeyed. While nothing ends of itself, and nobody is at the door.
     #[inline(never)]
     pub(super) fn go_straight<A: Admission, const ALL: bool>(
         &mut self,
@@ -112,13 +112,13 @@ impl OrderBook {
                 let incoming = Incoming { id: order, side, limit: price, open: quantity, owner };
                 run.come_in(command, incoming, Is::New { rests })
             } else if class == CANCEL {
-                if !run.cancel(command, order) {
+                if !run.cancel(command, order, owner) {
                     break;
                 }
                 row += 1;
                 continue;
             } else if class == REPLACE
-                && let Some(place) = run.find(order)
+                && let Some(place) = run.find(order, owner)
             {
                 run.replace(command, place, price, quantity)
             } else {
@@ -252,17 +252,17 @@ impl<const ALL: bool> Run<'_, ALL> {
         open == 0 || !hand.meets(side, limit)
     }
 
-    /// Where an order of this ladder is.
+    /// Where an order of this ladder is that is of an owner, if one is named.
     #[inline(always)]
-    fn find(&self, id: i64) -> Option<u32> {
+    fn find(&self, id: i64, owner: u32) -> Option<u32> {
         let place = u32::try_from(self.ids.get(id)? ^ self.handle).ok()?;
-        self.hand.has(place, id).then_some(place)
+        self.hand.has(place, id, owner).then_some(place)
     }
 
     /// Takes an order out; says whether it is there.
     #[inline(always)]
-    fn cancel(&mut self, command: u32, id: i64) -> bool {
-        let Some(place) = self.find(id) else { return false };
+    fn cancel(&mut self, command: u32, id: i64, owner: u32) -> bool {
+        let Some(place) = self.find(id, owner) else { return false };
         let (side, Resting { price, quantity, expiry, .. }) = self.hand.resting(place);
         self.tell(command, Kind::Cancelled, id, price, quantity, 0, 0, side);
         self.hand.unlink(place);

@@ -13,6 +13,7 @@
 
 mod append;
 mod bytes;
+mod candidates;
 mod columns;
 pub mod deal;
 mod draw;
@@ -22,6 +23,7 @@ mod margin;
 mod near;
 mod nearest;
 mod payment;
+mod pivots;
 mod prefetch;
 mod rows;
 mod runs;
@@ -35,6 +37,7 @@ mod weigh;
 
 pub use append::{append, settle};
 pub use bytes::unsigned;
+pub use candidates::{Candidates, Regraded};
 pub use columns::{all_in_range, all_units, best_limits};
 pub use draw::{SAMPLE_BLOCK, draw};
 pub use free::{Free, line_up, meet};
@@ -42,6 +45,7 @@ pub use largest::{KEYS, largest_key};
 pub use margin::{Margin, count_below, cut, find_last, margin, margin_at, served_at_most, served_below, welfare};
 pub use nearest::{Units, largest_served, nearest_levels, within};
 pub use payment::{Paid, pay};
+pub use pivots::{PIVOTS, Reached, weigh_at};
 pub use prefetch::{prefetch_ahead, prefetch_place};
 pub use rows::{CANCEL, CLOSER, Cells, REPLACE, ROWS, Rows};
 pub use runs::{range, run_starts};
@@ -49,7 +53,7 @@ pub use sha256::sha256_each;
 pub use small::{Crossed, Room, Shared, cross_narrow, quantile};
 pub use split::{Picks, PicksMut, bounds, pick_filled, split, willing};
 pub use spread::{Spread, scatter, spread};
-pub use sweep::{Candidates, Cut, Swept, sweep};
+pub use sweep::{Cut, Swept, sweep};
 pub use weigh::{BINS, weigh};
 
 use std::sync::atomic::{AtomicU8, Ordering};

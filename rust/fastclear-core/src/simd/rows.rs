@@ -60,7 +60,7 @@ pub struct Rows {
     pub price: [i32; ROWS],
     /// Lots of a new order, or of a replacement.
     pub quantity: [u32; ROWS],
-    /// Code of its participant.
+    /// Code of the participant that it names, or `nobody`.
     pub owner: [u32; ROWS],
 }
 
@@ -111,7 +111,7 @@ fn read_body(rows: &mut Rows, cells: &Cells<'_>) {
         let is_small = (participant as u64) < u64::from(nobody >> 1);
         let is_anybodys = participant == null;
         amiss[row] = u8::from(!(is_small | (is_anybodys & !needs_participant)));
-        names[row] = u8::from(!is_anybodys);
+        names[row] = u8::from(!(is_small | is_anybodys));
         rows.owner[row] = if is_small { participant as u32 } else { nobody };
     }
     for row in 0..ROWS {
@@ -150,13 +150,15 @@ mod tests {
             [cells.op, cells.side, cells.kind, cells.tif, cells.flags].map(|column| column[row]);
         let participant = (cells.participant[row] != cells.null).then_some(cells.participant[row]);
         let has_order = cells.order[row] != cells.null;
-        if op == 1 && has_order && participant.is_none() {
+        let is_small = |id| (0..(1 << 31) - 1).contains(&id);
+        let may_name = has_order && participant.is_none_or(is_small);
+        if op == 1 && may_name {
             return CANCEL;
         }
-        let is_known = participant.map_or(!cells.has_participants, |id| (0..(1 << 31) - 1).contains(&id));
+        let is_known = participant.map_or(!cells.has_participants, is_small);
         let is_priced =
             (-PRICE_MAX..=PRICE_MAX).contains(&cells.price[row]) && (1..=QUANTITY_MAX).contains(&cells.quantity[row]);
-        if op == 3 && has_order && participant.is_none() && flags == 0 && is_priced {
+        if op == 3 && may_name && flags == 0 && is_priced {
             return REPLACE;
         }
         let is_sound = is_priced
@@ -198,7 +200,7 @@ mod tests {
                 }
                 if bytes[0][row] == 1 && draw(3) > 0 {
                     bytes[0][row] = [1, 3][draw(2) as usize];
-                    wides[2][row] = NULL;
+                    wides[2][row] = [NULL, 7][draw(2) as usize];
                 }
             }
             let [op, side, kind, tif, flags] = &bytes;
@@ -231,6 +233,8 @@ mod tests {
                 if expected <= REPLACE && expected != CANCEL {
                     assert_eq!(i64::from(rows.price[row]), price[row]);
                     assert_eq!(i64::from(rows.quantity[row]), quantity[row]);
+                }
+                if expected <= REPLACE {
                     let owner = if participant[row] == NULL { u32::MAX } else { participant[row] as u32 };
                     assert_eq!(rows.owner[row], owner);
                 }

@@ -1,6 +1,8 @@
-//! Without times, and with nobody at the door, many rows go at once.
+//! With nobody at the door, and while nothing ends of itself, many rows go at once.
 
-use fastclear_core::book::{Admission, Commands, Event, OrderBook, Request, Rules, SMALL_MAX, SelfTrade, Want};
+use fastclear_core::book::{
+    Admission, Commands, Event, NO_GATE, OrderBook, Request, Rules, SMALL_MAX, SelfTrade, Want,
+};
 use fastclear_core::reject::RejectReason;
 
 use crate::flow::{Columns, Law, Mixed, command, resting};
@@ -28,6 +30,7 @@ fn rows_that_go_at_once_do_what_they_do_one_by_one() {
         law.passive = random.of(&[40, 95, 99, 100]);
         law.participants = random.of(&[5, 50, 1000]);
         let has_participants = !random.one_in(3);
+        let gate = random.of(&[NO_GATE, 300]);
         let rules = Rules { self_trade: random.of(&SelfTrade::ALL), erase_after_trade: false, small_max: SMALL_MAX };
         let mut named: Vec<Rests> = Vec::new();
         let mut commands = Vec::new();
@@ -36,11 +39,16 @@ fn rows_that_go_at_once_do_what_they_do_one_by_one() {
             if !random.one_in(8) {
                 // Most rows are plain ones of few prices.
                 (next.tif, next.expires, next.is_market_order, next.flags) = (next.tif & 1, None, 0, 0);
+                next.time = next.time.or(Some(nth));
                 next.participant = next.participant.map(|id| id % 1000);
                 next.op = [0, 1, 1, 3][usize::from(next.op % 4)];
             }
             if matches!(next.op, 1 | 3) {
-                next.participant = None;
+                next.participant = match random.below(8) {
+                    0..4 => None,
+                    4 => Some(random.below(law.participants) as i64),
+                    _ => next.participant,
+                };
             }
             if next.op == 0
                 && let Some(order) = next.order
@@ -59,14 +67,26 @@ fn rows_that_go_at_once_do_what_they_do_one_by_one() {
             commands.push(next);
         }
         let columns = Columns::of(&commands, has_participants);
-        let all = Commands { time: None, ..columns.commands() };
-        for (small_max, want) in [(0, Want::Events), (0, Want::Trades), (3, Want::Events), (SMALL_MAX, Want::Events)] {
-            let new_book = || OrderBook::new(Rules { small_max, ..rules });
+        let timed = columns.commands();
+        let bare = Commands { time: None, ..timed };
+        for (small_max, want, all) in [
+            (0, Want::Events, bare),
+            (0, Want::Events, timed),
+            (0, Want::Trades, bare),
+            (3, Want::Events, timed),
+            (SMALL_MAX, Want::Events, bare),
+        ] {
+            let new_book = || {
+                let mut book = OrderBook::new(Rules { small_max, ..rules });
+                book.set_gate(0, gate).unwrap();
+                book
+            };
             let (mut one, mut other) = (new_book(), new_book());
             let at_once = one.apply(&all, want).unwrap();
             let one_by_one = other.apply_admitted(&all, want, &mut InTurn).unwrap();
             assert_eq!(at_once, one_by_one, "seed {seed}, {small_max} {want:?}");
             assert_eq!(resting(&mut one), resting(&mut other), "seed {seed}, {small_max} {want:?}");
+            assert_eq!(one.clock(), other.clock(), "seed {seed}, {small_max} {want:?}");
             // Without an order column the book gives the ids, and without a market all is of one.
             let bare = Commands { order: None, market: None, ..all };
             let at_once = one.apply(&bare, want).unwrap();

@@ -1,6 +1,8 @@
 //! The events of one call: kept as rows, given out as fresh columns.
 
-use fastclear_core::book::{Event, Events, Kind, NO_PRICE, NO_SIDE, NOWHERE, NULL, Record};
+use std::sync::OnceLock;
+
+use fastclear_core::book::{Event, Events, NO_PRICE, NO_SIDE, NOWHERE, NULL, Record};
 use numpy::IntoPyArray;
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
@@ -14,24 +16,36 @@ pub struct PyEvents {
     /// Whose list of markets the events count in; it only ever grows.
     pub(super) book: Py<PyOrderBook>,
     pub(super) events: Events,
+    /// The trades among them, once somebody asked for a column of theirs.
+    trades: OnceLock<Vec<Event>>,
     /// What the call was about, of a book that knows whose its orders are.
-    pub(super) record: Option<Record>,
+    record: Option<Record>,
+}
+
+/// A fresh column.
+fn column<'py, T: numpy::Element>(py: Python<'py>, rows: &[Event], value: impl Fn(&Event) -> T) -> Bound<'py, PyAny> {
+    rows.iter().map(value).collect::<Vec<T>>().into_pyarray(py).into_any()
 }
 
 impl PyEvents {
+    pub fn new(book: Py<PyOrderBook>, events: Events, record: Option<Record>) -> Self {
+        Self { book, events, trades: OnceLock::new(), record }
+    }
+
+    /// What is kept, or the trades alone.
+    fn rows(&self, trades: bool) -> &[Event] {
+        let Events { rows, count, .. } = &self.events;
+        let are_trades_alone = (rows.len() as u64) < *count;
+        if !trades || are_trades_alone {
+            rows
+        } else {
+            self.trades.get_or_init(|| self.events.trades().copied().collect())
+        }
+    }
+
     /// Market ids by the places that events name.
     pub(super) fn markets(&self, py: Python<'_>) -> PyResult<Vec<i64>> {
         Ok(self.book.try_borrow(py)?.book.market_ids().collect())
-    }
-
-    fn column<'py, T: numpy::Element>(
-        &self,
-        py: Python<'py>,
-        trades: bool,
-        value: impl Fn(&Event) -> T,
-    ) -> Bound<'py, PyAny> {
-        let rows = self.events.rows.iter().filter(|event| !trades || event.kind == Kind::Trade);
-        rows.map(value).collect::<Vec<T>>().into_pyarray(py).into_any()
     }
 }
 
@@ -39,23 +53,25 @@ impl PyEvents {
 impl PyEvents {
     /// A fresh column, of the trades alone if they are asked for.
     fn get<'py>(&self, py: Python<'py>, name: &str, trades: bool) -> PyResult<Bound<'py, PyAny>> {
-        let wide = |value: fn(&Event) -> i64| self.column(py, trades, value);
+        let rows = self.rows(trades);
         Ok(match name {
-            "command" => wide(|event| if event.command == NOWHERE { NULL } else { i64::from(event.command) }),
+            "command" => {
+                column(py, rows, |event| if event.command == NOWHERE { NULL } else { i64::from(event.command) })
+            }
             "market" => {
                 let ids = self.markets(py)?;
-                self.column(py, trades, |event| ids.get(event.market as usize).copied().unwrap_or(NULL))
+                column(py, rows, |event| ids.get(event.market as usize).copied().unwrap_or(NULL))
             }
-            "order" => wide(|event| event.order),
-            "counter_order" => wide(|event| event.counter),
-            "buy_order" => wide(|event| if event.side == 1 { event.order } else { event.counter }),
-            "sell_order" => wide(|event| if event.side == 1 { event.counter } else { event.order }),
-            "price" => wide(|event| if event.price == NO_PRICE { NULL } else { i64::from(event.price) }),
-            "quantity" => wide(|event| i64::from(event.quantity)),
-            "remaining" => wide(|event| i64::from(event.remaining)),
-            "kind" => self.column(py, trades, |event| event.kind as u8),
-            "reject" => self.column(py, trades, |event| event.reject),
-            "side" => self.column(py, trades, |event| if event.side == NO_SIDE { 255 } else { event.side }),
+            "order" => column(py, rows, |event| event.order),
+            "counter_order" => column(py, rows, |event| event.counter),
+            "buy_order" => column(py, rows, |event| if event.side == 1 { event.order } else { event.counter }),
+            "sell_order" => column(py, rows, |event| if event.side == 1 { event.counter } else { event.order }),
+            "price" => column(py, rows, |event| if event.price == NO_PRICE { NULL } else { i64::from(event.price) }),
+            "quantity" => column(py, rows, |event| i64::from(event.quantity)),
+            "remaining" => column(py, rows, |event| i64::from(event.remaining)),
+            "kind" => column(py, rows, |event| event.kind as u8),
+            "reject" => column(py, rows, |event| event.reject),
+            "side" => column(py, rows, |event| if event.side == NO_SIDE { 255 } else { event.side }),
             _ => return Err(PyKeyError::new_err(name.to_owned())),
         })
     }

@@ -18,7 +18,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use self::arguments::Whole;
-use self::commands::CommandColumns;
+use self::commands::{CommandColumns, has_no_null};
 use self::door::LimitColumns;
 use self::events::PyEvents;
 use self::saved::Restored;
@@ -61,6 +61,12 @@ impl PyOrderBook {
         obeyed.map_err(|error| Exception::Schema.with(error.to_string()))
     }
 
+    fn obeyed(slf: &Bound<'_, Self>, commands: &Commands<'_>, trades_only: bool) -> PyResult<PyEvents> {
+        let want = if trades_only { Want::Trades } else { Want::Events };
+        let (events, record) = slf.try_borrow_mut()?.obey(commands, want)?;
+        Ok(PyEvents::new(slf.clone().unbind(), events, record))
+    }
+
     /// The door, which a book gets only while it has seen no order.
     fn door(&mut self) -> PyResult<&mut Door> {
         if self.door.is_none() && (!self.book.is_empty() || self.book.next_seq() > 0) {
@@ -92,9 +98,22 @@ impl PyOrderBook {
     /// Obeys commands in the order of rows.
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands columns over by value")]
     fn apply(slf: &Bound<'_, Self>, commands: CommandColumns<'_>, trades_only: bool) -> PyResult<PyEvents> {
-        let want = if trades_only { Want::Trades } else { Want::Events };
-        let (events, record) = slf.try_borrow_mut()?.obey(&commands.borrow()?, want)?;
-        Ok(PyEvents { book: slf.clone().unbind(), events, record })
+        Self::obeyed(slf, &commands.borrow()?, trades_only)
+    }
+
+    /// As [`Self::apply`], of a mapping of plain arrays. `None` where anything needs a closer look; nothing has happened
+    /// then.
+    fn apply_plain(
+        slf: &Bound<'_, Self>,
+        commands: &Bound<'_, PyDict>,
+        trades_only: bool,
+    ) -> PyResult<Option<PyEvents>> {
+        let Some(columns) = CommandColumns::plain(commands) else { return Ok(None) };
+        let Ok(rows) = columns.borrow() else { return Ok(None) };
+        if rows.check().is_err() || ![rows.price, rows.quantity].into_iter().flatten().all(has_no_null) {
+            return Ok(None);
+        }
+        Self::obeyed(slf, &rows, trades_only).map(Some)
     }
 
     /// Lets agents act, in an order drawn by lot: events, and what came of it by row, by market and by agent.
@@ -115,7 +134,7 @@ impl PyOrderBook {
         drop(own);
         let [acted, seen, agents] = door::stepped(slf.py(), &step)?;
         let (events, record) = (std::mem::take(&mut step.events), std::mem::take(&mut step.record));
-        Ok((PyEvents { book: slf.clone().unbind(), events, record: Some(record) }, acted, seen, agents))
+        Ok((PyEvents::new(slf.clone().unbind(), events, Some(record)), acted, seen, agents))
     }
 
     /// Sets what participants may have at stake, on offer and as a position; null is no limit.
@@ -225,7 +244,7 @@ impl PyOrderBook {
             }
         };
         drop(own);
-        Ok(PyEvents { book: slf.clone().unbind(), events, record })
+        Ok(PyEvents::new(slf.clone().unbind(), events, record))
     }
 
     /// Sets when markets close: all of them or, where one cannot be set, none.

@@ -3,17 +3,18 @@
 use super::level::{BIN_BITS, bin_reaching, shift_for};
 use super::scratch::Tables;
 use crate::auction::book::{Book, Number};
-use crate::simd::{self, BINS, Cut, SAMPLE_BLOCK, Spread};
+use crate::simd::{self, BINS, Cut, PIVOTS, SAMPLE_BLOCK, Spread};
 
 /// Tenths of a standard deviation between the sample's quantile and either end of the bracket: one in a hundred misses,
 /// and costs less than more candidates in all the others would.
 const DEVIATION_TENTHS: i128 = 26;
 /// A bracket that holds more than one part in so many of the sample is no help, unless it is one price.
 const INSIDE_MOST: i64 = 4;
-/// A bin that holds less than one part in so many of the sample is narrow enough.
-const NARROW: i64 = 128;
+/// Bytes of a line of the caches, and rows of quantities in it.
+const LINE: usize = 64;
+const LINE_ROWS: usize = 8;
 /// Furthest that the ends of a bracket may lie apart: what a sweep takes.
-const SPAN_MOST: i64 = 1 << 30;
+pub(super) const SPAN_MOST: i64 = 1 << 30;
 
 /// A sample of a book, in blocks of neighbours: what one cache line of quantities brings, and whether neighbours are alike
 /// shows in blocks.
@@ -30,12 +31,13 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// Draws blocks at random places, one out of each of equally long stretches of the book. The draw is the same
+    /// Draws so many blocks at random places, one out of each of equally long stretches of the book. The draw is the same
     /// whenever the number of orders is, and no result depends on it.
-    pub fn draw<P: Number, Q: Number>(&mut self, book: &Book<'_, P, Q>) {
+    pub fn draw<P: Number, Q: Number>(&mut self, book: &Book<'_, P, Q>, blocks: usize) {
         let n = book.len();
-        let blocks = blocks_for(n);
         let stretch = n / blocks;
+        // Quantities, the longest column, are read in lines of the caches, as few as it takes.
+        let lead = book.quantity.as_ptr().align_offset(LINE) % LINE_ROWS;
         let mut state = 0x9E37_79B9_7F4A_7C15_u64;
         self.starts.clear();
         self.starts.extend((0..blocks).map(|nth| {
@@ -43,7 +45,8 @@ impl Sample {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            (nth * stretch + (((state >> 32) * (stretch - SAMPLE_BLOCK + 1) as u64) >> 32) as usize) as u32
+            let start = nth * stretch + (((state >> 32) * (stretch - SAMPLE_BLOCK + 1) as u64) >> 32) as usize;
+            (start - start.saturating_sub(lead) % LINE_ROWS) as u32
         }));
         self.base = -book.fee / 2; // bids reach down further than asks by the fee
         self.price.resize(blocks * SAMPLE_BLOCK, 0);
@@ -55,15 +58,18 @@ impl Sample {
     pub fn cut(&self, tables: &mut Tables) -> Option<Cut> {
         let Spread { least, most, bid_quantity: bids, quantity: all } = simd::spread(&self.price, &self.quantity);
         let [bins, finer_bins] = tables;
-        let shift = self.weigh(least, most, bins);
+        // As fine as the sample is, and no finer: bins are cleared and looked through.
+        let bits = (self.price.len().ilog2() - 2).min(BIN_BITS);
+        let narrow = all >> (bits / 2 + 2);
+        let shift = self.weigh(least, most, bins, bits);
         let bin_of = |target: i64, finer_bins: &mut [i64; BINS]| {
-            let (bin, below) = bin_reaching(bins, 0, target)?;
+            let (bin, below) = bin_reaching(&bins[..1 << bits], 0, target)?;
             let mut found = Bin::of(least, most, bin, shift, below, bins[bin]);
             // Among ever narrower bins, until one weighs little.
-            while found.reached - found.below > all / NARROW && found.first < found.last {
+            while found.reached - found.below > narrow && found.first < found.last {
                 let (first, last) = (found.first, found.last);
-                let shift = self.weigh(first, last, finer_bins);
-                let (bin, below) = bin_reaching(finer_bins, found.below, target)?;
+                let shift = self.weigh(first, last, finer_bins, bits);
+                let (bin, below) = bin_reaching(&finer_bins[..1 << bits], found.below, target)?;
                 found = Bin::of(first, last, bin, shift, below, finer_bins[bin]);
             }
             Some(found)
@@ -82,6 +88,27 @@ impl Sample {
         (is_help && is_exact && cut.last - cut.first <= SPAN_MOST).then_some(cut)
     }
 
+    /// Prices, in ascending order, between which the book's quantile all but surely lies, and between any two of which
+    /// about as many orders do.
+    pub fn pivots(&self, tables: &mut Tables) -> [i64; PIVOTS] {
+        let Spread { least, most, bid_quantity: bids, .. } = simd::spread(&self.price, &self.quantity);
+        let bins = &mut tables[0];
+        let bits = self.price.len().ilog2().min(BIN_BITS);
+        let shift = self.weigh(least, most, bins, bits);
+        let last_of = |bin: usize| Bin::of(least, most, bin, shift, 0, 0).last;
+        let end = (1 << bits) - 1;
+        let margin = self.margin(last_of(bin_reaching(&bins[..=end], 0, bids).map_or(end, |(bin, _)| bin)));
+        let (mut bin, mut reached) = (0, bins[0]);
+        std::array::from_fn(|nth| {
+            let target = bids - margin + 2 * margin / (PIVOTS as i64 - 1) * nth as i64;
+            while reached < target && bin < end {
+                bin += 1;
+                reached += bins[bin];
+            }
+            self.base + i64::from(last_of(bin))
+        })
+    }
+
     /// How far W at `guess`, less the bids' total, may be off: from the spread of blocks, so that it is honest about books
     /// whose neighbours are alike.
     fn margin(&self, guess: i32) -> i64 {
@@ -90,15 +117,16 @@ impl Sample {
         (variance.max(0).isqrt() * DEVIATION_TENTHS / 10) as i64 + 1
     }
 
-    /// Weighs the orders priced `first..=last` into bins, and returns how wide these are.
-    fn weigh(&self, first: i32, last: i32, bins: &mut [i64; BINS]) -> u32 {
-        let shift = shift_for(last.wrapping_sub(first) as u32, BIN_BITS);
-        bins.fill(0);
+    /// Weighs the orders priced `first..=last` into `2^bits` bins, and returns how wide these are.
+    fn weigh(&self, first: i32, last: i32, bins: &mut [i64; BINS], bits: u32) -> u32 {
         let span = last.wrapping_sub(first) as u32;
+        let shift = shift_for(span, bits);
+        bins[..1 << bits].fill(0);
         for (&price, &quantity) in self.price.iter().zip(&self.quantity) {
             let above = price.wrapping_sub(first) as u32; // of a price below `first`: more than any span
             let counts = i64::from(above <= span).wrapping_neg();
-            bins[(above >> shift) as usize % BINS] += i64::from(quantity.unsigned_abs()) & counts;
+            let bin = &mut bins[(above >> shift) as usize % BINS];
+            *bin = bin.wrapping_add(i64::from(quantity.unsigned_abs()) & counts);
         }
         shift
     }
@@ -124,9 +152,9 @@ impl Bin {
     }
 }
 
-/// Blocks for so many orders. With m orders drawn, candidates number about 4 n ÷ √m, so that what the next order drawn
-/// saves on them equals its own cost, much like a candidate's, where m is about 2 n^⅔.
-fn blocks_for(n: usize) -> usize {
+/// Blocks that find the bracket of a book of so many orders. With m orders drawn, candidates number about 4 n ÷ √m, so
+/// that what the next order drawn saves on them equals its own cost, much like a candidate's, where m is about 2 n^⅔.
+pub(super) fn blocks_for(n: usize) -> usize {
     let log2 = (2 * n.ilog2() + 1) / 3 + 1;
     (1_usize << log2).clamp(512, n) / SAMPLE_BLOCK
 }

@@ -19,8 +19,12 @@ pub struct Scratch {
     pub(super) candidates: Candidates,
     /// None, or two.
     tables: Vec<[i64; BINS]>,
-    /// Places in the list of candidates.
-    pub(super) near: Vec<u32>,
+    /// The candidates whose fills may be wrong.
+    pub(super) near: Candidates,
+    /// Those of them among which the level lies.
+    pub(super) narrower: Candidates,
+    /// What the candidates whose fills may be wrong get.
+    pub(super) fills: Vec<u32>,
     /// Bids of the level.
     pub(super) bids: Vec<u32>,
     /// Asks of the level.
@@ -39,7 +43,9 @@ pub(super) fn tables_in(tables: &mut Vec<[i64; BINS]>) -> &mut Tables {
 pub(super) struct Parts<'a> {
     pub candidates: &'a Candidates,
     pub tables: &'a mut Vec<[i64; BINS]>,
-    pub near: &'a mut Vec<u32>,
+    pub near: &'a mut Candidates,
+    pub narrower: &'a mut Candidates,
+    pub fills: &'a mut Vec<u32>,
     pub bids: &'a mut Vec<u32>,
     pub asks: &'a mut Vec<u32>,
     pub sharing: &'a mut rationing::Scratch,
@@ -65,8 +71,8 @@ impl Scratch {
     }
 
     pub(super) fn parts(&mut self) -> Parts<'_> {
-        let Self { candidates, tables, near, bids, asks, sharing, .. } = self;
-        Parts { candidates, tables, near, bids, asks, sharing }
+        let Self { candidates, tables, near, narrower, fills, bids, asks, sharing, .. } = self;
+        Parts { candidates, tables, near, narrower, fills, bids, asks, sharing }
     }
 }
 
@@ -77,8 +83,10 @@ impl Lend for Scratch {
     }
 
     fn bytes(&self) -> usize {
-        12 * self.candidates.position.capacity()
-            + 4 * (self.near.capacity() + self.bids.capacity() + self.asks.capacity())
+        self.candidates.bytes()
+            + self.near.bytes()
+            + self.narrower.bytes()
+            + 4 * (self.fills.capacity() + self.bids.capacity() + self.asks.capacity())
             + self.sharing.bytes()
     }
 }

@@ -63,10 +63,11 @@ impl<A: Admission, const ALL: bool> Floor<'_, A, ALL> {
 
     /// Puts a pegged order that is nowhere in the market where it belongs now.
     pub fn put_peg(&mut self, id: i64, mut rich: Rich) {
-        if self.special.followed.is_some_and(|followed| followed != self.followed()) {
+        let followed = self.followed();
+        if self.special.followed != Some(followed) {
             self.special.followed = None; // this one stands by what is now
         }
-        if let Some(price) = self.belongs(&rich) {
+        if let Some(price) = self.target(&rich, followed.references) {
             self.out.emit(Kind::Replaced, id, NULL, price, rich.open, rich.open, 0, rich.side);
             self.come_in(id, rich, Some(price), NULL);
         } else {

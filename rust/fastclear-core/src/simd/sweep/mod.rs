@@ -8,13 +8,14 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 
+use super::candidates::Candidates;
 use super::near::{BLOCK, Near};
 use super::{Path, on_every_path, path};
 use crate::auction::book::{Book, Number};
 
 /// Below this quantity a lane's sums over a block stay within 32 bits, and its welfare within 64: less than 2²² × 1024, and
 /// that × 2³¹.
-const SMALL_QUANTITY: u64 = 1 << 22;
+pub(super) const SMALL_QUANTITY: u64 = 1 << 22;
 /// Fills from which on they are written past the caches: they would only push out what is still to be read.
 const STREAMED: usize = 400_000;
 /// Rows between one that is read and one that is asked for meanwhile.
@@ -31,56 +32,6 @@ pub struct Cut {
     pub guess: i64,
     /// Highest price of the bracket.
     pub last: i64,
-}
-
-/// The orders inside the bracket, in row order, side by side.
-#[derive(Debug, Default)]
-pub struct Candidates {
-    /// Row of each.
-    pub position: Vec<u32>,
-    /// Competing price of each, less [`Self::base`].
-    pub price: Vec<i32>,
-    /// Quantity of each, an ask's negative.
-    pub quantity: Vec<i32>,
-    /// What [`Self::price`] counts from.
-    pub base: i64,
-}
-
-impl Candidates {
-    /// Number of candidates.
-    pub fn len(&self) -> usize {
-        self.position.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.position.is_empty()
-    }
-
-    /// Appends orders of the block that begins at row `start`.
-    fn append<Q: Number>(&mut self, start: u32, inside: &[u32], side: &[u8], price: &[i32], quantity: &[Q]) {
-        let from = self.len();
-        let to = from + inside.len();
-        self.position.resize(to, 0);
-        self.price.resize(to, 0);
-        self.quantity.resize(to, 0);
-        let places = self.position[from..].iter_mut().zip(&mut self.price[from..]).zip(&mut self.quantity[from..]);
-        for (((to_position, to_price), to_quantity), &i) in places.zip(inside) {
-            *to_position = start + i;
-            *to_price = price[i as usize];
-            let quantity: i64 = quantity[i as usize].into();
-            let ask = i32::from(side[i as usize]).wrapping_sub(1); // all bits of an ask
-            *to_quantity = (quantity as i32 ^ ask).wrapping_sub(ask); // in range, or the book is refused
-        }
-    }
-
-    /// Forgets all, from a base of its own on.
-    fn restart(&mut self, base: i64) {
-        self.position.clear();
-        self.price.clear();
-        self.quantity.clear();
-        self.base = base;
-    }
 }
 
 /// What a sweep adds up.
