@@ -112,9 +112,9 @@ mod avx512 {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
     fn fields(winners: &[Winner; STEP], places: __m512i) -> [__m512i; 2] {
-        let address = winners.as_ptr().cast::<__m512i>();
-        // SAFETY: sixteen winners of twelve bytes are three vectors.
-        let [first, second, third] = [0, 1, 2].map(|nth| unsafe { _mm512_loadu_si512(address.add(nth)) });
+        let address = winners.as_ptr().cast::<u8>();
+        // SAFETY: sixteen winners of twelve bytes are three vectors of 64.
+        let [first, second, third] = [0, 64, 128].map(|byte| unsafe { _mm512_loadu_si512(address.add(byte).cast()) });
         let distances = _mm512_add_epi32(places, _mm512_slli_epi32::<1>(places)); // three words each
         [distances, _mm512_add_epi32(distances, _mm512_set1_epi32(1))].map(|words| {
             let of_first_two = _mm512_permutex2var_epi32(first, words, second);

@@ -128,7 +128,7 @@ fn weights(at: __m512i, prices: &[i32], quantities: &[i32]) -> __m512i {
     _mm512_add_epi32(a, b)
 }
 
-/// Crosses a book of at most so many registers; `None` where another kernel has to look at it.
+/// Crosses a book that takes so many registers; `None` where another kernel has to look at it.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt,bmi1")]
 pub fn cross<P: Number, Q: Number, const REGISTERS: usize>(
     book: &Book<'_, P, Q>,
@@ -136,7 +136,7 @@ pub fn cross<P: Number, Q: Number, const REGISTERS: usize>(
     filled: &mut [i64],
 ) -> Option<Crossed> {
     let rows = book.len();
-    let fits = 0 < rows && rows <= LANES * REGISTERS && REGISTERS <= 4;
+    let fits = rows.div_ceil(LANES) == REGISTERS && (1..=ROWS / LANES).contains(&REGISTERS);
     if !fits || book.price.len() != rows || book.quantity.len() != rows || filled.len() != rows {
         return None;
     }
@@ -193,8 +193,8 @@ pub fn cross<P: Number, Q: Number, const REGISTERS: usize>(
     if REGISTERS > 1 {
         // Some of each register, lest a sorted book have none that are dear.
         let mut pivots = price[0];
-        for nth in 1..REGISTERS {
-            pivots = _mm512_mask_mov_epi32(pivots, lanes(all, nth) & (0x1111 << nth), price[nth]);
+        for (nth, &price) in price.iter().enumerate().skip(1) {
+            pivots = _mm512_mask_mov_epi32(pivots, lanes(all, nth) & (0x1111 << nth), price);
         }
         let at_pivots = weights(pivots, &prices.0[..LANES * REGISTERS], &quantities.0[..LANES * REGISTERS]);
         let reached = _mm512_cmpge_epi32_mask(at_pivots, target);
@@ -265,8 +265,8 @@ pub fn cross<P: Number, Q: Number, const REGISTERS: usize>(
         cut |= if at_price.lots > 0 { orders } else { 0 };
         cut_lots |= at_price.lots;
     }
-    for nth in 0..REGISTERS {
-        let fill = _mm512_maskz_mov_epi32(lanes(whole, nth), quantity[nth]);
+    for (nth, quantity) in quantity.into_iter().enumerate() {
+        let fill = _mm512_maskz_mov_epi32(lanes(whole, nth), quantity);
         let fill = _mm512_mask_mov_epi32(fill, lanes(cut, nth), _mm512_set1_epi32(cut_lots));
         let (low, high) = (_mm512_castsi512_si256(fill), _mm512_extracti64x4_epi64::<1>(fill));
         let (there, to) = (lanes(all, nth), filled.as_mut_ptr().wrapping_add(LANES * nth));
@@ -281,9 +281,9 @@ pub fn cross<P: Number, Q: Number, const REGISTERS: usize>(
     let next_above = || {
         let mut next = _mm512_set1_epi32(i32::MAX);
         let mut is_any = 0;
-        for nth in 0..REGISTERS {
-            let above = _mm512_mask_cmpgt_epi32_mask(lanes(all, nth), price[nth], _mm512_set1_epi32(low));
-            next = _mm512_mask_min_epi32(next, above, next, price[nth]);
+        for (nth, price) in price.into_iter().enumerate() {
+            let above = _mm512_mask_cmpgt_epi32_mask(lanes(all, nth), price, _mm512_set1_epi32(low));
+            next = _mm512_mask_min_epi32(next, above, next, price);
             is_any |= above;
         }
         if is_any == 0 { low } else { _mm512_reduce_min_epi32(next) }
