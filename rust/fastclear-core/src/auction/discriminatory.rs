@@ -32,12 +32,18 @@ impl Discriminatory {
                 }
             }
         }
-        let floor = self.reserve.unwrap_or(i64::MIN);
         let is_apart = matches!(self.rule.price, PairPrice::Apart);
+        if self.reserve.is_none() && !is_apart {
+            for (buy, &sell) in buy.iter_mut().zip(&**sell) {
+                *buy = sell.wrapping_add(self.fee); // below 2³² and 2³¹
+            }
+            return;
+        }
+        let floor = self.reserve.unwrap_or(i64::MIN);
         for ((buy, sell), &bid_price) in buy.iter_mut().zip(&mut **sell).zip(pairs.bid_price) {
             *sell = floor.max(*sell);
             let before_fee = if is_apart { floor.max(bid_price) } else { *sell };
-            *buy = before_fee.wrapping_add(self.fee); // below 2³² and 2³¹
+            *buy = before_fee.wrapping_add(self.fee);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A price inside an interval: `low + k × (high − low)` with a rational `k`, rounded by a named rule; and the price of a
 //! pair, whose interval is ask to bid.
 
+use crate::simd;
+
 /// How a price that falls between two ticks is rounded. Every rule stays inside the interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum PriceRound {
@@ -62,9 +64,8 @@ impl Share {
 
     /// The same of many intervals.
     pub fn of_all(self, low: &[i64], high: &[i64], round: PriceRound, to: &mut [i64]) {
-        let intervals = low.iter().zip(high);
         if !self.denominator.unsigned_abs().is_power_of_two() {
-            for (to, (&low, &high)) in to.iter_mut().zip(intervals) {
+            for (to, (&low, &high)) in to.iter_mut().zip(low.iter().zip(high)) {
                 *to = self.of(low, high, round);
             }
             return;
@@ -75,12 +76,8 @@ impl Share {
             PriceRound::Ceil => denominator - 1,
             PriceRound::HalfUp => denominator / 2,
         };
-        let shift = denominator.trailing_zeros();
-        for (to, (&low, &high)) in to.iter_mut().zip(intervals) {
-            // As in `of`: no more than 2⁶³ with what rounds up.
-            let scaled = numerator.wrapping_mul(high.wrapping_sub(low) as u64).wrapping_add(up);
-            *to = low.wrapping_add((scaled >> shift) as i64);
-        }
+        // As in `of`: no more than 2⁶³ with what rounds up.
+        simd::between(low, high, numerator, (up, denominator.trailing_zeros()), to);
     }
 }
 

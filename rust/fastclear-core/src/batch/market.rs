@@ -261,12 +261,7 @@ struct Money {
 impl Money {
     /// Adds prices × quantities, each of which is below 2⁶³ as limit × quantity of an order are.
     fn add(&mut self, prices: &[i64], quantities: &[i64]) {
-        let (mut high, mut low) = (0_i64, 0_i64);
-        for (&price, &quantity) in prices.iter().zip(quantities) {
-            let amount = price.wrapping_mul(quantity);
-            high = high.wrapping_add(amount >> 32);
-            low = low.wrapping_add(amount & 0xFFFF_FFFF);
-        }
+        let (high, low) = simd::amounts(prices, quantities);
         self.high = self.high.wrapping_add(high);
         self.low = self.low.wrapping_add(low);
     }

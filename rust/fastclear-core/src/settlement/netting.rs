@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Range;
 
 use super::transfers::AccountId;
 use crate::simd::prefetch_place;
@@ -90,6 +91,8 @@ impl std::error::Error for BadObligation {}
 
 /// How many rows ahead a sum is asked for.
 const AHEAD: usize = 24;
+/// Sums up to which they are not, since the second cache holds them: to ask takes as long as the rest of a row.
+const NEAR: usize = 1 << 17;
 /// Rows after which what has moved is counted.
 const BLOCK: usize = 1 << 12;
 /// From here on an amount is added to a wide sum at once.
@@ -157,37 +160,61 @@ impl Sums {
         self.moved = 0;
     }
 
+    /// Adds rows of small amounts between ids in the array, and returns the first that is no such row, or the end.
+    fn add_rows<A: AccountId, const FAR: bool>(
+        &mut self,
+        (debit, credit, amount): (&[A], &[A], &[i64]),
+        rows: Range<usize>,
+    ) -> usize {
+        let (narrow, mut moved) = (&mut self.narrow[..], 0_u64);
+        let (debit, credit) = (&debit[..amount.len()], &credit[..amount.len()]);
+        let near_end = amount.len().saturating_sub(AHEAD);
+        let mut first_other = rows.end.min(amount.len());
+        for row in rows.start..first_other {
+            if FAR && row < near_end {
+                prefetch_place(narrow, debit[row + AHEAD].wide() as usize);
+                prefetch_place(narrow, credit[row + AHEAD].wide() as usize);
+            }
+            let (from, to, amount) = (debit[row].wide() as usize, credit[row].wide() as usize, amount[row]);
+            // 0 and below wrap to above every bound.
+            let is_small = (amount.wrapping_sub(1) as u64) < LARGE - 1;
+            if !is_small || from >= narrow.len() || to >= narrow.len() {
+                first_other = row;
+                break;
+            }
+            // No sum leaves 64 bits: at most 2^61 has moved before this block of 2^12 rows below 2^48.
+            narrow[from] = narrow[from].wrapping_sub(amount);
+            narrow[to] = narrow[to].wrapping_add(amount);
+            moved = moved.wrapping_add(amount as u64);
+        }
+        self.moved += moved;
+        first_other
+    }
+
     /// Adds rows of one asset; every amount is above zero, or the first row where it is not is returned.
     fn add<A: AccountId>(&mut self, debit: &[A], credit: &[A], amount: &[i64]) -> Result<(), usize> {
         let n = amount.len();
         let (debit, credit) = (&debit[..n], &credit[..n]);
-        let near_end = n.saturating_sub(AHEAD);
         for start in (0..n).step_by(BLOCK) {
             if self.moved > MOVED_MOST {
                 self.spill();
             }
-            let mut moved = 0_u64;
-            for row in start..n.min(start + BLOCK) {
-                if row < near_end {
-                    prefetch_place(&self.narrow, debit[row + AHEAD].wide() as usize);
-                    prefetch_place(&self.narrow, credit[row + AHEAD].wide() as usize);
-                }
-                let (from, to, amount) = (debit[row].wide() as usize, credit[row].wide() as usize, amount[row]);
-                // 0 and below wrap to above every bound.
-                let is_small = (amount.wrapping_sub(1) as u64) < LARGE - 1;
-                let len = self.narrow.len();
-                if is_small && from < len && to < len {
-                    // No sum leaves 64 bits: at most 2^61 has moved before this block of 2^12 rows below 2^48.
-                    self.narrow[from] = self.narrow[from].wrapping_sub(amount);
-                    self.narrow[to] = self.narrow[to].wrapping_add(amount);
-                    moved = moved.wrapping_add(amount as u64);
-                } else if amount <= 0 {
-                    return Err(row);
+            let end = n.min(start + BLOCK);
+            let mut row = start;
+            while row < end {
+                row = if self.narrow.len() <= NEAR {
+                    self.add_rows::<A, false>((debit, credit, amount), row..end)
                 } else {
-                    self.add_slowly(from as u64, to as u64, amount);
+                    self.add_rows::<A, true>((debit, credit, amount), row..end)
+                };
+                if row < end {
+                    if amount[row] <= 0 {
+                        return Err(row);
+                    }
+                    self.add_slowly(debit[row].wide(), credit[row].wide(), amount[row]);
+                    row += 1;
                 }
             }
-            self.moved += moved;
         }
         Ok(())
     }

@@ -24,15 +24,19 @@ pub fn cross<P: Number, Q: Number>(
     if volume == 0 {
         return Some((bids, None));
     }
-    if let Some(Shared { side, left, total }) = shared {
+    if let Some(Shared { side, left, total, level: mut listed }) = shared {
         let (level, sharing) = scratch.level();
         level.clear();
-        level.extend(
-            (0..)
-                .zip(book.side)
-                .filter(|&(i, &of)| of == side && book.competing_price(i) == low)
-                .map(|(i, _)| i as u32),
-        );
+        let is_of_side = |i: u32| book.side[i as usize] == side;
+        if listed == 0 {
+            let at_low = |i: u32| book.competing_price(i as usize) == low;
+            level.extend((0..book.len() as u32).filter(|&i| is_of_side(i) && at_low(i)));
+        }
+        while listed != 0 {
+            let i = listed.trailing_zeros();
+            level.extend(is_of_side(i).then_some(i));
+            listed &= listed - 1;
+        }
         terms.rationing.share(book, level, Portion { left, total }, terms.priority, filled, sharing);
     }
     Some((bids, Some(Crossing { low, high, volume, welfare: welfare.into() })))

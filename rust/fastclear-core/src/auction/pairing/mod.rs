@@ -14,10 +14,10 @@ use std::sync::Mutex;
 
 use super::book::{Book, Number, Priority};
 use super::lent::{self, Lend};
-use crate::simd::{self, Picks};
+use crate::simd::{self, PairColumns, Picks, Places};
 use crate::trade::Trades;
-use rank::{Side, Winner};
-use walk::{CHUNK, Match, Walk};
+use rank::Side;
+use walk::{CHUNK, Matches, Walk};
 
 /// Where one market's orders stand in the input, and its place in the list of outcomes.
 #[derive(Clone, Copy, Debug)]
@@ -37,18 +37,22 @@ impl Place<'_> {
         self.rows.map_or((self.first_row + i) as u32, |rows| rows[i])
     }
 
-    /// Input rows of orders.
-    fn rows(&self, positions: &[i64], to: &mut [i64]) {
-        if let Some(rows) = self.rows {
-            for (to, &position) in to.iter_mut().zip(positions) {
-                *to = rows[position as usize].into();
+    /// Input rows of orders, written to `to` where they are not their positions.
+    fn rows<'b>(&self, positions: &'b [i64], to: &'b mut [i64]) -> &'b [i64] {
+        match (self.rows, self.first_row as i64) {
+            (None, 0) => return positions,
+            (None, first_row) => {
+                for (to, &position) in to.iter_mut().zip(positions) {
+                    *to = position.wrapping_add(first_row); // fewer than 2³⁰ rows
+                }
             }
-        } else {
-            let first_row = self.first_row as i64;
-            for (to, &position) in to.iter_mut().zip(positions) {
-                *to = position.wrapping_add(first_row); // fewer than 2³⁰ rows
+            (Some(rows), _) => {
+                for (to, &position) in to.iter_mut().zip(positions) {
+                    *to = rows[position as usize].into();
+                }
             }
         }
+        to
     }
 }
 
@@ -95,7 +99,7 @@ pub struct Scratch {
     bids: Side,
     asks: Side,
     /// What is known of a chunk of trades.
-    matches: Vec<Match>,
+    matches: Matches,
     columns: [Vec<i64>; 8],
 }
 
@@ -120,7 +124,7 @@ impl Scratch {
         simd::pick_filled(book, filled, picked_asks, picked_bids);
         bids.rank::<true>(picked_bids, priority);
         asks.rank::<false>(picked_asks, priority);
-        matches.resize(CHUNK, Match::default());
+        matches.resize();
         for column in columns {
             column.resize(CHUNK, 0);
         }
@@ -155,11 +159,14 @@ pub fn pair<P: Number, Q: Number>(
         }
         let [bid, ask, bid_price, ask_price, quantity, row, buy, sell] =
             columns.each_mut().map(|column| &mut column[..made]);
-        read(&matches[..made], (bids, asks), (best_bid, best_ask), [bid, ask, bid_price, ask_price, quantity]);
-        place.rows(bid, row);
-        simd::append(&mut trades.buy_row, row, streams);
-        place.rows(ask, row);
-        simd::append(&mut trades.sell_row, row, streams);
+        for (to, &lots) in quantity.iter_mut().zip(&matches.quantity) {
+            *to = lots.into();
+        }
+        let places = Places { bid: &matches.bid[..made], ask: &matches.ask[..made] };
+        let to = PairColumns { bid: &mut *bid, ask: &mut *ask, bid_price: &mut *bid_price, ask_price: &mut *ask_price };
+        simd::read_pairs(places, (bids, asks), (best_bid, best_ask), to);
+        simd::append(&mut trades.buy_row, place.rows(bid, row), streams);
+        simd::append(&mut trades.sell_row, place.rows(ask, row), streams);
         simd::append(&mut trades.quantity, quantity, streams);
         let mut prices = Prices { buy, sell };
         price(&Pairs { bid, ask, bid_price, ask_price, quantity }, &mut prices);
@@ -173,18 +180,4 @@ pub fn pair<P: Number, Q: Number>(
     }
     trades.end_market(place.market_index, before);
     debug_assert!(walk.is_over(bids, asks), "Invariant: what is sold is what is bought");
-}
-
-/// Reads what is known of each match: positions, prices at which its orders compete, lots.
-#[inline(never)]
-fn read(matches: &[Match], (bids, asks): (&[Winner], &[Winner]), best: (i64, i64), to: [&mut [i64]; 5]) {
-    let [bid, ask, bid_price, ask_price, quantity] = to.map(|column| &mut column[..matches.len()]);
-    for (t, made) in matches.iter().enumerate() {
-        let (buyer, seller) = (&bids[made.bid as usize], &asks[made.ask as usize]);
-        (bid[t], ask[t]) = (buyer.position.into(), seller.position.into());
-        // Prices of orders and a distance of 32 bits: no sum leaves 64.
-        bid_price[t] = best.0.wrapping_sub(buyer.distance.into());
-        ask_price[t] = best.1.wrapping_add(seller.distance.into());
-        quantity[t] = made.quantity.into();
-    }
 }

@@ -6,7 +6,7 @@
 //! again, until hardly two winners share a range; what is left is put right by insertion.
 
 use crate::auction::book::Priority;
-use crate::simd::{Picks, bounds};
+use crate::simd::{Picks, Winner, bounds, prefetch_ahead};
 
 /// Bits of a price dealt by at once, and the most levels counted at once.
 const DIGIT: u32 = 11;
@@ -15,20 +15,12 @@ const LEVEL_BITS: u32 = 12;
 const FEW: usize = 64;
 /// Winners of a range up to which insertion beats dealing them again.
 const HANDFUL: usize = 16;
+/// Winners of a range whose memory is asked for ahead: no processor follows so many ranges by itself.
+const AHEAD: usize = 16;
 
-/// An order that trades.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Winner {
-    /// Ticks from the best price of its side. It fits 32 bits, as every limit does.
-    pub distance: u32,
-    pub position: u32,
-    pub quantity: u32,
-}
-
-impl Winner {
-    const fn rank(self) -> u64 {
-        (self.distance as u64) << 32 | self.position as u64
-    }
+/// Where a winner stands in price priority.
+const fn rank(winner: &Winner) -> u64 {
+    (winner.distance as u64) << 32 | winner.position as u64
 }
 
 /// The winners of one side.
@@ -99,7 +91,7 @@ impl Side {
             for (to, winner) in winners.iter_mut().zip(picked()) {
                 *to = winner;
             }
-            winners.sort_unstable_by_key(|winner| winner.rank());
+            winners.sort_unstable_by_key(rank);
             return;
         }
         // More counters than that for so many winners cost more than a second pass.
@@ -116,6 +108,7 @@ impl Side {
         for winner in picked() {
             let place = &mut counts[(winner.distance >> shift) as usize];
             winners[*place as usize] = winner;
+            prefetch_ahead(winners, *place as usize + AHEAD);
             *place = place.wrapping_add(1);
         }
         if shift > 0 {

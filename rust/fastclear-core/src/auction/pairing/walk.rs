@@ -1,16 +1,25 @@
 //! The two pointers.
 
-use super::rank::Winner;
+use crate::simd::Winner;
 
 /// Trades made at a time.
 pub const CHUNK: usize = 256;
 
-/// One trade: places among the winners of either side, and what they trade.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Match {
-    pub bid: u32,
-    pub ask: u32,
-    pub quantity: u32,
+/// Trades: places among the winners of either side, and what they trade.
+#[derive(Clone, Debug, Default)]
+pub struct Matches {
+    pub bid: Vec<u32>,
+    pub ask: Vec<u32>,
+    pub quantity: Vec<u32>,
+}
+
+impl Matches {
+    /// Makes room for a chunk.
+    pub fn resize(&mut self) {
+        for column in [&mut self.bid, &mut self.ask, &mut self.quantity] {
+            column.resize(CHUNK, 0);
+        }
+    }
 }
 
 /// How far the winners of both sides are used up.
@@ -18,46 +27,57 @@ pub struct Match {
 pub struct Walk {
     bid: usize,
     ask: usize,
-    bid_left: u32,
-    ask_left: u32,
+    bid_left: i64,
+    ask_left: i64,
 }
 
 impl Walk {
     /// At the first of each side.
     pub const fn start(bids: &[Winner], asks: &[Winner]) -> Self {
-        Self { bid: 0, ask: 0, bid_left: bids[0].quantity, ask_left: asks[0].quantity }
+        Self { bid: 0, ask: 0, bid_left: bids[0].quantity as i64, ask_left: asks[0].quantity as i64 }
     }
 
     /// Makes the next trades, at most a chunk, and says how many; none when a side is used up. Behind the winners of each
     /// side stand two of nothing.
-    ///
-    /// Which winner comes next is known a step before it is needed, so that no step waits for it to be read. This is a
-    /// function of its own for all it holds to stay in registers.
-    #[inline(never)]
-    pub fn advance(&mut self, bids: &[Winner], asks: &[Winner], matches: &mut [Match]) -> usize {
-        let Self { mut bid, mut ask, mut bid_left, mut ask_left } = *self;
-        let (bid_count, ask_count) = (bids.len() - 2, asks.len() - 2);
-        let (mut next_bid, mut next_ask) = (bids[bid + 1].quantity, asks[ask + 1].quantity);
+    pub fn advance(&mut self, bids: &[Winner], asks: &[Winner], matches: &mut Matches) -> usize {
         let mut made = 0;
-        for to in matches {
-            if bid >= bid_count || ask >= ask_count {
-                break;
+        loop {
+            // A step uses up one winner of a side at most: so many steps need not look for the end.
+            let (bids_ahead, asks_ahead) = (bids.len() - 2 - self.bid, asks.len() - 2 - self.ask);
+            let steps = (CHUNK - made).min(bids_ahead).min(asks_ahead);
+            if steps == 0 {
+                return made;
             }
-            let quantity = bid_left.min(ask_left);
-            *to = Match { bid: bid as u32, ask: ask as u32, quantity };
-            made += 1;
-            // Not below zero, since the quantity is the lesser; what is used up makes room for all of the next.
-            bid_left = bid_left.wrapping_sub(quantity);
-            ask_left = ask_left.wrapping_sub(quantity);
-            let (bid_ends, ask_ends) = (u32::from(bid_left == 0), u32::from(ask_left == 0));
-            bid_left |= next_bid & bid_ends.wrapping_neg();
-            ask_left |= next_ask & ask_ends.wrapping_neg();
-            bid += bid_ends as usize;
-            ask += ask_ends as usize;
-            (next_bid, next_ask) = (bids[bid + 1].quantity, asks[ask + 1].quantity);
+            let range = made..made + steps;
+            let Matches { bid, ask, quantity } = &mut *matches;
+            self.steps(bids, asks, (&mut bid[range.clone()], &mut ask[range.clone()], &mut quantity[range]));
+            made += steps;
+        }
+    }
+
+    /// Makes as many trades as there is room for.
+    ///
+    /// A step waits for no more than what the last one left of the two, and which winner comes next is known a step before
+    /// it is needed. This is a function of its own for all it holds to stay in registers.
+    #[inline(never)]
+    fn steps(
+        &mut self,
+        bids: &[Winner],
+        asks: &[Winner],
+        (to_bid, to_ask, to_lots): (&mut [u32], &mut [u32], &mut [u32]),
+    ) {
+        let Self { mut bid, mut ask, mut bid_left, mut ask_left } = *self;
+        for ((to_bid, to_ask), to_lots) in to_bid.iter_mut().zip(to_ask).zip(to_lots) {
+            let (next_bid, next_ask) = (i64::from(bids[bid + 1].quantity), i64::from(asks[ask + 1].quantity));
+            (*to_bid, *to_ask, *to_lots) = (bid as u32, ask as u32, bid_left.min(ask_left) as u32);
+            // Lots are below 2³¹.
+            let more = bid_left.wrapping_sub(ask_left);
+            bid = bid.wrapping_add(usize::from(more <= 0));
+            ask = ask.wrapping_add(usize::from(more >= 0));
+            bid_left = if more <= 0 { next_bid } else { more };
+            ask_left = if more >= 0 { next_ask } else { more.wrapping_neg() };
         }
         *self = Self { bid, ask, bid_left, ask_left };
-        made
     }
 
     /// Whether both sides are used up.

@@ -11,7 +11,7 @@ pub struct OneSide {
     /// Quantity that competes at the price.
     pub level: i64,
     /// Orders that do.
-    orders: i32,
+    pub orders: i32,
 }
 
 /// Both sides of a book around a price.
@@ -25,8 +25,8 @@ pub struct Around {
 /// What an order at the price gets at once: all of it, else so many lots.
 #[derive(Clone, Copy)]
 pub struct AtPrice {
-    whole: bool,
-    lots: i32,
+    pub whole: bool,
+    pub lots: i32,
 }
 
 impl OneSide {
@@ -39,9 +39,9 @@ impl OneSide {
 
     /// What they are to share.
     #[inline(always)]
-    pub fn shared(self, side: u8, left: i64) -> Option<Shared> {
+    pub fn shared(self, side: u8, left: i64, level: u64) -> Option<Shared> {
         let is_cut = 0 < left && left < self.level && self.orders > 1;
-        is_cut.then_some(Shared { side, left, total: self.level })
+        is_cut.then_some(Shared { side, left, total: self.level, level })
     }
 }
 
