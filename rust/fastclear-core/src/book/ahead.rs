@@ -20,7 +20,7 @@ impl OrderBook {
     }
 
     /// Fetches what these rows will touch, in stages, each of which goes by what the one before has fetched while another
-    /// block was obeyed: cells of ids; markets, and orders that are named; books, and what is in them.
+    /// block was obeyed: cells of ids; markets, and orders that are named; what is in books.
     pub(super) fn look_ahead(&self, block: &Block, stage: usize, many: bool) {
         match stage {
             0 => {
@@ -36,7 +36,10 @@ impl OrderBook {
             }
             1 => {
                 for order in block.named() {
-                    self.fetch_order(order);
+                    match places(self.desk.ids.glance(order)) {
+                        (Kept::Small(small), place) => self.store.smalls.fetch_place(small, place),
+                        (_, place) => self.store.pool.prefetch(place),
+                    }
                 }
                 if many {
                     for (row, &class) in block.classes().iter().enumerate() {
@@ -45,43 +48,27 @@ impl OrderBook {
                         {
                             simd::prefetch_place(&self.markets, place as usize);
                             // Most markets are kept in the order in which they were named.
-                            simd::prefetch_place(&self.store.smalls, place as usize);
+                            self.store.smalls.fetch_head(place as u32);
                         }
                     }
                 }
             }
             _ if many => {
+                for order in block.named() {
+                    if let (Kept::Small(small), place) = places(self.desk.ids.glance(order)) {
+                        self.store.smalls.fetch_far(small, place);
+                    }
+                }
                 for (row, &class) in block.classes().iter().enumerate() {
                     if class < CANCEL
-                        && let Some(small) = self.small_of(block.markets()[row])
+                        && let Some(place) = self.market_places.get(block.markets()[row])
+                        && let Kept::Small(small) = self.markets[place as usize].kept
                     {
-                        self.store.smalls[small].prefetch_side(class & BUY, class > BUY);
+                        self.store.smalls.fetch_side(small, class & BUY, class > BUY);
                     }
                 }
             }
             _ => {}
-        }
-    }
-
-    /// The order that a row names.
-    #[inline(always)]
-    fn fetch_order(&self, order: i64) {
-        match places(self.desk.ids.glance(order)) {
-            (Kept::Small(small), place) => {
-                simd::prefetch_place(&self.store.smalls, small as usize);
-                if let Some(book) = self.store.smalls.get(small as usize) {
-                    book.prefetch_place(place);
-                }
-            }
-            (_, place) => self.store.pool.prefetch(place),
-        }
-    }
-
-    #[inline]
-    fn small_of(&self, market: i64) -> Option<usize> {
-        match self.markets[self.market_places.get(market)? as usize].kept {
-            Kept::Small(small) => Some(small as usize),
-            _ => None,
         }
     }
 }
