@@ -21,11 +21,11 @@ impl OrderBook {
 
     /// Fetches what these rows will touch, in stages, each of which goes by what the one before has fetched while another
     /// block was obeyed: cells of ids; markets, and orders that are named; what is in books.
-    pub(super) fn look_ahead(&self, block: &Block, stage: usize, many: bool) {
+    pub(super) fn look_ahead(&self, block: &mut Block, stage: usize, many: bool) {
         match stage {
             0 => {
                 // The cells of new orders are most often side by side.
-                for order in block.named() {
+                for (_, order) in block.named() {
                     self.desk.ids.prefetch(order);
                 }
                 if many {
@@ -35,40 +35,49 @@ impl OrderBook {
                 }
             }
             1 => {
-                for order in block.named() {
+                let mut far = 0;
+                for (row, order) in block.named() {
                     match places(self.desk.ids.glance(order)) {
-                        (Kept::Small(small), place) => self.store.smalls.fetch_place(small, place),
+                        (Kept::Small(small), place) => {
+                            far |= u64::from(self.store.smalls.fetch_place(small, place)) << row;
+                        }
                         (_, place) => self.store.pool.prefetch(place),
                     }
                 }
+                block.far = far;
                 if many {
-                    for (row, &class) in block.classes().iter().enumerate() {
-                        if class < CANCEL
-                            && let Some(place) = self.market_places.get(block.markets()[row])
-                        {
-                            simd::prefetch_place(&self.markets, place as usize);
-                            // Most markets are kept in the order in which they were named.
-                            self.store.smalls.fetch_head(place as u32);
-                        }
-                    }
+                    self.find_markets(block);
                 }
             }
             _ if many => {
-                for order in block.named() {
+                for (_, order) in block.orders(block.far) {
                     if let (Kept::Small(small), place) = places(self.desk.ids.glance(order)) {
                         self.store.smalls.fetch_far(small, place);
                     }
                 }
-                for (row, &class) in block.classes().iter().enumerate() {
+                for (&class, &place) in block.classes().iter().zip(&block.places) {
                     if class < CANCEL
-                        && let Some(place) = self.market_places.get(block.markets()[row])
-                        && let Kept::Small(small) = self.markets[place as usize].kept
+                        && let Some(market) = self.markets.get(place as usize)
+                        && let Kept::Small(small) = market.kept
                     {
                         self.store.smalls.fetch_side(small, class & BUY, class > BUY);
                     }
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Writes down the places of the markets that the rows name, and fetches the markets of new orders.
+    fn find_markets(&self, block: &mut Block) {
+        for row in 0..block.n {
+            let Some(place) = self.market_places.get(block.markets()[row]) else { continue };
+            block.places[row] = place as u32;
+            if block.classes()[row] < CANCEL {
+                simd::prefetch_place(&self.markets, place as usize);
+                // Most markets are kept in the order in which they were named.
+                self.store.smalls.fetch_head(place as u32);
+            }
         }
     }
 }

@@ -202,18 +202,22 @@ impl OnSmall<'_> {
 
     #[inline(always)]
     fn room(&self, side: usize, slot: usize) -> &Room {
-        match self.head.at(side, slot) {
-            At::Near(side) => &self.near[side],
-            At::Far(far) => &self.far.rooms[far as usize],
-        }
+        if slot < ROOM { &self.near[side] } else { self.far_room(side) }
     }
 
     #[inline(always)]
     fn room_mut(&mut self, side: usize, slot: usize) -> &mut Room {
-        match self.head.at(side, slot) {
-            At::Near(side) => &mut self.near[side],
-            At::Far(far) => &mut self.far.rooms[far as usize],
-        }
+        if slot < ROOM { &mut self.near[side] } else { self.far_room_mut(side) }
+    }
+
+    #[cold]
+    fn far_room(&self, side: usize) -> &Room {
+        &self.far.rooms[self.head.far[side] as usize]
+    }
+
+    #[cold]
+    fn far_room_mut(&mut self, side: usize) -> &mut Room {
+        &mut self.far.rooms[self.head.far[side] as usize]
     }
 
     /// Whether one more order of a side can be put in at a price.
@@ -263,7 +267,7 @@ impl OnSmall<'_> {
     fn find_first(&mut self, side: usize) {
         let (mut key, mut slot) = simd::largest_key(&self.near[side].keys);
         if self.head.has_far(side) {
-            let (other, place) = simd::largest_key(&self.far.rooms[self.head.far[side] as usize].keys);
+            let (other, place) = simd::largest_key(&self.far_room(side).keys);
             if other > key {
                 (key, slot) = (other, ROOM as u32 + place);
             }
@@ -522,5 +526,59 @@ mod tests {
             }
         }
         assert!(moved > 500 && refused > 500, "{moved} {refused}");
+    }
+
+    /// Sides that fill up and empty again and again, taken out one by one or swept, against a sorted list.
+    #[test]
+    fn a_second_room_comes_and_goes() {
+        let mut state = 11_u64;
+        let mut draw = |below: u64| {
+            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+            (state >> 33) % below
+        };
+        let mut smalls = Smalls::default();
+        let mut book = open(&mut smalls);
+        let mut twin: [Vec<(i64, i64, u32)>; 2] = [Vec::new(), Vec::new()];
+        let (mut id, mut taken) = (0, 0);
+        for round in 0..1_000_usize {
+            let side = round % 2;
+            let wanted = [0, ROOM - 1, ROOM, ROOM + 1, SLOTS][draw(5) as usize];
+            while twin[side].len() < wanted {
+                let price = draw(40) as i64;
+                assert!(book.has_room(side as u8, price as i32));
+                let order = Resting { id, price: price as i32, quantity: 1, owner: NOBODY, expiry: id as u32 * 7 };
+                let place = book.insert(side as u8, &order);
+                assert_eq!(book.resting(place), order);
+                twin[side].push((if side == 1 { -price } else { price }, id, place));
+                id += 1;
+            }
+            twin[side].sort_unstable();
+            let is_swept = draw(2) == 0;
+            while twin[side].len() > wanted {
+                let nth = if is_swept { 0 } else { draw(twin[side].len() as u64) as usize };
+                let gone = twin[side].remove(nth);
+                if is_swept {
+                    let mut met = Vec::new();
+                    let limit = if side == 1 { i32::MIN } else { i32::MAX };
+                    assert_eq!(book.sweep(side as u8, limit, 1, None, |one| met.push((one.id, one.expiry))), 0);
+                    assert_eq!(met, [(gone.1, gone.1 as u32 * 7)]);
+                } else {
+                    book.remove(gone.2);
+                }
+                assert_eq!(book.head.find(gone.2), None);
+                taken += 1;
+            }
+            assert_eq!(book.has_room(side as u8, 0), wanted < SLOTS);
+            for side in [0, 1] {
+                assert_eq!(ids(&book, side), twin[usize::from(side)].iter().map(|order| order.1).collect::<Vec<_>>());
+                let first = twin[usize::from(side)].first().map(|order| order.2);
+                assert_eq!(book.best(side).map(|(_, place)| place), first);
+            }
+            let second = twin.iter().filter(|side| side.iter().any(|order| slot(order.2).1 >= ROOM)).count();
+            assert_eq!(book.far.rooms_in_use(), second);
+        }
+        assert!(taken > 5_000, "{taken}");
+        book.clear();
+        assert_eq!((book.far.rooms_in_use(), book.best(0), book.best(1)), (0, None, None));
     }
 }

@@ -22,6 +22,11 @@ impl Far {
     pub fn give_back(&mut self, room: u32) {
         self.free.push(room);
     }
+
+    #[cfg(test)]
+    pub fn rooms_in_use(&self) -> usize {
+        self.rooms.len() - self.free.len()
+    }
 }
 
 /// A market: head, and a room a side, so close together that most lie on one page of memory. To find a page is dear.
@@ -74,23 +79,23 @@ impl Smalls {
         self.books.prefetch(index as usize);
     }
 
-    /// Asks for what a command about a place will touch to be fetched, as far as that is known without the head.
+    /// Asks for what a command about a place will touch to be fetched; says whether the rest of it is known only once the
+    /// head has been.
     #[inline(always)]
-    pub fn fetch_place(&self, index: u32, place: u32) {
+    pub fn fetch_place(&self, index: u32, place: u32) -> bool {
+        let Some(Whole { near, .. }) = self.books.get(index as usize) else { return false };
         self.fetch_head(index);
         let (side, slot) = slot(place);
-        if slot < ROOM
-            && let Some(room) = self.room(index, At::Near(side))
-        {
-            room.fetch(slot);
+        if slot < ROOM {
+            near[side].fetch(slot);
         }
+        slot >= ROOM
     }
 
     /// Asks for the rest of it, once the head has been fetched.
     #[inline(always)]
     pub fn fetch_far(&self, index: u32, place: u32) {
-        if slot(place).1 >= ROOM
-            && let Some((at, slot)) = self.head(index).and_then(|head| head.find(place))
+        if let Some((at, slot)) = self.head(index).and_then(|head| head.find(place))
             && let Some(room) = self.room(index, at)
         {
             room.fetch(slot);

@@ -43,6 +43,11 @@ impl<T> Steady<T> {
         index
     }
 
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
     #[inline(always)]
     pub fn get(&self, index: usize) -> Option<&T> {
         let (piece, place) = split(index);
