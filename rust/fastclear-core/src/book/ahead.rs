@@ -20,12 +20,12 @@ impl OrderBook {
     }
 
     /// Fetches what these rows will touch, in stages, each of which goes by what the one before has fetched while another
-    /// block was obeyed: cells of ids; markets, and orders that are named; books, and what is in them.
-    pub(super) fn look_ahead(&self, block: &Block, stage: usize, many: bool) {
+    /// block was obeyed: cells of ids; markets, and orders that are named; what is in books.
+    pub(super) fn look_ahead(&self, block: &mut Block, stage: usize, many: bool) {
         match stage {
             0 => {
                 // The cells of new orders are most often side by side.
-                for order in block.named() {
+                for (_, order) in block.named() {
                     self.desk.ids.prefetch(order);
                 }
                 if many {
@@ -35,27 +35,32 @@ impl OrderBook {
                 }
             }
             1 => {
-                for order in block.named() {
-                    self.fetch_order(order);
-                }
-                if many {
-                    for (row, &class) in block.classes().iter().enumerate() {
-                        if class < CANCEL
-                            && let Some(place) = self.market_places.get(block.markets()[row])
-                        {
-                            simd::prefetch_place(&self.markets, place as usize);
-                            // Most markets are kept in the order in which they were named.
-                            simd::prefetch_place(&self.store.smalls, place as usize);
+                let mut far = 0;
+                for (row, order) in block.named() {
+                    match places(self.desk.ids.glance(order)) {
+                        (Kept::Small(small), place) => {
+                            far |= u64::from(self.store.smalls.fetch_place(small, place)) << row;
                         }
+                        (_, place) => self.store.pool.prefetch(place),
                     }
+                }
+                block.far = far;
+                if many {
+                    self.find_markets(block);
                 }
             }
             _ if many => {
-                for (row, &class) in block.classes().iter().enumerate() {
+                for (_, order) in block.orders(block.far) {
+                    if let (Kept::Small(small), place) = places(self.desk.ids.glance(order)) {
+                        self.store.smalls.fetch_far(small, place);
+                    }
+                }
+                for (&class, &place) in block.classes().iter().zip(&block.places) {
                     if class < CANCEL
-                        && let Some(small) = self.small_of(block.markets()[row])
+                        && let Some(market) = self.markets.get(place as usize)
+                        && let Kept::Small(small) = market.kept
                     {
-                        self.store.smalls[small].prefetch_side(class & BUY, class > BUY);
+                        self.store.smalls.fetch_side(small, class & BUY, class > BUY);
                     }
                 }
             }
@@ -63,25 +68,16 @@ impl OrderBook {
         }
     }
 
-    /// The order that a row names.
-    #[inline(always)]
-    fn fetch_order(&self, order: i64) {
-        match places(self.desk.ids.glance(order)) {
-            (Kept::Small(small), place) => {
-                simd::prefetch_place(&self.store.smalls, small as usize);
-                if let Some(book) = self.store.smalls.get(small as usize) {
-                    book.prefetch_place(place);
-                }
+    /// Writes down the places of the markets that the rows name, and fetches the markets of new orders.
+    fn find_markets(&self, block: &mut Block) {
+        for row in 0..block.n {
+            let Some(place) = self.market_places.get(block.markets()[row]) else { continue };
+            block.places[row] = place as u32;
+            if block.classes()[row] < CANCEL {
+                simd::prefetch_place(&self.markets, place as usize);
+                // Most markets are kept in the order in which they were named.
+                self.store.smalls.fetch_head(place as u32);
             }
-            (_, place) => self.store.pool.prefetch(place),
-        }
-    }
-
-    #[inline]
-    fn small_of(&self, market: i64) -> Option<usize> {
-        match self.markets[self.market_places.get(market)? as usize].kept {
-            Kept::Small(small) => Some(small as usize),
-            _ => None,
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::order::{BUY, Integers};
 use crate::simd::{self, Cells, ROWS, Rows};
 
 use super::command::{Commands, NULL};
+use super::event::NOWHERE;
 use super::layout::NOBODY;
 
 /// Rows a block.
@@ -49,11 +50,24 @@ pub(super) struct Block {
     rows: Rows,
     order: [i64; BLOCK],
     market: [i64; BLOCK],
+    /// What was found out ahead: places of the markets that are named, [`NOWHERE`] where nobody looked or there is none.
+    pub places: [u32; BLOCK],
+    /// Rows whose order is in a room that only the head of its market leads to, a bit a row.
+    pub far: u64,
 }
 
 impl Block {
     pub fn new() -> Self {
-        Self { from: 0, n: 0, named: 0, rows: Rows::new(), order: NULLS, market: MARKET_0 }
+        Self {
+            from: 0,
+            n: 0,
+            named: 0,
+            rows: Rows::new(),
+            order: NULLS,
+            market: MARKET_0,
+            places: [NOWHERE; BLOCK],
+            far: 0,
+        }
     }
 
     /// What each row is.
@@ -62,14 +76,19 @@ impl Block {
         &self.rows.class[..self.n]
     }
 
-    /// Ids of the orders that rows name which are to be there already.
+    /// Rows that name an order which is to be there already, and its id.
     #[inline(always)]
-    pub fn named(&self) -> impl Iterator<Item = i64> {
-        let mut rest = self.named;
+    pub fn named(&self) -> impl Iterator<Item = (usize, i64)> {
+        self.orders(self.named)
+    }
+
+    /// Those of some rows, a bit a row, and the ids of their orders.
+    #[inline(always)]
+    pub fn orders(&self, mut rows: u64) -> impl Iterator<Item = (usize, i64)> {
         std::iter::from_fn(move || {
-            let row = rest.trailing_zeros() as usize;
-            rest &= rest.wrapping_sub(1);
-            self.order.get(row).copied()
+            let row = rows.trailing_zeros() as usize;
+            rows &= rows.wrapping_sub(1);
+            self.order.get(row).map(|&order| (row, order))
         })
     }
 
@@ -100,6 +119,7 @@ impl Block {
         fetch(commands, from + 2 * BLOCK);
         let n = BLOCK.min(commands.rows - from);
         (self.from, self.n) = (from, n);
+        (self.places, self.far) = ([NOWHERE; BLOCK], 0);
         let mut room = [NULLS; 4];
         let [prices, quantities, participants, expiries] = &mut room;
         cells(commands.order, from, n, NULL, &mut self.order);

@@ -270,7 +270,7 @@ impl OrderBook {
             if looks_ahead {
                 for (stage, back) in (0..STAGES - 1).zip([0, 1, 2]) {
                     if back <= step && step - back < blocks {
-                        self.look_ahead(&ring[(step - back) % STAGES], stage, given.market);
+                        self.look_ahead(&mut ring[(step - back) % STAGES], stage, given.market);
                     }
                 }
             }
@@ -313,9 +313,9 @@ impl OrderBook {
             let is_done = class <= CANCEL
                 && turn.has_time
                 && if class < CANCEL {
-                    self.plain_order(&block.row(row), turn)
+                    self.plain_order(&block.row(row), block.places[row], turn)
                 } else {
-                    self.plain_cancel(&block.row(row), turn)
+                    self.plain_cancel(&block.row(row), block.places[row], turn)
                 };
             if !is_done {
                 self.obey(commands.op(index), commands.row(index), turn);

@@ -62,8 +62,9 @@
 //! there), halt, post-only, and last the [`Admission`].
 //!
 //! # How it is kept
-//! A market of up to [`SMALL_MAX`] orders a side at close prices is one contiguous piece of memory (`small.rs`), any other a ladder of prices
-//! with chains of pooled orders (`ladder.rs`, `levels.rs`); it moves from one to the other when it must, and stays. Matching
+//! A market of up to [`SMALL_MAX`] orders a side at close prices is one piece of memory, and another one for a side that has
+//! many (`small.rs`, `smalls.rs`); any other is a ladder of prices with chains of pooled orders (`ladder.rs`, `levels.rs`). It
+//! moves from one to the other when it must, and stays. When orders expire is kept beside both (`expiry.rs`). Matching
 //! is written once over both (`matching.rs`), and no result depends on which it is. Rows are read some dozens at a time
 //! (`block.rs`), so that memory can be asked for before it is needed (`ahead.rs`); plain ones of one ladder that follow each
 //! other go in one loop (`straight.rs`).
@@ -96,7 +97,9 @@ mod rules;
 mod saved;
 mod single;
 mod small;
+mod smalls;
 mod special;
+mod steady;
 mod step;
 mod store;
 mod straight;

@@ -65,14 +65,17 @@ impl OrderBook {
         out.emit(Kind::Rejected, row.order, NULL, price, quantity, 0, reason.code(), side);
     }
 
-    /// A new order that has no fault of its own; says whether it needed no closer look.
+    /// A new order that has no fault of its own, in the market at a place, or [`NOWHERE`] if that was not looked for; says
+    /// whether it needed no closer look.
     #[inline(always)]
     pub(super) fn plain_order<A: Admission, const ALL: bool>(
         &mut self,
         row: &Plain,
+        place: u32,
         turn: &mut Turn<'_, A, ALL>,
     ) -> bool {
-        let market = self.market_place(row.market);
+        let market = if place == NOWHERE { self.market_place(row.market) } else { place };
+        self.last_market = (row.market, market);
         let id = if turn.given.order { row.order } else { self.next_order };
         let state = &self.markets[market as usize];
         // An id larger than all that were seen names no order yet, and needs no look; the largest of all may.
@@ -106,17 +109,20 @@ impl OrderBook {
         true
     }
 
-    /// A cancel by id, of an owner if one is named; says whether it needed no closer look.
+    /// A cancel by id, of an owner if one is named, in the market at a place, or [`NOWHERE`] if that was not looked for; says
+    /// whether it needed no closer look.
     #[inline(always)]
     pub(super) fn plain_cancel<A: Admission, const ALL: bool>(
         &mut self,
         row: &Plain,
+        of_place: u32,
         turn: &mut Turn<'_, A, ALL>,
     ) -> bool {
         let Plain { order, market: of_market, owner, .. } = *row;
         let Some((kept, market, place)) = self.store.find(&self.desk, order) else { return false };
         // Where a market is has been fetched already; the market itself would be waited for.
         let is_elsewhere = turn.given.market
+            && of_place != market
             && of_market != NULL
             && self.last_market != (of_market, market)
             && self.market_places.get(of_market) != Some(u64::from(market));

@@ -3,7 +3,7 @@
 use super::desk::Desk;
 use super::ladder::{Ladder, OnLadder, Pool};
 use super::layout::{Layout, Resting};
-use super::small::Small;
+use super::smalls::Smalls;
 
 /// How the orders of a market are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -50,10 +50,9 @@ pub(super) fn places(handle: u64) -> (Kept, u32) {
 /// The orders of all markets.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Store {
-    pub smalls: Vec<Small>,
+    pub smalls: Smalls,
     pub ladders: Vec<Ladder>,
     pub pool: Pool,
-    free_smalls: Vec<u32>,
 }
 
 /// Does something with the orders of a market, however they are kept; `$nowhere` where there are none.
@@ -62,7 +61,7 @@ macro_rules! kept {
         match $kept {
             $crate::book::store::Kept::Nowhere => $nowhere,
             $crate::book::store::Kept::Small(place) => {
-                let $layout = &mut $store.smalls[place as usize];
+                let $layout = &mut $store.smalls.at(place);
                 $body
             }
             $crate::book::store::Kept::Ladder(place) => {
@@ -84,8 +83,8 @@ impl Store {
         let (kept, place) = places(desk.ids.get(id)?);
         match kept {
             Kept::Small(index) => {
-                let Some(small) = self.smalls.get(index as usize) else { return aside(place) };
-                small.has(place, id).then_some((kept, small.market, place))
+                let Some(head) = self.smalls.head(index) else { return aside(place) };
+                self.smalls.has(index, head, place, id).then_some((kept, head.market, place))
             }
             Kept::Ladder(index) => {
                 let ladder = self.ladders.get(index as usize)?;
@@ -110,10 +109,11 @@ impl Store {
             let ladder = &mut self.ladders[index as usize];
             return kept.handle(OnLadder { ladder, pool: &mut self.pool }.insert(side, resting));
         }
-        if let Kept::Small(index) = *kept
-            && self.smalls[index as usize].has_room(side, resting.price)
-        {
-            return kept.handle(self.smalls[index as usize].insert(side, resting));
+        if let Kept::Small(index) = *kept {
+            let mut small = self.smalls.at(index);
+            if small.has_room(side, resting.price) {
+                return kept.handle(small.insert(side, resting));
+            }
         }
         self.move_on(kept, most, market, resting.price, desk);
         kept.handle(kept!(self, *kept, |layout| layout.insert(side, resting), 0))
@@ -123,28 +123,25 @@ impl Store {
     #[cold]
     fn move_on(&mut self, kept: &mut Kept, most: usize, market: u32, price: i32, desk: &mut Desk) {
         if *kept == Kept::Nowhere && most > 0 {
-            let place = self.free_smalls.pop().unwrap_or_else(|| {
-                self.smalls.push(Small::new(most));
-                self.smalls.len() as u32 - 1
-            });
-            let small = &mut self.smalls[place as usize];
-            small.market = market;
+            let index = self.smalls.open(most);
+            let mut small = self.smalls.at(index);
+            small.head.market = market;
             small.reach(price);
-            *kept = Kept::Small(place);
+            *kept = Kept::Small(index);
             return;
         }
         self.ladders.push(Ladder::new(market));
         let ladder = self.ladders.len() - 1;
-        if let Kept::Small(place) = *kept {
+        if let Kept::Small(index) = *kept {
             let mut to = OnLadder { ladder: &mut self.ladders[ladder], pool: &mut self.pool };
             for side in [1, 0] {
-                self.smalls[place as usize].walk(side, |resting| {
+                self.smalls.at(index).walk(side, |resting| {
                     let place = to.insert(side, resting);
                     desk.ids.set(resting.id, Kept::Ladder(ladder as u32).handle(place));
                     true
                 });
             }
-            self.free(place);
+            self.smalls.close(index);
         }
         *kept = Kept::Ladder(ladder as u32);
     }
@@ -152,14 +149,9 @@ impl Store {
     /// Gives the place of a market back that has no orders and will have none.
     pub fn leave(&mut self, kept: &mut Kept) {
         match std::mem::take(kept) {
-            Kept::Small(place) => self.free(place),
+            Kept::Small(index) => self.smalls.close(index),
             Kept::Ladder(place) => self.ladders[place as usize].clear(),
             Kept::Nowhere => {}
         }
-    }
-
-    fn free(&mut self, place: u32) {
-        self.smalls[place as usize].clear();
-        self.free_smalls.push(place);
     }
 }

@@ -3,7 +3,7 @@
 use super::on_every_path;
 
 /// How many keys.
-pub const KEYS: usize = 64;
+pub const KEYS: usize = 32;
 
 on_every_path! {
     /// The largest key, and the first place that has it.
