@@ -2,9 +2,10 @@
 //!
 //! To touch fresh memory for the first time costs more than to clear the orders whose trades it will hold: the system
 //! has to find each page and clear it. [`Pool`] is an allocator that gives a large piece pages of its own, of the larger
-//! kind where it fills one, and keeps what is given back for the next piece of that size. Whoever asks for a piece gets
-//! it as any allocator hands it out, for values that are yet to be written; one that is to be zero is. What is kept is
-//! bounded, and of all but the smallest pieces the system may take the pages where it runs short of memory.
+//! kind where it fills one, and keeps what is given back for the next piece of that size. One that grows takes its huge pages
+//! along. Whoever asks for a piece gets it as any allocator hands it out, for values that are yet to be written; one that is
+//! to be zero is. What is kept is bounded, and of all but the smallest pieces the system may take the pages where it runs
+//! short of memory.
 //!
 //! A library installs no allocator; a program or an extension module does:
 //!
@@ -60,7 +61,15 @@ unsafe impl GlobalAlloc for Pool {
     unsafe fn realloc(&self, piece: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller answers for a size that a layout of this alignment may have.
         let wanted = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
-        match (pages::length(layout), pages::length(wanted)) {
+        let (before, after) = (pages::length(layout), pages::length(wanted));
+        if let (Some(before), Some(after)) = (before, after)
+            && after > before
+            // SAFETY: a piece of this layout came from `take` with the shorter length, and the caller gives it up.
+            && let Some(moved) = unsafe { pages::lengthen(piece, before, after) }
+        {
+            return moved;
+        }
+        match (before, after) {
             // SAFETY: a piece of this layout came from `System`, and the caller answers for the size.
             (None, None) => unsafe { System.realloc(piece, layout, size) },
             (before, after) if before == after => piece,
@@ -159,6 +168,26 @@ mod pages {
         unsafe { libc::munmap(piece.cast(), length) };
     }
 
+    /// Moves the huge pages of a piece to where there is room for a longer one: nothing is copied. `None`, and the piece is as
+    /// it was, where they are not huge or the system does not do it.
+    ///
+    /// # Safety
+    /// The piece came from [`take`] with the shorter length; if it is moved, nobody uses its old address any more.
+    pub unsafe fn lengthen(piece: *mut u8, length: usize, longer: usize) -> Option<*mut u8> {
+        if length < HUGE {
+            return None;
+        }
+        let room = map(longer);
+        if room.is_null() {
+            return None;
+        }
+        let into_room = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+        // SAFETY: a mapping of ours that the caller gives up, put in the place of one that nobody knows yet. Where that fails
+        // the place is let be, since it may be somebody else's by now; it has addresses and no memory.
+        let moved = unsafe { libc::mremap(piece.cast(), length, longer, into_room, room) };
+        (moved != libc::MAP_FAILED).then_some(room)
+    }
+
     /// New pages, aligned to their kind.
     fn map(length: usize) -> *mut u8 {
         let page = if length < HUGE { PAGE } else { HUGE_PAGE };
@@ -202,6 +231,12 @@ mod pages {
     /// # Safety
     /// Nobody has a piece.
     pub unsafe fn give_back(_: *mut u8, _: usize) {}
+
+    /// # Safety
+    /// Nobody has a piece.
+    pub unsafe fn lengthen(_: *mut u8, _: usize, _: usize) -> Option<*mut u8> {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -296,6 +331,18 @@ mod tests {
         });
         drop(sender);
         assert_eq!(dropper.join().unwrap(), 4 * 12 * 4);
+    }
+
+    /// Of one that grows again and again all is there, and what was its first place can be used by others.
+    #[test]
+    fn a_huge_piece_grows_with_what_it_holds() {
+        let mut piece = Piece::new(3 << 20, 7, false);
+        for size in [5 << 20, 11 << 20, 23 << 20, 47 << 20] {
+            piece.resize(size);
+            drop(Piece::new(size, 9, false));
+            drop(Piece::new(3 << 20, 8, true));
+        }
+        piece.resize(4 << 20);
     }
 
     /// What was used and is to be zero is zero.

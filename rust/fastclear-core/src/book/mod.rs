@@ -99,7 +99,6 @@ mod single;
 mod small;
 mod smalls;
 mod special;
-mod steady;
 mod step;
 mod store;
 mod straight;

@@ -1,12 +1,13 @@
 //! The memory of all small markets.
 
+use crate::simd;
+
 use super::small::{At, OnSmall, ROOM, Room, Small, slot};
-use super::steady::Steady;
 
 /// Rooms of sides that have more orders than one room holds.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Far {
-    pub rooms: Steady<Room>,
+    pub rooms: Vec<Room>,
     free: Vec<u32>,
 }
 
@@ -14,7 +15,10 @@ impl Far {
     /// A room without orders.
     #[cold]
     pub fn take(&mut self) -> u32 {
-        self.free.pop().unwrap_or_else(|| self.rooms.push(Room::EMPTY) as u32)
+        self.free.pop().unwrap_or_else(|| {
+            self.rooms.push(Room::EMPTY);
+            self.rooms.len() as u32 - 1
+        })
     }
 
     /// Gives a room back that has no orders.
@@ -40,7 +44,7 @@ struct Whole {
 /// Small markets, by the number that a handle has.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Smalls {
-    books: Steady<Whole>,
+    books: Vec<Whole>,
     far: Far,
     free: Vec<u32>,
 }
@@ -76,7 +80,7 @@ impl Smalls {
     /// Asks for a head to be fetched.
     #[inline(always)]
     pub fn fetch_head(&self, index: u32) {
-        self.books.prefetch(index as usize);
+        simd::prefetch_place(&self.books, index as usize);
     }
 
     /// Asks for what a command about a place will touch to be fetched; says whether the rest of it is known only once the
@@ -122,9 +126,10 @@ impl Smalls {
 
     /// Number of a market without orders, which lets so many a side in.
     pub fn open(&mut self, most: usize) -> u32 {
-        self.free
-            .pop()
-            .unwrap_or_else(|| self.books.push(Whole { head: Small::new(most), near: [Room::EMPTY; 2] }) as u32)
+        self.free.pop().unwrap_or_else(|| {
+            self.books.push(Whole { head: Small::new(most), near: [Room::EMPTY; 2] });
+            self.books.len() as u32 - 1
+        })
     }
 
     /// Gives a market's memory back.
