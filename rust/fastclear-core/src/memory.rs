@@ -2,8 +2,8 @@
 //!
 //! To touch fresh memory for the first time costs more than to clear the orders whose trades it will hold: the system
 //! has to find each page and clear it. [`Pool`] is an allocator that gives a large piece pages of its own, of the larger
-//! kind where it fills one, and keeps what is given back for the next piece of that size. One that grows takes its huge pages
-//! along. Whoever asks for a piece gets it as any allocator hands it out, for values that are yet to be written; one that is
+//! kind where it fills one, and keeps what is given back for the next piece of that size. One that grows may take its huge
+//! pages along. Whoever asks for a piece gets it as any allocator hands it out, for values that are yet to be written; one that is
 //! to be zero is. What is kept is bounded, and of all but the smallest pieces the system may take the pages where it runs
 //! short of memory.
 //!
@@ -169,12 +169,14 @@ mod pages {
     }
 
     /// Moves the huge pages of a piece to where there is room for a longer one: nothing is copied. `None`, and the piece is as
-    /// it was, where they are not huge or the system does not do it.
+    /// it was, where they are not huge or the system does not do it, and where a longer one is kept: to copy into memory that is
+    /// there costs less than to have the system find and clear what is not.
     ///
     /// # Safety
     /// The piece came from [`take`] with the shorter length; if it is moved, nobody uses its old address any more.
     pub unsafe fn lengthen(piece: *mut u8, length: usize, longer: usize) -> Option<*mut u8> {
-        if length < HUGE {
+        let is_kept = |kept: &Kept| kept.try_lock().is_ok_and(|kept| kept.iter().any(|piece| piece.1 == longer));
+        if length < HUGE || is_kept(&KEPT_HUGE) {
             return None;
         }
         let room = map(longer);

@@ -220,7 +220,9 @@ mod tests {
             }
         }
         assert!(expiries.groups.len() <= 17, "{} groups", expiries.groups.len());
-        handles.into_iter().for_each(|handle| expiries.remove(handle));
+        for handle in handles {
+            expiries.remove(handle);
+        }
         assert_eq!((expiries.first(), expiries.open.len()), (None, expiries.groups.len()));
     }
 }
