@@ -256,7 +256,6 @@ fn run(
     })
 }
 
-/// How many threads the process may use, as Python counts them.
 /// How many threads a call over so many rows may use.
 pub fn threads_for(py: Python<'_>, rows: usize, asked: Option<usize>) -> PyResult<usize> {
     Ok(match asked {
@@ -266,6 +265,7 @@ pub fn threads_for(py: Python<'_>, rows: usize, asked: Option<usize>) -> PyResul
     })
 }
 
+/// How many threads the process may use, as Python counts them.
 fn threads_available(py: Python<'_>) -> PyResult<usize> {
     let os = py.import("os")?;
     match os.getattr_opt("sched_getaffinity")? {
