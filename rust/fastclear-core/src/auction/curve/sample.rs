@@ -8,6 +8,9 @@ use crate::simd::{self, BINS, Cut, PIVOTS, SAMPLE_BLOCK, Spread};
 /// Tenths of a standard deviation between the sample's quantile and either end of the bracket: one in a hundred misses,
 /// and costs less than more candidates in all the others would.
 const DEVIATION_TENTHS: i128 = 26;
+/// Tenths of a standard deviation between the sample's quantile and each of the pivots: close where it most often lies, and
+/// so far out at the ends that next to nothing misses.
+const PIVOT_TENTHS: [i64; PIVOTS] = [-38, -24, -13, -4, 4, 13, 24, 38];
 /// A bracket that holds more than one part in so many of the sample is no help, unless it is one price.
 const INSIDE_MOST: i64 = 4;
 /// Bytes of a line of the caches, and rows of quantities in it.
@@ -88,8 +91,7 @@ impl Sample {
         (is_help && is_exact && cut.last - cut.first <= SPAN_MOST).then_some(cut)
     }
 
-    /// Prices, in ascending order, between which the book's quantile all but surely lies, and between any two of which
-    /// about as many orders do.
+    /// Prices, in ascending order, between which the book's quantile all but surely lies.
     pub fn pivots(&self, tables: &mut Tables) -> [i64; PIVOTS] {
         let Spread { least, most, bid_quantity: bids, .. } = simd::spread(&self.price, &self.quantity);
         let bins = &mut tables[0];
@@ -97,10 +99,10 @@ impl Sample {
         let shift = self.weigh(least, most, bins, bits);
         let last_of = |bin: usize| Bin::of(least, most, bin, shift, 0, 0).last;
         let end = (1 << bits) - 1;
-        let margin = self.margin(last_of(bin_reaching(&bins[..=end], 0, bids).map_or(end, |(bin, _)| bin)));
+        let deviation = self.deviation(last_of(bin_reaching(&bins[..=end], 0, bids).map_or(end, |(bin, _)| bin)));
         let (mut bin, mut reached) = (0, bins[0]);
-        std::array::from_fn(|nth| {
-            let target = bids - margin + 2 * margin / (PIVOTS as i64 - 1) * nth as i64;
+        PIVOT_TENTHS.map(|tenths| {
+            let target = bids + (deviation * i128::from(tenths) / 10) as i64;
             while reached < target && bin < end {
                 bin += 1;
                 reached += bins[bin];
@@ -109,12 +111,16 @@ impl Sample {
         })
     }
 
-    /// How far W at `guess`, less the bids' total, may be off: from the spread of blocks, so that it is honest about books
-    /// whose neighbours are alike.
+    /// How far W at `guess`, less the bids' total, may be off.
     fn margin(&self, guess: i32) -> i64 {
+        (self.deviation(guess) * DEVIATION_TENTHS / 10) as i64 + 1
+    }
+
+    /// Its standard deviation: from the spread of blocks, so that it is honest about books whose neighbours are alike.
+    fn deviation(&self, guess: i32) -> i128 {
         let (sum, squares) = simd::scatter(&self.price, &self.quantity, guess);
         let variance = squares - sum * sum / self.starts.len() as i128;
-        (variance.max(0).isqrt() * DEVIATION_TENTHS / 10) as i64 + 1
+        variance.max(0).isqrt()
     }
 
     /// Weighs the orders priced `first..=last` into `2^bits` bins, and returns how wide these are.
