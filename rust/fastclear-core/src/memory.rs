@@ -2,10 +2,10 @@
 //!
 //! To touch fresh memory for the first time costs more than to clear the orders whose trades it will hold: the system
 //! has to find each page and clear it. [`Pool`] is an allocator that gives a large piece pages of its own, of the larger
-//! kind where it fills one, and keeps what is given back for the next piece of that size. One that grows may take its huge
-//! pages along. Whoever asks for a piece gets it as any allocator hands it out, for values that are yet to be written; one that is
-//! to be zero is. What is kept is bounded, and of all but the smallest pieces the system may take the pages where it runs
-//! short of memory.
+//! kind where it fills one, and keeps what is given back for the next piece of that size. One that grows takes its huge
+//! pages along, unless a longer piece is kept. Whoever asks for a piece gets it as any allocator hands it out, for values
+//! that are yet to be written; one that is to be zero is. What is kept is bounded, and of all but the smallest pieces the
+//! system may take the pages where it runs short of memory.
 //!
 //! A library installs no allocator; a program or an extension module does:
 //!
