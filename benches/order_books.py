@@ -30,6 +30,7 @@ from fastclear.bench.view import goal_cells, markdown, tally
 
 ROOT = Path(__file__).resolve().parent.parent
 CHILD = ROOT / "benches" / "order_book_child.py"
+THREADS = ROOT / "benches" / "order_book_threads.py"
 RESULTS = ROOT / "benches" / "results" / "order_books.json"
 PAGE = ROOT / "docs" / "6_performance.md"
 BEGIN, END = "<!-- order books: begin -->", "<!-- order books: end -->"
@@ -63,9 +64,9 @@ def lines(program: Path, *words: str, **environment: str) -> list[Row]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def child(python: str, flow: Path, rows: int, rounds: int, *words: str) -> dict[str, list[float]]:
+def child(python: str, program: Path, *words: object) -> dict[str, list[float]]:
     """What a process in Python says."""
-    command = [python, str(CHILD), str(flow), str(rows), str(rounds), *words]
+    command = [python, str(program), *map(str, words)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
     taken: dict[str, list[float]] = json.loads(done.stdout)
     return taken
@@ -83,14 +84,15 @@ def measure(*, quick: bool = False, peer: str | None = None) -> dict[str, Any]:
         flow = Path(folder) / "W1"
         for _ in range(rounds):
             kernel = {row["who"]: row["ns"] for row in lines(program, "--kernel", str(EACH))}
-            python = child(sys.executable, flow, rows, EACH)
+            python = child(sys.executable, CHILD, flow, rows, EACH)
             turns.append({"core": kernel, "python": {who: median(taken) for who, taken in python.items()}})
         if peer is not None:
-            beside = child(peer, flow, rows, rounds, "--peer")
+            beside = child(peer, CHILD, flow, rows, rounds, "--peer")
+    threads = child(sys.executable, THREADS, 1_000 if quick else 100_000, rows, rounds)
     weighed = [str(built("build", "--release", "--example", "book_memory")), "1000" if quick else "100000"]
     printed = subprocess.run(weighed, stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
     memory = float(printed) if printed else None
-    return {"core": core, "turns": turns, "beside": beside, "memory": memory}
+    return {"core": core, "turns": turns, "beside": beside, "threads": threads, "memory": memory}
 
 
 def _from_core(core: list[Row], *, judged: bool) -> Iterator[Goal]:
@@ -127,6 +129,9 @@ def goals(run: dict[str, Any], *, judged: bool = True) -> list[Goal]:
         found.append(Goal(f"W1 through Python, 10k rows a call, {keep} kept", "of the core", aim, None))
     above = [turn["python"]["single"] - turn["core"]["one order a call"] for turn in turns]
     found.append(Goal("one order a call through Python, above the core", "ns", Aim(median(above), bound(150)), None))
+    threads = run["threads"]
+    aim = Aim(median(threads["two"]) / median(threads["one"]), None)
+    found.append(Goal("100k small books in two, a thread each, by the clock", "of one", aim, None))
     if run["memory"] is not None:
         aim = Aim(run["memory"] / 1_000, bound(3))
         found.append(Goal("memory of a small book of 50 orders", "KB", aim, None))

@@ -18,18 +18,21 @@ def _run() -> dict[str, Any]:
         "core": [{"workload": w, "who": who, "ns": ns} for (w, who), ns in (ours | theirs | peers).items()],
         "turns": [{"core": core, "python": {"events": 26.0, "trades": 13.0, "single": 200.0}}],
         "beside": {"trades": [12.0], "limit-order-book": [120.0]},
+        "threads": {"one": [60.0, 61.0, 90.0], "two": [30.5, 33.0, 30.0]},
         "memory": 3_000.0,
         "machine": {"processor": "P", "cores": 2, "system": "S", "commit": "c", "date": "d"},
     }
 
 
 def test_every_goal_of_the_order_book_is_judged() -> None:
-    reached = goals(_run())
-    assert len(reached) == 11
-    for goal in reached:
-        assert goal.narrow is not None
-        assert goal.narrow.bound is not None
-        assert goal.met, goal
+    judged = [goal for goal in goals(_run()) if goal.narrow is not None and goal.narrow.bound is not None]
+    assert len(judged) == 11
+    assert all(goal.met for goal in judged), judged
+
+
+def test_threads_are_told_and_not_judged() -> None:
+    told = [goal for goal in goals(_run()) if goal.narrow is not None and goal.narrow.bound is None]
+    assert [goal.narrow.reached for goal in told if goal.narrow is not None] == [0.5]
 
 
 @pytest.mark.parametrize(

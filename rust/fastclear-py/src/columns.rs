@@ -64,7 +64,15 @@ pub fn borrow_any<'py, T: Element>(
     column.map(borrow).transpose()
 }
 
-impl IntegerColumn<'_> {
+impl<'py> IntegerColumn<'py> {
+    /// The array.
+    pub fn array(&self) -> &Bound<'py, PyAny> {
+        match self {
+            Self::Wide(column) => column.as_any(),
+            Self::Narrow(column) => column.as_any(),
+        }
+    }
+
     /// The column as the core reads it.
     pub fn integers(&self) -> PyResult<Integers<'_>> {
         Ok(match self {
@@ -177,22 +185,25 @@ impl<'py> Orders<'py> {
 
     /// Whether no Python code can write to any of these columns.
     pub fn nobody_writes(&self, py: Python<'_>) -> PyResult<bool> {
-        static FROZEN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let mut arrays: Vec<&Bound<'_, PyAny>> = Vec::with_capacity(9);
-        arrays.push(match &self.side {
-            SideColumn::Signed(column) => column,
-            SideColumn::Unsigned(column) => column,
-        });
-        for column in [&self.price, &self.quantity] {
-            arrays.push(match column {
-                IntegerColumn::Narrow(column) => column,
-                IntegerColumn::Wide(column) => column,
-            });
-        }
+        let side = match &self.side {
+            SideColumn::Signed(column) => column.as_any(),
+            SideColumn::Unsigned(column) => column.as_any(),
+        };
+        let numbers = [&self.price, &self.quantity].map(IntegerColumn::array);
         let ids = [&self.market, &self.order, &self.time, &self.participant, &self.min_quantity, &self.start_price];
-        arrays.extend(ids.into_iter().flatten().map(|column| column.as_any()));
-        FROZEN.import(py, "fastclear.orders.memory", "frozen")?.call1(PyTuple::new(py, arrays)?)?.extract()
+        let ids = ids.into_iter().flatten().map(|column| column.as_any());
+        are_frozen(py, [side].into_iter().chain(numbers).chain(ids))
     }
+}
+
+/// Whether no Python code can write to any of these arrays.
+pub fn are_frozen<'a, 'py: 'a>(
+    py: Python<'py>,
+    arrays: impl IntoIterator<Item = &'a Bound<'py, PyAny>>,
+) -> PyResult<bool> {
+    static FROZEN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let arrays: Vec<_> = arrays.into_iter().collect();
+    FROZEN.import(py, "fastclear.orders.memory", "frozen")?.call1(PyTuple::new(py, arrays)?)?.extract()
 }
 
 /// Whether memory of any column is also that of `out`.

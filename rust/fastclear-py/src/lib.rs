@@ -3,7 +3,8 @@
 //! # GIL policy
 //! Columns that nobody can write (read-only numpy arrays, which is what polars and Arrow hand over) are borrowed and
 //! read detached, unless they are few rows, which are over in no time. Writable arrays are read while attached.
-//! Everything else that crosses `detach` is owned. State machines (`Bank`, `Chain`) are short calls and stay attached.
+//! Everything else that crosses `detach` is owned, or behind a lock that is given back before Python goes on (`OrderBook`).
+//! Other state machines (`Bank`, `Chain`) are short calls and stay attached.
 //!
 //! # Types
 //! | Python | Rust |

@@ -44,8 +44,8 @@ impl PyEvents {
     }
 
     /// Market ids by the places that events name.
-    pub(super) fn markets(&self, py: Python<'_>) -> PyResult<Vec<i64>> {
-        Ok(self.book.try_borrow(py)?.book.market_ids().collect())
+    pub(super) fn markets(&self, py: Python<'_>) -> Vec<i64> {
+        self.book.get().lock(py).book.market_ids().collect()
     }
 }
 
@@ -59,7 +59,7 @@ impl PyEvents {
                 column(py, rows, |event| if event.command == NOWHERE { NULL } else { i64::from(event.command) })
             }
             "market" => {
-                let ids = self.markets(py)?;
+                let ids = self.markets(py);
                 column(py, rows, |event| ids.get(event.market as usize).copied().unwrap_or(NULL))
             }
             "order" => column(py, rows, |event| event.order),

@@ -1,4 +1,5 @@
-//! The order book: commands in as borrowed columns, events out as fresh ones. Calls hold the interpreter.
+//! The order book: commands in as borrowed columns, events out as fresh ones. Many commands that nobody can write are obeyed
+//! detached; whatever else is asked of the book meanwhile waits.
 
 mod arguments;
 mod commands;
@@ -7,14 +8,18 @@ mod door;
 mod events;
 mod saved;
 mod schedule;
+mod state;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fastclear_core::book::{
-    ALL_OR_NONE, Charges, Commands, Door, Events, Everybody, Kind, NULL, OFF_GRID, Op, OrderBook, POST_ONLY, Peg,
-    Phase, Record, Rules, SLIDE, SelfTrade, Single, Tif, Want,
+    ALL_OR_NONE, Charges, Commands, Door, Kind, NULL, OFF_GRID, Op, OrderBook, POST_ONLY, Peg, Phase, Rules, SLIDE,
+    SelfTrade, Single, Tif, Want,
 };
 use numpy::PyReadonlyArray1;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyDict};
 
 use self::arguments::Whole;
@@ -22,6 +27,8 @@ use self::commands::{CommandColumns, has_no_null};
 use self::door::LimitColumns;
 use self::events::PyEvents;
 use self::saved::Restored;
+use self::state::State;
+use crate::clearing::ROWS_DETACHED;
 use crate::errors::Exception;
 
 /// Adds the classes and constants to `_core`.
@@ -42,38 +49,35 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
 }
 
 /// See `fastclear.OrderBook`.
-#[pyclass(module = "fastclear._core", name = "OrderBook")]
-pub struct PyOrderBook {
-    book: OrderBook,
-    /// Of a book whose trades are settled, or whose participants are covered; any other lets everybody in.
-    door: Option<Box<Door>>,
-}
+#[pyclass(frozen, module = "fastclear._core", name = "OrderBook")]
+pub struct PyOrderBook(Mutex<State>);
 
 impl PyOrderBook {
-    fn obey(&mut self, commands: &Commands<'_>, want: Want) -> PyResult<(Events, Option<Record>)> {
-        let obeyed = match &mut self.door {
-            None => self.book.apply(commands, want).map(|events| (events, None)),
-            Some(door) => self
-                .book
-                .apply_admitted(commands, want, door.as_mut())
-                .map(|events| (events, Some(door.take_record(commands.time)))),
-        };
-        obeyed.map_err(|error| Exception::Schema.with(error.to_string()))
+    fn new_of(book: OrderBook, door: Option<Box<Door>>) -> Self {
+        Self(Mutex::new(State { book, door }))
     }
 
-    fn obeyed(slf: &Bound<'_, Self>, commands: &Commands<'_>, trades_only: bool) -> PyResult<PyEvents> {
+    /// The book, once no other thread has it. Hand nothing to Python before it is given back: Python may ask for it again.
+    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
+        self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn obeyed(
+        slf: &Bound<'_, Self>,
+        columns: &CommandColumns<'_>,
+        commands: &Commands<'_>,
+        trades_only: bool,
+    ) -> PyResult<PyEvents> {
+        let (py, own) = (slf.py(), slf.get());
         let want = if trades_only { Want::Trades } else { Want::Events };
-        let (events, record) = slf.try_borrow_mut()?.obey(commands, want)?;
+        let is_detached = commands.rows >= ROWS_DETACHED && columns.nobody_writes(py)?;
+        let obeyed = if is_detached {
+            py.detach(|| own.0.lock().unwrap_or_else(PoisonError::into_inner).obey(commands, want))
+        } else {
+            own.lock(py).obey(commands, want)
+        };
+        let (events, record) = obeyed.map_err(|error| Exception::Schema.with(error.to_string()))?;
         Ok(PyEvents::new(slf.clone().unbind(), events, record))
-    }
-
-    /// The door, which a book gets only while it has seen no order.
-    fn door(&mut self) -> PyResult<&mut Door> {
-        if self.door.is_none() && (!self.book.is_empty() || self.book.next_seq() > 0) {
-            return Err(Exception::Schema
-                .with("this book does not know whose its orders are; make it with fc.OrderBook(settles=True)"));
-        }
-        Ok(self.door.get_or_insert_default())
     }
 }
 
@@ -92,13 +96,13 @@ impl PyOrderBook {
         let rules = Rules { self_trade, erase_after_trade, ..Rules::default() };
         let small_max = small_max.unwrap_or(rules.small_max);
         let door = settles.then(Box::default);
-        Ok(Self { book: OrderBook::new(Rules { small_max, ..rules }), door })
+        Ok(Self::new_of(OrderBook::new(Rules { small_max, ..rules }), door))
     }
 
     /// Obeys commands in the order of rows.
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands columns over by value")]
     fn apply(slf: &Bound<'_, Self>, commands: CommandColumns<'_>, trades_only: bool) -> PyResult<PyEvents> {
-        Self::obeyed(slf, &commands.borrow()?, trades_only)
+        Self::obeyed(slf, &commands, &commands.borrow()?, trades_only)
     }
 
     /// As [`Self::apply`], of a mapping of plain arrays. `None` where anything needs a closer look; nothing has happened
@@ -113,7 +117,7 @@ impl PyOrderBook {
         if rows.check().is_err() || ![rows.price, rows.quantity].into_iter().flatten().all(has_no_null) {
             return Ok(None);
         }
-        Self::obeyed(slf, &rows, trades_only).map(Some)
+        Self::obeyed(slf, &columns, &rows, trades_only).map(Some)
     }
 
     /// Lets agents act, in an order drawn by lot: events, and what came of it by row, by market and by agent.
@@ -125,13 +129,8 @@ impl PyOrderBook {
         seed: u64,
         replaces: bool,
     ) -> PyResult<(PyEvents, Bound<'py, PyDict>, Bound<'py, PyDict>, Bound<'py, PyDict>)> {
-        let mut own = slf.try_borrow_mut()?;
-        own.door()?;
-        let Self { book, door } = &mut *own;
-        let door = door.get_or_insert_default();
-        let stepped = book.step(&actions.borrow()?, seed, replaces, door);
-        let mut step = stepped.map_err(|error| Exception::Schema.with(error.to_string()))?;
-        drop(own);
+        let stepped = slf.get().lock(slf.py()).step(&actions.borrow()?, seed, replaces);
+        let mut step = stepped.map_err(|why| Exception::Schema.with(why))?;
         let [acted, seen, agents] = door::stepped(slf.py(), &step)?;
         let (events, record) = (std::mem::take(&mut step.events), std::mem::take(&mut step.record));
         Ok((PyEvents::new(slf.clone().unbind(), events, Some(record)), acted, seen, agents))
@@ -142,7 +141,8 @@ impl PyOrderBook {
     #[expect(clippy::too_many_arguments, reason = "one argument a column")]
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
     fn set_cover(
-        &mut self,
+        &self,
+        py: Python<'_>,
         participant: PyReadonlyArray1<'_, i64>,
         market: PyReadonlyArray1<'_, i64>,
         money: PyReadonlyArray1<'_, i64>,
@@ -163,27 +163,28 @@ impl PyOrderBook {
         if [columns.market, columns.money, columns.energy, columns.position].iter().any(|column| column.len() != rows) {
             return Err(Exception::Schema.with("columns of a cover differ in length; give one cell a participant"));
         }
-        door::set_cover(self.door()?, &columns, Charges { fee, tax_ppm }, settled);
-        Ok(())
+        let set = self.lock(py).door().map(|door| door::set_cover(door, &columns, Charges { fee, tax_ppm }, settled));
+        set.map_err(|why| Exception::Schema.with(why))
     }
 
     /// Money by participant and lots by participant and market; None without a cover.
     fn cover<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyDict>, Bound<'py, PyDict>)>> {
-        let cover = self.door.as_ref().and_then(|door| door.cover());
-        cover.map(|cover| door::cover(py, cover)).transpose()
+        let cover = self.lock(py).door.as_ref().and_then(|door| door.cover().cloned());
+        cover.map(|cover| door::cover(py, &cover)).transpose()
     }
 
     /// Whether the book knows whose its orders are.
     #[getter]
-    fn settles(&self) -> bool {
-        self.door.is_some()
+    fn settles(&self, py: Python<'_>) -> bool {
+        self.lock(py).door.is_some()
     }
 
     /// One new order: its id, its reject code, lots that traded, and lots that rest.
     #[pyo3(signature = (buys, price, quantity, market=Whole(0), participant=None, order=None, tif=0))]
     #[expect(clippy::too_many_arguments, reason = "one argument a column")]
     fn place(
-        &mut self,
+        &self,
+        py: Python<'_>,
         buys: bool,
         price: Option<Whole>,
         quantity: Whole,
@@ -205,147 +206,146 @@ impl PyOrderBook {
             quantity: quantity.0,
             tif,
         };
-        let placed = match &mut self.door {
-            None => self.book.place(&single),
-            Some(door) => {
-                let placed = self.book.place_admitted(&single, door.as_mut());
-                door.stamp(None); // its record comes with that of the next call that returns events
-                placed
-            }
-        };
+        let placed = self.lock(py).place(&single);
         Ok((placed.order, placed.reject, placed.traded, placed.open))
     }
 
     /// One new order that may be more than plain, as the only row of its columns; gives what [`Self::place`] does.
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands columns over by value")]
-    fn place_row(&mut self, order: CommandColumns<'_>) -> PyResult<(i64, u16, u64, u32)> {
+    fn place_row(&self, py: Python<'_>, order: CommandColumns<'_>) -> PyResult<(i64, u16, u64, u32)> {
         let row = order.borrow()?;
-        let placed = match &mut self.door {
-            None => self.book.place_row(&row, &mut Everybody),
-            Some(door) => {
-                let placed = self.book.place_row(&row, door.as_mut());
-                door.stamp(None);
-                placed
-            }
-        };
+        let placed = self.lock(py).place_row(&row);
         let placed = placed.map_err(|error| Exception::Schema.with(error.to_string()))?;
         Ok((placed.order, placed.reject, placed.traded, placed.open))
     }
 
     /// Lets time go by.
-    fn advance(slf: &Bound<'_, Self>, now: i64) -> PyResult<PyEvents> {
-        let mut own = slf.try_borrow_mut()?;
-        let Self { book, door } = &mut *own;
-        let (events, record) = match door {
-            None => (book.advance(now, &mut Everybody), None),
-            Some(door) => {
-                let events = book.advance(now, door.as_mut());
-                (events, Some(door.take_record(None)))
-            }
-        };
-        drop(own);
-        Ok(PyEvents::new(slf.clone().unbind(), events, record))
+    fn advance(slf: &Bound<'_, Self>, now: i64) -> PyEvents {
+        let (events, record) = slf.get().lock(slf.py()).advance(now);
+        PyEvents::new(slf.clone().unbind(), events, record)
     }
 
     /// Sets when markets close: all of them or, where one cannot be set, none.
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
-    fn set_gates(&mut self, market: PyReadonlyArray1<'_, i64>, gate: PyReadonlyArray1<'_, i64>) -> PyResult<()> {
-        schedule::set_gates(&mut self.book, market.as_slice()?, gate.as_slice()?)
+    fn set_gates(
+        &self,
+        py: Python<'_>,
+        market: PyReadonlyArray1<'_, i64>,
+        gate: PyReadonlyArray1<'_, i64>,
+    ) -> PyResult<()> {
+        let (market, gate) = (market.as_slice()?, gate.as_slice()?);
+        let set = schedule::set_gates(&mut self.lock(py).book, market, gate);
+        set.map_err(|why| Exception::Schema.with(why))
     }
 
     /// Sets when markets change their phases, rows of one market side by side; the number behind the last phase closes
     /// it. All of them or, where one cannot be set, none.
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands arrays over by value")]
     fn set_phases(
-        &mut self,
+        &self,
+        py: Python<'_>,
         market: PyReadonlyArray1<'_, i64>,
         time: PyReadonlyArray1<'_, i64>,
         phase: PyReadonlyArray1<'_, u8>,
     ) -> PyResult<()> {
-        schedule::set_phases(&mut self.book, market.as_slice()?, time.as_slice()?, phase.as_slice()?)
+        let (market, time, phase) = (market.as_slice()?, time.as_slice()?, phase.as_slice()?);
+        let set = schedule::set_phases(&mut self.lock(py).book, market, time, phase);
+        set.map_err(|why| Exception::Schema.with(why))
     }
 
     /// Sets the prices at which orders of a market are taken.
-    fn set_collar(&mut self, market: i64, low: Option<i64>, high: Option<i64>) -> PyResult<()> {
-        self.book.set_collar(market, low, high).map_err(|error| schedule::session_error(market, &error))
+    fn set_collar(&self, py: Python<'_>, market: i64, low: Option<i64>, high: Option<i64>) -> PyResult<()> {
+        let set = self.lock(py).book.set_collar(market, low, high);
+        set.map_err(|error| Exception::Schema.with(schedule::session_error(market, &error)))
     }
 
     /// Sets how far a market may trade from its reference, and how long it pauses.
-    fn set_breaker(&mut self, market: i64, breaker: Option<(i64, i64)>) -> PyResult<()> {
-        self.book.set_breaker(market, breaker).map_err(|error| schedule::session_error(market, &error))
+    fn set_breaker(&self, py: Python<'_>, market: i64, breaker: Option<(i64, i64)>) -> PyResult<()> {
+        let set = self.lock(py).book.set_breaker(market, breaker);
+        set.map_err(|error| Exception::Schema.with(schedule::session_error(market, &error)))
     }
 
     /// Price, volume and imbalance of the call as it stands.
-    fn indicative(&mut self, market: i64) -> Option<(i64, u64, i64)> {
-        self.book.indicative(market).map(|call| (call.price, call.volume, call.imbalance))
+    fn indicative(&self, py: Python<'_>, market: i64) -> Option<(i64, u64, i64)> {
+        self.lock(py).book.indicative(market).map(|call| (call.price, call.volume, call.imbalance))
     }
 
     /// What a market does now; None if it has closed.
-    fn phase(&self, market: i64) -> Option<&'static str> {
-        self.book.phase(market).map(Phase::name)
+    fn phase(&self, py: Python<'_>, market: i64) -> Option<&'static str> {
+        self.lock(py).book.phase(market).map(Phase::name)
     }
 
     /// Prices of a side, best first.
-    fn depth<'py>(&mut self, py: Python<'py>, market: i64, side: u8, most: usize) -> data::Levels<'py> {
-        data::levels(py, &self.book.depth(market, side, most))
+    fn depth<'py>(&self, py: Python<'py>, market: i64, side: u8, most: usize) -> data::Levels<'py> {
+        let levels = self.lock(py).book.depth(market, side, most);
+        data::levels(py, &levels)
     }
 
     /// Best prices of all markets, one fresh column a field; null where a side is empty.
-    fn level1<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        data::quotes(py, self.book.quotes())
+    fn level1<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let quotes = self.lock(py).book.quotes();
+        data::quotes(py, quotes)
     }
 
     /// Prices of all markets with their lots, one fresh column a field.
-    fn level2<'py>(&mut self, py: Python<'py>, most: usize) -> PyResult<Bound<'py, PyDict>> {
-        data::depths(py, self.book.depths(most))
+    fn level2<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Bound<'py, PyDict>> {
+        let depths = self.lock(py).book.depths(most);
+        data::depths(py, depths)
     }
 
     /// Price and lots of the best bid and of the best ask.
-    fn best(&mut self, market: i64) -> (BestLevel, BestLevel) {
-        let mut best = |side| self.book.best(market, side).map(|level| (level.price, level.quantity));
+    fn best(&self, py: Python<'_>, market: i64) -> (BestLevel, BestLevel) {
+        let book = &mut self.lock(py).book;
+        let mut best = |side| book.best(market, side).map(|level| (level.price, level.quantity));
         (best(1), best(0))
     }
 
     /// What rests, one fresh column a field.
-    fn snapshot<'py>(&mut self, py: Python<'py>, market: Option<i64>) -> PyResult<Bound<'py, PyDict>> {
-        data::snapshot(py, self.book.snapshot(market))
+    fn snapshot<'py>(&self, py: Python<'py>, market: Option<i64>) -> PyResult<Bound<'py, PyDict>> {
+        let resting = self.lock(py).book.snapshot(market);
+        data::snapshot(py, resting)
     }
 
     /// Market, gate, halted, closed, one fresh column each; no gate is null.
     fn markets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        data::markets(py, &self.book.market_states())
+        let states = self.lock(py).book.market_states();
+        data::markets(py, &states)
     }
 
     /// The latest time that the book has seen; None before the first.
     #[getter]
-    fn clock(&self) -> Option<i64> {
-        Some(self.book.clock()).filter(|&clock| clock != i64::MIN)
+    fn clock(&self, py: Python<'_>) -> Option<i64> {
+        Some(self.lock(py).book.clock()).filter(|&clock| clock != i64::MIN)
     }
 
     #[getter]
-    fn next_seq(&self) -> u64 {
-        self.book.next_seq()
+    fn next_seq(&self, py: Python<'_>) -> u64 {
+        self.lock(py).book.next_seq()
     }
 
-    fn __len__(&self) -> usize {
-        self.book.len()
+    fn __len__(&self, py: Python<'_>) -> usize {
+        self.lock(py).book.len()
     }
 
     /// A book of its own in the same state.
-    fn copy(&self) -> Self {
-        Self { book: self.book.clone(), door: self.door.clone() }
+    fn copy(&self, py: Python<'_>) -> Self {
+        Self(Mutex::new(self.lock(py).clone()))
     }
 
     /// The whole state as bytes. `are_texts` says of ids of markets, orders and participants whether they are text, and
     /// `texts` which; None where none came yet.
     fn save<'py>(
-        &mut self,
+        &self,
         py: Python<'py>,
         units: Option<[String; 3]>,
         are_texts: [Option<bool>; 3],
         texts: [Vec<String>; 3],
     ) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &saved::save(&mut self.book, self.door.as_deref(), units, are_texts, texts))
+        let state = {
+            let State { book, door } = &mut *self.lock(py);
+            saved::save(book, door.as_deref(), units, are_texts, texts)
+        };
+        PyBytes::new(py, &state)
     }
 
     /// The book that `save` wrote, and what it was given beside it.

@@ -54,5 +54,5 @@ pub fn restore(state: &[u8], small_max: Option<usize>) -> PyResult<Restored> {
             }
         };
     }
-    Ok((PyOrderBook { book, door }, caller.units, are_texts, texts))
+    Ok((PyOrderBook::new_of(book, door), caller.units, are_texts, texts))
 }

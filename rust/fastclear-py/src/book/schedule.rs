@@ -1,9 +1,6 @@
 //! When markets change their phases and close. Checked first, then set: all of them, or none.
 
 use fastclear_core::book::{GateError, OrderBook, Phase, SessionError};
-use pyo3::prelude::*;
-
-use crate::errors::Exception;
 
 /// When a market changes its phase, and when it closes.
 struct Day {
@@ -13,18 +10,16 @@ struct Day {
 }
 
 /// Why a market cannot have that.
-pub fn session_error(market: i64, error: &dyn std::fmt::Display) -> PyErr {
-    Exception::Schema.with(format!("market {market}: {error}"))
+pub fn session_error(market: i64, error: &dyn std::fmt::Display) -> String {
+    format!("market {market}: {error}")
 }
 
 /// Sets when markets close.
-pub fn set_gates(book: &mut OrderBook, market: &[i64], gate: &[i64]) -> PyResult<()> {
+pub fn set_gates(book: &mut OrderBook, market: &[i64], gate: &[i64]) -> Result<(), String> {
     if market.len() != gate.len() {
-        return Err(Exception::Schema.with("'market' and 'gate' have different lengths; give one gate a market"));
+        return Err("'market' and 'gate' have different lengths; give one gate a market".to_owned());
     }
-    let refused = |row: usize, error: GateError| {
-        Exception::Schema.with(format!("column 'gate', row {row}: market {}: {error}", market[row]))
-    };
+    let refused = |row: usize, error: GateError| format!("column 'gate', row {row}: market {}: {error}", market[row]);
     for (row, (&market, &gate)) in market.iter().zip(gate).enumerate() {
         book.check_gate(market, gate).map_err(|error| refused(row, error))?;
     }
@@ -35,9 +30,9 @@ pub fn set_gates(book: &mut OrderBook, market: &[i64], gate: &[i64]) -> PyResult
 }
 
 /// Sets when markets change their phases, rows of one market side by side; the number behind the last phase closes it.
-pub fn set_phases(book: &mut OrderBook, market: &[i64], time: &[i64], phase: &[u8]) -> PyResult<()> {
+pub fn set_phases(book: &mut OrderBook, market: &[i64], time: &[i64], phase: &[u8]) -> Result<(), String> {
     if market.len() != time.len() || market.len() != phase.len() {
-        return Err(Exception::Schema.with("'market', 'time' and 'phase' have different lengths"));
+        return Err("'market', 'time' and 'phase' have different lengths".to_owned());
     }
     let mut days: Vec<Day> = Vec::new();
     for (row, &id) in market.iter().enumerate() {
