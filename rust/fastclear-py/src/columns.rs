@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use fastclear_core::order::{Columns, Integers};
 use fastclear_core::simd;
-use numpy::{Element, PyArray1, PyArrayMethods, PyReadonlyArray1, dtype};
+use numpy::{BorrowError, Element, PyArray1, PyArrayMethods, PyReadonlyArray1, dtype};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString};
 
 use crate::errors::Exception;
 
@@ -71,6 +71,13 @@ impl IntegerColumn<'_> {
             Self::Wide(column) => Integers::Wide(column.as_slice()?),
             Self::Narrow(column) => Integers::Narrow(column.as_slice()?),
         })
+    }
+
+    fn is_frozen(&self) -> PyResult<bool> {
+        match self {
+            Self::Wide(column) => is_frozen(column),
+            Self::Narrow(column) => is_frozen(column),
+        }
     }
 }
 
@@ -176,23 +183,34 @@ impl<'py> Orders<'py> {
     }
 
     /// Whether no Python code can write to any of these columns.
-    pub fn nobody_writes(&self, py: Python<'_>) -> PyResult<bool> {
-        static FROZEN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let mut arrays: Vec<&Bound<'_, PyAny>> = Vec::with_capacity(9);
-        arrays.push(match &self.side {
-            SideColumn::Signed(column) => column,
-            SideColumn::Unsigned(column) => column,
-        });
-        for column in [&self.price, &self.quantity] {
-            arrays.push(match column {
-                IntegerColumn::Narrow(column) => column,
-                IntegerColumn::Wide(column) => column,
-            });
+    pub fn nobody_writes(&self) -> PyResult<bool> {
+        let side = match &self.side {
+            SideColumn::Signed(column) => is_frozen(column),
+            SideColumn::Unsigned(column) => is_frozen(column),
+        };
+        if !side? || !self.price.is_frozen()? || !self.quantity.is_frozen()? {
+            return Ok(false);
         }
         let ids = [&self.market, &self.order, &self.time, &self.participant, &self.min_quantity, &self.start_price];
-        arrays.extend(ids.into_iter().flatten().map(|column| column.as_any()));
-        FROZEN.import(py, "fastclear.orders.memory", "frozen")?.call1(PyTuple::new(py, arrays)?)?.extract()
+        for column in ids.into_iter().flatten() {
+            if !is_frozen(column)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
+}
+
+/// Whether no Python code can write to a column that is borrowed for reading.
+fn is_frozen<T: Element>(column: &PyReadonlyArray1<'_, T>) -> PyResult<bool> {
+    static FROZEN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    // An array that may be written is not lent for that either, since it is borrowed, but for another reason.
+    if !matches!(column.try_readwrite(), Err(BorrowError::NotWriteable)) {
+        return Ok(false);
+    }
+    let (py, base) = (column.py(), column.getattr(intern!(column.py(), "base"))?);
+    // The memory of another: what may be written there may be written here.
+    Ok(base.is_none() || FROZEN.import(py, "fastclear.orders.memory", "frozen")?.call1((base,))?.extract()?)
 }
 
 /// Whether memory of any column is also that of `out`.
