@@ -200,7 +200,7 @@ fn clear_columns<'py>(
     }
     let rows = columns.len();
     let want = Want { payment: false, trades: fills && mechanism.prices_by_trade(), prices_only: !fills };
-    let frozen = rows >= ROWS_DETACHED && borrowed.nobody_writes(py)?;
+    let frozen = rows >= ROWS_DETACHED && borrowed.nobody_writes()?;
     let filled = match out {
         None if !fills => {
             return Ok(Some((run(py, &columns, mechanism, want, threads, None, frozen)?, None)));

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use fastclear_core::order::{Columns, Integers};
 use fastclear_core::simd;
-use numpy::{Element, PyArray1, PyArrayMethods, PyReadonlyArray1, dtype};
+use numpy::{BorrowError, Element, PyArray1, PyArrayMethods, PyReadonlyArray1, dtype};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString};
 
 use crate::errors::Exception;
 
@@ -65,20 +65,19 @@ pub fn borrow_any<'py, T: Element>(
 }
 
 impl<'py> IntegerColumn<'py> {
-    /// The array.
-    pub fn array(&self) -> &Bound<'py, PyAny> {
-        match self {
-            Self::Wide(column) => column.as_any(),
-            Self::Narrow(column) => column.as_any(),
-        }
-    }
-
     /// The column as the core reads it.
     pub fn integers(&self) -> PyResult<Integers<'_>> {
         Ok(match self {
             Self::Wide(column) => Integers::Wide(column.as_slice()?),
             Self::Narrow(column) => Integers::Narrow(column.as_slice()?),
         })
+    }
+
+    fn is_frozen(&self) -> PyResult<bool> {
+        match self {
+            Self::Wide(column) => is_frozen(column),
+            Self::Narrow(column) => is_frozen(column),
+        }
     }
 }
 
@@ -184,26 +183,34 @@ impl<'py> Orders<'py> {
     }
 
     /// Whether no Python code can write to any of these columns.
-    pub fn nobody_writes(&self, py: Python<'_>) -> PyResult<bool> {
+    pub fn nobody_writes(&self) -> PyResult<bool> {
         let side = match &self.side {
-            SideColumn::Signed(column) => column.as_any(),
-            SideColumn::Unsigned(column) => column.as_any(),
+            SideColumn::Signed(column) => is_frozen(column),
+            SideColumn::Unsigned(column) => is_frozen(column),
         };
-        let numbers = [&self.price, &self.quantity].map(IntegerColumn::array);
+        if !side? || !self.price.is_frozen()? || !self.quantity.is_frozen()? {
+            return Ok(false);
+        }
         let ids = [&self.market, &self.order, &self.time, &self.participant, &self.min_quantity, &self.start_price];
-        let ids = ids.into_iter().flatten().map(|column| column.as_any());
-        are_frozen(py, [side].into_iter().chain(numbers).chain(ids))
+        for column in ids.into_iter().flatten() {
+            if !is_frozen(column)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
-/// Whether no Python code can write to any of these arrays.
-pub fn are_frozen<'a, 'py: 'a>(
-    py: Python<'py>,
-    arrays: impl IntoIterator<Item = &'a Bound<'py, PyAny>>,
-) -> PyResult<bool> {
+/// Whether no Python code can write to a column that is borrowed for reading.
+pub fn is_frozen<T: Element>(column: &PyReadonlyArray1<'_, T>) -> PyResult<bool> {
     static FROZEN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let arrays: Vec<_> = arrays.into_iter().collect();
-    FROZEN.import(py, "fastclear.orders.memory", "frozen")?.call1(PyTuple::new(py, arrays)?)?.extract()
+    // An array that may be written is not lent for that either, since it is borrowed, but for another reason.
+    if !matches!(column.try_readwrite(), Err(BorrowError::NotWriteable)) {
+        return Ok(false);
+    }
+    let (py, base) = (column.py(), column.getattr(intern!(column.py(), "base"))?);
+    // The memory of another: what may be written there may be written here.
+    Ok(base.is_none() || FROZEN.import(py, "fastclear.orders.memory", "frozen")?.call1((base,))?.extract()?)
 }
 
 /// Whether memory of any column is also that of `out`.

@@ -21,7 +21,7 @@ impl Average {
         scratch: &mut Scratch,
     ) -> Option<Outcome> {
         let priority = &market.priority;
-        let mut outcome = results.serve_by_merit(book, priority, &mut scratch.curve)?;
+        let mut outcome = results.serve_by_merit(book, priority, scratch.curve.get())?;
         if outcome.volume == 0 {
             return Some(outcome);
         }

@@ -52,7 +52,7 @@ impl Muda {
         // Prices come of nobody's priority.
         let unordered = Priority { time: None, order: None, ..market.priority };
         Part::split(book, &unordered, is_right, [left, right]);
-        outcome.half_prices = [price(left, curve)?, price(right, curve)?];
+        outcome.half_prices = [price(left, curve.get())?, price(right, curve.get())?];
         outcome.is_odd = outcome.half_prices.iter().flatten().any(|price| price % 2 != 0);
         // Each half trades at the other's price. Where there is none, the half's own orders are picked in vain.
         let [left_found, right_found] = outcome.half_prices;
@@ -118,7 +118,7 @@ impl Muda {
                     },
                 ));
                 let eager = Book { price: prices, ..book };
-                let crossing = curve::cross(&eager, &Terms::by_merit(&willing.priority()), fills, curve)?.1;
+                let crossing = curve::cross(&eager, &Terms::by_merit(&willing.priority()), fills, curve.get())?.1;
                 level = crossing.map_or(level, |crossing| crossing.low);
             }
             _ => {}

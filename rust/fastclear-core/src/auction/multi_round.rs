@@ -58,7 +58,7 @@ impl MultiRound {
                 fills.resize(quotes.len(), 0);
                 let priority = quotes.priority();
                 let terms = Terms::by_merit(&priority);
-                let Crossing { low, volume, .. } = curve::cross(&quotes.book(), &terms, fills, curve)?.1?;
+                let Crossing { low, volume, .. } = curve::cross(&quotes.book(), &terms, fills, curve.get())?.1?;
                 let simd::Margin { last_bid, last_ask, .. } = simd::margin_at(&quotes.book(), low, fills);
                 let midpoint = last_bid + last_ask;
                 results.trade_part_at(quotes, fills, midpoint, rows);
@@ -100,7 +100,7 @@ impl MultiRound {
         scratch: &mut Scratch,
     ) -> Option<Outcome> {
         let priority = &market.priority;
-        let mut outcome = results.serve_by_merit(book, priority, &mut scratch.curve)?;
+        let mut outcome = results.serve_by_merit(book, priority, scratch.curve.get())?;
         let bids = outcome.bids as usize;
         if self.max_rounds == 0 || bids == 0 || bids == book.len() {
             results.filled.fill(0);

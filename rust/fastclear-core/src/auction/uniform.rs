@@ -147,7 +147,7 @@ impl Uniform {
         scratch: &mut Scratch,
     ) -> Option<(u32, Option<(i64, i64)>)> {
         let terms = Terms { zero_surplus: true, rationing: self.rationing, priority };
-        let (bids, crossing) = curve::cross(book, &terms, filled, &mut scratch.curve)?;
+        let (bids, crossing) = curve::cross(book, &terms, filled, scratch.curve.get())?;
         let Some(Crossing { low, volume, .. }) = crossing else {
             return Some((bids, None));
         };
@@ -172,7 +172,7 @@ impl Uniform {
         fills.resize(part.len(), 0);
         let part_priority = part.priority();
         let terms = Terms { priority: &part_priority, ..terms };
-        let crossing = curve::cross(&Book { fee: book.fee, ..part.book() }, &terms, fills, curve)?.1;
+        let crossing = curve::cross(&Book { fee: book.fee, ..part.book() }, &terms, fills, curve.get())?.1;
         filled.fill(0);
         for (&i, &fill) in part.positions().iter().zip(&*fills) {
             filled[i as usize] = fill;

@@ -78,6 +78,11 @@ impl Job<'_> {
         let markets = orders.markets.len();
         let mut payment = self.want.payment.then(|| vec![0; filled.len()]);
         let threads = threads::worth(filled.len(), self.threads).min(markets).max(1);
+        if threads == 1 {
+            let mut part = Part::new(self.mechanism, markets);
+            self.run_range(orders, price, quantity, 0..markets, filled, payment.as_deref_mut(), &mut part)?;
+            return Some(part.done(payment, self.want));
+        }
         // Cut at whole markets, as evenly in rows as that allows.
         let starts = &orders.markets.starts;
         let cut = |part| starts.partition_point(|&start| start < filled.len() * part / threads).min(markets);

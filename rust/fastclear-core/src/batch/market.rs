@@ -19,7 +19,8 @@ use super::Want;
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     curve: curve::Lent,
-    ranked: ranked::Scratch,
+    /// What few mechanisms need.
+    ranked: Option<Box<ranked::Scratch>>,
     pairing: pairing::Lent,
 }
 
@@ -125,7 +126,7 @@ impl OneMarket<'_> {
     fn uniform<P: Number, Q: Number>(&mut self, book: &Book<'_, P, Q>, uniform: &Uniform) -> Option<MarketOutcome> {
         let priority = &self.market.priority;
         let (bids, crossing) = if uniform.whole_levels {
-            let scratch = &mut self.scratch.ranked;
+            let scratch = self.scratch.ranked.get_or_insert_default();
             let (bids, crossed) = uniform.cross_whole_levels(book, priority, self.filled, scratch)?;
             let crossing = crossed.map(|(price, volume)| {
                 let welfare = simd::welfare(book, self.filled);
@@ -134,7 +135,7 @@ impl OneMarket<'_> {
             (bids, crossing)
         } else {
             let terms = Terms { zero_surplus: uniform.zero_surplus, rationing: uniform.rationing, priority };
-            curve::cross(book, &terms, self.filled, &mut self.scratch.curve)?
+            curve::cross(book, &terms, self.filled, self.scratch.curve.get())?
         };
         let Some(Crossing { low, high, volume, welfare }) = crossing else {
             return Some(nothing_traded(book, bids));
@@ -151,7 +152,7 @@ impl OneMarket<'_> {
         }
         if self.want.trades {
             let prices = |_: &Pairs<'_>, prices: &mut Prices<'_>| prices.fill((price_buy, price_sell));
-            pairing::pair(book, filled, priority, &self.place, prices, self.trades, &mut self.scratch.pairing);
+            pairing::pair(book, filled, priority, &self.place, prices, self.trades, self.scratch.pairing.get());
         }
         Some(MarketOutcome {
             volume,
@@ -177,7 +178,7 @@ impl OneMarket<'_> {
     ) -> Option<MarketOutcome> {
         let priority = &self.market.priority;
         let terms = Terms { zero_surplus: true, rationing: Rationing::Time, priority };
-        let (bids, crossing) = curve::cross(book, &terms, self.filled, &mut self.scratch.curve)?;
+        let (bids, crossing) = curve::cross(book, &terms, self.filled, self.scratch.curve.get())?;
         let Some(Crossing { volume, welfare, .. }) = crossing else {
             return Some(nothing_traded(book, bids));
         };
@@ -198,7 +199,7 @@ impl OneMarket<'_> {
         };
         let mut local = Trades { one_price: self.trades.one_price, ..Trades::default() };
         let into = if self.want.trades { &mut *self.trades } else { &mut local };
-        pairing::pair(book, self.filled, priority, &self.place, price, into, &mut self.scratch.pairing);
+        pairing::pair(book, self.filled, priority, &self.place, price, into, self.scratch.pairing.get());
         let (buyer_payment, seller_revenue) = (bought.total(), sold.total());
         Some(MarketOutcome {
             volume,
@@ -222,9 +223,9 @@ impl OneMarket<'_> {
             payment: self.payment.as_deref_mut(),
             trades: self.want.trades.then_some(&mut *self.trades),
             place: self.place,
-            pairing: &mut self.scratch.pairing,
+            pairing: self.scratch.pairing.get(),
         };
-        let found = rule.clear(book, &self.market, &mut results, &mut self.scratch.ranked)?;
+        let found = rule.clear(book, &self.market, &mut results, self.scratch.ranked.get_or_insert_default())?;
         let Outcome { half_prices, branch, rounds, bids, volume, welfare, .. } = found;
         self.details.push(MarketDetail { half_prices, branch, rounds });
         let mut outcome = MarketOutcome {

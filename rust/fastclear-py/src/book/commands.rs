@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::arguments::{Bytes, Wide, bytes, wide};
-use crate::columns::{IntegerColumn, SideColumn, are_frozen, plain, plain_integers, sides};
+use crate::columns::{IntegerColumn, SideColumn, is_frozen, plain, plain_integers, sides};
 
 type Number<'py> = Option<IntegerColumn<'py>>;
 
@@ -73,15 +73,21 @@ pub fn has_no_null(column: Integers<'_>) -> bool {
     }
 }
 
-impl<'py> CommandColumns<'py> {
+impl CommandColumns<'_> {
     /// Whether no Python code can write to any of these columns.
-    pub fn nobody_writes(&self, py: Python<'py>) -> PyResult<bool> {
+    pub fn nobody_writes(&self) -> PyResult<bool> {
         let bytes = [&self.op, &self.side, &self.is_market_order, &self.tif, &self.flags, &self.peg, &self.phase];
         let wides = [&self.market, &self.order, &self.participant, &self.expires, &self.time];
         let numbers = [&self.price, &self.quantity, &self.display, &self.min_quantity, &self.stop, &self.offset];
-        let bytes = bytes.into_iter().flatten().map(|column| column.as_any());
-        let wides = wides.into_iter().flatten().map(|column| column.as_any());
-        are_frozen(py, bytes.chain(wides).chain(numbers.into_iter().flatten().map(IntegerColumn::array)))
+        let bytes = bytes.into_iter().flatten().map(is_frozen);
+        let wides = wides.into_iter().flatten().map(is_frozen);
+        let numbers = numbers.into_iter().flatten().map(IntegerColumn::is_frozen);
+        for is_frozen in bytes.chain(wides).chain(numbers) {
+            if !is_frozen? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// As the core reads them.

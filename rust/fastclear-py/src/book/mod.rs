@@ -70,7 +70,7 @@ impl PyOrderBook {
     ) -> PyResult<PyEvents> {
         let (py, own) = (slf.py(), slf.get());
         let want = if trades_only { Want::Trades } else { Want::Events };
-        let is_detached = commands.rows >= ROWS_DETACHED && columns.nobody_writes(py)?;
+        let is_detached = commands.rows >= ROWS_DETACHED && columns.nobody_writes()?;
         let obeyed = if is_detached {
             py.detach(|| own.0.lock().unwrap_or_else(PoisonError::into_inner).obey(commands, want))
         } else {

@@ -77,8 +77,8 @@ impl Scratch {
 }
 
 impl Lend for Scratch {
-    fn idle() -> &'static Mutex<Vec<Self>> {
-        static IDLE: Mutex<Vec<Scratch>> = Mutex::new(Vec::new());
+    fn idle() -> &'static Mutex<Vec<Box<Self>>> {
+        static IDLE: Mutex<Vec<Box<Scratch>>> = Mutex::new(Vec::new());
         &IDLE
     }
 

@@ -107,8 +107,8 @@ pub struct Scratch {
 pub type Lent = lent::Lent<Scratch>;
 
 impl Lend for Scratch {
-    fn idle() -> &'static Mutex<Vec<Self>> {
-        static IDLE: Mutex<Vec<Scratch>> = Mutex::new(Vec::new());
+    fn idle() -> &'static Mutex<Vec<Box<Self>>> {
+        static IDLE: Mutex<Vec<Box<Scratch>>> = Mutex::new(Vec::new());
         &IDLE
     }
 

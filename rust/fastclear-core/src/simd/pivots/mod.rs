@@ -1,5 +1,8 @@
 //! A book weighed at a few prices at once.
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
 use super::near::{BLOCK, Near};
 use super::on_every_path;
 use super::sweep::SMALL_QUANTITY;
@@ -57,9 +60,20 @@ fn weigh_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, pivots: &[i64; PIVOTS
 }
 
 on_every_path! {
-    /// Weighs a book at some prices; `None` where a quantity is too large for it. Columns are not checked: where one holds
-    /// what no order may carry, weights mean nothing.
-    pub fn weigh_at<P: Number, Q: Number>(book: &Book<'_, P, Q>, pivots: &[i64; PIVOTS]) -> Option<Reached> = weigh_body
+    /// See [`weigh_at`]; in loops that the compiler turns into vectors.
+    fn weigh_loops<P: Number, Q: Number>(book: &Book<'_, P, Q>, pivots: &[i64; PIVOTS]) -> Option<Reached> = weigh_body
+}
+
+/// Weighs a book at some prices; `None` where a quantity is too large for it. Columns are not checked: where one holds
+/// what no order may carry, weights mean nothing.
+pub fn weigh_at<P: Number, Q: Number>(book: &Book<'_, P, Q>, pivots: &[i64; PIVOTS]) -> Option<Reached> {
+    #[cfg(target_arch = "x86_64")]
+    if super::path() == super::Path::Avx512 {
+        // SAFETY: `path` asked the machine for the features that the kernel needs.
+        #[allow(unsafe_code, reason = "see SAFETY")]
+        return unsafe { avx512::weigh(book, pivots) };
+    }
+    weigh_loops(book, pivots)
 }
 
 #[cfg(test)]
@@ -91,8 +105,19 @@ mod tests {
             reached: pivots.map(|pivot| sum(&|i| book.competing_price(i) <= pivot)),
         };
         assert_eq!(weigh_at(&book, &pivots), Some(expected), "{rows} rows, fee {fee}");
-        quantity[rows / 2] = largest + 1;
-        let book = Book { side: &side[..], price: &price[..], quantity: &quantity[..], fee };
-        assert_eq!(weigh_at(&book, &pivots), None, "a sum over a block may take more than 32 bits");
+        let wide: Vec<i64> = price.iter().map(|&price| price.into()).collect();
+        let mut narrow: Vec<i32> = quantity.iter().map(|&quantity| quantity as i32).collect();
+        let other = Book { side: &side[..], price: &wide[..], quantity: &narrow[..], fee };
+        assert_eq!(weigh_at(&other, &pivots), Some(expected), "{rows} rows, fee {fee}, of the other widths");
+        for flaw in [largest + 1, -1, 1 << 40] {
+            quantity[rows / 2] = flaw;
+            let book = Book { side: &side[..], price: &price[..], quantity: &quantity[..], fee };
+            assert_eq!(weigh_at(&book, &pivots), None, "a sum over a block may take more than 32 bits");
+        }
+        for flaw in [largest as i32 + 1, -1] {
+            narrow[rows / 2] = flaw;
+            let other = Book { side: &side[..], price: &wide[..], quantity: &narrow[..], fee };
+            assert_eq!(weigh_at(&other, &pivots), None, "the same in 32 bits");
+        }
     }
 }
