@@ -64,7 +64,7 @@ pub fn borrow_any<'py, T: Element>(
     column.map(borrow).transpose()
 }
 
-impl<'py> IntegerColumn<'py> {
+impl IntegerColumn<'_> {
     /// The column as the core reads it.
     pub fn integers(&self) -> PyResult<Integers<'_>> {
         Ok(match self {
@@ -73,7 +73,8 @@ impl<'py> IntegerColumn<'py> {
         })
     }
 
-    fn is_frozen(&self) -> PyResult<bool> {
+    /// Whether no Python code can write to it.
+    pub fn is_frozen(&self) -> PyResult<bool> {
         match self {
             Self::Wide(column) => is_frozen(column),
             Self::Narrow(column) => is_frozen(column),
