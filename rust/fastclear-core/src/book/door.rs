@@ -1,8 +1,8 @@
 //! A door with a register of who came in, and with a cover if one is set.
 
 use super::cover::{Charges, Cover};
-use super::event::{Event, Kind};
-use super::register::{Noticed, Record, Register};
+use super::event::Event;
+use super::register::{Heard, Record, Register, Standing};
 use super::rules::{Admission, Request};
 use crate::reject::RejectReason;
 
@@ -47,27 +47,33 @@ impl Door {
 }
 
 impl Admission for Door {
+    const GOES_STRAIGHT: bool = true;
+
+    #[inline]
     fn admit(&mut self, request: &Request) -> Result<(), RejectReason> {
-        if let Some(cover) = &self.cover {
+        if let Some(cover) = &mut self.cover {
             let replaced = request.replaces.and_then(|_| self.register.standing(request.order));
-            cover.admit(request, replaced)?;
+            cover.admit(request, replaced.map(|(_, standing)| standing))?;
         }
         self.register.ask(request);
         Ok(())
     }
 
+    #[inline]
     fn seen(&mut self, event: &Event) {
-        if event.kind == Kind::Rejected {
-            return;
+        match &mut self.cover {
+            Some(cover) => self.register.follow(event, cover),
+            None => self.register.follow(event, &mut Nobody),
         }
-        let cover = &mut self.cover;
-        self.register.follow(event, |noticed| {
-            let Some(cover) = cover else { return };
-            match noticed {
-                Noticed::Left(standing) => cover.stand(standing, -1),
-                Noticed::Stands(standing) => cover.stand(standing, 1),
-                Noticed::Dealt(deal) => cover.deal(deal),
-            }
-        });
     }
+}
+
+/// Who covers nothing, and need not hear.
+struct Nobody;
+
+impl Heard for Nobody {
+    fn stands(&mut self, _: u32, _: &Standing) {}
+    fn leaves(&mut self, _: u32, _: &Standing) {}
+    fn loses(&mut self, _: u32, _: u8, _: i64) {}
+    fn dealt(&mut self, _: u32, _: u32, _: i64, _: i64) {}
 }

@@ -289,7 +289,7 @@ impl OrderBook {
     ) {
         let mut row = 0;
         // Short runs cost more than they save; a block that has many of them is left alone.
-        let mut tries = if A::HAS_A_WORD { 0 } else { BLOCK / 4 };
+        let mut tries = if A::GOES_STRAIGHT { BLOCK / 4 } else { 0 };
         let times = commands.time.map(|times| &times[block.from..block.from + block.n]);
         let latest = times.map(last_of);
         while row < block.n {
