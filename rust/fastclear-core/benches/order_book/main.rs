@@ -87,8 +87,11 @@ fn main() {
     }
     if std::env::var_os("DOORS").is_some() {
         for workload in [&W1, &W2, &W4] {
+            if std::env::var("WL").is_ok_and(|name| name != workload.name) { continue; }
             let flow = Flow::of(workload);
-            race(&flow, doors(&flow, &[10_000, 1_000_000]), rounds, json);
+            let mut all = doors(&flow, &[10_000, 1_000_000]);
+            if let Ok(only) = std::env::var("ONLY") { all = all.drain(..).filter(|one| only.split('/').any(|o| one.name == o)).collect(); }
+            race(&flow, all, rounds, json);
         }
         return;
     }

@@ -2,7 +2,7 @@
 
 use super::cover::{Charges, Cover};
 use super::event::Event;
-use super::register::{Heard, Record, Register, Standing};
+use super::register::{Heard, Note, Record, Register, Standing};
 use super::rules::{Admission, Request};
 use crate::reject::RejectReason;
 
@@ -11,11 +11,19 @@ use crate::reject::RejectReason;
 pub struct Door {
     register: Register,
     cover: Option<Cover>,
+    /// What is yet to be written into the register, many things at once: memory is then fetched for some while others are
+    /// written. Nothing between calls.
+    notes: Vec<Note>,
+    /// Whether notes may wait: within a call, if no cover asks what the register knows.
+    waits: bool,
 }
+
+/// As many notes wait at most: what stays close to the processor.
+const NOTES: usize = 256;
 
 impl Door {
     pub(super) fn of(register: Register, cover: Option<Cover>) -> Self {
-        Self { register, cover }
+        Self { register, cover, ..Self::default() }
     }
 
     /// The register.
@@ -46,6 +54,22 @@ impl Door {
     }
 }
 
+impl Door {
+    #[inline(always)]
+    fn write(&mut self, note: &Note) {
+        match &mut self.cover {
+            Some(cover) => self.register.write(note, cover),
+            None => self.register.write(note, &mut Nobody),
+        }
+    }
+
+    #[inline(never)]
+    fn write_all(&mut self) {
+        self.register.write_all(&self.notes, &mut Nobody);
+        self.notes.clear();
+    }
+}
+
 impl Admission for Door {
     const GOES_STRAIGHT: bool = true;
 
@@ -59,12 +83,26 @@ impl Admission for Door {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn seen(&mut self, event: &Event) {
-        match &mut self.cover {
-            Some(cover) => self.register.follow(event, cover),
-            None => self.register.follow(event, &mut Nobody),
+        let Some(note) = self.register.note(event) else { return };
+        if self.waits {
+            self.notes.push(note);
+            if self.notes.len() == NOTES {
+                self.write_all();
+            }
+        } else {
+            self.write(&note);
         }
+    }
+
+    fn begin(&mut self) {
+        self.waits = self.cover.is_none() && self.register.looks_ahead();
+    }
+
+    fn end(&mut self) {
+        self.write_all();
+        self.waits = false;
     }
 }
 

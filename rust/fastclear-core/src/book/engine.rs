@@ -144,10 +144,12 @@ impl OrderBook {
         let mut events = Events { first_seq: self.next_seq, ..Events::default() };
         // Room for what most flows make, so that columns are rarely moved while they grow.
         events.rows.reserve(if want == Want::Events { commands.rows * 2 } else { commands.rows / 2 });
+        admission.begin();
         match want {
             Want::Events => self.run::<A, true>(commands, admission, &mut events),
             Want::Trades => self.run::<A, false>(commands, admission, &mut events),
         }
+        admission.end();
         self.next_seq += events.count;
         Ok(events)
     }

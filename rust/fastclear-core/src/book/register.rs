@@ -11,6 +11,7 @@ use super::event::{Event, Kind};
 use super::ids::Ids;
 use super::rules::Request;
 use crate::order::BUY;
+use crate::simd;
 
 /// An order, as far as those who settle or seal its trades ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +103,38 @@ struct Live {
 
 const NO_ROW: u32 = u32::MAX;
 
+/// What a [`Request`] said.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    market: i64,
+    order: i64,
+    participant: i64,
+    limit: Option<i64>,
+    quantity: i64,
+    side: u8,
+    replaces: bool,
+}
+
+/// What an event says to the register. It may be written down later: other notes do not depend on that.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Note {
+    /// The order that it is about; of a trade, the one that rested.
+    order: i64,
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum What {
+    /// It came, with the number that is next.
+    Came { market: i64, participant: i64, limit: i64, quantity: i64, open: u32, command: u32, side: u8 },
+    /// It has as many lots open, and perhaps another limit.
+    Replaced { limit: Option<i64>, open: u32 },
+    /// Another one came in, on a side, and traded with it.
+    Traded { incoming: i64, price: i32, quantity: u32, side: u8 },
+    /// It has only so many lots open; without any it is gone.
+    Keeps { open: u32 },
+}
+
 /// Every order that is there.
 #[derive(Clone, Debug, Default)]
 pub struct Register {
@@ -111,7 +144,7 @@ pub struct Register {
     cards: Vec<Card>,
     free: Vec<u32>,
     /// What the door let in last, until the book says that it took it.
-    asked: Option<Request>,
+    asked: Option<Asked>,
     /// Places of the two orders that events were about last.
     last: [u32; 2],
     /// Markets that have traded, and the prices of their last trades.
@@ -236,7 +269,11 @@ impl Register {
     /// What was there to write down since this was last asked, by the end of a call whose commands had these times.
     pub fn take_record(&mut self, times: Option<&[i64]>) -> Record {
         self.stamp(times);
+        self.cards.resize(self.lives.len(), NOBODYS);
         for (row, (card, &place)) in self.record.cards.iter().zip(&self.places_of_rows).enumerate() {
+            let next = self.places_of_rows.get(row + STEP).map_or(usize::MAX, |&place| place as usize);
+            simd::prefetch_place(&self.lives, next);
+            simd::prefetch_place(&self.cards, next);
             // Who is gone has given its place back, and may have left it to another.
             if let Some(live) = self.lives.get_mut(place as usize).filter(|live| live.row == row as u32) {
                 live.row = NO_ROW;
@@ -277,122 +314,153 @@ impl Register {
     }
 
     /// Takes note of an order that the book will take now.
-    #[inline]
+    #[inline(always)]
     pub(super) fn ask(&mut self, request: &Request) {
-        self.asked = Some(*request);
+        let Request { market, order, participant, side, price: limit, quantity, replaces } = *request;
+        self.asked = Some(Asked { market, order, participant, limit, quantity, side, replaces: replaces.is_some() });
     }
 
-    /// Follows an event, and tells `heard` what comes of it.
-    #[inline]
-    pub(super) fn follow(&mut self, event: &Event, heard: &mut impl Heard) {
-        match event.kind {
-            Kind::Accepted => self.accept(event, heard),
-            Kind::Replaced => self.replace(event, heard),
-            Kind::Trade => self.deal(event, heard),
-            Kind::Cancelled => self.set_open(event.order, event.remaining, heard),
-            Kind::Filled | Kind::Expired => self.set_open(event.order, 0, heard),
-            _ => {}
+    /// What is to be written down of an event.
+    ///
+    /// A replacement that was asked for has another limit; one that the book made by itself (what an iceberg shows next, a
+    /// peg that follows its market) is within the limit that the order came with.
+    #[inline(always)]
+    pub(super) fn note(&mut self, event: &Event) -> Option<Note> {
+        let Event { order, counter, price, quantity, remaining: open, command, side, .. } = *event;
+        let what = match event.kind {
+            Kind::Accepted => {
+                let asked = self.asked.take().filter(|asked| asked.order == order)?;
+                let Asked { market, participant, limit, quantity, side, .. } = asked;
+                What::Came { market, participant, limit: limit.unwrap_or(NULL), quantity, open, command, side }
+            }
+            Kind::Replaced => {
+                let asked = self.asked.take_if(|asked| asked.order == order && asked.replaces);
+                What::Replaced { limit: asked.and_then(|asked| asked.limit), open }
+            }
+            Kind::Trade => {
+                return Some(Note { order: counter, what: What::Traded { incoming: order, price, quantity, side } });
+            }
+            Kind::Cancelled => What::Keeps { open },
+            Kind::Filled | Kind::Expired => What::Keeps { open: 0 },
+            Kind::Rejected | Kind::Triggered | Kind::Phase => return None,
+        };
+        Some(Note { order, what })
+    }
+
+    /// Whether there are orders enough that memory matters.
+    pub(super) fn looks_ahead(&self) -> bool {
+        self.lives.len() >= WORTH
+    }
+
+    /// Writes many things down, one after the other, and asks for the memory of those that follow: for the place of an order,
+    /// then for the order, then for its card.
+    pub(super) fn write_all(&mut self, notes: &[Note], heard: &mut impl Heard) {
+        let ahead = |row: usize, steps: usize| notes.get(row + steps * STEP).map_or(NULL, |note| note.order);
+        for (row, note) in notes.iter().enumerate() {
+            self.places.prefetch(ahead(row, 3));
+            simd::prefetch_place(&self.lives, self.places.glance(ahead(row, 2)) as usize);
+            let place = self.places.glance(ahead(row, 1)) as usize;
+            simd::prefetch_place(&self.cards, place);
+            simd::prefetch_place(&self.cards, place.wrapping_add(1));
+            self.write(note, heard);
         }
     }
 
-    #[inline]
-    fn accept(&mut self, event: &Event, heard: &mut impl Heard) {
-        let Some(request) = self.asked.take().filter(|asked| asked.order == event.order) else { return };
-        let Request { market, order, participant, side, quantity, .. } = request;
-        let limit = request.price.unwrap_or(NULL);
-        let (number, command) = (self.next, event.command);
+    /// Writes something down, and tells `heard` what comes of it.
+    #[inline(always)]
+    pub(super) fn write(&mut self, note: &Note, heard: &mut impl Heard) {
+        let order = note.order;
+        match note.what {
+            What::Came { market, participant, limit, quantity, open, command, side } => {
+                let (number, price) = (self.next, limit);
+                let (traded, time) = (0, NEW);
+                let card =
+                    Card { number, market, order, participant, side, price, quantity, traded, command, time };
+                self.come(&card, open, heard);
+            }
+            What::Replaced { limit, open } => self.replace(order, limit, open, heard),
+            What::Traded { incoming, price, quantity, side } => {
+                self.deal([incoming, order], price, quantity, side, heard);
+            }
+            What::Keeps { open } => self.keep(order, open, heard),
+        }
+    }
+
+    #[inline(never)]
+    fn come(&mut self, card: &Card, open: u32, heard: &mut impl Heard) {
+        let Card { market, order, participant, side, price: limit, .. } = *card;
         let row = self.record.cards.len() as u32;
-        self.record.cards.push(Card {
-            number,
-            market,
-            order,
-            participant,
-            side,
-            price: limit,
-            quantity,
-            traded: 0,
-            command,
-            time: NEW,
-        });
+        self.record.cards.push(*card);
         self.next += 1;
-        let live = Live { order, limit, open: event.remaining, row, side, is_there: true };
+        let live = Live { order, limit, open, row, side, is_there: true };
         let place = if let Some(place) = self.free.pop() {
             self.lives[place as usize] = live;
             place
         } else {
             self.lives.push(live);
-            self.cards.push(self.record.cards[row as usize]);
             self.lives.len() as u32 - 1
         };
         self.places_of_rows.push(place);
         self.places.insert(order, u64::from(place));
         self.last[INCOMING] = place;
-        heard.stands(place, &Standing { market, participant, side, limit, open: i64::from(live.open) });
+        heard.stands(place, &Standing { market, participant, side, limit, open: i64::from(open) });
     }
 
-    /// A replacement that was asked for has another limit; one that the book made by itself (what an iceberg shows next, a
-    /// peg that follows its market) is within the limit that the order came with.
-    fn replace(&mut self, event: &Event, heard: &mut impl Heard) {
-        let asked = self.asked.filter(|asked| asked.order == event.order && asked.replaces.is_some());
-        if asked.is_some() {
-            self.asked = None;
-        }
-        let Some(place) = self.find(event.order, INCOMING) else { return };
+    #[inline(never)]
+    fn replace(&mut self, order: i64, limit: Option<i64>, open: u32, heard: &mut impl Heard) {
+        let Some(place) = self.find(order, INCOMING) else { return };
         heard.leaves(place, &self.standing_at(place));
         let row = self.write_down(place);
         let (live, card) = (&mut self.lives[place as usize], &mut self.record.cards[row]);
-        if let Some(limit) = asked.and_then(|asked| asked.price) {
+        if let Some(limit) = limit {
             live.limit = limit;
             let is_keener = card.price != NULL && (limit > card.price) == (card.side == BUY);
             card.price = if is_keener { limit } else { card.price };
         }
-        live.open = event.remaining;
-        card.quantity = card.quantity.max(card.traded + i64::from(live.open));
+        live.open = open;
+        card.quantity = card.quantity.max(card.traded + i64::from(open));
         heard.stands(place, &self.standing_at(place));
     }
 
-    #[inline]
-    fn deal(&mut self, event: &Event, heard: &mut impl Heard) {
-        let Some(one) = self.find(event.order, INCOMING) else { return };
-        let Some(other) = self.find(event.counter, MET) else { return };
-        let lots = i64::from(event.quantity);
-        let [one_row, other_row] = [one, other].map(|place| {
-            let live = &mut self.lives[place as usize];
-            let less = event.quantity.min(live.open);
-            live.open -= less;
-            heard.loses(place, live.side, i64::from(less));
-            let row = self.write_down(place);
-            self.record.cards[row].traded += lots;
-            row
-        });
+    #[inline(never)]
+    fn deal(&mut self, orders: [i64; 2], price: i32, quantity: u32, side: u8, heard: &mut impl Heard) {
+        let Some(incoming) = self.find(orders[0], INCOMING) else { return };
+        let Some(met) = self.find(orders[1], MET) else { return };
+        let one = self.trade(incoming, quantity, heard);
+        let other = self.trade(met, quantity, heard);
+        let ((bid, buy), (ask, sell)) =
+            if side == BUY { ((incoming, one), (met, other)) } else { ((met, other), (incoming, one)) };
         let cards = &self.record.cards;
-        let ((buy, sell), (bid, ask)) = if event.side == BUY {
-            ((&cards[one_row], &cards[other_row]), (one, other))
-        } else {
-            ((&cards[other_row], &cards[one_row]), (other, one))
-        };
-        let deal = Deal {
-            market: buy.market,
-            buy: buy.number,
-            sell: sell.number,
-            buyer: buy.participant,
-            seller: sell.participant,
-            price: i64::from(event.price),
-            quantity: lots,
-        };
-        self.record.deals.push(deal);
-        self.set_price(deal.market, deal.price);
-        heard.dealt(bid, ask, deal.price, lots);
+        let (buy, sell) = (&cards[buy], &cards[sell]);
+        let (market, price, quantity) = (buy.market, i64::from(price), i64::from(quantity));
+        let (buyer, seller) = (buy.participant, sell.participant);
+        self.record.deals.push(Deal { market, buy: buy.number, sell: sell.number, buyer, seller, price, quantity });
+        self.set_price(market, price);
+        heard.dealt(bid, ask, price, quantity);
+    }
+
+    /// Counts lots of an order that traded; gives the row of its card.
+    #[inline(always)]
+    fn trade(&mut self, place: u32, lots: u32, heard: &mut impl Heard) -> usize {
+        let live = &mut self.lives[place as usize];
+        let less = lots.min(live.open);
+        live.open -= less;
+        heard.loses(place, live.side, i64::from(less));
+        let row = self.write_down(place);
+        self.record.cards[row].traded += i64::from(lots);
+        row
     }
 
     /// An order that has nothing open is gone.
-    #[inline]
-    fn set_open(&mut self, order: i64, open: u32, heard: &mut impl Heard) {
+    #[inline(never)]
+    fn keep(&mut self, order: i64, open: u32, heard: &mut impl Heard) {
         let is_met = self.lives.get(self.last[MET] as usize).is_some_and(|live| live.order == order);
         let Some(place) = self.find(order, if is_met { MET } else { INCOMING }) else { return };
         let live = &mut self.lives[place as usize];
-        heard.loses(place, live.side, i64::from(live.open) - i64::from(open));
-        live.open = open;
+        if live.open != open {
+            heard.loses(place, live.side, i64::from(live.open) - i64::from(open));
+            live.open = open;
+        }
         if open == 0 {
             live.is_there = false;
             self.places.remove(order);
@@ -412,6 +480,25 @@ impl Register {
         live.row as usize
     }
 }
+
+/// Orders from which on memory is worth looking after.
+const WORTH: usize = 1 << 16;
+/// So many notes ahead memory is asked for: of places, of orders, and of cards, one after the other.
+const STEP: usize = 8;
+
+/// What stands where no card is kept.
+const NOBODYS: Card = Card {
+    number: 0,
+    market: NULL,
+    order: NULL,
+    participant: NULL,
+    side: 0,
+    price: NULL,
+    quantity: 0,
+    traded: 0,
+    command: 0,
+    time: 0,
+};
 
 /// The order that comes in, and the one that it met, among those that events were about last.
 const INCOMING: usize = 0;

@@ -95,6 +95,12 @@ pub trait Admission {
 
     /// Told every event, as it happens, whether it is kept or not.
     fn seen(&mut self, event: &Event);
+
+    /// A call begins.
+    fn begin(&mut self) {}
+
+    /// The call that began is over.
+    fn end(&mut self) {}
 }
 
 /// Lets everybody in.
