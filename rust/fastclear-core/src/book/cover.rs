@@ -12,7 +12,7 @@ use super::register::{Heard, Standing};
 use super::rules::Request;
 use crate::order::BUY;
 use crate::reject::RejectReason;
-use crate::units;
+use crate::{simd, units};
 
 /// Parts of a whole, of a tax.
 const MILLION: i64 = 1_000_000;
@@ -102,15 +102,23 @@ struct Held {
     account: u32,
     market: u32,
     position: Position,
-    /// Energy and position of this market, before those of all.
-    limits: Option<Limits>,
+    /// Which of the limits of single markets it has, or [`NONE`].
+    limits: u32,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// Places of an account and of what it has in a market.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Whose {
+    account: u32,
+    held: u32,
 }
 
 /// What an order that stands binds, and whose.
 #[derive(Clone, Copy, Debug, Default)]
 struct Stake {
-    account: u32,
-    held: u32,
+    whose: Whose,
     /// Money that each of its lots may cost.
     lot: i128,
 }
@@ -124,6 +132,8 @@ pub struct Cover {
     markets: Vec<i64>,
     places_of_markets: Ids,
     held: Vec<Held>,
+    /// Energy and position of one market, before those of all.
+    market_limits: Vec<Limits>,
     /// By account and market.
     places_of_held: HashMap<(u32, u32), u32>,
     /// Places among those held that nothing is in.
@@ -155,7 +165,11 @@ impl Cover {
     /// A cover in which nobody may have anything, over the orders that there are.
     pub(super) fn over(charges: Charges, standings: impl Iterator<Item = (u32, Standing)>) -> Self {
         let mut cover = Self { charges, ..Self::default() };
-        standings.for_each(|(place, standing)| cover.stands(place, &standing));
+        for (place, standing) in standings {
+            let Standing { market, participant, side, limit, open } = standing;
+            let whose = cover.reserve(participant, market, side, limit, open);
+            cover.stands(place, whose, side, limit);
+        }
         cover
     }
 
@@ -167,7 +181,7 @@ impl Cover {
             let lot = self.lot(standing.side, standing.limit);
             let stake = &mut self.stakes[place as usize];
             stake.lot = lot;
-            self.accounts[stake.account as usize].bound.at_stake += lot * i128::from(standing.open);
+            self.accounts[stake.whose.account as usize].bound.at_stake += lot * i128::from(standing.open);
         }
     }
 
@@ -178,7 +192,13 @@ impl Cover {
             None => self.accounts[account as usize].limits = Some(limits),
             Some(market) => {
                 let held = self.held(account, market);
-                self.held[held as usize].limits = Some(limits);
+                let known = &mut self.held[held as usize].limits;
+                if let Some(known) = self.market_limits.get_mut(*known as usize) {
+                    *known = limits;
+                } else {
+                    *known = self.market_limits.len() as u32;
+                    self.market_limits.push(limits);
+                }
             }
         }
     }
@@ -190,7 +210,7 @@ impl Cover {
         }
         for (place, held) in self.held.iter_mut().enumerate() {
             (held.position.bought, held.position.sold) = (0, 0);
-            let is_empty = held.position == Position::default() && held.limits.is_none();
+            let is_empty = held.position == Position::default() && held.limits == NONE;
             let (key, place) = ((held.account, held.market), place as u32);
             // One that is free already may have the key of another.
             if is_empty && self.places_of_held.get(&key) == Some(&place) {
@@ -208,7 +228,7 @@ impl Cover {
     #[expect(clippy::type_complexity, reason = "two lists of keys and limits")]
     pub(super) fn every_limit(&self) -> (Vec<(i64, Limits)>, Vec<((i64, i64), Limits)>) {
         let limits = self.accounts.iter().filter_map(|account| Some((account.participant, account.limits?)));
-        let market_limits = self.held.iter().filter_map(|held| Some((self.key(held), held.limits?)));
+        let market_limits = self.held.iter().filter_map(|held| Some((self.key(held), self.limits_of(held)?)));
         let (mut limits, mut market_limits): (Vec<_>, Vec<_>) = (limits.collect(), market_limits.collect());
         limits.sort_unstable_by_key(|&(key, _)| key);
         market_limits.sort_unstable_by_key(|&(key, _)| key);
@@ -262,6 +282,10 @@ impl Cover {
         (self.accounts[held.account as usize].participant, self.markets[held.market as usize])
     }
 
+    fn limits_of(&self, held: &Held) -> Option<Limits> {
+        self.market_limits.get(held.limits as usize).copied()
+    }
+
     fn account(&mut self, participant: i64) -> u32 {
         let Self { accounts, places_of_accounts, .. } = self;
         place_of(participant, places_of_accounts, || {
@@ -285,7 +309,7 @@ impl Cover {
             return place;
         }
         let place = *places_of_held.entry((account, market)).or_insert_with(|| {
-            let fresh = Held { account, market, position: Position::default(), limits: None };
+            let fresh = Held { account, market, position: Position::default(), limits: NONE };
             if let Some(place) = free.pop() {
                 held[place as usize] = fresh;
                 place
@@ -326,7 +350,7 @@ impl Cover {
             return Err(RejectReason::CreditExceeded);
         };
         let held = self.look_for(account, market).map(|held| &self.held[held as usize]);
-        let (here, has) = held.map_or_else(Default::default, |held| (held.limits.unwrap_or_default(), held.position));
+        let (here, has) = held.map_or_else(Default::default, |held| (self.limits_of(held).unwrap_or_default(), held.position));
         let before = replaced.as_ref().map_or(0, |one| self.lot(one.side, one.limit) * i128::from(one.open));
         let after = self.lot(side, request.price.unwrap_or(NULL)) * i128::from(quantity);
         let more_lots = i128::from(quantity) - replaced.as_ref().map_or(0, |one| i128::from(one.open));
@@ -350,32 +374,41 @@ impl Cover {
         self.charges.lot(side, worst(side, limit))
     }
 
-    /// Binds what so many more lots of an order need, or fewer.
+    /// Binds what an order needs that is let in.
     #[inline]
+    pub(super) fn reserve(&mut self, participant: i64, market: i64, side: u8, limit: i64, lots: i64) -> Whose {
+        let account = self.account(participant);
+        let held = self.held(account, market);
+        let whose = Whose { account, held };
+        self.accounts[account as usize].has_acted = true;
+        self.bind(Stake { whose, lot: self.lot(side, limit) }, side, lots.into());
+        whose
+    }
+
+    /// Binds what so many more lots of an order need, or fewer.
+    #[inline(always)]
     fn bind(&mut self, stake: Stake, side: u8, lots: i128) {
-        self.accounts[stake.account as usize].bound.at_stake += stake.lot * lots;
-        let position = &mut self.held[stake.held as usize].position;
+        self.accounts[stake.whose.account as usize].bound.at_stake += stake.lot * lots;
+        let position = &mut self.held[stake.whose.held as usize].position;
         *(if side == BUY { &mut position.buying } else { &mut position.selling }) += lots;
     }
 }
 
 impl Heard for Cover {
     #[inline]
-    fn stands(&mut self, place: u32, standing: &Standing) {
-        let account = self.account(standing.participant);
-        let held = self.held(account, standing.market);
-        let stake = Stake { account, held, lot: self.lot(standing.side, standing.limit) };
-        self.accounts[account as usize].has_acted = true;
+    fn stands(&mut self, place: u32, whose: Whose, side: u8, limit: i64) {
+        let stake = Stake { whose, lot: self.lot(side, limit) };
         if place as usize >= self.stakes.len() {
             self.stakes.resize(place as usize + 1, Stake::default());
         }
         self.stakes[place as usize] = stake;
-        self.bind(stake, standing.side, standing.open.into());
     }
 
-    #[inline]
-    fn leaves(&mut self, place: u32, standing: &Standing) {
-        self.bind(self.stakes[place as usize], standing.side, -i128::from(standing.open));
+    fn changes(&mut self, place: u32, side: u8, lots: [u32; 2], limit: i64) {
+        let stake = self.stakes[place as usize];
+        self.bind(stake, side, -i128::from(lots[0]));
+        self.stands(place, stake.whose, side, limit);
+        self.bind(self.stakes[place as usize], side, lots[1].into());
     }
 
     #[inline]
@@ -387,10 +420,21 @@ impl Heard for Cover {
     fn dealt(&mut self, buy: u32, sell: u32, price: i64, lots: i64) {
         let lots = i128::from(lots);
         for (side, place) in [(BUY, buy), (1 - BUY, sell)] {
-            let Stake { account, held, .. } = self.stakes[place as usize];
+            let Whose { account, held } = self.stakes[place as usize].whose;
             self.accounts[account as usize].bound.paid += self.charges.lot(side, price) * lots;
             let position = &mut self.held[held as usize].position;
             *(if side == BUY { &mut position.bought } else { &mut position.sold }) += lots;
         }
+    }
+
+    fn fetch(&self, place: usize) {
+        if let Some(stake) = self.stakes.get(place) {
+            simd::prefetch_place(&self.held, stake.whose.held as usize);
+            simd::prefetch_place(&self.held, stake.whose.held as usize + 1);
+        }
+    }
+
+    fn fetch_stake(&self, place: usize) {
+        simd::prefetch_place(&self.stakes, place);
     }
 }

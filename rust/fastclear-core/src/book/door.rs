@@ -1,8 +1,8 @@
 //! A door with a register of who came in, and with a cover if one is set.
 
-use super::cover::{Charges, Cover};
+use super::cover::{Charges, Cover, Whose};
 use super::event::Event;
-use super::register::{Heard, Note, Record, Register, Standing};
+use super::register::{Heard, Note, Record, Register};
 use super::rules::{Admission, Request};
 use crate::reject::RejectReason;
 
@@ -14,7 +14,7 @@ pub struct Door {
     /// What is yet to be written into the register, many things at once: memory is then fetched for some while others are
     /// written. Nothing between calls.
     notes: Vec<Note>,
-    /// Whether notes may wait: within a call, if no cover asks what the register knows.
+    /// Whether notes may wait: within a call.
     waits: bool,
 }
 
@@ -55,17 +55,25 @@ impl Door {
 }
 
 impl Door {
-    #[inline(always)]
-    fn write(&mut self, note: &Note) {
-        match &mut self.cover {
-            Some(cover) => self.register.write(note, cover),
-            None => self.register.write(note, &mut Nobody),
+    /// Whether the cover lets an order in. As long as notes wait it counts as bound what they will give back, and no less: who
+    /// is let in then is let in; who is not is looked at again when they are written.
+    fn is_covered(&mut self, request: &Request) -> Result<(), RejectReason> {
+        let Some(cover) = &mut self.cover else { return Ok(()) };
+        if request.replaces.is_none() && cover.admit(request, None).is_ok() {
+            return Ok(());
         }
+        self.write_all();
+        let replaced = request.replaces.and_then(|_| self.register.standing(request.order));
+        let Some(cover) = &mut self.cover else { return Ok(()) };
+        cover.admit(request, replaced.map(|(_, standing)| standing))
     }
 
     #[inline(never)]
     fn write_all(&mut self) {
-        self.register.write_all(&self.notes, &mut Nobody);
+        match &mut self.cover {
+            Some(cover) => self.register.write_all(&self.notes, cover),
+            None => self.register.write_all(&self.notes, &mut Nobody),
+        }
         self.notes.clear();
     }
 }
@@ -75,9 +83,8 @@ impl Admission for Door {
 
     #[inline]
     fn admit(&mut self, request: &Request) -> Result<(), RejectReason> {
-        if let Some(cover) = &mut self.cover {
-            let replaced = request.replaces.and_then(|_| self.register.standing(request.order));
-            cover.admit(request, replaced.map(|(_, standing)| standing))?;
+        if self.cover.is_some() {
+            self.is_covered(request)?;
         }
         self.register.ask(request);
         Ok(())
@@ -85,19 +92,22 @@ impl Admission for Door {
 
     #[inline(always)]
     fn seen(&mut self, event: &Event) {
-        let Some(note) = self.register.note(event) else { return };
+        let Some(note) = self.register.note(event, self.cover.as_mut()) else { return };
         if self.waits {
             self.notes.push(note);
-            if self.notes.len() == NOTES {
+            if self.notes.len() == NOTES || note.is_urgent() {
                 self.write_all();
             }
-        } else {
-            self.write(&note);
+            return;
+        }
+        match &mut self.cover {
+            Some(cover) => self.register.write(&note, cover),
+            None => self.register.write(&note, &mut Nobody),
         }
     }
 
     fn begin(&mut self) {
-        self.waits = self.cover.is_none() && self.register.looks_ahead();
+        self.waits = self.register.looks_ahead();
     }
 
     fn end(&mut self) {
@@ -110,8 +120,10 @@ impl Admission for Door {
 struct Nobody;
 
 impl Heard for Nobody {
-    fn stands(&mut self, _: u32, _: &Standing) {}
-    fn leaves(&mut self, _: u32, _: &Standing) {}
+    fn stands(&mut self, _: u32, _: Whose, _: u8, _: i64) {}
+    fn changes(&mut self, _: u32, _: u8, _: [u32; 2], _: i64) {}
     fn loses(&mut self, _: u32, _: u8, _: i64) {}
     fn dealt(&mut self, _: u32, _: u32, _: i64, _: i64) {}
+    fn fetch_stake(&self, _: usize) {}
+    fn fetch(&self, _: usize) {}
 }

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use super::command::NULL;
+use super::cover::{Cover, Whose};
 use super::event::{Event, Kind};
 use super::ids::Ids;
 use super::rules::Request;
@@ -79,14 +80,18 @@ pub(super) struct Standing {
 
 /// Who hears what becomes of orders, by the places that they have in the register for as long as they are there.
 pub(super) trait Heard {
-    /// An order stands like this from now on.
-    fn stands(&mut self, place: u32, standing: &Standing);
-    /// An order that stands like this will not any more.
-    fn leaves(&mut self, place: u32, standing: &Standing);
+    /// An order that was let in has this place and this limit.
+    fn stands(&mut self, place: u32, whose: Whose, side: u8, limit: i64);
+    /// An order that had some lots open has others, and another limit.
+    fn changes(&mut self, place: u32, side: u8, lots: [u32; 2], limit: i64);
     /// So many lots of an order are no longer open.
     fn loses(&mut self, place: u32, side: u8, lots: i64);
     /// Two orders traded: the bid and the ask.
     fn dealt(&mut self, buy: u32, sell: u32, price: i64, lots: i64);
+    /// What is kept of the order of a place will be asked for.
+    fn fetch_stake(&self, place: usize);
+    /// As [`Self::fetch_stake`], and whatever that leads to.
+    fn fetch(&self, place: usize);
 }
 
 /// What an event asks of an order that is there; the rest is on its card.
@@ -123,10 +128,17 @@ pub(super) struct Note {
     what: What,
 }
 
+impl Note {
+    /// Whether it is to be written down at once: an order may have more at stake than before.
+    pub fn is_urgent(&self) -> bool {
+        matches!(self.what, What::Replaced { .. })
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum What {
     /// It came, with the number that is next.
-    Came { market: i64, participant: i64, limit: i64, quantity: i64, open: u32, command: u32, side: u8 },
+    Came { market: i64, participant: i64, limit: i64, quantity: i64, open: u32, command: u32, side: u8, whose: Whose },
     /// It has as many lots open, and perhaps another limit.
     Replaced { limit: Option<i64>, open: u32 },
     /// Another one came in, on a side, and traded with it.
@@ -320,18 +332,22 @@ impl Register {
         self.asked = Some(Asked { market, order, participant, limit, quantity, side, replaces: replaces.is_some() });
     }
 
-    /// What is to be written down of an event.
+    /// What is to be written down of an event. What an order needs is bound at once, for others may ask before that: what is
+    /// yet to be written down then only gives back.
     ///
     /// A replacement that was asked for has another limit; one that the book made by itself (what an iceberg shows next, a
     /// peg that follows its market) is within the limit that the order came with.
     #[inline(always)]
-    pub(super) fn note(&mut self, event: &Event) -> Option<Note> {
+    pub(super) fn note(&mut self, event: &Event, cover: Option<&mut Cover>) -> Option<Note> {
         let Event { order, counter, price, quantity, remaining: open, command, side, .. } = *event;
         let what = match event.kind {
             Kind::Accepted => {
                 let asked = self.asked.take().filter(|asked| asked.order == order)?;
                 let Asked { market, participant, limit, quantity, side, .. } = asked;
-                What::Came { market, participant, limit: limit.unwrap_or(NULL), quantity, open, command, side }
+                let limit = limit.unwrap_or(NULL);
+                let whose = cover.map(|cover| cover.reserve(participant, market, side, limit, open.into()));
+                let whose = whose.unwrap_or_default();
+                What::Came { market, participant, limit, quantity, open, command, side, whose }
             }
             Kind::Replaced => {
                 let asked = self.asked.take_if(|asked| asked.order == order && asked.replaces);
@@ -358,10 +374,13 @@ impl Register {
         let ahead = |row: usize, steps: usize| notes.get(row + steps * STEP).map_or(NULL, |note| note.order);
         for (row, note) in notes.iter().enumerate() {
             self.places.prefetch(ahead(row, 3));
-            simd::prefetch_place(&self.lives, self.places.glance(ahead(row, 2)) as usize);
+            let place = self.places.glance(ahead(row, 2)) as usize;
+            simd::prefetch_place(&self.lives, place);
+            heard.fetch_stake(place);
             let place = self.places.glance(ahead(row, 1)) as usize;
             simd::prefetch_place(&self.cards, place);
             simd::prefetch_place(&self.cards, place.wrapping_add(1));
+            heard.fetch(place);
             self.write(note, heard);
         }
     }
@@ -371,12 +390,12 @@ impl Register {
     pub(super) fn write(&mut self, note: &Note, heard: &mut impl Heard) {
         let order = note.order;
         match note.what {
-            What::Came { market, participant, limit, quantity, open, command, side } => {
+            What::Came { market, participant, limit, quantity, open, command, side, whose } => {
                 let (number, price) = (self.next, limit);
                 let (traded, time) = (0, NEW);
                 let card =
                     Card { number, market, order, participant, side, price, quantity, traded, command, time };
-                self.come(&card, open, heard);
+                self.come(&card, open, whose, heard);
             }
             What::Replaced { limit, open } => self.replace(order, limit, open, heard),
             What::Traded { incoming, price, quantity, side } => {
@@ -387,8 +406,8 @@ impl Register {
     }
 
     #[inline(never)]
-    fn come(&mut self, card: &Card, open: u32, heard: &mut impl Heard) {
-        let Card { market, order, participant, side, price: limit, .. } = *card;
+    fn come(&mut self, card: &Card, open: u32, whose: Whose, heard: &mut impl Heard) {
+        let Card { order, side, price: limit, .. } = *card;
         let row = self.record.cards.len() as u32;
         self.record.cards.push(*card);
         self.next += 1;
@@ -403,13 +422,12 @@ impl Register {
         self.places_of_rows.push(place);
         self.places.insert(order, u64::from(place));
         self.last[INCOMING] = place;
-        heard.stands(place, &Standing { market, participant, side, limit, open: i64::from(open) });
+        heard.stands(place, whose, side, limit);
     }
 
     #[inline(never)]
     fn replace(&mut self, order: i64, limit: Option<i64>, open: u32, heard: &mut impl Heard) {
         let Some(place) = self.find(order, INCOMING) else { return };
-        heard.leaves(place, &self.standing_at(place));
         let row = self.write_down(place);
         let (live, card) = (&mut self.lives[place as usize], &mut self.record.cards[row]);
         if let Some(limit) = limit {
@@ -417,9 +435,9 @@ impl Register {
             let is_keener = card.price != NULL && (limit > card.price) == (card.side == BUY);
             card.price = if is_keener { limit } else { card.price };
         }
+        heard.changes(place, live.side, [live.open, open], live.limit);
         live.open = open;
         card.quantity = card.quantity.max(card.traded + i64::from(open));
-        heard.stands(place, &self.standing_at(place));
     }
 
     #[inline(never)]
