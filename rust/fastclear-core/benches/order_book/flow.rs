@@ -28,7 +28,7 @@ pub struct Flow {
 impl Flow {
     pub fn of(workload: &'static Workload) -> Self {
         let (preload, timed, made) = steps(workload);
-        assert_eq!((made.trades, made.hash), (workload.trades, workload.hash));
+        assert_eq!((made.trades, made.hash), (workload.trades, workload.hash), "{:#x}", made.hash);
         let (before, columns) = (Columns::of(&preload, workload), Columns::of(&timed, workload));
         Self { workload, preload, timed, made, before, columns }
     }

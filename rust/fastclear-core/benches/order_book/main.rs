@@ -13,6 +13,7 @@
 #![allow(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "draws of the workloads, and ratios")]
 #![allow(dead_code, reason = "the tests use the rest")]
 
+mod doors;
 mod flow;
 mod ours;
 mod peer;
@@ -20,9 +21,10 @@ mod textbook;
 #[path = "../../tests/book/workloads.rs"]
 mod workloads;
 
+use doors::Lets;
 use fastclear_core::book::Want;
 use flow::{Contestant, Flow, race};
-use workloads::{W1, W2, W3};
+use workloads::{W1, W2, W3, W4};
 
 /// As where columns cross to Python: large columns lie on large pages, for all books.
 #[global_allocator]
@@ -49,6 +51,20 @@ fn everybody<'a>(flow: &'a Flow, rows: &[usize]) -> Vec<Contestant<'a>> {
     all
 }
 
+/// Our book without a door, and with one.
+fn doors<'a>(flow: &'a Flow, rows: &[usize]) -> Vec<Contestant<'a>> {
+    let mut all: Vec<Contestant<'a>> = Vec::new();
+    for &rows in rows {
+        for want in [Want::Events, Want::Trades] {
+            all.push(ours::columns(flow, want, rows));
+            for lets in [Lets::Everybody, Lets::Covered] {
+                all.push(doors::columns(flow, lets, want, rows));
+            }
+        }
+    }
+    all
+}
+
 fn main() {
     let words: Vec<String> = std::env::args().collect();
     let asked = |word: &str| words.iter().any(|other| other == word);
@@ -68,6 +84,16 @@ fn main() {
             vec![ours::columns(&flow, Want::Events, PYTHON_CHUNK), ours::columns(&flow, Want::Trades, PYTHON_CHUNK)];
         race(&flow, alone, rounds, json);
         return ours::singles(&flow, rounds, json);
+    }
+    if std::env::var_os("DOORS").is_some() {
+        for workload in [&W1, &W2, &W4] {
+            if std::env::var("WL").is_ok_and(|name| name != workload.name) { continue; }
+            let flow = Flow::of(workload);
+            let mut all = doors(&flow, &[10_000, 1_000_000]);
+            if let Ok(only) = std::env::var("ONLY") { all = all.drain(..).filter(|one| only.split('/').any(|o| one.name == o)).collect(); }
+            race(&flow, all, rounds, json);
+        }
+        return;
     }
     if std::env::var_os("W3").is_some() {
         let flow = Flow::of(&W3);

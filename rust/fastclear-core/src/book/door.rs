@@ -1,8 +1,8 @@
 //! A door with a register of who came in, and with a cover if one is set.
 
-use super::cover::{Charges, Cover};
-use super::event::{Event, Kind};
-use super::register::{Noticed, Record, Register};
+use super::cover::{Charges, Cover, Whose};
+use super::event::Event;
+use super::register::{Heard, Note, Record, Register};
 use super::rules::{Admission, Request};
 use crate::reject::RejectReason;
 
@@ -11,11 +11,19 @@ use crate::reject::RejectReason;
 pub struct Door {
     register: Register,
     cover: Option<Cover>,
+    /// What is yet to be written into the register, many things at once: memory is then fetched for some while others are
+    /// written. Nothing between calls.
+    notes: Vec<Note>,
+    /// Whether notes may wait: within a call.
+    waits: bool,
 }
+
+/// As many notes wait at most: what stays close to the processor.
+const NOTES: usize = 256;
 
 impl Door {
     pub(super) fn of(register: Register, cover: Option<Cover>) -> Self {
-        Self { register, cover }
+        Self { register, cover, ..Self::default() }
     }
 
     /// The register.
@@ -46,28 +54,76 @@ impl Door {
     }
 }
 
+impl Door {
+    /// Whether the cover lets an order in. As long as notes wait it counts as bound what they will give back, and no less: who
+    /// is let in then is let in; who is not is looked at again when they are written.
+    fn is_covered(&mut self, request: &Request) -> Result<(), RejectReason> {
+        let Some(cover) = &mut self.cover else { return Ok(()) };
+        if request.replaces.is_none() && cover.admit(request, None).is_ok() {
+            return Ok(());
+        }
+        self.write_all();
+        let replaced = request.replaces.and_then(|_| self.register.standing(request.order));
+        let Some(cover) = &mut self.cover else { return Ok(()) };
+        cover.admit(request, replaced.map(|(_, standing)| standing))
+    }
+
+    #[inline(never)]
+    fn write_all(&mut self) {
+        match &mut self.cover {
+            Some(cover) => self.register.write_all(&self.notes, cover),
+            None => self.register.write_all(&self.notes, &mut Nobody),
+        }
+        self.notes.clear();
+    }
+}
+
 impl Admission for Door {
+    const GOES_STRAIGHT: bool = true;
+
+    #[inline]
     fn admit(&mut self, request: &Request) -> Result<(), RejectReason> {
-        if let Some(cover) = &self.cover {
-            let replaced = request.replaces.and_then(|_| self.register.standing(request.order));
-            cover.admit(request, replaced)?;
+        if self.cover.is_some() {
+            self.is_covered(request)?;
         }
         self.register.ask(request);
         Ok(())
     }
 
+    #[inline(always)]
     fn seen(&mut self, event: &Event) {
-        if event.kind == Kind::Rejected {
+        let Some(note) = self.register.note(event, self.cover.as_mut()) else { return };
+        if self.waits {
+            self.notes.push(note);
+            if self.notes.len() == NOTES || note.is_urgent() {
+                self.write_all();
+            }
             return;
         }
-        let cover = &mut self.cover;
-        self.register.follow(event, |noticed| {
-            let Some(cover) = cover else { return };
-            match noticed {
-                Noticed::Left(standing) => cover.stand(standing, -1),
-                Noticed::Stands(standing) => cover.stand(standing, 1),
-                Noticed::Dealt(deal) => cover.deal(deal),
-            }
-        });
+        match &mut self.cover {
+            Some(cover) => self.register.write(&note, cover),
+            None => self.register.write(&note, &mut Nobody),
+        }
     }
+
+    fn begin(&mut self) {
+        self.waits = self.register.looks_ahead();
+    }
+
+    fn end(&mut self) {
+        self.write_all();
+        self.waits = false;
+    }
+}
+
+/// Who covers nothing, and need not hear.
+struct Nobody;
+
+impl Heard for Nobody {
+    fn stands(&mut self, _: u32, _: Whose, _: u8, _: i64) {}
+    fn changes(&mut self, _: u32, _: u8, _: [u32; 2], _: i64) {}
+    fn loses(&mut self, _: u32, _: u8, _: i64) {}
+    fn dealt(&mut self, _: u32, _: u32, _: i64, _: i64) {}
+    fn fetch_stake(&self, _: usize) {}
+    fn fetch(&self, _: usize) {}
 }

@@ -172,7 +172,7 @@ impl Register {
             if !is_sound || card.number >= next {
                 return Err(r.fault("an order of the register is none"));
             }
-            lives.push((card, limit, open));
+            lives.push((card, limit, open as u32));
         }
         let mut record = Record::default();
         for _ in 0..r.count(CARD_LEN)? {
@@ -203,7 +203,7 @@ impl Register {
             }
             prices.push((market, price));
         }
-        Self::of(next, lives, record, prices).ok_or(r.fault("an order of the register is there twice"))
+        Self::of(next, lives, record, &prices).ok_or(r.fault("an order of the register is there twice"))
     }
 
     /// Whether every order that rests is here as it is there, and nothing else.
@@ -219,7 +219,7 @@ impl Register {
                     limit: if rows.peg[row] == 0 { rows.price[row] } else { rows.limit[row] },
                     open: rows.quantity[row],
                 };
-                self.standing(rows.order[row]) == Some(of_book)
+                self.standing(rows.order[row]).map(|(_, standing)| standing) == Some(of_book)
             })
     }
 }

@@ -144,10 +144,12 @@ impl OrderBook {
         let mut events = Events { first_seq: self.next_seq, ..Events::default() };
         // Room for what most flows make, so that columns are rarely moved while they grow.
         events.rows.reserve(if want == Want::Events { commands.rows * 2 } else { commands.rows / 2 });
+        admission.begin();
         match want {
             Want::Events => self.run::<A, true>(commands, admission, &mut events),
             Want::Trades => self.run::<A, false>(commands, admission, &mut events),
         }
+        admission.end();
         self.next_seq += events.count;
         Ok(events)
     }
@@ -289,7 +291,7 @@ impl OrderBook {
     ) {
         let mut row = 0;
         // Short runs cost more than they save; a block that has many of them is left alone.
-        let mut tries = if A::HAS_A_WORD { 0 } else { BLOCK / 4 };
+        let mut tries = if A::GOES_STRAIGHT { BLOCK / 4 } else { 0 };
         let times = commands.time.map(|times| &times[block.from..block.from + block.n]);
         let latest = times.map(last_of);
         while row < block.n {

@@ -83,6 +83,10 @@ pub trait Admission {
     /// Whether it can refuse anything, or looks at what it is told. One that does neither need not be asked row by row.
     const HAS_A_WORD: bool = true;
 
+    /// Whether plain rows of one market may go in one loop. It is asked and told the same, but may be asked twice about an order
+    /// that it refuses.
+    const GOES_STRAIGHT: bool = !Self::HAS_A_WORD;
+
     /// Asked last, of a command that the book itself would take.
     ///
     /// # Errors
@@ -91,6 +95,12 @@ pub trait Admission {
 
     /// Told every event, as it happens, whether it is kept or not.
     fn seen(&mut self, event: &Event);
+
+    /// A call begins.
+    fn begin(&mut self) {}
+
+    /// The call that began is over.
+    fn end(&mut self) {}
 }
 
 /// Lets everybody in.

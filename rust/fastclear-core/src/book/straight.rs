@@ -3,20 +3,22 @@
 //! Of what a row of a deep market touches everything is where it was for the row before, so that it is borrowed once for as
 //! many rows as follow each other, and stays in the processor's registers. Here orders come in, trade and rest, go, and are
 //! replaced. What needs more is left to whoever asks: a row before anything of it was done, or the rest of an order that has
-//! traded (it meets one of its own, its price or its id is far from all others, memory has to grow).
+//! traded (it meets one of its own, its price or its id is far from all others, memory has to grow). Who is at the door is
+//! asked and told as if rows went one by one.
 
 use crate::order::BUY;
 use crate::reject::RejectReason;
 
 use super::block::{Block, CANCEL, Plain, REPLACE};
 use super::command::NULL;
+use super::desk::Owners;
 use super::engine::OrderBook;
 use super::event::{Event, Kind};
 use super::expiry::{Expiries, NEVER};
 use super::layout::{NOBODY, Resting};
 use super::matching::Incoming;
 use super::obey::{Stay, Turn};
-use super::rules::{Admission, SelfTrade};
+use super::rules::{Admission, Request, SelfTrade};
 use super::store::Kept;
 use super::{ids, ladder};
 
@@ -44,11 +46,12 @@ enum Done {
 }
 
 /// What rows of one ladder touch.
-struct Run<'a, const ALL: bool> {
+struct Run<'a, A, const ALL: bool> {
     hand: ladder::AtHand<'a>,
     ids: ids::AtHand<'a>,
     expiries: &'a mut Expiries,
     events: &'a mut Vec<Event>,
+    admission: &'a mut A,
     /// Events, kept or not, beyond one a row.
     count: u64,
     /// Handle of what is in the ladder's first place.
@@ -59,7 +62,7 @@ struct Run<'a, const ALL: bool> {
 
 impl OrderBook {
     /// Obeys the rows of a block from one on while they are of one ladder and need nothing else; gives the first that is not
-    /// obeyed. While nothing ends of itself, and nobody is at the door.
+    /// obeyed. While nothing ends of itself.
     #[inline(never)]
     pub(super) fn go_straight<A: Admission, const ALL: bool>(
         &mut self,
@@ -76,11 +79,13 @@ impl OrderBook {
         let Some(ids) = self.desk.ids.at_hand() else { return from };
         self.store.pool.make_room();
         let ladder = &mut self.store.ladders[index as usize];
-        let mut run = Run::<ALL> {
+        let owners = &self.desk.owners;
+        let mut run = Run::<A, ALL> {
             hand: ladder::OnLadder { ladder, pool: &mut self.store.pool }.into_hand(),
             ids,
             expiries: &mut self.desk.expiries,
             events: &mut turn.events.rows,
+            admission: turn.admission,
             count: 0,
             handle: Kept::Ladder(index).handle(0),
             market,
@@ -103,6 +108,22 @@ impl OrderBook {
                     break;
                 }
                 next_order = order + 1;
+                if A::HAS_A_WORD {
+                    let request = Request {
+                        market: id,
+                        order,
+                        participant: owners.participant(owner),
+                        side,
+                        price: Some(i64::from(price)),
+                        quantity: i64::from(quantity),
+                        replaces: None,
+                    };
+                    if let Err(reason) = run.admission.admit(&request) {
+                        run.tell(command, Kind::Rejected, order, price, quantity, 0, reason.code(), side);
+                        row += 1;
+                        continue;
+                    }
+                }
                 run.tell(command, Kind::Accepted, order, price, quantity, quantity, 0, side);
                 let rests = class <= BUY;
                 if rests && !run.hand.meets(side, price) && run.rest(order, side, price, quantity, owner) {
@@ -119,6 +140,7 @@ impl OrderBook {
                 continue;
             } else if class == REPLACE
                 && let Some(place) = run.find(order, owner)
+                && run.may_replace(place, id, price, quantity, owners)
             {
                 run.replace(command, place, price, quantity)
             } else {
@@ -161,7 +183,7 @@ impl OrderBook {
     }
 }
 
-impl<const ALL: bool> Run<'_, ALL> {
+impl<A: Admission, const ALL: bool> Run<'_, A, ALL> {
     #[inline(always)]
     #[expect(clippy::too_many_arguments, reason = "one argument a column")]
     fn tell(
@@ -175,9 +197,11 @@ impl<const ALL: bool> Run<'_, ALL> {
         reject: u16,
         side: u8,
     ) {
+        let (counter, market) = (NULL, self.market);
+        let event = Event { order, counter, price, quantity, remaining, command, market, reject, kind, side };
+        self.admission.seen(&event);
         if ALL {
-            let (counter, market) = (NULL, self.market);
-            self.events.push(Event { order, counter, price, quantity, remaining, command, market, reject, kind, side });
+            self.events.push(event);
         }
     }
 
@@ -226,7 +250,7 @@ impl<const ALL: bool> Run<'_, ALL> {
         if !self.hand.meets(side, limit) {
             return true;
         }
-        let Self { hand, ids, expiries, events, count, market, bars_own, .. } = self;
+        let Self { hand, ids, expiries, events, admission, count, market, bars_own, .. } = self;
         let barred = (*bars_own && owner != NOBODY).then_some(owner);
         let other = 1 - side;
         let event = |kind, side, order, counter, price, quantity, remaining| {
@@ -235,17 +259,21 @@ impl<const ALL: bool> Run<'_, ALL> {
         };
         let open = hand.sweep(other, limit, open, barred, |met| {
             let super::layout::Met { price, lots, open, is_gone, expiry, .. } = met;
-            events.push(event(Kind::Trade, side, id, met.id, price, lots, open));
+            let mut tell = |event: Event| {
+                admission.seen(&event);
+                if ALL || event.kind == Kind::Trade {
+                    events.push(event);
+                }
+            };
+            tell(event(Kind::Trade, side, id, met.id, price, lots, open));
             *count += 1 + u64::from(is_gone) + u64::from(open == 0);
             if is_gone {
                 ids.leave(met.id);
                 expiries.remove(expiry);
-                if ALL {
-                    events.push(event(Kind::Filled, other, met.id, id, price, lots, 0));
-                }
+                tell(event(Kind::Filled, other, met.id, id, price, lots, 0));
             }
-            if ALL && open == 0 {
-                events.push(event(Kind::Filled, side, id, met.id, price, lots, 0));
+            if open == 0 {
+                tell(event(Kind::Filled, side, id, met.id, price, lots, 0));
             }
         });
         incoming.open = open;
@@ -276,6 +304,25 @@ impl<const ALL: bool> Run<'_, ALL> {
         self.hand.give_back(place);
         self.ids.leave(id);
         self.expiries.remove(expiry);
+    }
+
+    /// Whether an order of a market may have another price and quantity.
+    #[inline(always)]
+    fn may_replace(&mut self, place: u32, market: i64, price: i32, quantity: u32, owners: &Owners) -> bool {
+        if !A::HAS_A_WORD {
+            return true;
+        }
+        let (side, old) = self.hand.resting(place);
+        let request = Request {
+            market,
+            order: old.id,
+            participant: owners.participant(old.owner),
+            side,
+            price: Some(i64::from(price)),
+            quantity: i64::from(quantity),
+            replaces: Some((i64::from(old.price), i64::from(old.quantity))),
+        };
+        self.admission.admit(&request).is_ok()
     }
 
     /// Gives an order another price and quantity.

@@ -51,6 +51,17 @@ pub const W3: Workload = Workload {
     hash: 0x65b6_008a_12e1_ffd7,
 };
 
+pub const W4: Workload = Workload {
+    name: "W4",
+    mid: 500,
+    books: 10_000,
+    preload: 500_000,
+    commands: 1_000_000,
+    ioc_reach: 200,
+    trades: 327_085,
+    hash: 0xea70_ebc3_0ef1_eac1,
+};
+
 /// What a command of a workload asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
