@@ -20,6 +20,7 @@ use super::posting::Kind;
 use super::purses::{self, ESCROW};
 use super::rules::{NET_BUYER_BOND, NET_SELLER_BOND, Rules, TRADE_ESCROWED};
 use super::terms::{FeeShare, Terms};
+use crate::simd;
 
 /// `code` of a [`Kind::Trade`]: the payment to a seller.
 pub const TRADE_SELLER: u16 = 0;
@@ -134,6 +135,12 @@ pub(super) fn settle(
         claim_orders(&mut clearing, open, terms.slot(), (!alone).then_some(&mut by_key), &mut claims)?;
         for trade in clearing.trades() {
             let columns = clearing.columns;
+            if let Some(&row) = columns.buy_row.get(trade + 2 * AHEAD) {
+                simd::prefetch_place(&clearing.claim_of, row as usize);
+            }
+            if let Some(&row) = columns.buy_row.get(trade + AHEAD) {
+                prefetch_claim(&claims, clearing.claim_of[row as usize]);
+            }
             let claim = &mut claims[clearing.claim_of[clearing.rows(trade).0]];
             let costs = Costs::new(terms, columns, trade);
             claim.due += costs.sum();
@@ -215,6 +222,13 @@ fn check_sellers(
     Ok(())
 }
 
+/// Asks for a claim to be fetched that will be looked at soon: its first byte and its last may lie in two lines.
+#[inline]
+fn prefetch_claim(claims: &[Claim], place: usize) {
+    simd::prefetch_place(claims, place);
+    simd::prefetch_place(claims, place + 1);
+}
+
 /// Whether `account` is a member's that is not closed.
 pub(super) fn check_member(draft: &Draft<'_>, account: u64) -> Result<(), SettleError> {
     match draft.accounts().get(account).filter(|_| is_member(account)) {
@@ -232,8 +246,11 @@ fn pay_out(
     clearing: &Checked<'_>,
 ) -> Result<(), SettleError> {
     for trade in clearing.trades() {
+        clearing.prefetch_rows(trade);
         if trade + AHEAD < clearing.trades().end {
-            draft.accounts().prefetch(clearing.columns.account[clearing.rows(trade + AHEAD).1]);
+            let (buy, sell) = clearing.rows(trade + AHEAD);
+            draft.accounts().prefetch(clearing.columns.account[sell]);
+            prefetch_claim(claims, clearing.claim_of[buy]);
         }
         let deal = clearing.deal(terms, trade);
         let bonds = bonds(rules, clearing.columns, trade);
