@@ -488,6 +488,20 @@ def test_without_fills_copies_know_as_little():
     assert "filled" in vars(copy.copy(fc.clear(COLUMNS, fc.Uniform())))
 
 
+def test_a_copy_is_another_clearing_with_the_same_results():
+    clearing = fc.clear(COLUMNS, fc.Uniform())
+    trades = clearing.trade_columns
+    twin = copy.copy(clearing)
+    assert twin.filled is clearing.filled
+    assert twin.trade_columns["quantity"] is trades["quantity"]
+    trades["quantity"] = trades["quantity"] + 1
+    assert everything(twin) == everything(fc.clear(COLUMNS, fc.Uniform()))
+    out = np.empty(len(clearing), np.int64)
+    own = copy.copy(fc.clear(COLUMNS, fc.Uniform(), out=out))
+    out[:] = -1
+    assert own.filled.tolist() == clearing.filled.tolist()
+
+
 @pytest.mark.parametrize("asked", ["filled", "payment", "trades", "fills"])
 @pytest.mark.parametrize("name", ["side", "price", "quantity", "market"])
 def test_columns_that_have_changed_since_are_noticed(asked, name):

@@ -115,11 +115,7 @@ class Members:
         if not len(keys):
             return np.zeros(len(column), np.uint64)
         if self._int_table is not None:  # names without gaps: their places are known
-            place = np.ascontiguousarray(column, np.int64) - keys[0]
-            outside = place.view(np.uint64) >= len(keys)  # those below the first wrap around
-            if outside.any():
-                place[outside] = len(keys)
-            return cast("NDArray[np.uint64]", self._int_table[place])
+            return _core.looked_up(np.ascontiguousarray(column, np.int64), int(keys[0]), self._int_table)
         index = np.minimum(np.searchsorted(keys, column), len(keys) - 1)
         return np.where(keys[index] == column, self._int_accounts[index], np.uint64(0))
 

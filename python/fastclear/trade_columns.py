@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastclear import _core
+from fastclear.buffers import empty
 
 _Column = NDArray[Any]
 
@@ -37,7 +38,7 @@ class TradeColumns(MutableMapping[str, NDArray[Any]]):
         A clearing that kept no trades.
     """
 
-    __slots__ = ("_built", "_cleared", "_given", "_order")
+    __slots__ = ("_built", "_cleared", "_given", "_money", "_order")
 
     def __init__(self, cleared: _core.Cleared, order: NDArray[np.int64] | None) -> None:
         given = cleared.trades()
@@ -47,6 +48,7 @@ class TradeColumns(MutableMapping[str, NDArray[Any]]):
         self._order = order
         self._given = given
         self._built: dict[str, _Column] = dict(given)
+        self._money: _Column | None = None  # of both sides, where they trade at one price
 
     def __getitem__(self, name: str) -> _Column:
         """Return a column, which is built if need be."""
@@ -90,7 +92,12 @@ class TradeColumns(MutableMapping[str, NDArray[Any]]):
         return rows if self._order is None else self._order[rows]
 
     def _amount(self, side: str) -> _Column:
-        return self._given[f"{side}_price"] * self._given["quantity"]
+        price, quantity = self._given[f"{side}_price"], self._given["quantity"]
+        if self._given["buy_price"] is not self._given["sell_price"]:
+            return np.multiply(price, quantity, out=empty(len(quantity)))
+        if self._money is None:
+            self._money = np.multiply(price, quantity, out=empty(len(quantity)))
+        return self._money
 
     def _zeros(self) -> _Column:
         """What a unit costs where a mechanism pays sums."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import polars as pl
@@ -120,6 +120,18 @@ class Clearing(Exported):
     def __reduce__(self) -> tuple[Any, tuple[Orders, Mechanism, int | None, bool]]:
         """Pickle as orders and mechanism: clearing them again gives the same bytes."""
         return _again, (self.orders, self.mechanism, self._threads, "filled" in self.__dict__)
+
+    def __copy__(self) -> Clearing:
+        """Another clearing with the same results, of which none is computed again."""
+        again, arguments = self.__reduce__()
+        filled = self.__dict__.get("filled")
+        is_owned = filled is not None and filled.flags.writeable  # by somebody who may have written to it since
+        if type(self) is not Clearing or is_owned:
+            return cast("Clearing", again(*arguments))
+        twin = Clearing(self.orders, self.mechanism, self._cleared, filled, self._threads)
+        if "_complete" in self.__dict__:
+            twin._complete = self._complete
+        return twin
 
     # -- what the first run left for later ---------------------------------------------------------------------
 

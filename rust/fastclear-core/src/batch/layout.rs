@@ -55,10 +55,14 @@ impl Markets {
                     .then_some((starts, begun))
             }
         }));
-        let (starts, begun): (Vec<_>, Vec<_>) = found.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip();
-        let mut starts = starts.concat();
+        let (mut starts, begun) = found.into_iter().reduce(|all, more| {
+            let ((mut starts, mut begun), (more_starts, more_begun)) = (all?, more?);
+            starts.extend(more_starts);
+            begun.extend(more_begun);
+            Some((starts, begun))
+        })??;
         starts.push(ids.len());
-        Some(Self { ids: begun.concat(), starts, left_out: Vec::new() })
+        Some(Self { ids: begun, starts, left_out: Vec::new() })
     }
 
     pub const fn len(&self) -> usize {

@@ -270,6 +270,7 @@ impl Accounts {
     }
 
     /// The account with this id.
+    #[inline]
     pub fn get(&self, id: u64) -> Option<&Account> {
         self.by_id.get(id)
     }
@@ -326,6 +327,12 @@ impl Accounts {
     /// # Errors
     /// A [`FoldError`] names the posting and the fault; the state is then as before.
     pub fn apply(&mut self, p: &Posting) -> Result<(), FoldError> {
+        self.apply_here(p)
+    }
+
+    /// [`Accounts::apply`] as code of the caller's own.
+    #[inline(always)]
+    pub(super) fn apply_here(&mut self, p: &Posting) -> Result<(), FoldError> {
         let seq = p.seq;
         if p.amount < 0 {
             return Err(FoldError::NegativeAmount { seq, amount: p.amount });
@@ -405,6 +412,7 @@ impl Accounts {
     }
 
     /// Moves posted and pending money from debit to credit, or changes nothing.
+    #[inline(always)]
     fn move_money(&mut self, p: &Posting, step: Move) -> Result<(), FoldError> {
         let seq = p.seq;
         let payer = sound(p, p.debit, self.by_id.get(p.debit))?;
@@ -440,6 +448,7 @@ impl Accounts {
     }
 
     /// What taking `p` back will need beside `p` itself, before it is applied.
+    #[inline(always)]
     pub(super) fn replaced(&self, p: &Posting) -> Option<i128> {
         match p.kind {
             Kind::Limit => self.get(p.debit).map(|held| held.limit),
@@ -511,6 +520,7 @@ impl Accounts {
 }
 
 /// An account that `p` may change.
+#[inline(always)]
 fn sound<'a>(p: &Posting, account: u64, held: Option<&'a Account>) -> Result<&'a Account, FoldError> {
     let seq = p.seq;
     match held {

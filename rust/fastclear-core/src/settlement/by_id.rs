@@ -20,11 +20,13 @@ pub(super) struct ById {
 
 impl ById {
     /// The place of a member, or the next free one.
+    #[inline]
     fn place(&self, id: u64) -> Option<usize> {
         let place = usize::try_from(id.checked_sub(FIRST_MEMBER)?).ok()?;
         (place <= self.members.len()).then_some(place)
     }
 
+    #[inline]
     pub fn get(&self, id: u64) -> Option<&Account> {
         if id < HOUSE_PLACES as u64 {
             return self.house[id as usize].as_ref();
@@ -43,6 +45,7 @@ impl ById {
         }
     }
 
+    #[inline]
     pub fn get_mut(&mut self, id: u64) -> Option<&mut Account> {
         if id < HOUSE_PLACES as u64 {
             return self.house[id as usize].as_mut();

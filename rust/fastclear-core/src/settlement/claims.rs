@@ -19,18 +19,38 @@ pub(super) struct Claim {
     /// What goes into escrow beside what is due.
     pub bond: i128,
     pub quantity: i128,
-    /// `seq` of its Post.
-    pub post: u64,
 }
 
-/// Reservations with their orders, and what each of them covered.
-pub(super) type Drawn = (Vec<(OrderKey, u64)>, Vec<i64>);
+/// What became of reservations and claims.
+pub(super) struct Drawn {
+    /// Reservations that are open no more, with their orders.
+    pub closed: Vec<(OrderKey, u64)>,
+    /// What each of them covered.
+    pub covers: Vec<i64>,
+    /// `seq` of each claim's Post; apart from the claims, for every trade asks for one.
+    pub posts: Vec<u64>,
+}
+
+/// Rows between two looks at whether ids have risen so far.
+const RISING: usize = 1024;
 
 /// Whether buy orders have rising ids, so that none stands in two rows.
 pub(super) fn rises(columns: &ClearedSlot<'_>) -> bool {
-    let mut last = None;
-    let mut bids = columns.side.iter().zip(columns.order).filter(|&(&side, _)| side == 1);
-    bids.all(|(_, &order)| last.replace(order) < Some(order))
+    let Some(first) = columns.side.iter().position(|&side| side == 1) else {
+        return true;
+    };
+    let mut last = columns.order[first];
+    let rest = columns.side[first + 1..].chunks(RISING).zip(columns.order[first + 1..].chunks(RISING));
+    rest.into_iter().all(|(sides, orders)| {
+        // Nobody can guess which rows are bids, so that no branch asks.
+        let mut rises = true;
+        for (&side, &order) in sides.iter().zip(orders) {
+            let is_bid = side == 1;
+            rises &= !is_bid | (last < order);
+            last = if is_bid { order } else { last };
+        }
+        rises
+    })
 }
 
 /// Gives each buy row its claim: rows that traded, and rows with a reservation. A row takes the oldest reservation of
@@ -57,9 +77,12 @@ pub(super) fn claim_orders(
         // The first reservation that is not taken: `after` is one past the last taken seq of this order.
         let earlier = by_key.as_ref().and_then(|by_key| by_key.get(&key).copied());
         let after = earlier.map_or(0, |(after, _)| after);
-        let mut left = open.of(key, after).peekable();
-        let first = left.peek().copied();
-        let reservation = left.find(|&seq| open.slot(seq) == slot);
+        let (first, reservation) = if open.is_empty() {
+            (None, None)
+        } else {
+            let mut left = open.of(key, after).peekable();
+            (left.peek().copied(), left.find(|&seq| open.slot(seq) == slot))
+        };
         match (reservation, earlier, first) {
             (None, Some((_, claim)), _) => {
                 *chosen = claim;
@@ -75,7 +98,7 @@ pub(super) fn claim_orders(
         if let Some(by_key) = &mut by_key {
             by_key.insert(key, (reservation.map_or(after, |seq| seq + 1), claims.len()));
         }
-        claims.push(Claim { key, reservation, due: 0, bond: 0, quantity: 0, post: 0 });
+        claims.push(Claim { key, reservation, due: 0, bond: 0, quantity: 0 });
     }
     Ok(())
 }
@@ -85,7 +108,7 @@ pub(super) fn claim_orders(
 pub(super) fn draw_reservations(
     draft: &mut Draft<'_>,
     mut on_hand: Cover<'_>,
-    claims: &mut [Claim],
+    claims: &[Claim],
 ) -> Result<Drawn, SettleError> {
     let mut reserved: Vec<(u64, usize)> =
         claims.iter().enumerate().filter_map(|(i, claim)| claim.reservation.map(|seq| (seq, i))).collect();
@@ -94,11 +117,12 @@ pub(super) fn draw_reservations(
     // Bonds that posts have released and that go into escrow once all is drawn.
     let mut bonds: BTreeMap<u64, i128> = BTreeMap::new();
     let mut covers = Vec::with_capacity(reserved.len());
+    let mut posts = vec![0; claims.len()];
     for (seq, i) in reserved {
-        let claim = &mut claims[i];
+        let claim = &claims[i];
         let cover = draft.accounts().reservation(seq).map_or(0, |held| held.amount);
         if claim.quantity > 0 {
-            post(draft, claim, seq, cover)?;
+            posts[i] = post(draft, claim, seq, cover)?;
             if claim.bond > 0 {
                 *bonds.entry(claim.key.0).or_insert(0) += claim.bond;
             }
@@ -118,7 +142,7 @@ pub(super) fn draw_reservations(
         if let Some(later) = claims.get(nth + AHEAD) {
             draft.accounts().prefetch(later.key.0);
         }
-        let claim = &mut claims[nth];
+        let claim = &claims[nth];
         if claim.reservation.is_some() || claim.quantity == 0 {
             continue;
         }
@@ -133,26 +157,28 @@ pub(super) fn draw_reservations(
             *bonds.entry(account).or_insert(0) += claim.bond;
         }
         on_hand.take(draft.accounts(), account, cover);
-        let seq = draft.push(Line {
+        let seq = draft.push_here(Line {
             market,
             buy_order: order,
             quantity: quantity_of(account, claim.quantity)?,
             ..Line::new(Kind::Reserve, account, CLEARING, cover)
         })?;
-        let cover = draft.accounts().reservation(seq).map_or(0, |held| held.amount);
-        post(draft, claim, seq, cover)?;
+        let reserved = draft.accounts().reservation(seq).map_or(0, |held| held.amount);
+        posts[nth] = post(draft, claim, seq, reserved)?;
     }
-    Ok((closed, covers))
+    Ok(Drawn { closed, covers, posts })
 }
 
-/// Draws the reservation `seq` of `claim`; a buyer whose total is negative draws nothing and is paid instead.
-pub(super) fn post(draft: &mut Draft<'_>, claim: &mut Claim, seq: u64, reserved: i64) -> Result<(), SettleError> {
+/// Draws the reservation `seq` of `claim`; a buyer whose total is negative draws nothing and is paid instead. Returns the
+/// `seq` of the Post.
+#[inline]
+fn post(draft: &mut Draft<'_>, claim: &Claim, seq: u64, reserved: i64) -> Result<u64, SettleError> {
     let (account, market, order) = claim.key;
     if claim.due.max(0) + claim.bond > i128::from(reserved) {
         return Err(SettleError::ExceedsCover { account, order, due: claim.due + claim.bond, reserved });
     }
     let quantity = quantity_of(account, claim.quantity)?;
-    claim.post = draft.push(Line {
+    let post = draft.push_here(Line {
         market,
         buy_order: order,
         quantity,
@@ -165,9 +191,38 @@ pub(super) fn post(draft: &mut Draft<'_>, claim: &mut Claim, seq: u64, reserved:
             market,
             buy_order: order,
             quantity,
-            group: Some(claim.post),
+            group: Some(post),
             ..Line::new(Kind::Trade, CLEARING, account, -claim.due)
         })?;
     }
-    Ok(())
+    Ok(post)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_rise_where_each_bid_has_more_than_the_one_before() {
+        let mut state = 1_u64;
+        let mut below = |n: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % n
+        };
+        for len in [0, 1, 2, 3, RISING - 1, RISING, RISING + 1, RISING + 2, 3 * RISING] {
+            for _ in 0..20 {
+                let side: Vec<u8> = (0..len).map(|_| below(2) as u8).collect();
+                // Asks have any id; bids rise, but for one that may be moved.
+                let mut order: Vec<u64> =
+                    (0..).zip(&side).map(|(row, &side)| if side == 1 { row } else { below(9) }).collect();
+                if len > 0 && below(2) == 0 {
+                    order[below(len as u64) as usize] = below(len as u64);
+                }
+                let bids: Vec<u64> =
+                    side.iter().zip(&order).filter(|&(&side, _)| side == 1).map(|(_, &id)| id).collect();
+                let columns = ClearedSlot { side: &side, order: &order, ..ClearedSlot::default() };
+                assert_eq!(rises(&columns), bids.is_sorted_by(|a, b| a < b), "{len} rows");
+            }
+        }
+    }
 }

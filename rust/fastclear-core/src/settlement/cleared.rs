@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::accounts::PLATFORM;
+use super::accounts::{FIRST_MEMBER, PLATFORM};
 use super::amount::{DENOMINATORS, owed, received, whole_price};
 use super::claims::Claim;
 use super::delivery::Sale;
@@ -12,6 +12,7 @@ use super::error::{SettleError, TradeFault};
 use super::rules::Rules;
 use super::slot::check_member;
 use super::terms::Terms;
+use crate::simd;
 use crate::units::{PRICE_MAX, price_in_range, quantity_in_range};
 
 /// One cleared market or batch of markets: the orders that went in and the trades that came out, as columns.
@@ -86,6 +87,9 @@ pub(super) struct Checked<'a> {
 /// second cache holds, and trades name them in no order.
 pub(super) const AHEAD: usize = 16;
 
+/// Trades between one that is looked at and one whose rows are asked for: before what these rows name can be.
+const FAR_AHEAD: usize = 32;
+
 /// In `claim_of`: a row without a claim.
 pub(super) const NO_CLAIM: usize = usize::MAX;
 
@@ -118,6 +122,7 @@ pub(super) struct Costs {
 }
 
 impl Costs {
+    #[inline(always)]
     pub fn new(terms: &Terms, clearing: &ClearedSlot<'_>, trade: usize) -> Self {
         let quantity = i128::from(clearing.quantity[trade]);
         let energy = owed(i128::from(clearing.buy_amount[trade]), clearing.den);
@@ -150,6 +155,22 @@ impl Checked<'_> {
         0..self.columns.buy_row.len()
     }
 
+    /// Asks for the rows of a trade some way ahead: trades of a market name its rows in the order of their prices.
+    #[inline]
+    pub fn prefetch_rows(&self, trade: usize) {
+        let columns = self.columns;
+        if let (Some(&buy), Some(&sell)) =
+            (columns.buy_row.get(trade + FAR_AHEAD), columns.sell_row.get(trade + FAR_AHEAD))
+        {
+            simd::prefetch_place(&self.claim_of, buy as usize);
+            simd::prefetch_place(columns.market, buy as usize);
+            simd::prefetch_place(columns.order, buy as usize);
+            simd::prefetch_place(columns.order, sell as usize);
+            simd::prefetch_place(columns.account, sell as usize);
+        }
+    }
+
+    #[inline(always)]
     pub fn deal(&self, terms: &Terms, trade: usize) -> Deal {
         let (columns, (buy, sell)) = (self.columns, self.rows(trade));
         let costs = Costs::new(terms, columns, trade);
@@ -198,10 +219,14 @@ pub(super) struct Money {
 }
 
 /// Looks at every column and trade of a clearing, and marks the buy rows that traded.
+///
+/// `net` has a place for each member from the first on, for what it bought less what it sold; members' accounts count up
+/// without a gap.
 pub(super) fn check<'a>(
     draft: &Draft<'_>,
     index: usize,
     clearing: &'a ClearedSlot<'a>,
+    net: &mut [Option<i128>],
 ) -> Result<Checked<'a>, SettleError> {
     let n = clearing.side.len();
     for (column, len) in
@@ -221,8 +246,12 @@ pub(super) fn check<'a>(
         }
         let (buy, sell) =
             check_trade(clearing, trade).map_err(|fault| SettleError::BadTrade { clearing: index, trade, fault })?;
-        check_member(draft, clearing.account[buy])?;
-        check_member(draft, clearing.account[sell])?;
+        let quantity = i128::from(clearing.quantity[trade]);
+        for (row, bought) in [(buy, quantity), (sell, -quantity)] {
+            let account = clearing.account[row];
+            check_member(draft, account)?;
+            *net[(account - FIRST_MEMBER) as usize].get_or_insert(0) += bought;
+        }
         claim_of[buy] = TRADED;
     }
     Ok(Checked { columns: clearing, claim_of, deficits: deficits(clearing) })
@@ -251,6 +280,7 @@ pub(super) fn check_columns(index: usize, clearing: &ClearedSlot<'_>) -> Result<
 }
 
 /// The rows of a trade that can be.
+#[inline]
 pub(super) fn check_trade(clearing: &ClearedSlot<'_>, trade: usize) -> Result<(usize, usize), TradeFault> {
     let row = |row: i64, buy: bool| {
         usize::try_from(row).ok().filter(|&row| clearing.side.get(row).is_some_and(|&side| (side == 1) == buy))
@@ -296,6 +326,7 @@ pub(super) fn deficits(clearing: &ClearedSlot<'_>) -> BTreeSet<u64> {
 }
 
 /// How what the buyer owes is divided.
+#[inline(always)]
 pub(super) fn money(clearing: &ClearedSlot<'_>, trade: usize, owes: i128) -> Money {
     let whole = |price: i64| whole_price(price, clearing.den).filter(|_| clearing.per_unit);
     let sell_price = whole(clearing.sell_price[trade]);
@@ -307,6 +338,7 @@ pub(super) fn money(clearing: &ClearedSlot<'_>, trade: usize, owes: i128) -> Mon
 }
 
 /// The bonds of buyer and seller, where the payment of a trade waits in escrow.
+#[inline]
 pub(super) fn bonds(rules: &Rules, clearing: &ClearedSlot<'_>, trade: usize) -> Option<[i128; 2]> {
     rules.bond_ppm?;
     let owes = owed(i128::from(clearing.buy_amount[trade]), clearing.den);

@@ -132,14 +132,14 @@ impl SettledSlot {
             losses: meter.losses,
             revised: BTreeMap::new(),
         };
-        let lines = draft.postings().iter().filter(|p| p.seq >= outcome.delivery_seq);
         let first = draft.postings().first().map_or(draft.next(), |p| Position { seq: p.seq, time_ns: p.time_ns });
+        let lines = &draft.postings()[(outcome.delivery_seq - first.seq) as usize..];
         let version = Version {
             time_ns: first.time_ns,
             first_seq: first.seq,
             end_seq: draft.next().seq,
             readings: meter.account.len(),
-            moved: lines.map(|p| i128::from(p.amount)).sum(),
+            moved: lines.iter().map(|p| i128::from(p.amount)).sum(),
         };
         let standing = if provisional {
             Standing::Provisional(Box::new(Provisional::new(draft, outcome, terms.slot())?))

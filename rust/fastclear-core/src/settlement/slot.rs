@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::accounts::{CLEARING, DSO, FIRST_MEMBER, PLATFORM, ROUNDING, TAX, is_member};
-use super::claims::{Claim, claim_orders, draw_reservations, rises};
+use super::claims::{Claim, Drawn, claim_orders, draw_reservations, rises};
 pub use super::cleared::ClearedSlot;
 use super::cleared::{AHEAD, Checked, Costs, bonds, check};
 use super::credit::{Cover, Credit};
@@ -20,6 +20,7 @@ use super::posting::Kind;
 use super::purses::{self, ESCROW};
 use super::rules::{NET_BUYER_BOND, NET_SELLER_BOND, Rules, TRADE_ESCROWED};
 use super::terms::{FeeShare, Terms};
+use crate::simd;
 
 /// `code` of a [`Kind::Trade`]: the payment to a seller.
 pub const TRADE_SELLER: u16 = 0;
@@ -128,12 +129,19 @@ pub(super) fn settle(
     // Of every trade: its own, those of two bonds, those that its proceeds pay.
     let lines_by_rule = 1 + 2 * usize::from(rules.bond_ppm.is_some()) + 2 * usize::from(rules.proceeds_ppm != [0, 0]);
     let mut lines = 0;
+    let mut net: Vec<Option<i128>> = vec![None; draft.accounts().len()];
     for (index, clearing) in clearings.iter().enumerate() {
-        let mut clearing = check(draft, index, clearing)?;
+        let mut clearing = check(draft, index, clearing, &mut net)?;
         let alone = clearings.len() == 1 && rises(clearing.columns);
         claim_orders(&mut clearing, open, terms.slot(), (!alone).then_some(&mut by_key), &mut claims)?;
         for trade in clearing.trades() {
             let columns = clearing.columns;
+            if let Some(&row) = columns.buy_row.get(trade + 2 * AHEAD) {
+                simd::prefetch_place(&clearing.claim_of, row as usize);
+            }
+            if let Some(&row) = columns.buy_row.get(trade + AHEAD) {
+                prefetch_claim(&claims, clearing.claim_of[row as usize]);
+            }
             let claim = &mut claims[clearing.claim_of[clearing.rows(trade).0]];
             let costs = Costs::new(terms, columns, trade);
             claim.due += costs.sum();
@@ -148,9 +156,9 @@ pub(super) fn settle(
     // room grow. Much more room than is needed would be too much for the pool to keep.
     draft.expect(2 * claims.len() + lines + 3 * meter.account.len());
     let on_hand = Cover::new(credit, draft.accounts()).keeping(rules.minimum_holding);
-    let (closed, covers) = draw_reservations(draft, on_hand, &mut claims)?;
+    let Drawn { closed, covers, posts } = draw_reservations(draft, on_hand, &claims)?;
     for clearing in &checked {
-        pay_out(draft, (terms, rules), &claims, clearing)?;
+        pay_out(draft, (terms, rules), (&claims, &posts), clearing)?;
     }
     pool::pay(draft, (terms, rules), pools)?;
     if rules.bond_ppm.is_some() {
@@ -167,32 +175,16 @@ pub(super) fn settle(
         .flat_map(|clearing| clearing.trades().map(|trade| clearing.deal(terms, trade).sale(terms, &claims)))
         .collect();
     let delivery_seq = draft.next().seq;
-    let contract = contracts(draft, &checked, pools);
+    for (account, taken) in pool::contracts(pools) {
+        *net[(account - FIRST_MEMBER) as usize].get_or_insert(0) += taken;
+    }
+    let contract: Vec<(u64, i128)> =
+        (FIRST_MEMBER..).zip(net).filter_map(|(account, net)| Some((account, net?))).collect();
     // Where nobody is read, and nobody should be, nothing is looked up in it.
     let unread = meter.account.is_empty() && !meter.due && meter.losses == 0;
     let by_member = if unread { &[] } else { &contract[..] };
     settle_meter(draft, (terms, policy), meter, (&by_member.iter().copied().collect(), &sales))?;
     Ok(Outcome { closed, covers, contract, sales, delivery_seq })
-}
-
-/// What each member bought less what it sold, what it took from pools and gave them too, in ascending account.
-fn contracts(draft: &Draft<'_>, clearings: &[Checked<'_>], pools: &[PooledSlot<'_>]) -> Vec<(u64, i128)> {
-    let mut net: Vec<Option<i128>> = vec![None; draft.accounts().len()];
-    for clearing in clearings {
-        for trade in clearing.trades() {
-            let (buy, sell) = clearing.rows(trade);
-            let quantity = i128::from(clearing.columns.quantity[trade]);
-            for (row, bought) in [(buy, quantity), (sell, -quantity)] {
-                // Members' accounts count up from the first without a gap, so there are never more than accounts.
-                let place = (clearing.columns.account[row] - FIRST_MEMBER) as usize;
-                *net[place].get_or_insert(0) += bought;
-            }
-        }
-    }
-    for (account, taken) in pool::contracts(pools) {
-        *net[(account - FIRST_MEMBER) as usize].get_or_insert(0) += taken;
-    }
-    (FIRST_MEMBER..).zip(net).filter_map(|(account, net)| Some((account, net?))).collect()
 }
 
 /// Whether each seller had what its bonds took; those of buyers are part of their covers.
@@ -215,7 +207,15 @@ fn check_sellers(
     Ok(())
 }
 
+/// Asks for a claim to be fetched that will be looked at soon: its first byte and its last may lie in two lines.
+#[inline]
+fn prefetch_claim(claims: &[Claim], place: usize) {
+    simd::prefetch_place(claims, place);
+    simd::prefetch_place(claims, place + 1);
+}
+
 /// Whether `account` is a member's that is not closed.
+#[inline]
 pub(super) fn check_member(draft: &Draft<'_>, account: u64) -> Result<(), SettleError> {
     match draft.accounts().get(account).filter(|_| is_member(account)) {
         None => Err(SettleError::UnknownMember { account }),
@@ -228,12 +228,15 @@ pub(super) fn check_member(draft: &Draft<'_>, account: u64) -> Result<(), Settle
 fn pay_out(
     draft: &mut Draft<'_>,
     (terms, rules): (&Terms, &Rules),
-    claims: &[Claim],
+    (claims, posts): (&[Claim], &[u64]),
     clearing: &Checked<'_>,
 ) -> Result<(), SettleError> {
     for trade in clearing.trades() {
+        clearing.prefetch_rows(trade);
         if trade + AHEAD < clearing.trades().end {
-            draft.accounts().prefetch(clearing.columns.account[clearing.rows(trade + AHEAD).1]);
+            let (buy, sell) = clearing.rows(trade + AHEAD);
+            draft.accounts().prefetch(clearing.columns.account[sell]);
+            simd::prefetch_place(posts, clearing.claim_of[buy]);
         }
         let deal = clearing.deal(terms, trade);
         let bonds = bonds(rules, clearing.columns, trade);
@@ -257,8 +260,8 @@ fn pay_out(
             purses::open(draft, ESCROW).transpose()?;
         }
         // The trade stands even at price 0: it is the record of the energy, and the lines below belong to it.
-        let trade = draft.push(Line {
-            group: Some(claims[deal.claim].post),
+        let trade = draft.push_here(Line {
+            group: Some(posts[deal.claim]),
             ..line(Kind::Trade, code, payee, price, money.seller)
         })?;
         let spread = if money.spread_price.is_none() && money.spread < 0 { FEE_DEFICIT } else { FEE_SPREAD };

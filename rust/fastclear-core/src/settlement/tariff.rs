@@ -113,6 +113,7 @@ impl Tariff {
 }
 
 /// Tax of `ppm` on `base` nano-currency, rounded half-even to the nano: the one rule for every tax line.
+#[inline]
 pub(super) fn tax(base: i128, ppm: u32) -> i128 {
     if base == 0 || ppm == 0 {
         return 0; // most lines of most slots; a division of 128 bits is worth avoiding

@@ -1,5 +1,7 @@
 //! The two pointers.
 
+use std::hint::select_unpredictable;
+
 use crate::simd::Winner;
 
 /// Trades made at a time.
@@ -57,8 +59,9 @@ impl Walk {
 
     /// Makes as many trades as there is room for.
     ///
-    /// A step waits for no more than what the last one left of the two, and which winner comes next is known a step before
-    /// it is needed. This is a function of its own for all it holds to stay in registers.
+    /// A step waits for no more than what the last one left of the two: lots of the next winner are at hand, and those of
+    /// the one after that are read meanwhile, for a read takes longer than a step. This is a function of its own for all it
+    /// holds to stay in registers.
     #[inline(never)]
     fn steps(
         &mut self,
@@ -67,15 +70,18 @@ impl Walk {
         (to_bid, to_ask, to_lots): (&mut [u32], &mut [u32], &mut [u32]),
     ) {
         let Self { mut bid, mut ask, mut bid_left, mut ask_left } = *self;
+        let (mut next_bid, mut next_ask) = (i64::from(bids[bid + 1].quantity), i64::from(asks[ask + 1].quantity));
         for ((to_bid, to_ask), to_lots) in to_bid.iter_mut().zip(to_ask).zip(to_lots) {
-            let (next_bid, next_ask) = (i64::from(bids[bid + 1].quantity), i64::from(asks[ask + 1].quantity));
+            let (later_bid, later_ask) = (i64::from(bids[bid + 2].quantity), i64::from(asks[ask + 2].quantity));
             (*to_bid, *to_ask, *to_lots) = (bid as u32, ask as u32, bid_left.min(ask_left) as u32);
             // Lots are below 2³¹.
             let more = bid_left.wrapping_sub(ask_left);
             bid = bid.wrapping_add(usize::from(more <= 0));
             ask = ask.wrapping_add(usize::from(more >= 0));
-            bid_left = if more <= 0 { next_bid } else { more };
-            ask_left = if more >= 0 { next_ask } else { more.wrapping_neg() };
+            bid_left = select_unpredictable(more <= 0, next_bid, more);
+            ask_left = select_unpredictable(more >= 0, next_ask, more.wrapping_neg());
+            next_bid = select_unpredictable(more <= 0, later_bid, next_bid);
+            next_ask = select_unpredictable(more >= 0, later_ask, next_ask);
         }
         *self = Self { bid, ask, bid_left, ask_left };
     }

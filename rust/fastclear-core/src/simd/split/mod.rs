@@ -7,6 +7,8 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 
+use std::ops::Range;
+
 use super::{Path, on_every_path, path};
 use crate::auction::book::{Book, Number};
 
@@ -181,7 +183,11 @@ pub fn pick_filled<P: Number, Q: Number>(book: &Book<'_, P, Q>, filled: &[i64], 
     bids.restart(of_bids);
     let (mut classes, mut prices, mut quantities) = ([0; BLOCK], [0; BLOCK], [0; BLOCK]);
     for start in (0..book.len()).step_by(BLOCK) {
-        let rows = start..(start + BLOCK).min(book.len());
+        let end = (start + BLOCK).min(book.len());
+        let rows = start + pick_vectors(book, start..end, filled, asks, bids)..end;
+        if rows.is_empty() {
+            continue;
+        }
         let (class, price, quantity) =
             (&mut classes[..rows.len()], &mut prices[..rows.len()], &mut quantities[..rows.len()]);
         narrow_filled(
@@ -194,6 +200,27 @@ pub fn pick_filled<P: Number, Q: Number>(book: &Book<'_, P, Q>, filled: &[i64], 
         append(&rows, 0, asks);
         append(&rows, 1, bids);
     }
+}
+
+/// Picks as many rows of a block as vectors take at once; says how many.
+fn pick_vectors<P: Number, Q: Number>(
+    book: &Book<'_, P, Q>,
+    rows: Range<usize>,
+    filled: &[i64],
+    asks: &mut Picks,
+    bids: &mut Picks,
+) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if path() == Path::Avx512 {
+        asks.reserve_block();
+        bids.reserve_block();
+        let columns = (&book.side[rows.clone()], &book.price[rows.clone()], &filled[rows.clone()]);
+        // SAFETY: `path` asked the machine for the features that the kernel needs.
+        #[allow(unsafe_code, reason = "see SAFETY")]
+        return unsafe { avx512::filled(columns, rows.start as u32, asks, bids) };
+    }
+    let _ = (book, rows, filled, asks, bids);
+    0
 }
 
 /// Appends the rows of a class of one block.
@@ -304,7 +331,16 @@ mod tests {
                 }
                 let filled: Vec<i64> =
                     class.iter().zip(&quantity).map(|(&c, &q)| i64::from(q) * i64::from(c / 2)).collect();
+                let narrow: Vec<i32> = price.iter().map(|&price| price as i32).collect();
+                let narrow = Book { side: &side, price: &narrow, quantity: &quantity, fee: 3 };
+                let (mut asks, mut bids) = (Picks::default(), Picks::default());
+                pick_filled(&narrow, &filled, &mut asks, &mut bids);
                 pick_filled(&book, &filled, &mut first, &mut second);
+                for (wide, narrow) in [(&first, &asks), (&second, &bids)] {
+                    assert_eq!(wide.positions(), narrow.positions());
+                    assert_eq!(wide.book().price, narrow.book().price);
+                    assert_eq!(wide.book().quantity, narrow.book().quantity);
+                }
                 for (wanted, picks) in [(0, &first), (1, &second)] {
                     let wins = |&i: &u32| filled[i as usize] > 0 && side[i as usize] == wanted;
                     let wanted: Vec<u32> = (0..rows as u32).filter(wins).collect();
