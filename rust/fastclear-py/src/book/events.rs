@@ -43,9 +43,9 @@ impl PyEvents {
         }
     }
 
-    /// Market ids by the places that events name.
-    pub(super) fn markets(&self, py: Python<'_>) -> PyResult<Vec<i64>> {
-        Ok(self.book.try_borrow(py)?.book.market_ids().collect())
+    /// The book, whose list of markets the events count in.
+    pub(super) fn book<'py>(&self, py: Python<'py>) -> PyResult<PyRef<'py, PyOrderBook>> {
+        Ok(self.book.try_borrow(py)?)
     }
 }
 
@@ -59,8 +59,8 @@ impl PyEvents {
                 column(py, rows, |event| if event.command == NOWHERE { NULL } else { i64::from(event.command) })
             }
             "market" => {
-                let ids = self.markets(py)?;
-                column(py, rows, |event| ids.get(event.market as usize).copied().unwrap_or(NULL))
+                let book = &self.book(py)?.book;
+                column(py, rows, |event| book.market_id(event.market).unwrap_or(NULL))
             }
             "order" => column(py, rows, |event| event.order),
             "counter_order" => column(py, rows, |event| event.counter),
