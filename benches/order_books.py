@@ -75,7 +75,8 @@ def child(python: str, program: Path, *words: object) -> dict[str, list[float]]:
 def measure(*, quick: bool = False, peer: str | None = None) -> dict[str, Any]:
     """Every figure: lines of the core, rounds of Python and the core by turns, rounds beside limit-order-book."""
     program = built("bench", "--bench", "order_book", "--no-run")
-    core = lines(program, "--test") if quick else [*lines(program, str(ROUNDS)), *lines(program, W3="1")]
+    more = [] if quick else [*lines(program, W3="1"), *lines(program, DOORS="1")]
+    core = lines(program, "--test") if quick else [*lines(program, str(ROUNDS)), *more]
     rows, rounds = (QUICK_ROWS, 1) if quick else (ALL_ROWS, ROUNDS)
     turns: list[Row] = []
     beside: dict[str, list[float]] = {}
@@ -106,6 +107,11 @@ def _from_core(core: list[Row], *, judged: bool) -> Iterator[Goal]:
     for workload, words in (("W1", "W1, 60 % new orders"), ("W2", "W2, like a feed")):
         yield from line(workload, BATCH, "textbook", words, 8)
         yield from line(workload, BATCH, "matchcore 0.4", words, 3)
+    for workload, words in (("W1", "W1"), ("W2", "W2"), ("W4", "W4, 10k small books at random")):
+        bare, settles = (workload, "Trades of 10000 rows a call"), (workload, "Register, Trades of 10000 rows")
+        if {bare, settles} <= set(taken):
+            aim = Aim(taken[settles] / taken[bare], 2 if judged else None)
+            yield Goal(f"{words}, a book that settles", "of a bare one", aim, None)
     yield from line("W3", BATCH, "textbook", "W3, 100k small books at random", 20)
     yield from line("W3", LARGE_BATCH, "textbook", "W3, in calls of 1M", 35)
 

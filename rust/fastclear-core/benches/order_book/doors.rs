@@ -8,19 +8,19 @@ use crate::workloads::{Tally, owner};
 /// What each participant may have at stake, which is more than any comes to.
 const LOOSE: i64 = i64::MAX;
 
-/// Whom the door lets in.
+/// What the door does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lets {
-    /// Everybody, and the register knows whose each order is.
-    Everybody,
-    /// Whoever is covered, which everybody is.
-    Covered,
+pub enum Keeps {
+    /// It knows whose each order is.
+    Register,
+    /// It lets in who is covered, too, which everybody is.
+    Cover,
 }
 
-/// A door that lets in whom it should, before anything was handed in.
-fn door(flow: &Flow, lets: Lets) -> Door {
+/// A door before anything was handed in.
+fn door(flow: &Flow, keeps: Keeps) -> Door {
     let mut door = Door::default();
-    if lets == Lets::Covered {
+    if keeps == Keeps::Cover {
         let most = flow.preload.iter().chain(&flow.timed).map(owner).max().unwrap_or(0);
         let cover = door.cover_with(Charges { fee: 3, tax_ppm: 190_000 });
         for participant in 0..=i64::from(most) {
@@ -31,9 +31,9 @@ fn door(flow: &Flow, lets: Lets) -> Door {
 }
 
 /// Calls of so many rows by a book with a door, whose records are taken.
-pub fn columns(flow: &Flow, lets: Lets, want: Want, rows: usize) -> Contestant<'_> {
+pub fn columns(flow: &Flow, keeps: Keeps, want: Want, rows: usize) -> Contestant<'_> {
     let mut book = OrderBook::new(Rules { self_trade: SelfTrade::CancelResting, ..Rules::default() });
-    let (mut door, mut before) = (door(flow, lets), Tally::default());
+    let (mut door, mut before) = (door(flow, keeps), Tally::default());
     for from in (0..flow.before.len()).step_by(crate::CHUNK) {
         let part = flow.before.part(from, flow.before.len().min(from + crate::CHUNK));
         before.of(book.apply_admitted(&part, Want::Trades, &mut door).unwrap().trades());
@@ -52,5 +52,5 @@ pub fn columns(flow: &Flow, lets: Lets, want: Want, rows: usize) -> Contestant<'
         }
         (seconds, tally)
     };
-    Contestant { name: format!("{lets:?}, {want:?} of {rows} rows"), run: Box::new(run) }
+    Contestant { name: format!("{keeps:?}, {want:?} of {rows} rows"), run: Box::new(run) }
 }

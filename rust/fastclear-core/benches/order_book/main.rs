@@ -8,7 +8,8 @@
 //! - `--json`: every figure as a line of JSON;
 //! - `--kernel`: fastclear alone, columns of 10,000 rows and single orders of W1, as Python is compared with;
 //! - `--write=FOLDER`: the rows of W1 as 64-bit integers into a file, for contestants in other languages;
-//! - variables: `W3=1` the hundred thousand small books instead, `OWN=1` without the others.
+//! - variables: `W3=1` the hundred thousand small books instead, `OWN=1` without the others; `DOORS=1` books that settle, and
+//!   books with a cover, beside bare ones, also in ten thousand small markets (W4).
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that cannot go on stops")]
 #![allow(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "draws of the workloads, and ratios")]
 #![allow(dead_code, reason = "the tests use the rest")]
@@ -21,7 +22,7 @@ mod textbook;
 #[path = "../../tests/book/workloads.rs"]
 mod workloads;
 
-use doors::Lets;
+use doors::Keeps;
 use fastclear_core::book::Want;
 use flow::{Contestant, Flow, race};
 use workloads::{W1, W2, W3, W4};
@@ -57,8 +58,8 @@ fn doors<'a>(flow: &'a Flow, rows: &[usize]) -> Vec<Contestant<'a>> {
     for &rows in rows {
         for want in [Want::Events, Want::Trades] {
             all.push(ours::columns(flow, want, rows));
-            for lets in [Lets::Everybody, Lets::Covered] {
-                all.push(doors::columns(flow, lets, want, rows));
+            for keeps in [Keeps::Register, Keeps::Cover] {
+                all.push(doors::columns(flow, keeps, want, rows));
             }
         }
     }
@@ -87,11 +88,8 @@ fn main() {
     }
     if std::env::var_os("DOORS").is_some() {
         for workload in [&W1, &W2, &W4] {
-            if std::env::var("WL").is_ok_and(|name| name != workload.name) { continue; }
             let flow = Flow::of(workload);
-            let mut all = doors(&flow, &[10_000, 1_000_000]);
-            if let Ok(only) = std::env::var("ONLY") { all = all.drain(..).filter(|one| only.split('/').any(|o| one.name == o)).collect(); }
-            race(&flow, all, rounds, json);
+            race(&flow, doors(&flow, &[PYTHON_CHUNK, 1_000_000]), rounds, json);
         }
         return;
     }

@@ -350,7 +350,8 @@ impl Cover {
             return Err(RejectReason::CreditExceeded);
         };
         let held = self.look_for(account, market).map(|held| &self.held[held as usize]);
-        let (here, has) = held.map_or_else(Default::default, |held| (self.limits_of(held).unwrap_or_default(), held.position));
+        let (here, has) =
+            held.map_or_else(Default::default, |held| (self.limits_of(held).unwrap_or_default(), held.position));
         let before = replaced.as_ref().map_or(0, |one| self.lot(one.side, one.limit) * i128::from(one.open));
         let after = self.lot(side, request.price.unwrap_or(NULL)) * i128::from(quantity);
         let more_lots = i128::from(quantity) - replaced.as_ref().map_or(0, |one| i128::from(one.open));

@@ -231,6 +231,12 @@ impl OrderBook {
         self.markets.iter().map(|market| market.id)
     }
 
+    /// Id of the market at a place, as [`super::Event::market`] counts.
+    #[inline]
+    pub fn market_id(&self, place: u32) -> Option<i64> {
+        self.markets.get(place as usize).map(|market| market.id)
+    }
+
     /// The place of a market, which gets one if it has none.
     #[inline]
     pub(super) fn market_place(&mut self, id: i64) -> u32 {

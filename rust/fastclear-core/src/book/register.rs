@@ -393,8 +393,7 @@ impl Register {
             What::Came { market, participant, limit, quantity, open, command, side, whose } => {
                 let (number, price) = (self.next, limit);
                 let (traded, time) = (0, NEW);
-                let card =
-                    Card { number, market, order, participant, side, price, quantity, traded, command, time };
+                let card = Card { number, market, order, participant, side, price, quantity, traded, command, time };
                 self.come(&card, open, whose, heard);
             }
             What::Replaced { limit, open } => self.replace(order, limit, open, heard),

@@ -5,6 +5,7 @@ mod admission;
 mod calls;
 mod cases;
 mod compare;
+mod doors;
 mod flow;
 mod followed;
 mod invariants;

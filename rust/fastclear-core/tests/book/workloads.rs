@@ -1,6 +1,6 @@
 //! The seeded flows that order books are measured by: W1 one book of ten thousand orders, W2 one book like a feed of an
-//! exchange, W3 a hundred thousand small books. A textbook order book inside makes them, and is the baseline beside which
-//! a book is measured.
+//! exchange, W3 a hundred thousand small books, W4 ten thousand. A textbook order book inside makes them, and is the baseline
+//! beside which a book is measured.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 

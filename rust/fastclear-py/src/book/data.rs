@@ -141,10 +141,10 @@ impl PyBookView {
 
     /// Takes in the events of a call; gives the levels that changed.
     fn follow<'py>(&mut self, py: Python<'py>, events: &PyEvents) -> PyResult<Bound<'py, PyDict>> {
-        let markets = events.markets(py);
-        let market = |event: &Event| markets.get(event.market as usize).copied().unwrap_or(NULL);
-        let rows = events.events.rows.iter().map(|event| Followed { market: market(event), event: *event });
-        updates(py, &self.replica.follow(events.events.first_seq, rows).map_err(refused)?)
+        let told = &events.events;
+        let markets = events.markets(py, &told.rows);
+        let rows = markets.into_iter().zip(&told.rows).map(|(market, event)| Followed { market, event: *event });
+        updates(py, &self.replica.follow(told.first_seq, rows).map_err(refused)?)
     }
 
     /// Takes in events as columns; gives the levels that changed. What no event can say is read as what it cannot be.

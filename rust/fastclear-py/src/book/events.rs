@@ -43,9 +43,10 @@ impl PyEvents {
         }
     }
 
-    /// Market ids by the places that events name.
-    pub(super) fn markets(&self, py: Python<'_>) -> Vec<i64> {
-        self.book.get().lock(py).book.market_ids().collect()
+    /// The market ids of some events; null of what is in no market.
+    pub(super) fn markets(&self, py: Python<'_>, rows: &[Event]) -> Vec<i64> {
+        let own = self.book.get().lock(py);
+        rows.iter().map(|event| own.book.market_id(event.market).unwrap_or(NULL)).collect()
     }
 }
 
@@ -58,10 +59,7 @@ impl PyEvents {
             "command" => {
                 column(py, rows, |event| if event.command == NOWHERE { NULL } else { i64::from(event.command) })
             }
-            "market" => {
-                let ids = self.markets(py);
-                column(py, rows, |event| ids.get(event.market as usize).copied().unwrap_or(NULL))
-            }
+            "market" => self.markets(py, rows).into_pyarray(py).into_any(),
             "order" => column(py, rows, |event| event.order),
             "counter_order" => column(py, rows, |event| event.counter),
             "buy_order" => column(py, rows, |event| if event.side == 1 { event.order } else { event.counter }),
