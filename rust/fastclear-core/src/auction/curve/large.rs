@@ -5,7 +5,7 @@ use super::sample::{SPAN_MOST, blocks_for};
 use super::scratch::Tables;
 use super::{Crossing, Scratch, Terms, long_level};
 use crate::auction::book::{Book, Number};
-use crate::simd::{self, Cut, Reached};
+use crate::simd::{self, Cut, PIVOTS, Reached};
 use crate::units::PRICE_MAX;
 
 /// Orders from which on a sample finds the bracket more cheaply than bins do.
@@ -15,7 +15,7 @@ const WEIGHED_TWICE: usize = 4_000;
 /// Blocks of the sample that says at which prices.
 const PIVOT_BLOCKS: usize = 16;
 /// A bracket that holds more than one part in so many of what bids ask for is no help.
-const INSIDE_MOST: i64 = 4;
+const INSIDE_MOST: i64 = 1;
 /// Ticks that bins reach.
 const REACH: i64 = u32::MAX as i64 - 1;
 
@@ -26,10 +26,24 @@ pub fn cross<P: Number, Q: Number>(
     filled: &mut [i64],
     scratch: &mut Scratch,
 ) -> Option<(u32, Option<Crossing>)> {
-    if let Some(cut) = sampled_cut(book, scratch)
-        && let Ok(crossed) = cross_at(book, cut, terms, filled, scratch)?
-    {
-        return Some(crossed);
+    if book.len() >= WEIGHED_TWICE {
+        let (sample, tables) = scratch.sampling();
+        let is_sampled = book.len() >= SAMPLED;
+        sample.draw(book, if is_sampled { blocks_for(book.len()) } else { PIVOT_BLOCKS });
+        if is_sampled
+            && let Some(cut) = sample.cut(book.len(), tables)
+            && let Ok(crossed) = cross_at(book, cut, terms, filled, scratch)?
+        {
+            return Some(crossed);
+        }
+        let (sample, tables) = scratch.sampling();
+        let pivots = if is_sampled { sample.wide_pivots(tables) } else { Some(sample.pivots(tables)) };
+        if let Some(pivots) = pivots
+            && let Some(cut) = cut_between(book, &pivots)
+            && let Ok(crossed) = cross_at(book, cut, terms, filled, scratch)?
+        {
+            return Some(crossed);
+        }
     }
     let cut = weighed_cut(book, scratch.tables())?;
     cross_at(book, cut, terms, filled, scratch)?.ok()
@@ -53,26 +67,17 @@ fn cross_at<P: Number, Q: Number>(
     Some(crossing.map(|crossing| (swept.bids, crossing)))
 }
 
-/// What a sample says of the quantile, and what the book weighs where the sample is too small to say enough.
-fn sampled_cut<P: Number, Q: Number>(book: &Book<'_, P, Q>, scratch: &mut Scratch) -> Option<Cut> {
-    let (sample, tables) = scratch.sampling();
-    if book.len() >= SAMPLED {
-        sample.draw(book, blocks_for(book.len()));
-        return sample.cut(tables);
-    }
-    if book.len() < WEIGHED_TWICE {
-        return None;
-    }
-    sample.draw(book, PIVOT_BLOCKS);
-    let pivots = sample.pivots(tables);
-    let Reached { bid_quantity, reached } = simd::weigh_at(book, &pivots)?;
+/// Of the ranges between some prices, in ascending order, the one that holds the quantile, if that is much of a help.
+fn cut_between<P: Number, Q: Number>(book: &Book<'_, P, Q>, pivots: &[i64; PIVOTS]) -> Option<Cut> {
+    let Reached { bid_quantity, reached } = simd::weigh_at(book, pivots)?;
     let nth = reached.iter().position(|&reached| reached >= bid_quantity)?;
     let before = nth.checked_sub(1)?;
     let (first, last) = (pivots[before] + 1, pivots[nth]);
     let (missing, inside) = (bid_quantity - reached[before], reached[nth] - reached[before]);
     // Where orders lie evenly in between, the quantile is as far on as what is missing is a share of what is inside.
     let guess = first + (i128::from(last - first) * i128::from(missing) / i128::from(inside)) as i64;
-    (inside <= bid_quantity / INSIDE_MOST && last - first <= SPAN_MOST).then_some(Cut { first, guess, last })
+    let is_help = inside <= bid_quantity / INSIDE_MOST && last - first <= SPAN_MOST;
+    (is_help || first == last).then_some(Cut { first, guess, last })
 }
 
 /// A range of prices that bins are laid over, and what is known of its ends.
