@@ -5,7 +5,7 @@ use super::sample::{SPAN_MOST, blocks_for};
 use super::scratch::Tables;
 use super::{Crossing, Scratch, Terms, long_level};
 use crate::auction::book::{Book, Number};
-use crate::simd::{self, Cut, PIVOTS, Reached};
+use crate::simd::{self, Cut, PIVOTS, Reached, Swept};
 use crate::units::PRICE_MAX;
 
 /// Orders from which on a sample finds the bracket more cheaply than bins do.
@@ -30,46 +30,54 @@ pub fn cross<P: Number, Q: Number>(
         let (sample, tables) = scratch.sampling();
         let is_sampled = book.len() >= SAMPLED;
         sample.draw(book, if is_sampled { blocks_for(book.len()) } else { PIVOT_BLOCKS });
-        if is_sampled
-            && let Some(cut) = sample.cut(book.len(), tables)
-            && let Ok(crossed) = cross_at(book, cut, terms, filled, scratch)?
-        {
-            return Some(crossed);
+        let mut is_weighable = true;
+        if is_sampled && let Some(cut) = sample.cut(book.len(), tables) {
+            match cross_at(book, cut, None, terms, filled, scratch)? {
+                Ok(crossed) => return Some(crossed),
+                Err(swept) => is_weighable = swept.has_small_quantities,
+            }
         }
-        let (sample, tables) = scratch.sampling();
-        let pivots = if is_sampled { sample.wide_pivots(tables) } else { Some(sample.pivots(tables)) };
-        if let Some(pivots) = pivots
-            && let Some(cut) = cut_between(book, &pivots)
-            && let Ok(crossed) = cross_at(book, cut, terms, filled, scratch)?
+        if is_weighable
+            && let Some((cut, reached)) = weighed_twice(book, is_sampled, scratch)
+            && let Ok(crossed) = cross_at(book, cut, reached, terms, filled, scratch)?
         {
             return Some(crossed);
         }
     }
     let cut = weighed_cut(book, scratch.tables())?;
-    cross_at(book, cut, terms, filled, scratch)?.ok()
+    cross_at(book, cut, None, terms, filled, scratch)?.ok()
 }
 
-/// Crosses the book if its level lies inside the cut. `None` where a column holds what no order may carry.
+/// Crosses the book if its level lies inside the cut; else says what it added up on the way. What the book weighs up to the
+/// cut's end may be known. `None` where a column holds what no order may carry.
 fn cross_at<P: Number, Q: Number>(
     book: &Book<'_, P, Q>,
     cut: Cut,
+    reached: Option<i64>,
     terms: &Terms<'_>,
     filled: &mut [i64],
     scratch: &mut Scratch,
-) -> Option<Result<(u32, Option<Crossing>), Missed>> {
-    if cut.first == cut.last && long_level::is_long(book, cut.guess) {
-        let swept = simd::sweep(book, long_level::cut_at(cut.guess), filled, &mut scratch.candidates)?;
-        let crossing = long_level::finish(book, cut.guess, swept, terms, filled, scratch);
-        return Some(crossing.map(|crossing| (swept.bids, crossing)));
-    }
-    let swept = simd::sweep(book, cut, filled, &mut scratch.candidates)?;
-    let crossing = finish(book, cut, swept, terms, filled, scratch);
-    Some(crossing.map(|crossing| (swept.bids, crossing)))
+) -> Option<Result<(u32, Option<Crossing>), Swept>> {
+    let (swept, crossing) = if cut.first == cut.last && long_level::is_long(book, cut.guess) {
+        let swept = simd::sweep(book, long_level::cut_at(cut.guess), &mut [], &mut scratch.candidates)?;
+        (swept, long_level::finish(book, cut.guess, reached, swept, terms, filled, scratch))
+    } else {
+        let swept = simd::sweep(book, cut, filled, &mut scratch.candidates)?;
+        (swept, finish(book, cut, swept, terms, filled, scratch))
+    };
+    Some(crossing.map(|crossing| (swept.bids, crossing)).map_err(|Missed| swept))
 }
 
-/// Of the ranges between some prices, in ascending order, the one that holds the quantile, if that is much of a help.
-fn cut_between<P: Number, Q: Number>(book: &Book<'_, P, Q>, pivots: &[i64; PIVOTS]) -> Option<Cut> {
-    let Reached { bid_quantity, reached } = simd::weigh_at(book, pivots)?;
+/// The cut around the quantile of a book that was sampled, by what it weighs at a few prices; and its weight up to the cut's
+/// end, where that is exact.
+fn weighed_twice<P: Number, Q: Number>(
+    book: &Book<'_, P, Q>,
+    is_sampled: bool,
+    scratch: &mut Scratch,
+) -> Option<(Cut, Option<i64>)> {
+    let (sample, tables) = scratch.sampling();
+    let pivots = if is_sampled { sample.wide_pivots(tables)? } else { sample.pivots(tables) };
+    let Reached { bid_quantity, reached } = simd::weigh_at(book, &pivots)?;
     let nth = reached.iter().position(|&reached| reached >= bid_quantity)?;
     let before = nth.checked_sub(1)?;
     let (first, last) = (pivots[before] + 1, pivots[nth]);
@@ -77,7 +85,8 @@ fn cut_between<P: Number, Q: Number>(book: &Book<'_, P, Q>, pivots: &[i64; PIVOT
     // Where orders lie evenly in between, the quantile is as far on as what is missing is a share of what is inside.
     let guess = first + (i128::from(last - first) * i128::from(missing) / i128::from(inside)) as i64;
     let is_help = inside <= bid_quantity / INSIDE_MOST && last - first <= SPAN_MOST;
-    (is_help || first == last).then_some(Cut { first, guess, last })
+    let is_exact = (last - pivots[PIVOTS / 2]).abs() <= SPAN_MOST; // prices much further off are not told apart
+    (is_help || first == last).then_some((Cut { first, guess, last }, is_exact.then_some(reached[nth])))
 }
 
 /// A range of prices that bins are laid over, and what is known of its ends.

@@ -43,7 +43,7 @@ pub(super) struct Sample {
     base: i64,
     /// Quantities without their sides, when the large ones are looked for.
     by_size: Vec<u32>,
-    /// The largest quantity, before it was cut down.
+    /// About the largest quantity of the book.
     largest: i64,
 }
 
@@ -75,12 +75,13 @@ impl Sample {
     /// too.
     pub fn cut(&mut self, orders: usize, tables: &mut Tables) -> Option<Cut> {
         let mut spread = simd::spread(&self.price, &self.quantity);
-        self.largest = spread.largest;
+        let drawn_of = (orders / self.price.len()).isqrt();
+        self.largest = spread.largest * drawn_of as i64;
         let (mut inside_most, mut tail) = (INSIDE_MOST, 0);
         if i128::from(spread.largest).pow(2) * LEAD * self.price.len() as i128 > i128::from(spread.quantity).pow(2) {
             // What is cut off the few that would decide adds to the book's spread, more than in proportion to its length:
             // the longer the list, the further its tail reaches.
-            tail = self.cut_down() / (orders / self.price.len()).isqrt() as i128;
+            tail = self.cut_down() / drawn_of as i128;
             if self.has_small_quantities() {
                 inside_most = INSIDE_MOST_HEAVY;
             }
@@ -112,16 +113,16 @@ impl Sample {
     ///
     /// To be asked for after [`Self::cut`].
     pub fn wide_pivots(&self, tables: &mut Tables) -> Option<[i64; PIVOTS]> {
-        if !self.has_small_quantities() {
-            return None;
-        }
         let spread = simd::spread(&self.price, &self.quantity);
         let Spread { bid_quantity: bids, quantity: all, .. } = spread;
+        if bids == 0 || bids == all || !self.has_small_quantities() {
+            return None;
+        }
         let mut quantiles = Quantiles::new(self, spread, tables);
         let mut pivots = [0; PIVOTS];
         let mut before = None;
         for (nth, parts) in WIDE_PIVOT_PARTS.into_iter().enumerate() {
-            let Bin { first, last, .. } = quantiles.reaching((bids + (all >> 6) * parts).clamp(1, all.max(1)))?;
+            let Bin { first, last, .. } = quantiles.reaching((bids + (all >> 6) * parts).clamp(1, all))?;
             if before == Some((first, last)) && (nth == 1 || pivots[nth - 2] < pivots[nth - 1]) {
                 pivots[nth - 1] = self.base + i64::from(first) - 1;
             }

@@ -49,6 +49,8 @@ pub struct Swept {
     pub asks_filled: i64,
     /// Welfare of both.
     pub welfare: i128,
+    /// Whether all quantities are below [`SMALL_QUANTITY`].
+    pub has_small_quantities: bool,
 }
 
 /// Rows of one block as kernels read them.
@@ -181,6 +183,7 @@ fn sweep_blocks<P: Number, Q: Number, const FILLS: bool, const STREAM: bool>(
         bids_filled,
         asks_filled: bids_filled.wrapping_sub(net_filled),
         welfare,
+        has_small_quantities: sums.quantity_bits < SMALL_QUANTITY,
     })
 }
 
