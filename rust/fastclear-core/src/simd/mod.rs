@@ -55,7 +55,7 @@ pub use sha256::sha256_each;
 pub use small::{Crossed, Room, Shared, cross_narrow, quantile};
 pub use split::{Picks, PicksMut, bounds, pick_filled, split, willing};
 pub use spread::{Spread, scatter, spread};
-pub use sweep::{Cut, Swept, sweep};
+pub use sweep::{Cut, SMALL_QUANTITY, Swept, sweep};
 pub use weigh::{BINS, weigh};
 
 use std::sync::atomic::{AtomicU8, Ordering};

@@ -126,7 +126,8 @@ impl<Q: Number> Sharers for OneSide<'_, Q> {
     }
 }
 
-/// All orders of a book, of which those at one competing price are meant: as in [`OneSide`]. The others stay as they are.
+/// All orders of a book, of which those at one competing price are meant: as in [`OneSide`]. Of the others, bids above it and
+/// asks below it get all they ask for.
 #[derive(Clone, Copy, Debug)]
 pub struct AtPrice<'a, P, Q> {
     /// The book.
@@ -168,13 +169,15 @@ impl<P: Number, Q: Number> Sharers for AtPrice<'_, P, Q> {
 
     #[inline(always)]
     fn store(&self, start: usize, shares: &[u32], filled: &mut [i64]) {
-        let Book { side, price, quantity, .. } = *self.book;
+        let Book { side, price, quantity, fee } = *self.book;
         let rows = side[start..].iter().zip(&price[start..]).zip(&quantity[start..]);
         let whole = if self.others_whole { -1 } else { 0 };
         for ((fill, &share), ((&side, &price), &quantity)) in filled[start..].iter_mut().zip(shares).zip(rows) {
-            let quantity: i64 = quantity.into();
-            let served = if side == self.sharing { i64::from(share) } else { quantity & whole };
-            *fill = if self.is_at(side, price) { served } else { *fill };
+            let (price, quantity): (i64, i64) = (price.into(), quantity.into());
+            let above = price.wrapping_sub(fee & i64::from(side).wrapping_neg()).wrapping_sub(self.price);
+            let at = if side == self.sharing { i64::from(share) } else { quantity & whole };
+            let elsewhere = if (side != 0) == (above > 0) { quantity } else { 0 };
+            *fill = if above == 0 { at } else { elsewhere };
         }
     }
 

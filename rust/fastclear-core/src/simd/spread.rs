@@ -14,11 +14,13 @@ pub struct Spread {
     pub bid_quantity: i64,
     /// Quantity of all orders.
     pub quantity: i64,
+    /// The largest of an order.
+    pub largest: i64,
 }
 
 #[inline(always)]
 fn spread_body(price: &[i32], quantity: &[i32]) -> Spread {
-    let mut spread = Spread { least: i32::MAX, most: i32::MIN, bid_quantity: 0, quantity: 0 };
+    let mut spread = Spread { least: i32::MAX, most: i32::MIN, bid_quantity: 0, quantity: 0, largest: 0 };
     for &price in price {
         spread.least = if price < spread.least { price } else { spread.least };
         spread.most = if price > spread.most { price } else { spread.most };
@@ -26,7 +28,9 @@ fn spread_body(price: &[i32], quantity: &[i32]) -> Spread {
     for &quantity in quantity {
         let quantity = i64::from(quantity);
         spread.bid_quantity = spread.bid_quantity.wrapping_add(if quantity > 0 { quantity } else { 0 });
-        spread.quantity = spread.quantity.wrapping_add(if quantity > 0 { quantity } else { -quantity });
+        let amount = if quantity > 0 { quantity } else { -quantity };
+        spread.quantity = spread.quantity.wrapping_add(amount);
+        spread.largest = if amount > spread.largest { amount } else { spread.largest };
     }
     spread
 }

@@ -5,7 +5,7 @@ use super::sample::{SPAN_MOST, blocks_for};
 use super::scratch::Tables;
 use super::{Crossing, Scratch, Terms, long_level};
 use crate::auction::book::{Book, Number};
-use crate::simd::{self, Cut, Reached};
+use crate::simd::{self, Cut, PIVOTS, Reached, Swept};
 use crate::units::PRICE_MAX;
 
 /// Orders from which on a sample finds the bracket more cheaply than bins do.
@@ -15,7 +15,7 @@ const WEIGHED_TWICE: usize = 4_000;
 /// Blocks of the sample that says at which prices.
 const PIVOT_BLOCKS: usize = 16;
 /// A bracket that holds more than one part in so many of what bids ask for is no help.
-const INSIDE_MOST: i64 = 4;
+const INSIDE_MOST: i64 = 1;
 /// Ticks that bins reach.
 const REACH: i64 = u32::MAX as i64 - 1;
 
@@ -26,45 +26,57 @@ pub fn cross<P: Number, Q: Number>(
     filled: &mut [i64],
     scratch: &mut Scratch,
 ) -> Option<(u32, Option<Crossing>)> {
-    if let Some(cut) = sampled_cut(book, scratch)
-        && let Ok(crossed) = cross_at(book, cut, terms, filled, scratch)?
-    {
-        return Some(crossed);
+    if book.len() >= WEIGHED_TWICE {
+        let (sample, tables) = scratch.sampling();
+        let is_sampled = book.len() >= SAMPLED;
+        sample.draw(book, if is_sampled { blocks_for(book.len()) } else { PIVOT_BLOCKS });
+        let mut is_weighable = true;
+        if is_sampled && let Some(cut) = sample.cut(book.len(), tables) {
+            match cross_at(book, cut, None, terms, filled, scratch)? {
+                Ok(crossed) => return Some(crossed),
+                Err(swept) => is_weighable = swept.has_small_quantities,
+            }
+        }
+        if is_weighable
+            && let Some((cut, reached)) = weighed_twice(book, is_sampled, scratch)
+            && let Ok(crossed) = cross_at(book, cut, reached, terms, filled, scratch)?
+        {
+            return Some(crossed);
+        }
     }
     let cut = weighed_cut(book, scratch.tables())?;
-    cross_at(book, cut, terms, filled, scratch)?.ok()
+    cross_at(book, cut, None, terms, filled, scratch)?.ok()
 }
 
-/// Crosses the book if its level lies inside the cut. `None` where a column holds what no order may carry.
+/// Crosses the book if its level lies inside the cut; else says what it added up on the way. What the book weighs up to the
+/// cut's end may be known. `None` where a column holds what no order may carry.
 fn cross_at<P: Number, Q: Number>(
     book: &Book<'_, P, Q>,
     cut: Cut,
+    reached: Option<i64>,
     terms: &Terms<'_>,
     filled: &mut [i64],
     scratch: &mut Scratch,
-) -> Option<Result<(u32, Option<Crossing>), Missed>> {
-    if cut.first == cut.last && long_level::is_long(book, cut.guess) {
-        let swept = simd::sweep(book, long_level::cut_at(cut.guess), filled, &mut scratch.candidates)?;
-        let crossing = long_level::finish(book, cut.guess, swept, terms, filled, scratch);
-        return Some(crossing.map(|crossing| (swept.bids, crossing)));
-    }
-    let swept = simd::sweep(book, cut, filled, &mut scratch.candidates)?;
-    let crossing = finish(book, cut, swept, terms, filled, scratch);
-    Some(crossing.map(|crossing| (swept.bids, crossing)))
+) -> Option<Result<(u32, Option<Crossing>), Swept>> {
+    let (swept, crossing) = if cut.first == cut.last && long_level::is_long(book, cut.guess) {
+        let swept = simd::sweep(book, long_level::cut_at(cut.guess), &mut [], &mut scratch.candidates)?;
+        (swept, long_level::finish(book, cut.guess, reached, swept, terms, filled, scratch))
+    } else {
+        let swept = simd::sweep(book, cut, filled, &mut scratch.candidates)?;
+        (swept, finish(book, cut, swept, terms, filled, scratch))
+    };
+    Some(crossing.map(|crossing| (swept.bids, crossing)).map_err(|Missed| swept))
 }
 
-/// What a sample says of the quantile, and what the book weighs where the sample is too small to say enough.
-fn sampled_cut<P: Number, Q: Number>(book: &Book<'_, P, Q>, scratch: &mut Scratch) -> Option<Cut> {
+/// The cut around the quantile of a book that was sampled, by what it weighs at a few prices; and its weight up to the cut's
+/// end, where that is exact.
+fn weighed_twice<P: Number, Q: Number>(
+    book: &Book<'_, P, Q>,
+    is_sampled: bool,
+    scratch: &mut Scratch,
+) -> Option<(Cut, Option<i64>)> {
     let (sample, tables) = scratch.sampling();
-    if book.len() >= SAMPLED {
-        sample.draw(book, blocks_for(book.len()));
-        return sample.cut(tables);
-    }
-    if book.len() < WEIGHED_TWICE {
-        return None;
-    }
-    sample.draw(book, PIVOT_BLOCKS);
-    let pivots = sample.pivots(tables);
+    let pivots = if is_sampled { sample.wide_pivots(tables)? } else { sample.pivots(tables) };
     let Reached { bid_quantity, reached } = simd::weigh_at(book, &pivots)?;
     let nth = reached.iter().position(|&reached| reached >= bid_quantity)?;
     let before = nth.checked_sub(1)?;
@@ -72,7 +84,9 @@ fn sampled_cut<P: Number, Q: Number>(book: &Book<'_, P, Q>, scratch: &mut Scratc
     let (missing, inside) = (bid_quantity - reached[before], reached[nth] - reached[before]);
     // Where orders lie evenly in between, the quantile is as far on as what is missing is a share of what is inside.
     let guess = first + (i128::from(last - first) * i128::from(missing) / i128::from(inside)) as i64;
-    (inside <= bid_quantity / INSIDE_MOST && last - first <= SPAN_MOST).then_some(Cut { first, guess, last })
+    let is_help = inside <= bid_quantity / INSIDE_MOST && last - first <= SPAN_MOST;
+    let is_exact = (last - pivots[PIVOTS / 2]).abs() <= SPAN_MOST; // prices much further off are not told apart
+    (is_help || first == last).then_some((Cut { first, guess, last }, is_exact.then_some(reached[nth])))
 }
 
 /// A range of prices that bins are laid over, and what is known of its ends.

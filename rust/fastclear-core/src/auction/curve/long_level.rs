@@ -26,13 +26,15 @@ pub(super) const fn cut_at(price: i64) -> Cut {
     Cut { first: price, guess: price, last: price - 1 }
 }
 
-/// Shares out the level at `price` of a book that was swept around [`cut_at`] it, and reports.
+/// Fills a book that was swept around [`cut_at`] the level at `price`, and reports. `reached` is the quantity of all orders
+/// priced at or below it, where that is known.
 ///
 /// # Errors
-/// [`Missed`] where it is not the marginal level; fills are then still those of the guess.
+/// [`Missed`] where it is not the marginal level; no fill is then written.
 pub(super) fn finish<P: Number, Q: Number>(
     book: &Book<'_, P, Q>,
     price: i64,
+    reached: Option<i64>,
     swept: Swept,
     terms: &Terms<'_>,
     filled: &mut [i64],
@@ -40,7 +42,14 @@ pub(super) fn finish<P: Number, Q: Number>(
 ) -> Result<Option<Crossing>, Missed> {
     let Swept { bid_quantity, below, bids_filled, asks_filled, welfare, .. } = swept;
     let level_bids = bid_quantity - bids_filled - (below - asks_filled);
-    let (level_asks, asks_above) = sharing::asks_from(book, price);
+    // Where a sweep does not know the asks of the level, a pass over the book says whether there are others above it, too.
+    let (level_asks, is_whole_book) = reached.map_or_else(
+        || {
+            let (at, above) = sharing::asks_from(book, price);
+            (at, below + bids_filled + above == 0)
+        },
+        |reached| (reached - below - level_bids, false),
+    );
     let reached = below + level_bids + level_asks;
     if bid_quantity == 0 || below >= bid_quantity || reached < bid_quantity {
         return Err(Missed);
@@ -48,12 +57,12 @@ pub(super) fn finish<P: Number, Q: Number>(
     let (demand, supply) = (bids_filled + level_bids, asks_filled + level_asks);
     let volume = if terms.zero_surplus { demand.min(supply) } else { bids_filled.max(asks_filled) };
     if volume == 0 {
-        return Ok(None); // no bid above the level and no ask below it: no fill was written
+        filled.fill(0);
+        return Ok(None);
     }
     let bids = Portion { left: volume - bids_filled, total: level_bids };
     let asks = Portion { left: volume - asks_filled, total: level_asks };
     if !filled.is_empty() {
-        let is_whole_book = below + bids_filled + asks_above == 0;
         let at = if is_whole_book { None } else { Some(price) };
         terms.rationing.share_in_place(book, at, (bids, asks), terms.priority, filled, scratch.sharing());
     }

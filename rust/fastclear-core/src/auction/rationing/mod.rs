@@ -89,8 +89,9 @@ impl Rationing {
         }
     }
 
-    /// Fills a level of bids and asks, of which at most one side gets a part of what it asks for, without a list of its
-    /// orders: all that compete at `price`, or without one the whole book. Pays where that is a good part of the book.
+    /// Fills a book: its level of bids and asks, of which at most one side gets a part of what it asks for, without a list of
+    /// the level's orders (all that compete at `price`, or without one the whole book), and bids above it and asks below it
+    /// whole. Pays where the level is a good part of the book.
     pub fn share_in_place<P: Number, Q: Number>(
         self,
         book: &Book<'_, P, Q>,

@@ -15,7 +15,7 @@ use crate::auction::book::{Book, Number};
 
 /// Below this quantity a lane's sums over a block stay within 32 bits, and its welfare within 64: less than 2²² × 1024, and
 /// that × 2³¹.
-pub(super) const SMALL_QUANTITY: u64 = 1 << 22;
+pub const SMALL_QUANTITY: u64 = 1 << 22;
 /// Fills from which on they are written past the caches: they would only push out what is still to be read.
 const STREAMED: usize = 400_000;
 /// Rows between one that is read and one that is asked for meanwhile.
@@ -49,6 +49,8 @@ pub struct Swept {
     pub asks_filled: i64,
     /// Welfare of both.
     pub welfare: i128,
+    /// Whether all quantities are below [`SMALL_QUANTITY`].
+    pub has_small_quantities: bool,
 }
 
 /// Rows of one block as kernels read them.
@@ -181,6 +183,7 @@ fn sweep_blocks<P: Number, Q: Number, const FILLS: bool, const STREAM: bool>(
         bids_filled,
         asks_filled: bids_filled.wrapping_sub(net_filled),
         welfare,
+        has_small_quantities: sums.quantity_bits < SMALL_QUANTITY,
     })
 }
 
