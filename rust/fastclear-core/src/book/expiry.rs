@@ -4,11 +4,15 @@
 //! says which is the earliest of all: an entry a group costs next to nothing beside its orders, and an order that is taken
 //! out, as most are before they expire, is looked for nowhere.
 
+use std::ops::{Index, IndexMut};
+
 /// Handle of an order that does not expire: no group is that far.
 pub(super) const NEVER: u32 = u32::MAX;
 
 /// Orders a group.
 const GROUP: usize = 64;
+/// Groups a piece of memory.
+const PIECE: usize = 256;
 
 /// A time and an order: of one time the smallest order id is first.
 type Key = (i64, i64);
@@ -50,10 +54,52 @@ struct Entry {
     group: u32,
 }
 
+/// All groups, by number, in pieces that stay where they are: one long list would be moved as it grows, and leave holes of
+/// memory behind.
+#[derive(Clone, Debug, Default)]
+struct Groups {
+    pieces: Vec<Vec<Group>>,
+}
+
+impl Groups {
+    fn len(&self) -> usize {
+        self.pieces.last().map_or(0, |last| (self.pieces.len() - 1) * PIECE + last.len())
+    }
+
+    fn push(&mut self, group: Group) {
+        match self.pieces.last_mut() {
+            Some(last) if last.len() < PIECE => last.push(group),
+            _ => {
+                let mut piece = Vec::with_capacity(PIECE);
+                piece.push(group);
+                self.pieces.push(piece);
+            }
+        }
+    }
+
+    fn get(&self, index: usize) -> Option<&Group> {
+        self.pieces.get(index / PIECE)?.get(index % PIECE)
+    }
+}
+
+impl Index<usize> for Groups {
+    type Output = Group;
+
+    fn index(&self, index: usize) -> &Group {
+        &self.pieces[index / PIECE][index % PIECE]
+    }
+}
+
+impl IndexMut<usize> for Groups {
+    fn index_mut(&mut self, index: usize) -> &mut Group {
+        &mut self.pieces[index / PIECE][index % PIECE]
+    }
+}
+
 /// Expiries, earliest first; of one time the smallest order id first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Expiries {
-    groups: Vec<Group>,
+    groups: Groups,
     /// Groups that have room.
     open: Vec<u32>,
     heap: Vec<Entry>,
