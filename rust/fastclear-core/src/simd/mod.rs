@@ -44,7 +44,7 @@ pub use draw::{SAMPLE_BLOCK, draw};
 pub use free::{Free, line_up, meet};
 pub use largest::{KEYS, largest_key};
 pub use margin::{Margin, count_below, cut, find_last, margin, margin_at, served_at_most, served_below, welfare};
-pub use nearest::{Units, largest_served, nearest_levels, within};
+pub use nearest::{Units, largest_served, nearest_levels, next_above, within};
 pub use pairs::{PairColumns, Places, Winner, amounts, between, read_pairs};
 pub use payment::{Paid, pay};
 pub use pivots::{PIVOTS, Reached, weigh_at};

@@ -55,6 +55,22 @@ on_every_path! {
     pub fn within<P: Number, Q: Number>(book: &Book<'_, P, Q>, first: i64, last: i64, found: &mut Vec<u32>) -> () = within_body
 }
 
+#[inline(always)]
+fn next_above_body<P: Number, Q: Number>(book: &Book<'_, P, Q>, low: i64) -> i64 {
+    let mut next = i64::MAX;
+    for (&side, &price) in book.side.iter().zip(book.price) {
+        let price = competing(side, price, book.fee);
+        let above = if price > low { price } else { i64::MAX };
+        next = if above < next { above } else { next };
+    }
+    next
+}
+
+on_every_path! {
+    /// The lowest competing price above `low`; the far end of the integers where there is none.
+    pub fn next_above<P: Number, Q: Number>(book: &Book<'_, P, Q>, low: i64) -> i64 = next_above_body
+}
+
 /// Which units of a filled book are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Units {
@@ -140,4 +156,31 @@ fn largest_body<Q: Number>(side: &[u8], quantity: &[Q], filled: &[i64]) -> [i64;
 on_every_path! {
     /// The largest quantity of an ask and of a bid that are served at all.
     pub fn largest_served<Q: Number>(side: &[u8], quantity: &[Q], filled: &[i64]) -> [i64; 2] = largest_body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Path, allow};
+    use super::*;
+
+    #[test]
+    fn every_path_finds_the_next_price_that_a_row_at_a_time_finds() {
+        for path in Path::ALL {
+            allow(path);
+            for rows in [0, 1, 7, 16, 33, 1000] {
+                let side: Vec<u8> = (0..rows).map(|i| (i % 3 == 0).into()).collect();
+                let price: Vec<i32> = (0..rows as i32).map(|i| i.wrapping_mul(0x1E37_79B9) % 1000).collect();
+                let wide: Vec<i64> = price.iter().map(|&price| price.into()).collect();
+                let quantity = vec![1_i32; rows];
+                for (fee, low) in [(0, -2000), (0, 0), (3, 17), (-5, 500), (i64::from(i32::MAX), -999), (0, 1000)] {
+                    let (side, quantity) = (&side[..], &quantity[..]);
+                    let book = Book { side, price: &price[..], quantity, fee };
+                    let above = (0..rows).map(|i| book.competing_price(i)).filter(|&price| price > low);
+                    let expected = above.min().unwrap_or(i64::MAX);
+                    assert_eq!(next_above(&book, low), expected, "{rows} rows, fee {fee}, above {low}");
+                    assert_eq!(next_above(&Book { side, price: &wide[..], quantity, fee }, low), expected);
+                }
+            }
+        }
+    }
 }

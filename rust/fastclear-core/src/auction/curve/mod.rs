@@ -24,6 +24,7 @@ pub use scratch::{Lent, Scratch};
 
 use super::book::{Book, Number, Priority};
 use super::rationing::Rationing;
+use crate::simd;
 
 /// Orders up to which bisection beats bins.
 const SMALL: usize = 512;
@@ -78,10 +79,6 @@ pub fn cross<P: Number, Q: Number>(
 
 /// The lowest competing price above `low`: needed only where W meets the bids' total exactly.
 fn next_price_above<P: Number, Q: Number>(book: &Book<'_, P, Q>, low: i64) -> i64 {
-    let mut next = i64::MAX;
-    for i in 0..book.len() {
-        let price = book.competing_price(i);
-        next = next.min(if price > low { price } else { i64::MAX });
-    }
+    let next = simd::next_above(book, low);
     if next == i64::MAX { low } else { next }
 }

@@ -78,6 +78,7 @@ impl Scratch {
 
 impl Lend for Scratch {
     fn idle() -> &'static Mutex<Vec<Box<Self>>> {
+        #[expect(clippy::vec_box, reason = "a scratch changes hands without being moved")]
         static IDLE: Mutex<Vec<Box<Scratch>>> = Mutex::new(Vec::new());
         &IDLE
     }

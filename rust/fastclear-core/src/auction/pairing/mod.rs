@@ -108,6 +108,7 @@ pub type Lent = lent::Lent<Scratch>;
 
 impl Lend for Scratch {
     fn idle() -> &'static Mutex<Vec<Box<Self>>> {
+        #[expect(clippy::vec_box, reason = "a scratch changes hands without being moved")]
         static IDLE: Mutex<Vec<Box<Scratch>>> = Mutex::new(Vec::new());
         &IDLE
     }
