@@ -7,38 +7,9 @@ pub const KEYS: usize = 32;
 /// How many are looked at at once.
 const LANES: usize = KEYS / 2;
 
-/// The largest key of those that are used, a bit a key; 0 where none is.
-#[inline]
-pub fn largest_key(keys: &[u32; KEYS], used: u32) -> u32 {
-    #[cfg(target_arch = "x86_64")]
-    if super::path() == super::Path::Avx512 {
-        // SAFETY: the machine has been asked.
-        #[allow(unsafe_code, reason = "see SAFETY")]
-        return unsafe { in_registers(keys, used) };
-    }
-    by_lanes(keys, used)
-}
-
-/// Two registers of keys: said outright, because what is made of the loops below differs with what stands around them.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn in_registers(keys: &[u32; KEYS], used: u32) -> u32 {
-    use std::arch::x86_64::{_mm512_maskz_loadu_epi32, _mm512_max_epu32, _mm512_reduce_max_epu32};
-    let (near, far) = keys.split_at(LANES);
-    let load = |used: u32, keys: &[u32]| {
-        // SAFETY: as many keys as a register has places.
-        #[allow(unsafe_code, reason = "see SAFETY")]
-        unsafe {
-            _mm512_maskz_loadu_epi32(used as u16, keys.as_ptr().cast())
-        }
-    };
-    let (near, far) = (load(used, near), load(used >> LANES, far));
-    _mm512_reduce_max_epu32(_mm512_max_epu32(near, far))
-}
-
 on_every_path! {
-    /// As [`largest_key`].
-    fn by_lanes<>(keys: &[u32; KEYS], used: u32) -> u32 = largest_body
+    /// The largest key of those that are used, a bit a key; 0 where none is.
+    pub fn largest_key<>(keys: &[u32; KEYS], used: u32) -> u32 = largest_body
 }
 
 #[inline(always)]
@@ -84,11 +55,7 @@ mod tests {
             used = used.wrapping_mul(0x9E37_79B9).rotate_left(7) ^ round;
             let keys: [u32; KEYS] = std::array::from_fn(|place| (place as u32 + round).wrapping_mul(0x85EB_CA6B));
             let twin = (0..KEYS).filter(|place| used >> place & 1 == 1).map(|place| keys[place]).max().unwrap_or(0);
-            assert_eq!(
-                [largest_key(&keys, used), by_lanes(&keys, used), largest_body(&keys, used)],
-                [twin; 3],
-                "{used:b}"
-            );
+            assert_eq!((largest_key(&keys, used), largest_body(&keys, used)), (twin, twin), "{used:b}");
         }
         assert_eq!(largest_key(&[7; KEYS], 0), 0);
     }
