@@ -21,7 +21,7 @@ impl OrderBook {
 
     /// Fetches what these rows will touch, in stages, each of which goes by what the one before has fetched while another
     /// block was obeyed: cells of ids; markets, and orders that are named; what is in books.
-    pub(super) fn look_ahead(&self, block: &mut Block, stage: usize, many: bool) {
+    pub(super) fn look_ahead<const ALL: bool>(&self, block: &mut Block, stage: usize, many: bool) {
         match stage {
             0 => {
                 // The cells of new orders are most often side by side.
@@ -39,7 +39,9 @@ impl OrderBook {
                 for (row, order) in block.named() {
                     match places(self.desk.ids.glance(order)) {
                         (Kept::Small(small), place) => {
-                            far |= u64::from(self.store.smalls.fetch_place(small, place)) << row;
+                            // At what price an order stood that is cancelled is read for its event alone.
+                            let is_priced = ALL || block.classes()[row] != CANCEL;
+                            far |= u64::from(self.store.smalls.fetch_place(small, place, is_priced)) << row;
                         }
                         (_, place) => self.store.pool.prefetch(place),
                     }

@@ -278,7 +278,7 @@ impl OrderBook {
             if looks_ahead {
                 for (stage, back) in (0..STAGES - 1).zip([0, 1, 2]) {
                     if back <= step && step - back < blocks {
-                        self.look_ahead(&mut ring[(step - back) % STAGES], stage, given.market);
+                        self.look_ahead::<ALL>(&mut ring[(step - back) % STAGES], stage, given.market);
                     }
                 }
             }

@@ -63,13 +63,18 @@ impl Ids {
     }
 
     /// The value that an id has, or had before it went.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, id: i64) -> Option<u64> {
         if let Some(cell) = self.cell(id)
             && self.cells[cell] != NONE
         {
             return Some(self.cells[cell]);
         }
+        self.get_other(id)
+    }
+
+    #[cold]
+    fn get_other(&self, id: i64) -> Option<u64> {
         if self.others.is_empty() { None } else { self.others.get(&id).copied() }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Orders stand where there was room. Each has a key, which is larger the sooner it is to trade, so that the first of a
 //! side is the largest of [`ROOM`] numbers that lie side by side: no order ever moves, and nothing is linked. A key is half
-//! a price and half an arrival: prices are counted from a base that moves where they go, and a market whose prices lie
-//! farther apart than 65,536 ticks is a ladder.
+//! a price, then an arrival, and says at its end where it stands: prices are counted from a base that moves where they go,
+//! and a market whose prices lie farther apart than 65,536 ticks is a ladder.
 //!
 //! What every command looks at is a line of the cache, the head. Each side has one room for its orders behind it, and
 //! a second one elsewhere while more rest than one holds.
@@ -15,55 +15,19 @@ use super::expiry::NEVER;
 use super::layout::{Layout, Met, Resting, crosses};
 use super::smalls::Far;
 
-/// Orders a room.
-pub(super) const ROOM: usize = simd::KEYS;
+mod room;
+#[cfg(test)]
+mod tests;
+
+use room::Body;
+pub(super) use room::{ROOM, Room};
+
 /// Orders a side that fit.
 pub(super) const SLOTS: usize = 2 * ROOM;
 /// Prices that a key can tell apart.
 const WINDOW: u32 = 1 << 16;
-/// Arrivals from which on they are numbered anew; one less than would make a key 0.
-const ARRIVALS_MAX: u16 = 0xFFFE;
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Body {
-    pub id: i64,
-    quantity: u32,
-    owner: u32,
-}
-
-/// Orders of one side: what their turn is told by, then what is read of the one whose turn it is.
-#[derive(Clone, Debug)]
-#[repr(C, align(64))]
-pub(super) struct Room {
-    /// How good the price is, then how early the order came; 0 where there is none.
-    keys: [u32; ROOM],
-    pub bodies: [Body; ROOM],
-    /// Handles of expiries, of those that expire.
-    expiries: [u32; ROOM],
-}
-
-impl Room {
-    pub const EMPTY: Self =
-        Self { keys: [0; ROOM], bodies: [Body { id: 0, quantity: 0, owner: 0 }; ROOM], expiries: [0; ROOM] };
-
-    /// Asks for what is known of a slot to be fetched.
-    #[inline(always)]
-    pub fn fetch(&self, slot: usize) {
-        simd::prefetch_place(&self.keys, slot);
-        simd::prefetch_place(&self.bodies, slot);
-    }
-
-    /// Asks for all slots before one to be fetched: an order may take several, which stand anywhere.
-    #[inline(always)]
-    pub fn fetch_until(&self, end: usize) {
-        for slot in (0..ROOM).step_by(16) {
-            simd::prefetch_place(&self.keys, slot);
-        }
-        for slot in (0..end).step_by(4) {
-            simd::prefetch_place(&self.bodies, slot);
-        }
-    }
-}
+/// Arrivals that a key can tell apart: when there have been so many, they are numbered anew.
+const ARRIVALS: u16 = u16::MAX / ROOM as u16;
 
 /// The head of a market of at most [`SLOTS`] orders a side, whose prices lie in one window.
 #[derive(Clone, Debug)]
@@ -93,6 +57,12 @@ pub(super) struct Small {
 #[inline(always)]
 fn rank(side: u8, above: u32) -> u32 {
     if side == BUY { above } else { WINDOW - 1 - above }
+}
+
+/// The lower half of a key: larger the sooner an order came, never 0, and at its end its slot of the room.
+#[inline(always)]
+fn turn(arrivals: u16, slot: usize) -> u32 {
+    u32::from(ARRIVALS - arrivals) * ROOM as u32 + (slot % ROOM) as u32
 }
 
 #[inline(always)]
@@ -191,11 +161,8 @@ impl OnSmall<'_> {
     pub fn clear(&mut self) {
         for side in 0..2 {
             if self.head.has_far(side) {
-                let far = self.head.far[side];
-                self.far.rooms[far as usize].keys = [0; ROOM];
-                self.far.give_back(far);
+                self.far.give_back(self.head.far[side]);
             }
-            self.near[side].keys = [0; ROOM];
         }
         (self.head.used, self.head.best, self.head.arrivals) = ([0; 2], [0; 2], 0);
     }
@@ -265,14 +232,15 @@ impl OnSmall<'_> {
 
     #[inline(always)]
     fn find_first(&mut self, side: usize) {
-        let (mut key, mut slot) = simd::largest_key(&self.near[side].keys);
+        let used = self.head.used[side];
+        let (mut key, mut room) = (simd::largest_key(&self.near[side].keys, used as u32), 0);
         if self.head.has_far(side) {
-            let (other, place) = simd::largest_key(&self.far_room(side).keys);
+            let other = simd::largest_key(&self.far_room(side).keys, (used >> ROOM) as u32);
             if other > key {
-                (key, slot) = (other, ROOM as u32 + place);
+                (key, room) = (other, ROOM);
             }
         }
-        (self.head.best[side], self.head.first[side]) = (key, slot as u8);
+        (self.head.best[side], self.head.first[side]) = (key, (room + key as usize % ROOM) as u8);
     }
 
     /// Slots of a side, first order to last.
@@ -297,9 +265,9 @@ impl OnSmall<'_> {
         for side in 0..2 {
             let (slots, n) = self.sorted(side);
             for &slot in &slots[..n] {
-                let arrivals = u32::from(self.head.arrivals);
+                let arrivals = self.head.arrivals;
                 let key = &mut self.room_mut(side, slot as usize).keys[slot as usize % ROOM];
-                *key = (*key >> 16 << 16) | (0xFFFF - arrivals);
+                *key = (*key >> 16 << 16) | turn(arrivals, slot as usize);
                 self.head.arrivals += 1;
             }
             self.find_first(side);
@@ -320,7 +288,6 @@ impl OnSmall<'_> {
     /// Takes the order of a slot out; the first of the side may be another one then.
     #[inline(always)]
     fn vacate(&mut self, side: usize, slot: usize) {
-        self.room_mut(side, slot).keys[slot % ROOM] = 0;
         self.head.used[side] &= !(1 << slot);
         if slot >= ROOM && !self.head.has_far(side) {
             self.far.give_back(self.head.far[side]);
@@ -393,7 +360,7 @@ impl Layout for OnSmall<'_> {
 
     #[inline(always)]
     fn insert(&mut self, side: u8, order: &Resting) -> u32 {
-        if self.head.arrivals >= ARRIVALS_MAX {
+        if self.head.arrivals >= ARRIVALS {
             self.renumber();
         }
         let index = usize::from(side & 1);
@@ -402,7 +369,7 @@ impl Layout for OnSmall<'_> {
             self.head.far[index] = self.far.take();
         }
         let above = self.head.above(order.price) % WINDOW;
-        let key = rank(side, above) << 16 | (0xFFFF - u32::from(self.head.arrivals));
+        let key = rank(side, above) << 16 | turn(self.head.arrivals, slot);
         self.head.arrivals += 1;
         if key > self.head.best[index] {
             (self.head.best[index], self.head.first[index]) = (key, slot as u8);
@@ -426,159 +393,5 @@ impl Layout for OnSmall<'_> {
                 return;
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::book::layout::NOBODY;
-    use crate::book::smalls::Smalls;
-
-    fn open(smalls: &mut Smalls) -> OnSmall<'_> {
-        let index = smalls.open(SLOTS);
-        smalls.at(index)
-    }
-
-    fn ids(book: &OnSmall<'_>, side: u8) -> Vec<i64> {
-        let mut ids = Vec::new();
-        book.walk(side, |order| {
-            ids.push(order.id);
-            true
-        });
-        ids
-    }
-
-    #[test]
-    fn a_head_is_a_line_and_a_book_less_than_two_kilobytes() {
-        assert_eq!((size_of::<Small>(), size_of::<Room>()), (64, 768));
-    }
-
-    /// Orders of one price keep their turn when their numbers run out.
-    #[test]
-    fn numbers_begin_anew_where_they_end() {
-        for side in [0, 1] {
-            let mut smalls = Smalls::default();
-            let mut book = open(&mut smalls);
-            book.head.arrivals = ARRIVALS_MAX - 20;
-            let mut twin = Vec::new();
-            for id in 0..40_i64 {
-                let price = [7, 32_000, -32_000, 7][id as usize % 4];
-                let order = Resting { id, price, quantity: 1, owner: NOBODY, expiry: 0 };
-                assert!(book.has_room(side, price));
-                let place = book.insert(side, &order);
-                assert_eq!(book.resting(place), order);
-                twin.push((if side == BUY { -i64::from(price) } else { i64::from(price) }, id));
-            }
-            twin.sort_unstable();
-            assert_eq!(ids(&book, side), twin.iter().map(|&(_, id)| id).collect::<Vec<_>>());
-            assert!(book.head.arrivals < 100, "numbered anew");
-            let (_, place) = book.best(side).unwrap();
-            assert_eq!(book.resting(place).id, twin[0].1);
-        }
-    }
-
-    /// Prices that drift by far more than a window, and at both ends of all prices, against a sorted list.
-    #[test]
-    fn the_window_goes_where_the_prices_go() {
-        let mut state = 5_u64;
-        let mut draw = |below: u64| {
-            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-            (state >> 33) % below
-        };
-        let ends = [-i64::from(i32::MAX), 0, i64::from(i32::MAX), -40_000, 40_000];
-        let (mut moved, mut refused) = (0, 0);
-        for round in 0..200 {
-            let mut smalls = Smalls::default();
-            let mut book = open(&mut smalls);
-            let mut twin: Vec<(u8, i64, i64, u32)> = Vec::new();
-            let mut mid = ends[round % ends.len()];
-            for id in 0..300_i64 {
-                mid += draw(30_000) as i64 - 15_000;
-                mid = mid.clamp(ends[0], ends[2]);
-                let side = draw(2) as u8;
-                let count = twin.iter().filter(|order| order.0 == side).count();
-                if count > draw(8) as usize {
-                    let gone = twin.remove(draw(twin.len() as u64) as usize);
-                    assert_eq!(book.resting(gone.3).id, gone.2);
-                    book.remove(gone.3);
-                    assert_eq!(book.head.find(gone.3), None);
-                }
-                let (low, high) =
-                    twin.iter().fold((mid, mid), |(low, high), order| (low.min(order.1), high.max(order.1)));
-                let before = book.head.base;
-                let fits = book.has_room(side, mid as i32);
-                assert_eq!(fits, high - low < i64::from(WINDOW), "{low} {high}");
-                refused += u32::from(!fits);
-                moved += u32::from(book.head.base != before);
-                if fits {
-                    let order = Resting { id, price: mid as i32, quantity: 1, owner: NOBODY, expiry: NEVER };
-                    let place = book.insert(side, &order);
-                    twin.push((side, mid, id, place));
-                }
-                for side in [0, 1] {
-                    let mut rows: Vec<_> = twin.iter().filter(|order| order.0 == side).collect();
-                    rows.sort_by_key(|order| (if side == BUY { -order.1 } else { order.1 }, order.2));
-                    assert_eq!(ids(&book, side), rows.iter().map(|order| order.2).collect::<Vec<_>>());
-                    let best = book.best(side).map(|(price, place)| (i64::from(price), book.resting(place).id));
-                    assert_eq!(best, rows.first().map(|order| (order.1, order.2)));
-                }
-            }
-        }
-        assert!(moved > 500 && refused > 500, "{moved} {refused}");
-    }
-
-    /// Sides that fill up and empty again and again, taken out one by one or swept, against a sorted list.
-    #[test]
-    fn a_second_room_comes_and_goes() {
-        let mut state = 11_u64;
-        let mut draw = |below: u64| {
-            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
-            (state >> 33) % below
-        };
-        let mut smalls = Smalls::default();
-        let mut book = open(&mut smalls);
-        let mut twin: [Vec<(i64, i64, u32)>; 2] = [Vec::new(), Vec::new()];
-        let (mut id, mut taken) = (0, 0);
-        for round in 0..1_000_usize {
-            let side = round % 2;
-            let wanted = [0, ROOM - 1, ROOM, ROOM + 1, SLOTS][draw(5) as usize];
-            while twin[side].len() < wanted {
-                let price = draw(40) as i64;
-                assert!(book.has_room(side as u8, price as i32));
-                let order = Resting { id, price: price as i32, quantity: 1, owner: NOBODY, expiry: id as u32 * 7 };
-                let place = book.insert(side as u8, &order);
-                assert_eq!(book.resting(place), order);
-                twin[side].push((if side == 1 { -price } else { price }, id, place));
-                id += 1;
-            }
-            twin[side].sort_unstable();
-            let is_swept = draw(2) == 0;
-            while twin[side].len() > wanted {
-                let nth = if is_swept { 0 } else { draw(twin[side].len() as u64) as usize };
-                let gone = twin[side].remove(nth);
-                if is_swept {
-                    let mut met = Vec::new();
-                    let limit = if side == 1 { i32::MIN } else { i32::MAX };
-                    assert_eq!(book.sweep(side as u8, limit, 1, None, |one| met.push((one.id, one.expiry))), 0);
-                    assert_eq!(met, [(gone.1, gone.1 as u32 * 7)]);
-                } else {
-                    book.remove(gone.2);
-                }
-                assert_eq!(book.head.find(gone.2), None);
-                taken += 1;
-            }
-            assert_eq!(book.has_room(side as u8, 0), wanted < SLOTS);
-            for side in [0, 1] {
-                assert_eq!(ids(&book, side), twin[usize::from(side)].iter().map(|order| order.1).collect::<Vec<_>>());
-                let first = twin[usize::from(side)].first().map(|order| order.2);
-                assert_eq!(book.best(side).map(|(_, place)| place), first);
-            }
-            let second = twin.iter().filter(|side| side.iter().any(|order| slot(order.2).1 >= ROOM)).count();
-            assert_eq!(book.far.rooms_in_use(), second);
-        }
-        assert!(taken > 5_000, "{taken}");
-        book.clear();
-        assert_eq!((book.far.rooms_in_use(), book.best(0), book.best(1)), (0, None, None));
     }
 }

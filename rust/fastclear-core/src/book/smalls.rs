@@ -83,15 +83,18 @@ impl Smalls {
         simd::prefetch_place(&self.books, index as usize);
     }
 
-    /// Asks for what a command about a place will touch to be fetched; says whether the rest of it is known only once the
-    /// head has been.
+    /// Asks for what a command about a place will touch to be fetched, its price only where that is asked for; says whether
+    /// the rest of it is known only once the head has been.
     #[inline(always)]
-    pub fn fetch_place(&self, index: u32, place: u32) -> bool {
+    pub fn fetch_place(&self, index: u32, place: u32, is_priced: bool) -> bool {
         let Some(Whole { near, .. }) = self.books.get(index as usize) else { return false };
         self.fetch_head(index);
         let (side, slot) = slot(place);
         if slot < ROOM {
-            near[side].fetch(slot);
+            near[side].fetch_body(slot);
+            if is_priced {
+                near[side].fetch_key(slot);
+            }
         }
         slot >= ROOM
     }
@@ -102,7 +105,8 @@ impl Smalls {
         if let Some((at, slot)) = self.head(index).and_then(|head| head.find(place))
             && let Some(room) = self.room(index, at)
         {
-            room.fetch(slot);
+            room.fetch_key(slot);
+            room.fetch_body(slot);
         }
     }
 
@@ -120,7 +124,8 @@ impl Smalls {
         } else if let Some((at, slot)) = head.next(side)
             && let Some(room) = self.room(index, at)
         {
-            room.fetch(slot);
+            room.fetch_key(slot);
+            room.fetch_body(slot);
         }
     }
 

@@ -4,16 +4,22 @@ use super::on_every_path;
 
 /// How many keys.
 pub const KEYS: usize = 32;
+/// How many are looked at at once.
+const LANES: usize = KEYS / 2;
 
 on_every_path! {
-    /// The largest key, and the first place that has it.
-    pub fn largest_key<>(keys: &[u32; KEYS]) -> (u32, u32) = largest_body
+    /// The largest key of those that are used, a bit a key; 0 where none is.
+    pub fn largest_key<>(keys: &[u32; KEYS], used: u32) -> u32 = largest_body
 }
 
 #[inline(always)]
-fn largest_body(keys: &[u32; KEYS]) -> (u32, u32) {
-    let mut lanes = [0_u32; 16];
-    for row in keys.as_chunks::<16>().0 {
+fn largest_body(keys: &[u32; KEYS], used: u32) -> u32 {
+    let mut live = [0; KEYS];
+    for (place, (live, key)) in (0..).zip(live.iter_mut().zip(keys)) {
+        *live = key & 0_u32.wrapping_sub(used >> place & 1);
+    }
+    let mut lanes = [0_u32; LANES];
+    for row in live.as_chunks::<LANES>().0 {
         for (most, &key) in lanes.iter_mut().zip(row) {
             *most = (*most).max(key);
         }
@@ -22,18 +28,7 @@ fn largest_body(keys: &[u32; KEYS]) -> (u32, u32) {
     for lane in lanes {
         most = most.max(lane);
     }
-    let mut places = [KEYS as u32; 16];
-    for (nth, row) in keys.as_chunks::<16>().0.iter().enumerate() {
-        for (lane, &key) in row.iter().enumerate() {
-            let place = if key == most { (nth * 16 + lane) as u32 } else { KEYS as u32 };
-            places[lane] = places[lane].min(place);
-        }
-    }
-    let mut first = KEYS as u32;
-    for place in places {
-        first = first.min(place);
-    }
-    (most, first)
+    most
 }
 
 #[cfg(test)]
@@ -46,10 +41,22 @@ mod tests {
             for most in [1, u32::MAX, 1 << 31, 1 << 16] {
                 let mut keys = [most - 1; KEYS];
                 keys[at] = most;
-                assert_eq!(largest_key(&keys), (most, at as u32), "{most}");
-                assert_eq!(largest_body(&keys), (most, at as u32), "{most}");
+                assert_eq!(largest_key(&keys, u32::MAX), most, "{at}");
+                assert_eq!(largest_body(&keys, u32::MAX), most, "{at}");
             }
         }
-        assert_eq!(largest_key(&[0; KEYS]), (0, 0));
+    }
+
+    /// What stands where no key is used may be larger.
+    #[test]
+    fn keys_that_are_not_used_are_not_looked_at() {
+        let mut used = 1_u32;
+        for round in 0..2_000_u32 {
+            used = used.wrapping_mul(0x9E37_79B9).rotate_left(7) ^ round;
+            let keys: [u32; KEYS] = std::array::from_fn(|place| (place as u32 + round).wrapping_mul(0x85EB_CA6B));
+            let twin = (0..KEYS).filter(|place| used >> place & 1 == 1).map(|place| keys[place]).max().unwrap_or(0);
+            assert_eq!((largest_key(&keys, used), largest_body(&keys, used)), (twin, twin), "{used:b}");
+        }
+        assert_eq!(largest_key(&[7; KEYS], 0), 0);
     }
 }
