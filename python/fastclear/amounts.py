@@ -52,12 +52,8 @@ def trade_amounts(clearing: Any) -> Amounts:
 
     quantity, prices = column("quantity"), (column("buy_price"), column("sell_price"))
     names = ("buy_amount", "sell_amount")
-    given = [
-        column(name) if name in trades else price * quantity for name, price in zip(names, prices, strict=True)
-    ]
+    given = [column(name) if name in trades else price * quantity for name, price in zip(names, prices, strict=True)]
     sums = getattr(clearing, "pays_sums", None)
     if sums is None:  # sums that happen to be price times quantity may as well be called so
-        sums = not all(
-            np.array_equal(amount, price * quantity) for amount, price in zip(given, prices, strict=True)
-        )
+        sums = not all(np.array_equal(amount, price * quantity) for amount, price in zip(given, prices, strict=True))
     return Amounts(prices[0], prices[1], given[0], given[1], int(getattr(clearing, "den", 1)), not sums)

@@ -9,6 +9,7 @@
 //!
 //! The three totals are kept from the accounts' own before and after values, never from the amount of the posting,
 //! so a fold that forgot one side would be caught.
+#![expect(clippy::inline_always, reason = "a line of a slot stays in registers from its trade to its posting")]
 
 use std::collections::BTreeMap;
 use std::fmt;

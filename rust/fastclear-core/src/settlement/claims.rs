@@ -43,13 +43,13 @@ pub(super) fn rises(columns: &ClearedSlot<'_>) -> bool {
     let rest = columns.side[first + 1..].chunks(RISING).zip(columns.order[first + 1..].chunks(RISING));
     rest.into_iter().all(|(sides, orders)| {
         // Nobody can guess which rows are bids, so that no branch asks.
-        let mut rises = true;
+        let mut falls = 0;
         for (&side, &order) in sides.iter().zip(orders) {
             let is_bid = side == 1;
-            rises &= !is_bid | (last < order);
+            falls |= u8::from(is_bid) & u8::from(order <= last);
             last = if is_bid { order } else { last };
         }
-        rises
+        falls == 0
     })
 }
 

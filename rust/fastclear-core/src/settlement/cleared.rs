@@ -1,4 +1,5 @@
 //! What was cleared for a slot, as columns: orders and trades, looked at before anything is posted.
+#![expect(clippy::inline_always, reason = "a line of a slot stays in registers from its trade to its posting")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

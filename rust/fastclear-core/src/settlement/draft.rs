@@ -1,4 +1,5 @@
 //! Postings that are kept all together or not at all.
+#![expect(clippy::inline_always, reason = "a line of a slot stays in registers from its trade to its posting")]
 
 use super::accounts::{Accounts, MONEY};
 use super::error::SettleError;
