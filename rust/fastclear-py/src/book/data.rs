@@ -141,8 +141,8 @@ impl PyBookView {
 
     /// Takes in the events of a call; gives the levels that changed.
     fn follow<'py>(&mut self, py: Python<'py>, events: &PyEvents) -> PyResult<Bound<'py, PyDict>> {
-        let book = &events.book(py)?.book;
-        let market = |event: &Event| book.market_id(event.market).unwrap_or(NULL);
+        let markets = events.book(py)?;
+        let market = |event: &Event| markets.book.market_id(event.market).unwrap_or(NULL);
         let rows = events.events.rows.iter().map(|event| Followed { market: market(event), event: *event });
         updates(py, &self.replica.follow(events.events.first_seq, rows).map_err(refused)?)
     }

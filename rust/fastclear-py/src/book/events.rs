@@ -44,7 +44,7 @@ impl PyEvents {
     }
 
     /// The book, whose list of markets the events count in.
-    pub(super) fn book<'py>(&self, py: Python<'py>) -> PyResult<PyRef<'py, PyOrderBook>> {
+    pub(super) fn book<'a>(&'a self, py: Python<'a>) -> PyResult<PyRef<'a, PyOrderBook>> {
         Ok(self.book.try_borrow(py)?)
     }
 }
@@ -59,8 +59,8 @@ impl PyEvents {
                 column(py, rows, |event| if event.command == NOWHERE { NULL } else { i64::from(event.command) })
             }
             "market" => {
-                let book = &self.book(py)?.book;
-                column(py, rows, |event| book.market_id(event.market).unwrap_or(NULL))
+                let markets = self.book(py)?;
+                column(py, rows, |event| markets.book.market_id(event.market).unwrap_or(NULL))
             }
             "order" => column(py, rows, |event| event.order),
             "counter_order" => column(py, rows, |event| event.counter),
