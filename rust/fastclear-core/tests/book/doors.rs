@@ -212,7 +212,7 @@ fn set_cover(random: &mut Mixed, law: &Law, door: &mut Door, naive: &mut Naive) 
         naive.paid.values_mut().for_each(|paid| *paid = 0);
         naive.traded.clear();
     }
-    let mut draw = |random: &mut Mixed| Limits {
+    let draw = |random: &mut Mixed| Limits {
         money: random.of(&[None, None, None, Some(0), Some(9_000), Some(1 << 45), Some(i64::MAX)]),
         energy: random.of(&[None, None, Some(3), Some(40)]),
         position: random.of(&[None, None, Some(4), Some(60)]),
