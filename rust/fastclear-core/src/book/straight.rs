@@ -183,6 +183,17 @@ impl OrderBook {
     }
 }
 
+/// Tells an event to whoever is at the door, and keeps it where it is wanted.
+#[inline(always)]
+fn pass_on<A: Admission, const ALL: bool>(admission: &mut A, events: &mut Vec<Event>, event: Event) {
+    if A::HAS_A_WORD {
+        admission.seen(&event);
+    }
+    if ALL || event.kind == Kind::Trade {
+        events.push(event);
+    }
+}
+
 impl<A: Admission, const ALL: bool> Run<'_, A, ALL> {
     #[inline(always)]
     #[expect(clippy::too_many_arguments, reason = "one argument a column")]
@@ -199,10 +210,7 @@ impl<A: Admission, const ALL: bool> Run<'_, A, ALL> {
     ) {
         let (counter, market) = (NULL, self.market);
         let event = Event { order, counter, price, quantity, remaining, command, market, reject, kind, side };
-        self.admission.seen(&event);
-        if ALL {
-            self.events.push(event);
-        }
+        pass_on::<A, ALL>(self.admission, self.events, event);
     }
 
     /// Puts an order in that meets nobody; says whether it can.
@@ -259,21 +267,15 @@ impl<A: Admission, const ALL: bool> Run<'_, A, ALL> {
         };
         let open = hand.sweep(other, limit, open, barred, |met| {
             let super::layout::Met { price, lots, open, is_gone, expiry, .. } = met;
-            let mut tell = |event: Event| {
-                admission.seen(&event);
-                if ALL || event.kind == Kind::Trade {
-                    events.push(event);
-                }
-            };
-            tell(event(Kind::Trade, side, id, met.id, price, lots, open));
+            pass_on::<A, ALL>(admission, events, event(Kind::Trade, side, id, met.id, price, lots, open));
             *count += 1 + u64::from(is_gone) + u64::from(open == 0);
             if is_gone {
                 ids.leave(met.id);
                 expiries.remove(expiry);
-                tell(event(Kind::Filled, other, met.id, id, price, lots, 0));
+                pass_on::<A, ALL>(admission, events, event(Kind::Filled, other, met.id, id, price, lots, 0));
             }
             if open == 0 {
-                tell(event(Kind::Filled, side, id, met.id, price, lots, 0));
+                pass_on::<A, ALL>(admission, events, event(Kind::Filled, side, id, met.id, price, lots, 0));
             }
         });
         incoming.open = open;
