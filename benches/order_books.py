@@ -110,7 +110,7 @@ def _from_core(core: list[Row], *, judged: bool) -> Iterator[Goal]:
     for workload, words in (("W1", "W1"), ("W2", "W2"), ("W4", "W4, 10k small books at random")):
         bare, settles = (workload, "Trades of 10000 rows a call"), (workload, "Register, Trades of 10000 rows")
         if {bare, settles} <= set(taken):
-            aim = Aim(taken[settles] / taken[bare], 2 if judged else None)
+            aim = Aim(taken[settles] / taken[bare], None)
             yield Goal(f"{words}, a book that settles", "of a bare one", aim, None)
     yield from line("W3", BATCH, "textbook", "W3, 100k small books at random", 20)
     yield from line("W3", LARGE_BATCH, "textbook", "W3, in calls of 1M", 35)
