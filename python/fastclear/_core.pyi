@@ -72,6 +72,7 @@ __all__ = [
     "ed25519_public_key",
     "ed25519_verify",
     "equal",
+    "looked_up",
     "match_preferences",
     "merkle_root",
     "net",
