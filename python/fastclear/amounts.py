@@ -55,5 +55,6 @@ def trade_amounts(clearing: Any) -> Amounts:
     given = [column(name) if name in trades else price * quantity for name, price in zip(names, prices, strict=True)]
     sums = getattr(clearing, "pays_sums", None)
     if sums is None:  # sums that happen to be price times quantity may as well be called so
-        sums = not all(np.array_equal(amount, price * quantity) for amount, price in zip(given, prices, strict=True))
+        stated = zip(names, given, prices, strict=True)
+        sums = not all(name not in trades or np.array_equal(amount, price * quantity) for name, amount, price in stated)
     return Amounts(prices[0], prices[1], given[0], given[1], int(getattr(clearing, "den", 1)), not sums)

@@ -37,7 +37,6 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("MARKET_VALUES", MARKET_VALUES)?;
     m.add("MARKET_COUNTS", MARKET_COUNTS)?;
     m.add_function(wrap_pyfunction!(reject_reasons, m)?)?;
-    m.add_function(wrap_pyfunction!(looked_up, m)?)?;
     m.add_function(wrap_pyfunction!(text_id, m)?)?;
     Ok(())
 }
@@ -46,22 +45,6 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
 #[pyfunction]
 fn equal(one: &Bound<'_, PyArray1<i64>>, other: &Bound<'_, PyArray1<i64>>) -> PyResult<bool> {
     Ok(borrow(one)?.as_slice()? == borrow(other)?.as_slice()?)
-}
-
-/// What `table` has for each of some names, of which the first is `first`; its last item is for all that it does not have.
-#[pyfunction]
-fn looked_up<'py>(
-    py: Python<'py>,
-    names: &Bound<'py, PyArray1<i64>>,
-    first: i64,
-    table: &Bound<'py, PyArray1<u64>>,
-) -> PyResult<Bound<'py, PyArray1<u64>>> {
-    let (names, table) = (borrow(names)?, borrow(table)?);
-    let (names, table) = (names.as_slice()?, table.as_slice()?);
-    let strangers = table.len().checked_sub(1).ok_or_else(|| Exception::Schema.with("a table of nothing"))?;
-    // Names below the first wrap around and lie beyond the last.
-    let place = |name: i64| (name.wrapping_sub(first) as u64).min(strangers as u64) as usize;
-    Ok(names.iter().map(|&name| table[place(name)]).collect::<Vec<_>>().into_pyarray(py))
 }
 
 /// `(name, code, remedy)` of every reject reason, in precedence.

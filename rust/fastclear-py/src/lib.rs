@@ -36,6 +36,7 @@ mod errors;
 mod exchange;
 mod ledger;
 mod mechanism;
+mod names;
 mod preference;
 mod proofs;
 mod settlement;
@@ -66,6 +67,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("SIMD", runs)?;
     book::register(m)?;
     clearing::register(m)?;
+    names::register(m)?;
     settlement::register(m)?;
     sharing::register(m)?;
     transfers::register(m)?;

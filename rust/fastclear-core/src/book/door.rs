@@ -52,9 +52,7 @@ impl Door {
         cover.set_charges(charges, self.register.standings());
         cover
     }
-}
 
-impl Door {
     /// Whether the cover lets an order in. As long as notes wait it counts as bound what they will give back, and no less: who
     /// is let in then is let in; who is not is looked at again when they are written.
     fn is_covered(&mut self, request: &Request) -> Result<(), RejectReason> {

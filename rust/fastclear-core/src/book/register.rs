@@ -14,6 +14,35 @@ use super::rules::Request;
 use crate::order::BUY;
 use crate::simd;
 
+/// Orders from which on memory is worth looking after.
+const WORTH: usize = 1 << 16;
+/// So many notes ahead memory is asked for: of places, of orders, and of cards, one after the other.
+const STEP: usize = 8;
+
+/// [`Live::row`] of an order whose card is not in the record.
+const NO_ROW: u32 = u32::MAX;
+
+/// What stands where no card is kept.
+const NOBODYS: Card = Card {
+    number: 0,
+    market: NULL,
+    order: NULL,
+    participant: NULL,
+    side: 0,
+    price: NULL,
+    quantity: 0,
+    traded: 0,
+    command: 0,
+    time: 0,
+};
+
+/// The order that comes in, and the one that it met, among those that events were about last.
+const INCOMING: usize = 0;
+const MET: usize = 1;
+
+/// [`Card::time`] of an order of the call that is under way, whose times are not known yet.
+const NEW: i64 = NULL;
+
 /// An order, as far as those who settle or seal its trades ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Card {
@@ -105,8 +134,6 @@ struct Live {
     side: u8,
     is_there: bool,
 }
-
-const NO_ROW: u32 = u32::MAX;
 
 /// What a [`Request`] said.
 #[derive(Clone, Copy, Debug)]
@@ -497,29 +524,3 @@ impl Register {
         live.row as usize
     }
 }
-
-/// Orders from which on memory is worth looking after.
-const WORTH: usize = 1 << 16;
-/// So many notes ahead memory is asked for: of places, of orders, and of cards, one after the other.
-const STEP: usize = 8;
-
-/// What stands where no card is kept.
-const NOBODYS: Card = Card {
-    number: 0,
-    market: NULL,
-    order: NULL,
-    participant: NULL,
-    side: 0,
-    price: NULL,
-    quantity: 0,
-    traded: 0,
-    command: 0,
-    time: 0,
-};
-
-/// The order that comes in, and the one that it met, among those that events were about last.
-const INCOMING: usize = 0;
-const MET: usize = 1;
-
-/// [`Card::time`] of an order of the call that is under way, whose times are not known yet.
-const NEW: i64 = NULL;
